@@ -1,0 +1,1 @@
+"""Installed actions and the executor: the one path."""

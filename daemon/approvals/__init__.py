@@ -1,0 +1,1 @@
+"""The durable state machine of a person's decision, its digests and previews."""

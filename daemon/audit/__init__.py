@@ -1,0 +1,1 @@
+"""The log: append, chain, checkpoints, query, verify, export."""

@@ -1,0 +1,1 @@
+"""Typer commands: thin clients of the control API."""

@@ -1,0 +1,1 @@
+"""Content-addressed store, install pipeline, signatures and keyring, WebAssembly runtime, mediated HTTP."""

@@ -1,0 +1,48 @@
+"""Time and identity as values that come in from the edge: what a clock is, and how times are written."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from daemon.core.ids import IdPrefix, make_id
+
+Entropy = Callable[[int], bytes]
+"""A source of random bytes, such as os.urandom."""
+
+
+class Clock(Protocol):
+    """Where a service reads the time."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the Unix epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        ...
+
+
+class IdSource:
+    """Makes identifiers from a clock and a source of randomness."""
+
+    def __init__(self, *, clock: Clock, entropy: Entropy) -> None:
+        self._clock = clock
+        self._entropy = entropy
+
+    def new(self, prefix: IdPrefix) -> str:
+        """Make a fresh identifier."""
+        return make_id(prefix, unix_ms=self._clock.now_ms(), entropy=self._entropy(10))
+
+
+def rfc3339(unix_ms: int) -> str:
+    """Write a time the way every record and answer of ours does: UTC, milliseconds, a Z."""
+    seconds, milliseconds = divmod(unix_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+
+
+def parse_rfc3339(text: str) -> int:
+    """Read a time with an offset back into milliseconds since the Unix epoch."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset; write it like 2026-11-20T22:00:00Z")
+    return round(moment.timestamp() * 1000)

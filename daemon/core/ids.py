@@ -1,0 +1,35 @@
+"""Identifiers: a short prefix and a UUIDv7, so that they sort by the time they were made."""
+
+import re
+from enum import StrEnum
+from uuid import UUID
+
+
+class IdPrefix(StrEnum):
+    """The kinds of thing that carry an identifier."""
+
+    AUDIT = "aud"
+    APPROVAL = "apr"
+    SESSION = "ses"
+    EXECUTION = "exe"
+
+
+_ID = re.compile(
+    r"^(?P<prefix>[a-z]{3})_(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})$"
+)
+
+
+def make_id(prefix: IdPrefix, *, unix_ms: int, entropy: bytes) -> str:
+    """Build an identifier from a time and ten random bytes."""
+    if len(entropy) != 10:
+        raise ValueError("an identifier takes exactly ten random bytes")
+    raw = bytearray(unix_ms.to_bytes(6, "big") + entropy)
+    raw[6] = 0x70 | (raw[6] & 0x0F)
+    raw[8] = 0x80 | (raw[8] & 0x3F)
+    return f"{prefix.value}_{UUID(bytes=bytes(raw))}"
+
+
+def is_id(text: str, prefix: IdPrefix) -> bool:
+    """Say whether a text is a well-formed identifier of the given kind."""
+    match = _ID.match(text)
+    return match is not None and match["prefix"] == prefix.value

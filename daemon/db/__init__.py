@@ -1,0 +1,1 @@
+"""Table definitions, the engine, running the migrations, reading off the loop."""

@@ -1,0 +1,1 @@
+"""Lock, discovery file, spawn, stop, listeners, platform differences."""

@@ -1,0 +1,1 @@
+"""Crypto, the vault file, lock and unlock, bindings."""
