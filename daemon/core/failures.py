@@ -88,7 +88,7 @@ class Failure(Exception):
 
 
 class DocumentError(ValueError):
-    """A file that a person wrote breaks a rule: which file, which line, what is wrong, what would be right."""
+    """A file a person wrote breaks a rule: which file, which line, what is wrong, what would be right."""
 
     def __init__(self, *, file: str, line: int | None, problem: str, remedy: str) -> None:
         self.file = file

@@ -1,0 +1,224 @@
+"""Session records: who is at work, since when, until when; a token lives no longer than its session."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
+from daemon.core.clock import Clock, IdSource, rfc3339
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.ids import IdPrefix
+from daemon.db import tables
+from daemon.db.reader import Reader
+from daemon.sessions.tokens import Capability, TokenAuthority, TokenClaims, TokenError
+
+TERMINAL_LIFETIME_MS = 100 * 365 * 24 * 3600 * 1000
+"""The terminal's session belongs to the person, not to a run of the daemon; it does not end by itself."""
+
+
+class SessionKind(StrEnum):
+    """Where a session's calls come from."""
+
+    TERMINAL = "terminal"
+    HOST = "host"
+    SANDBOX = "sandbox"
+    API = "api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One span of work by one caller."""
+
+    id: str
+    kind: SessionKind
+    label: str
+    created_ms: int
+    expires_ms: int
+    ended_ms: int | None
+    end_reason: str | None
+    capabilities: frozenset[Capability]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the session as the API shows it."""
+        return {
+            "id": self.id,
+            "kind": self.kind.value,
+            "label": self.label,
+            "capabilities": sorted(self.capabilities),
+            "created_at": rfc3339(self.created_ms),
+            "expires_at": rfc3339(self.expires_ms),
+            "ended_at": None if self.ended_ms is None else rfc3339(self.ended_ms),
+            "end_reason": self.end_reason,
+        }
+
+
+class Sessions:
+    """Opens, finds and ends sessions, and checks the tokens that belong to them."""
+
+    def __init__(
+        self, *, audit: AuditLog, reader: Reader, clock: Clock, ids: IdSource, authority: TokenAuthority
+    ) -> None:
+        self._audit = audit
+        self._reader = reader
+        self._clock = clock
+        self._ids = ids
+        self._authority = authority
+        # Held in memory so that a token is checked without a read; the database is what survives a restart.
+        self._open: dict[str, Session] = {}
+
+    async def load(self) -> None:
+        """Read back the sessions that were open when the daemon stopped."""
+        rows = await self._reader.read(
+            lambda conn: conn.execute(select(tables.sessions).where(tables.sessions.c.ended_ms.is_(None))).all()
+        )
+        self._open = {row.id: _from_row(row) for row in rows}
+        for session in list(self._open.values()):
+            if self._clock.now_ms() >= session.expires_ms:
+                await self.end(session.id, reason="expired")
+
+    async def open(
+        self, *, kind: SessionKind, label: str, capabilities: Iterable[Capability], lifetime_ms: int, actor: str
+    ) -> tuple[Session, str]:
+        """Start a session and mint its token."""
+        now = self._clock.now_ms()
+        session = Session(
+            id=self._ids.new(IdPrefix.SESSION),
+            kind=kind,
+            label=label,
+            created_ms=now,
+            expires_ms=now + lifetime_ms,
+            ended_ms=None,
+            end_reason=None,
+            capabilities=frozenset(capabilities),
+        )
+
+        def store(conn: Connection) -> None:
+            conn.execute(
+                insert(tables.sessions).values(
+                    id=session.id,
+                    kind=session.kind.value,
+                    label=session.label,
+                    created_ms=session.created_ms,
+                    expires_ms=session.expires_ms,
+                    capabilities=json.dumps(sorted(session.capabilities)),
+                )
+            )
+
+        event = AuditEvent(
+            type="session.started",
+            session=session.id,
+            actor=actor,
+            payload={
+                "aileron.session.kind": kind.value,
+                "aileron.session.label": label,
+                "aileron.session.capabilities": sorted(session.capabilities),
+                "aileron.session.expires_at": rfc3339(session.expires_ms),
+            },
+        )
+        await self._audit.append(event, effect=store)
+        self._open[session.id] = session
+        return session, self.token_for(session)
+
+    def token_for(self, session: Session) -> str:
+        """Mint a token for an open session."""
+        return self._authority.mint(
+            session=session.id, expires_ms=session.expires_ms, capabilities=session.capabilities
+        )
+
+    async def terminal(self) -> Session:
+        """Return the person's own session, opening it the first time."""
+        for session in self._open.values():
+            if session.kind is SessionKind.TERMINAL:
+                return session
+        session, _ = await self.open(
+            kind=SessionKind.TERMINAL,
+            label="terminal",
+            capabilities=(Capability.LIST_ACTIONS, Capability.RUN_ACTIONS, Capability.POLL_APPROVALS),
+            lifetime_ms=TERMINAL_LIFETIME_MS,
+            actor="user",
+        )
+        return session
+
+    def check_token(self, token: str) -> TokenClaims:
+        """Return a token's claims if its session is still open."""
+        now = self._clock.now_ms()
+        claims = self._authority.check(token, now_ms=now)
+        if not self.is_open(claims.session):
+            raise TokenError("the token's session has ended")
+        return claims
+
+    def is_open(self, session_id: str) -> bool:
+        """Say whether a session may still act."""
+        session = self._open.get(session_id)
+        return session is not None and self._clock.now_ms() < session.expires_ms
+
+    def open_count(self) -> int:
+        """Count the sessions that may still act."""
+        return sum(self.is_open(session_id) for session_id in self._open)
+
+    async def end(self, session_id: str, *, reason: str, actor: str = "user") -> Session:
+        """End a session; from here on its token opens nothing."""
+        session = await self.get(session_id)
+        if session.ended_ms is not None:
+            return session
+        now = self._clock.now_ms()
+        self._open.pop(session_id, None)
+
+        def close(conn: Connection) -> None:
+            conn.execute(
+                update(tables.sessions)
+                .where(tables.sessions.c.id == session_id)
+                .values(ended_ms=now, end_reason=reason)
+            )
+
+        event = AuditEvent(
+            type="session.ended", session=session_id, actor=actor, payload={"aileron.session.end_reason": reason}
+        )
+        await self._audit.append(event, effect=close)
+        return replace(session, ended_ms=now, end_reason=reason)
+
+    async def end_expired(self) -> list[Session]:
+        """End every session whose time is over."""
+        now = self._clock.now_ms()
+        due = [session.id for session in self._open.values() if now >= session.expires_ms]
+        return [await self.end(session_id, reason="expired", actor="daemon") for session_id in due]
+
+    async def get(self, session_id: str) -> Session:
+        """Return one session, open or ended."""
+        row = await self._reader.read(
+            lambda conn: conn.execute(select(tables.sessions).where(tables.sessions.c.id == session_id)).one_or_none()
+        )
+        if row is None:
+            raise Failure(
+                FailureClass.NOT_FOUND,
+                f"There is no session {session_id}. `aileron sessions list` shows those there are.",
+                boundary=Boundary.USER,
+            )
+        return _from_row(row)
+
+    async def list(self, *, active: bool | None = None, limit: int = 100) -> list[Session]:
+        """Return sessions, the newest first."""
+        query = select(tables.sessions).order_by(tables.sessions.c.created_ms.desc()).limit(limit)
+        if active is not None:
+            ended = tables.sessions.c.ended_ms
+            query = query.where(ended.is_(None) if active else ended.is_not(None))
+        rows = await self._reader.read(lambda conn: conn.execute(query).all())
+        return [_from_row(row) for row in rows]
+
+
+def _from_row(row: Any) -> Session:
+    return Session(
+        id=row.id,
+        kind=SessionKind(row.kind),
+        label=row.label,
+        created_ms=row.created_ms,
+        expires_ms=row.expires_ms,
+        ended_ms=row.ended_ms,
+        end_reason=row.end_reason,
+        capabilities=frozenset(Capability(name) for name in json.loads(row.capabilities)),
+    )
