@@ -74,7 +74,9 @@ class Sessions:
     async def load(self) -> None:
         """Read back the sessions that were open when the daemon stopped."""
         rows = await self._reader.read(
-            lambda conn: conn.execute(select(tables.sessions).where(tables.sessions.c.ended_ms.is_(None))).all()
+            lambda conn: conn.execute(
+                select(tables.sessions).where(tables.sessions.c.ended_ms.is_(None))
+            ).all()
         )
         self._open = {row.id: _from_row(row) for row in rows}
         for session in list(self._open.values()):
@@ -82,7 +84,13 @@ class Sessions:
                 await self.end(session.id, reason="expired")
 
     async def open(
-        self, *, kind: SessionKind, label: str, capabilities: Iterable[Capability], lifetime_ms: int, actor: str
+        self,
+        *,
+        kind: SessionKind,
+        label: str,
+        capabilities: Iterable[Capability],
+        lifetime_ms: int,
+        actor: str,
     ) -> tuple[Session, str]:
         """Start a session and mint its token."""
         now = self._clock.now_ms()
@@ -177,7 +185,10 @@ class Sessions:
             )
 
         event = AuditEvent(
-            type="session.ended", session=session_id, actor=actor, payload={"aileron.session.end_reason": reason}
+            type="session.ended",
+            session=session_id,
+            actor=actor,
+            payload={"aileron.session.end_reason": reason},
         )
         await self._audit.append(event, effect=close)
         return replace(session, ended_ms=now, end_reason=reason)
@@ -191,7 +202,9 @@ class Sessions:
     async def get(self, session_id: str) -> Session:
         """Return one session, open or ended."""
         row = await self._reader.read(
-            lambda conn: conn.execute(select(tables.sessions).where(tables.sessions.c.id == session_id)).one_or_none()
+            lambda conn: conn.execute(
+                select(tables.sessions).where(tables.sessions.c.id == session_id)
+            ).one_or_none()
         )
         if row is None:
             raise Failure(

@@ -1,0 +1,105 @@
+"""One request for a person's decision, bound to the exact call it is about."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daemon.approvals.machine import ApprovalState
+from daemon.core.clock import rfc3339
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """What an asker wants to run, before anyone was asked."""
+
+    session: str
+    actor: str
+    action: str
+    action_version: str
+    action_hash: str
+    connector_hashes: tuple[str, ...]
+    arguments: Mapping[str, Any]
+    digest: str
+    expires_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A stored request and what became of it."""
+
+    id: str
+    session: str
+    actor: str
+    action: str
+    action_version: str
+    action_hash: str
+    connector_hashes: tuple[str, ...]
+    arguments: Mapping[str, Any]
+    digest: str
+    state: ApprovalState
+    created_ms: int
+    expires_ms: int
+    decided_ms: int | None
+    decided_by: str | None
+    decision_reason: str | None
+    execution: str | None
+    started_ms: int | None
+    finished_ms: int | None
+    outcome: Mapping[str, Any] | None
+    request_audit_id: str
+
+    @classmethod
+    def from_row(cls, row: Any) -> "Approval":
+        """Read a record back from its row."""
+        return cls(
+            id=row.id,
+            session=row.session,
+            actor=row.actor,
+            action=row.action,
+            action_version=row.action_version,
+            action_hash=row.action_hash,
+            connector_hashes=tuple(json.loads(row.connector_hashes)),
+            arguments=json.loads(row.arguments),
+            digest=row.digest,
+            state=ApprovalState(row.state),
+            created_ms=row.created_ms,
+            expires_ms=row.expires_ms,
+            decided_ms=row.decided_ms,
+            decided_by=row.decided_by,
+            decision_reason=row.decision_reason,
+            execution=row.execution,
+            started_ms=row.started_ms,
+            finished_ms=row.finished_ms,
+            outcome=None if row.outcome is None else json.loads(row.outcome),
+            request_audit_id=row.request_audit_id,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record as the control API shows it."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "action": self.action,
+            "action_version": self.action_version,
+            "action_hash": self.action_hash,
+            "connectors": list(self.connector_hashes),
+            "session": self.session,
+            "actor": self.actor,
+            "arguments": dict(self.arguments),
+            "digest": self.digest,
+            "created_at": rfc3339(self.created_ms),
+            "expires_at": rfc3339(self.expires_ms),
+            "decided_at": _moment(self.decided_ms),
+            "decided_by": self.decided_by,
+            "decision_reason": self.decision_reason,
+            "execution": self.execution,
+            "started_at": _moment(self.started_ms),
+            "finished_at": _moment(self.finished_ms),
+            "outcome": None if self.outcome is None else dict(self.outcome),
+            "request_audit_id": self.request_audit_id,
+        }
+
+
+def _moment(unix_ms: int | None) -> str | None:
+    return None if unix_ms is None else rfc3339(unix_ms)

@@ -1,0 +1,344 @@
+"""Moves approvals through their states: each move is a compare-and-set, durable together with its audit event."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from daemon.approvals.feed import ApprovalFeed
+from daemon.approvals.machine import OPEN_STATES, ApprovalState, explain, sources_of
+from daemon.approvals.record import Approval, ApprovalRequest
+from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
+from daemon.core.canonical import canonical_json
+from daemon.core.clock import Clock, IdSource
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.faults import NO_FAULTS, FaultPoints
+from daemon.core.ids import IdPrefix
+from daemon.db import tables
+from daemon.db.reader import Reader
+
+MAX_PENDING_PER_SESSION = 50
+"""An agent that asks without end must not bury the request a person wants to find."""
+
+_TABLE = tables.approvals
+
+
+class StaleApprovalError(Exception):
+    """Somebody or something else moved the approval first."""
+
+    def __init__(self, approval: Approval) -> None:
+        self.approval = approval
+        super().__init__(f"approval {approval.id} cannot be changed: {explain(approval.state)}")
+
+
+class Approvals:
+    """The one place that writes down what was asked and what was decided."""
+
+    def __init__(
+        self,
+        *,
+        audit: AuditLog,
+        reader: Reader,
+        clock: Clock,
+        ids: IdSource,
+        feed: ApprovalFeed,
+        faults: FaultPoints = NO_FAULTS,
+    ) -> None:
+        self._audit = audit
+        self._reader = reader
+        self._clock = clock
+        self._ids = ids
+        self._faults = faults
+        self.feed = feed
+
+    async def request(self, request: ApprovalRequest) -> Approval:
+        """Write down that somebody wants a decision."""
+        now = self._clock.now_ms()
+        approval_id = self._ids.new(IdPrefix.APPROVAL)
+        audit_id = self._ids.new(IdPrefix.AUDIT)
+
+        def store(conn: Connection) -> None:
+            mine = (_TABLE.c.session == request.session) & (_TABLE.c.state == ApprovalState.PENDING)
+            pending = conn.execute(select(func.count()).select_from(_TABLE).where(mine)).scalar_one()
+            if pending >= MAX_PENDING_PER_SESSION:
+                raise Failure(
+                    FailureClass.RESOURCE_LIMIT_EXCEEDED,
+                    f"{pending} requests of this session wait for a decision already; no more are taken until some are decided.",
+                    boundary=Boundary.USER,
+                    retriable=True,
+                )
+            conn.execute(
+                insert(_TABLE).values(
+                    id=approval_id,
+                    session=request.session,
+                    actor=request.actor,
+                    action=request.action,
+                    action_version=request.action_version,
+                    action_hash=request.action_hash,
+                    connector_hashes=json.dumps(list(request.connector_hashes)),
+                    arguments=canonical_json(dict(request.arguments)),
+                    digest=request.digest,
+                    state=ApprovalState.PENDING.value,
+                    created_ms=now,
+                    expires_ms=now + int(request.expires_seconds * 1000),
+                    request_audit_id=audit_id,
+                    unattended=False,
+                )
+            )
+
+        event = AuditEvent(
+            id=audit_id,
+            type="approval.requested",
+            session=request.session,
+            actor=request.actor,
+            action=request.action,
+            payload={
+                "aileron.approval.id": approval_id,
+                "aileron.approval.digest": request.digest,
+                "aileron.action.version": request.action_version,
+                "aileron.action.hash": request.action_hash,
+                "aileron.action.arguments": dict(request.arguments),
+                "aileron.connector.hashes": list(request.connector_hashes),
+            },
+        )
+        self._faults.hit("approval.before_request")
+        await self._audit.append(event, effect=store)
+        self._faults.hit("approval.after_request")
+        return await self._announce(approval_id)
+
+    async def decide(
+        self, approval_id: str, *, approve: bool, by: str, reason: str | None = None
+    ) -> Approval:
+        """Write down a person's decision."""
+        approval = await self.get(approval_id)
+        now = self._clock.now_ms()
+        if approval.state in OPEN_STATES and now >= approval.expires_ms:
+            approval = await self.expire(approval)
+            raise StaleApprovalError(approval)
+        target = ApprovalState.APPROVED if approve else ApprovalState.DENIED
+        self._faults.hit("approval.before_decision")
+        moved = await self._move(
+            approval,
+            target,
+            values={"decided_ms": now, "decided_by": by, "decision_reason": reason},
+            actor=by,
+            payload={"aileron.approval.reason": reason},
+        )
+        self._faults.hit("approval.after_decision")
+        return moved
+
+    async def void(self, approval: Approval, *, reason: str) -> Approval:
+        """Take back an approval whose call is no longer the one that was asked about."""
+        return await self._move(
+            approval,
+            ApprovalState.VOID,
+            values={
+                "finished_ms": self._clock.now_ms(),
+                "outcome": _outcome(approval, ApprovalState.VOID, reason),
+            },
+            actor="daemon",
+            payload={"aileron.approval.reason": reason},
+        )
+
+    async def expire(self, approval: Approval) -> Approval:
+        """Close a request whose time is over."""
+        reason = (
+            "Nobody decided in time."
+            if approval.state is ApprovalState.PENDING
+            else "It was not run in time."
+        )
+        return await self._move(
+            approval,
+            ApprovalState.EXPIRED,
+            values={
+                "finished_ms": self._clock.now_ms(),
+                "outcome": _outcome(approval, ApprovalState.EXPIRED, reason),
+            },
+            actor="daemon",
+            payload={"aileron.approval.reason": reason},
+        )
+
+    async def expire_due(self) -> None:
+        """Close every open request whose time is over."""
+        due = (_TABLE.c.state.in_(OPEN_STATES)) & (_TABLE.c.expires_ms <= self._clock.now_ms())
+        for approval in await self._select(select(_TABLE).where(due).limit(500)):
+            try:
+                await self.expire(approval)
+            except StaleApprovalError:
+                continue
+
+    async def void_session(self, session: str) -> None:
+        """Take back what an ended session still had open."""
+        mine = (_TABLE.c.session == session) & (_TABLE.c.state.in_(OPEN_STATES))
+        for approval in await self._select(select(_TABLE).where(mine)):
+            try:
+                await self.void(approval, reason="The session that asked has ended.")
+            except StaleApprovalError:
+                continue
+
+    def spending(self, approval: Approval, *, execution: str) -> Callable[[Connection], None]:
+        """Return the write that spends an approval; it belongs into the transaction of `execution.started`."""
+        now = self._clock.now_ms()
+
+        def spend(conn: Connection) -> None:
+            result = conn.execute(
+                update(_TABLE)
+                .where(_TABLE.c.id == approval.id)
+                .where(_TABLE.c.state == ApprovalState.APPROVED)
+                .where(_TABLE.c.digest == approval.digest)
+                .where(_TABLE.c.expires_ms > now)
+                .values(state=ApprovalState.RUNNING.value, execution=execution, started_ms=now)
+            )
+            if result.rowcount != 1:
+                raise StaleApprovalError(_load(conn, approval.id))
+
+        return spend
+
+    def settling(
+        self, approval_id: str, state: ApprovalState, outcome: Mapping[str, Any]
+    ) -> Callable[[Connection], None]:
+        """Return the write that ends a running approval; it belongs into the transaction of the execution's last event."""
+        now = self._clock.now_ms()
+
+        def settle(conn: Connection) -> None:
+            conn.execute(
+                update(_TABLE)
+                .where(_TABLE.c.id == approval_id)
+                .where(_TABLE.c.state.in_(sources_of(state)))
+                .values(state=state.value, finished_ms=now, outcome=json.dumps(outcome))
+            )
+
+        return settle
+
+    async def announce(self, approval_id: str) -> None:
+        """Tell the waiters about a move that was made inside another room's transaction."""
+        await self._announce(approval_id)
+
+    async def get(self, approval_id: str, *, session: str | None = None) -> Approval:
+        """Return an approval; with a session, only if it is that session's own."""
+        approval = await self._reader.read(lambda conn: _find(conn, approval_id))
+        if approval is None or (session is not None and approval.session != session):
+            raise Failure(
+                FailureClass.NOT_FOUND,
+                f"There is no approval {approval_id}. `aileron approval list` shows those there are.",
+                boundary=Boundary.USER,
+            )
+        return approval
+
+    async def list(
+        self, *, state: ApprovalState | None = None, session: str | None = None, limit: int = 100
+    ) -> list[Approval]:
+        """Return approvals, the newest first."""
+        query = select(_TABLE).order_by(_TABLE.c.created_ms.desc()).limit(limit)
+        if state is not None:
+            query = query.where(_TABLE.c.state == state.value)
+        if session is not None:
+            query = query.where(_TABLE.c.session == session)
+        return await self._select(query)
+
+    async def pending_count(self) -> int:
+        """Count the requests that wait for a person."""
+        query = select(func.count()).select_from(_TABLE).where(_TABLE.c.state == ApprovalState.PENDING.value)
+        return await self._reader.read(lambda conn: int(conn.execute(query).scalar_one()))
+
+    async def wait(self, approval_id: str, *, session: str | None, seconds: float) -> Approval:
+        """Return an approval as soon as it has an end, or as it stands when the time is over."""
+        deadline = self._clock.monotonic() + seconds
+        while True:
+            async with self.feed.change_of(approval_id) as changed:
+                approval = await self.get(approval_id, session=session)
+                remaining = deadline - self._clock.monotonic()
+                if (
+                    approval.finished_ms is not None
+                    or approval.state is ApprovalState.DENIED
+                    or remaining <= 0
+                ):
+                    return approval
+                try:
+                    await asyncio.wait_for(changed.wait(), remaining)
+                except TimeoutError:
+                    return await self.get(approval_id, session=session)
+
+    async def _move(
+        self,
+        approval: Approval,
+        target: ApprovalState,
+        *,
+        values: Mapping[str, Any],
+        actor: str,
+        payload: Mapping[str, Any],
+    ) -> Approval:
+        def apply(conn: Connection) -> None:
+            result = conn.execute(
+                update(_TABLE)
+                .where(_TABLE.c.id == approval.id)
+                .where(_TABLE.c.state.in_(sources_of(target)))
+                .values(state=target.value, **values)
+            )
+            if result.rowcount != 1:
+                raise StaleApprovalError(_load(conn, approval.id))
+
+        event = AuditEvent(
+            type=f"approval.{target.value}",
+            session=approval.session,
+            actor=actor,
+            action=approval.action,
+            payload={
+                "aileron.approval.id": approval.id,
+                "aileron.approval.digest": approval.digest,
+                **payload,
+            },
+        )
+        await self._audit.append(event, effect=apply)
+        return await self._announce(approval.id)
+
+    async def _announce(self, approval_id: str) -> Approval:
+        approval = await self.get(approval_id)
+        self.feed.publish(approval)
+        return approval
+
+    async def _select(self, query: Any) -> list[Approval]:
+        rows = await self._reader.read(lambda conn: conn.execute(query).all())
+        return [Approval.from_row(row) for row in rows]
+
+
+def closing_failure(approval: Approval) -> Failure:
+    """Return the failure that an approval which never ran means to the one who asked."""
+    classes = {
+        ApprovalState.DENIED: FailureClass.APPROVAL_DENIED,
+        ApprovalState.EXPIRED: FailureClass.APPROVAL_EXPIRED,
+        ApprovalState.VOID: FailureClass.APPROVAL_VOID,
+    }
+    if approval.outcome is not None and "error" in approval.outcome:
+        return Failure.from_envelope(approval.outcome)
+    message = f"A person denied {approval.action}."
+    if approval.decision_reason:
+        message += f" The reason given: {approval.decision_reason}"
+    return Failure(
+        classes[approval.state], message, boundary=Boundary.USER, audit_id=approval.request_audit_id
+    )
+
+
+def _outcome(approval: Approval, state: ApprovalState, reason: str) -> str:
+    failure_class = (
+        FailureClass.APPROVAL_EXPIRED if state is ApprovalState.EXPIRED else FailureClass.APPROVAL_VOID
+    )
+    failure = Failure(
+        failure_class,
+        f"The approval of {approval.action} is {state.value}: {reason} Nothing was run; ask again if it is still wanted.",
+        boundary=Boundary.USER,
+        audit_id=approval.request_audit_id,
+    )
+    return json.dumps(failure.envelope())
+
+
+def _find(conn: Connection, approval_id: str) -> Approval | None:
+    row = conn.execute(select(_TABLE).where(_TABLE.c.id == approval_id)).one_or_none()
+    return None if row is None else Approval.from_row(row)
+
+
+def _load(conn: Connection, approval_id: str) -> Approval:
+    return Approval.from_row(conn.execute(select(_TABLE).where(_TABLE.c.id == approval_id)).one())
