@@ -23,7 +23,7 @@ class ApprovalFeed:
             event.set()
         for queue in self._listeners:
             if queue.full():
-                # A listener that does not read loses the oldest news; each item is a whole record, so the newest is enough.
+                # A listener that does not read loses the oldest news; each item is a whole record.
                 queue.get_nowait()
             queue.put_nowait(approval)
 

@@ -66,7 +66,7 @@ class Approvals:
             if pending >= MAX_PENDING_PER_SESSION:
                 raise Failure(
                     FailureClass.RESOURCE_LIMIT_EXCEEDED,
-                    f"{pending} requests of this session wait for a decision already; no more are taken until some are decided.",
+                    f"{pending} requests of this session wait for a decision; no more are taken until some are decided.",
                     boundary=Boundary.USER,
                     retriable=True,
                 )
@@ -109,9 +109,7 @@ class Approvals:
         self._faults.hit("approval.after_request")
         return await self._announce(approval_id)
 
-    async def decide(
-        self, approval_id: str, *, approve: bool, by: str, reason: str | None = None
-    ) -> Approval:
+    async def decide(self, approval_id: str, *, approve: bool, by: str, reason: str | None = None) -> Approval:
         """Write down a person's decision."""
         approval = await self.get(approval_id)
         now = self._clock.now_ms()
@@ -145,11 +143,7 @@ class Approvals:
 
     async def expire(self, approval: Approval) -> Approval:
         """Close a request whose time is over."""
-        reason = (
-            "Nobody decided in time."
-            if approval.state is ApprovalState.PENDING
-            else "It was not run in time."
-        )
+        reason = "Nobody decided in time." if approval.state is ApprovalState.PENDING else "It was not run in time."
         return await self._move(
             approval,
             ApprovalState.EXPIRED,
@@ -200,7 +194,7 @@ class Approvals:
     def settling(
         self, approval_id: str, state: ApprovalState, outcome: Mapping[str, Any]
     ) -> Callable[[Connection], None]:
-        """Return the write that ends a running approval; it belongs into the transaction of the execution's last event."""
+        """Return the write that ends a running approval; it belongs to the execution's last event."""
         now = self._clock.now_ms()
 
         def settle(conn: Connection) -> None:
@@ -228,7 +222,7 @@ class Approvals:
             )
         return approval
 
-    async def list(
+    async def find(
         self, *, state: ApprovalState | None = None, session: str | None = None, limit: int = 100
     ) -> list[Approval]:
         """Return approvals, the newest first."""
@@ -251,11 +245,7 @@ class Approvals:
             async with self.feed.change_of(approval_id) as changed:
                 approval = await self.get(approval_id, session=session)
                 remaining = deadline - self._clock.monotonic()
-                if (
-                    approval.finished_ms is not None
-                    or approval.state is ApprovalState.DENIED
-                    or remaining <= 0
-                ):
+                if approval.finished_ms is not None or approval.state is ApprovalState.DENIED or remaining <= 0:
                     return approval
                 try:
                     await asyncio.wait_for(changed.wait(), remaining)
@@ -317,18 +307,14 @@ def closing_failure(approval: Approval) -> Failure:
     message = f"A person denied {approval.action}."
     if approval.decision_reason:
         message += f" The reason given: {approval.decision_reason}"
-    return Failure(
-        classes[approval.state], message, boundary=Boundary.USER, audit_id=approval.request_audit_id
-    )
+    return Failure(classes[approval.state], message, boundary=Boundary.USER, audit_id=approval.request_audit_id)
 
 
 def _outcome(approval: Approval, state: ApprovalState, reason: str) -> str:
-    failure_class = (
-        FailureClass.APPROVAL_EXPIRED if state is ApprovalState.EXPIRED else FailureClass.APPROVAL_VOID
-    )
+    failure_class = FailureClass.APPROVAL_EXPIRED if state is ApprovalState.EXPIRED else FailureClass.APPROVAL_VOID
     failure = Failure(
         failure_class,
-        f"The approval of {approval.action} is {state.value}: {reason} Nothing was run; ask again if it is still wanted.",
+        f"The approval of {approval.action} is {state.value}: {reason} Nothing was run; ask again if you still want it.",
         boundary=Boundary.USER,
         audit_id=approval.request_audit_id,
     )

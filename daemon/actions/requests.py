@@ -1,0 +1,58 @@
+"""What goes into the one path and what comes out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daemon.approvals.record import Approval
+from daemon.core.action import Action
+from daemon.core.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """Somebody wants an action to run; with an approval, a person has said yes to exactly this."""
+
+    session: str
+    actor: str
+    action: str
+    arguments: Mapping[str, Any]
+    approval: Approval | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The action ran to its end."""
+
+    audit_id: str
+    execution: str
+    result: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The action waits for a person."""
+
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRun:
+    """A request after everything that can be checked without touching the world has been checked."""
+
+    request: RunRequest
+    action: Action
+    action_hash: str
+    manifests: Mapping[str, Manifest]
+    arguments: Mapping[str, Any]
+    digest: str
+
+    @property
+    def connector_hashes(self) -> tuple[str, ...]:
+        """Return the hashes of the connectors, in the order the action names them."""
+        return tuple(requirement.hash for requirement in self.action.requires)
+
+    def step_may_repeat(self, index: int) -> bool:
+        """Say whether running a step twice does no more than running it once."""
+        step = self.action.steps[index]
+        return self.manifests[str(step.connector)].ops[step.op].idempotent

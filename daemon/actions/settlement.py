@@ -1,0 +1,81 @@
+"""Settles, at start, the runs that the last daemon did not live to finish."""
+
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from daemon.approvals.machine import ApprovalState
+from daemon.approvals.service import Approvals
+from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
+from daemon.core.clock import IdSource
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.ids import IdPrefix
+from daemon.db import tables
+from daemon.db.reader import Reader
+
+_OPEN = tables.open_executions
+
+
+async def settle_interrupted(*, audit: AuditLog, approvals: Approvals, reader: Reader, ids: IdSource) -> int:
+    """Give every interrupted run an end: unknown if something may have left, a plain failure if repeating is safe."""
+    rows = await reader.read(lambda conn: conn.execute(select(_OPEN).order_by(_OPEN.c.started_ms)).all())
+    for row in rows:
+        await _settle(row, audit=audit, approvals=approvals, ids=ids)
+    return len(rows)
+
+
+async def _settle(row: Any, *, audit: AuditLog, approvals: Approvals, ids: IdSource) -> None:
+    failure = _verdict(row)
+    failure.audit_id = ids.new(IdPrefix.AUDIT)
+    unknown = failure.failure_class is FailureClass.OUTCOME_UNKNOWN
+    settle = None
+    if row.approval is not None:
+        state = ApprovalState.UNKNOWN if unknown else ApprovalState.FAILED
+        settle = approvals.settling(row.approval, state, failure.envelope())
+
+    def close(conn: Connection) -> None:
+        conn.execute(delete(_OPEN).where(_OPEN.c.id == row.id))
+        if settle is not None:
+            settle(conn)
+
+    event = AuditEvent(
+        id=failure.audit_id,
+        type="execution.unknown" if unknown else "execution.failed",
+        session=row.session,
+        actor="daemon",
+        action=row.action,
+        failure_class=failure.failure_class.value,
+        payload={
+            "aileron.execution.id": row.id,
+            "aileron.execution.started_audit_id": row.started_audit_id,
+            "aileron.execution.interrupted": True,
+            "aileron.step.id": row.step,
+            "error.message": failure.message,
+            "error.boundary": failure.boundary.value,
+            "error.details": failure.details,
+        },
+    )
+    await audit.append(event, effect=close)
+    if row.approval is not None:
+        await approvals.announce(row.approval)
+
+
+def _verdict(row: Any) -> Failure:
+    details = {"execution": row.id, "step": row.step}
+    if row.may_have_left:
+        return Failure(
+            FailureClass.OUTCOME_UNKNOWN,
+            f"The daemon was stopped while {row.action} ran (step {row.step}). It may or may not have taken effect: "
+            "look at the service before asking again.",
+            boundary=Boundary.RUNTIME,
+            details=details,
+        )
+    return Failure(
+        FailureClass.CONNECTOR_RUNTIME_ERROR,
+        f"The daemon was stopped while {row.action} ran (step {row.step}). Every operation begun was one that may be "
+        "repeated, so asking again is safe.",
+        boundary=Boundary.RUNTIME,
+        retriable=True,
+        details=details,
+    )
