@@ -1,0 +1,89 @@
+"""Canonical JSON (RFC 8785): one text for one value, so that hashes of values mean something."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import rfc8785
+
+MAX_SAFE_INTEGER = 2**53 - 1
+"""The largest integer that every JSON reader keeps exactly."""
+
+MAX_DEPTH = 128
+"""Deeper values are refused: the answer must not depend on how much stack the caller has left."""
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
+
+
+class CanonicalError(ValueError):
+    """A value has no canonical JSON form; the message says why."""
+
+
+def canonical_json(value: Any) -> str:
+    """Write a JSON value in its canonical form."""
+    try:
+        if not _is_plain(value, MAX_DEPTH):
+            _check_depth(value)
+            return rfc8785.dumps(value).decode()
+        text = _encode(value)
+        if not text.isascii():
+            text.encode()  # a lone surrogate has no UTF-8 form, and so no canonical one
+    except RecursionError as error:
+        raise CanonicalError("The value is nested too deeply.") from error
+    except UnicodeError as error:
+        raise CanonicalError("The value holds text that is not valid Unicode (a lone surrogate).") from error
+    except rfc8785.CanonicalizationError as error:
+        raise CanonicalError(f"The value has no canonical JSON form: {error}.") from error
+    return text
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Say whether the standard encoder provably writes this value the way RFC 8785 does.
+
+    True for exact str, int, bool, None, dict, list and tuple when integers are in the safe range and keys
+    sort the same by code point as by UTF-16 unit, which they do unless one lies beyond U+FFFF. Numbers with
+    a fraction and subclasses take the slow road. Each test runs over a whole container inside the interpreter.
+    """
+    members: Iterable[Any]
+    kind = type(value)
+    if kind is dict:
+        try:
+            keys = "".join(value)
+        except TypeError:
+            wrong = next(key for key in value if not isinstance(key, str))
+            raise CanonicalError(f"An object key is {wrong!r}; keys must be strings.") from None
+        if not keys.isascii() and max(keys) > "\uffff":
+            return False
+        members = value.values()
+    elif kind is list or kind is tuple:
+        members = value
+    elif kind is int:
+        return bool(-MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER)
+    else:
+        return kind is str or kind is bool or value is None
+    if depth == 0:
+        raise CanonicalError(f"The value is nested deeper than {MAX_DEPTH} levels.")
+    kinds = set(map(type, members))
+    if kinds <= _LEAVES:
+        return True
+    if not kinds <= _PLAIN:
+        return False
+    return all(_is_plain(member, depth - 1) for member in members if type(member) in _LOOKED_INTO)
+
+
+_LEAVES = frozenset({str, bool, type(None)})
+_LOOKED_INTO = frozenset({int, dict, list, tuple})
+_PLAIN = _LEAVES | _LOOKED_INTO
+
+
+def _check_depth(value: Any) -> None:
+    """Refuse what is nested too deeply before the recursive slow road is taken."""
+    depth = 0
+    level = [value]
+    while level := [item for item in level if isinstance(item, dict | list | tuple)]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise CanonicalError(f"The value is nested deeper than {MAX_DEPTH} levels.")
+        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
