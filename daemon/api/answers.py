@@ -1,0 +1,103 @@
+"""How runs and approvals look to those who asked, the same on both APIs."""
+
+from typing import Any
+
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from daemon.actions.requests import Finished, Waiting
+from daemon.approvals.machine import ApprovalState
+from daemon.approvals.record import Approval
+from daemon.approvals.service import closing_failure
+
+MAX_WAIT_SECONDS = 60.0
+_CLOSED = frozenset({ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.VOID})
+
+
+class Body(BaseModel):
+    """A request body: exactly the named keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class RunBody(Body):
+    """What an action is run with."""
+
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunFinished(BaseModel):
+    """The action ran; this is what it returned."""
+
+    audit_id: str
+    result: Any
+
+
+class RunWaiting(BaseModel):
+    """The action waits for a person."""
+
+    approval_id: str
+    review_url: str
+    message: str
+
+
+class ApprovalResult(BaseModel):
+    """Where an approval stands, and the result or the failure once there is one."""
+
+    approval_id: str
+    status: str
+    message: str
+    result: Any = None
+    audit_id: str | None = None
+    error: dict[str, Any] | None = None
+
+
+_MESSAGES = {
+    ApprovalState.PENDING: "A person has not decided yet.",
+    ApprovalState.APPROVED: "A person approved it; it is about to run.",
+    ApprovalState.RUNNING: "It was approved and is running.",
+    ApprovalState.COMPLETED: "It was approved and has run.",
+    ApprovalState.FAILED: "It was approved, ran and failed.",
+    ApprovalState.UNKNOWN: "It was approved and interrupted; whether it took effect is not known.",
+    ApprovalState.DENIED: "A person denied it.",
+    ApprovalState.EXPIRED: "It expired; nothing was run.",
+    ApprovalState.VOID: "It is void; nothing was run.",
+}
+
+
+def review_url(control_url: str, approval_id: str) -> str:
+    """Return the page on which a person decides."""
+    return f"{control_url}/approvals/{approval_id}"
+
+
+def run_answer(outcome: Finished | Waiting, *, control_url: str) -> JSONResponse:
+    """Return 200 with the result, or 202 with how a person can decide."""
+    if isinstance(outcome, Finished):
+        return JSONResponse({"audit_id": outcome.audit_id, "result": outcome.result})
+    approval = outcome.approval
+    url = review_url(control_url, approval.id)
+    message = (
+        f"{approval.action} waits for a person's approval. Review it at {url} or run "
+        f"`aileron open approval {approval.id}`; then ask for the result of {approval.id}."
+    )
+    return JSONResponse({"approval_id": approval.id, "review_url": url, "message": message}, status_code=202)
+
+
+def approval_answer(approval: Approval) -> JSONResponse:
+    """Return where an approval stands, to the one who asked for it."""
+    answer: dict[str, Any] = {
+        "approval_id": approval.id,
+        "status": approval.state.value,
+        "message": _MESSAGES[approval.state],
+    }
+    if approval.state in _CLOSED:
+        failure = closing_failure(approval)
+        answer |= {"error": failure.envelope()["error"], "message": failure.message, "audit_id": failure.audit_id}
+    elif approval.outcome is not None:
+        answer |= approval.outcome
+        if "error" in approval.outcome:
+            answer |= {
+                "message": approval.outcome["error"]["message"],
+                "audit_id": approval.outcome["error"]["audit_id"],
+            }
+    return JSONResponse(answer)

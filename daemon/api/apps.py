@@ -1,0 +1,56 @@
+"""Puts the two apps together: separate route tables, separate doors."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI, Request
+from starlette.types import ASGIApp
+
+from daemon.api import agent
+from daemon.api.control import routes
+from daemon.api.envelopes import install_handlers
+from daemon.api.guards import AgentDoor, BodyLimit, ControlDoor
+from daemon.api.services import Services
+from daemon.api.stopping import Stopping
+from daemon.version import VERSION
+from daemon.web.pages import add_pages
+
+Report = Callable[[Request, Exception], None]
+
+
+def bare_control_app(services: Services, stopping: Stopping, report: Report, *, stop: Callable[[], None]) -> FastAPI:
+    """Return the control API and the pages, without their door."""
+    app = FastAPI(title="Aileron control API", version=VERSION, docs_url=None, redoc_url=None)
+    install_handlers(app, report=report)
+    routes.add_routes(app, services, stopping, stop=stop)
+    add_pages(app, services)
+    return app
+
+
+def bare_agent_app(services: Services, stopping: Stopping, report: Report) -> FastAPI:
+    """Return the agent API, without its door."""
+    app = FastAPI(title="Aileron agent API", version=VERSION, docs_url=None, redoc_url=None)
+    install_handlers(app, report=report)
+    agent.add_routes(app, services, stopping)
+    return app
+
+
+def control_door(app: ASGIApp, services: Services) -> ASGIApp:
+    """Put the door of the control API in front of it."""
+    return ControlDoor(
+        BodyLimit(app),
+        master_token=services.master_token,
+        browser=services.browser,
+        sessions=services.sessions,
+        denials=services.denials,
+        own_url=lambda: services.addresses.control,
+    )
+
+
+def agent_door(app: ASGIApp, services: Services) -> ASGIApp:
+    """Put the door of the agent API in front of it."""
+    return AgentDoor(
+        BodyLimit(app),
+        sessions=services.sessions,
+        denials=services.denials,
+        own_url=lambda: services.addresses.agent,
+    )

@@ -1,0 +1,1 @@
+"""The control API: everything a person may do, one module for each thing it is done to."""

@@ -1,0 +1,86 @@
+"""Approvals: what waits for a person, the exact call, and the decision."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import JSONResponse, Response
+from pydantic import Field
+
+from daemon.api.answers import MAX_WAIT_SECONDS, ApprovalResult, Body, approval_answer, review_url
+from daemon.api.envelopes import DOCUMENTED
+from daemon.api.events import EventStream, approval_events
+from daemon.api.services import Services
+from daemon.api.stopping import Stopping
+from daemon.approvals.machine import ApprovalState
+from daemon.approvals.record import Approval
+
+ApprovalId = Annotated[str, Path(max_length=100)]
+
+
+class DecisionBody(Body):
+    """Why, if the person wants to say."""
+
+    reason: str | None = Field(default=None, max_length=2000)
+
+
+class LoginBody(Body):
+    """Where a browser goes after it has signed in: a path of this daemon."""
+
+    next: str = Field(default="/", max_length=500, pattern=r"^/(approvals/[A-Za-z0-9_-]+)?$")
+
+
+def router(services: Services, stopping: Stopping) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(responses=DOCUMENTED)
+    approvals = services.approvals
+
+    def shown(approval: Approval) -> dict[str, Any]:
+        return approval.as_json() | {"review_url": review_url(services.addresses.control, approval.id)}
+
+    @routes.get("/v1/approvals", operation_id="approvals_list")
+    async def list_approvals(
+        state: ApprovalState | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    ) -> dict[str, Any]:
+        """Return approvals, the newest first."""
+        return {"items": [shown(a) for a in await approvals.find(state=state, limit=limit)], "next": None}
+
+    @routes.get("/v1/approvals/events", operation_id="approval_events", response_class=EventStream)
+    async def events() -> Response:
+        """Stream every approval that moves."""
+        return EventStream(approval_events(approvals.feed, stopped=stopping.event))
+
+    @routes.get("/v1/approvals/{approval_id}", operation_id="approval_show")
+    async def show(approval_id: ApprovalId) -> dict[str, Any]:
+        """Return one approval: who asks, for what, with exactly which arguments."""
+        return shown(await approvals.get(approval_id))
+
+    @routes.get("/v1/approvals/{approval_id}/preview", operation_id="approval_preview")
+    async def preview(approval_id: ApprovalId) -> dict[str, Any]:
+        """Return what the service says about the thing that would be acted on; for the person only."""
+        return (await services.previews.show(await approvals.get(approval_id))).as_json()
+
+    @routes.post("/v1/approvals/{approval_id}/approve", operation_id="approval_approve")
+    async def approve(approval_id: ApprovalId, body: DecisionBody) -> dict[str, Any]:
+        """Say yes to exactly this call, once."""
+        return shown(await approvals.decide(approval_id, approve=True, by="user", reason=body.reason))
+
+    @routes.post("/v1/approvals/{approval_id}/deny", operation_id="approval_deny")
+    async def deny(approval_id: ApprovalId, body: DecisionBody) -> dict[str, Any]:
+        """Say no."""
+        return shown(await approvals.decide(approval_id, approve=False, by="user", reason=body.reason))
+
+    @routes.get(
+        "/v1/action-approvals/{approval_id}/result", operation_id="approval_result", response_model=ApprovalResult
+    )
+    async def result(
+        approval_id: ApprovalId, wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0
+    ) -> JSONResponse:
+        """Say where an approval stands; with `wait`, answer as soon as it has an end."""
+        return approval_answer(await approvals.wait(approval_id, session=None, seconds=stopping.bounded(wait)))
+
+    @routes.post("/v1/browser-logins", operation_id="browser_login")
+    async def browser_login(body: LoginBody) -> dict[str, Any]:
+        """Return a link that signs one browser in, once, within a minute."""
+        return {"url": f"{services.addresses.control}/login?code={services.browser.make_link(body.next)}"}
+
+    return routes

@@ -1,0 +1,160 @@
+"""The audit log: reading it, proving it whole, taking its head elsewhere."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import Field
+from starlette.responses import StreamingResponse
+
+from daemon.api.answers import Body
+from daemon.api.envelopes import DOCUMENTED
+from daemon.api.services import Services
+from daemon.audit.export import ExportedHead, export_events, export_head
+from daemon.audit.query import EventFilter, StoredEvent, get_event, query_events
+from daemon.audit.verification import verify
+from daemon.core.clock import parse_rfc3339, rfc3339
+from daemon.core.failures import Boundary, Failure, FailureClass
+
+
+class VerifyBody(Body):
+    """A head that was exported earlier, to find a log that was cut off behind it."""
+
+    anchor: dict[str, Any] | None = Field(default=None)
+
+
+class JsonLines(StreamingResponse):
+    """A stream of JSON documents, one a line."""
+
+    media_type = "application/x-ndjson"
+
+
+def event_filter(
+    after_seq: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    before_seq: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    since: Annotated[str | None, Query(max_length=40)] = None,
+    until: Annotated[str | None, Query(max_length=40)] = None,
+    session: Annotated[str | None, Query(max_length=100)] = None,
+    type: Annotated[str | None, Query(max_length=100)] = None,  # noqa: A002 - the name on the wire
+    action: Annotated[str | None, Query(max_length=200)] = None,
+    connector: Annotated[str | None, Query(max_length=500)] = None,
+    failure_class: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    newest_first: bool = False,
+) -> EventFilter:
+    """Read the filter of a query."""
+    return EventFilter(
+        after_seq=after_seq,
+        before_seq=before_seq,
+        since=_moment(since),
+        until=_moment(until),
+        session=session,
+        type=type,
+        action=action,
+        connector=connector,
+        failure_class=failure_class,
+        limit=limit,
+        newest_first=newest_first,
+    )
+
+
+Filter = Annotated[EventFilter, Depends(event_filter)]
+
+
+def router(services: Services) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(responses=DOCUMENTED)
+
+    @routes.get("/v1/audit", operation_id="audit_list")
+    async def events(wanted: Filter) -> dict[str, Any]:
+        """Return events that fit a filter."""
+        found = await services.reader.read(lambda conn: query_events(conn, wanted))
+        following = found[-1].seq if len(found) == wanted.limit else None
+        return {"items": [_shown(event) for event in found], "next": following}
+
+    @routes.get("/v1/audit/head", operation_id="audit_head")
+    async def head() -> dict[str, Any]:
+        """Return the signed head of the log, to be kept where the daemon cannot reach."""
+        return (await services.reader.read(lambda conn: export_head(conn, signer=services.signer))).as_json()
+
+    @routes.get("/v1/audit/export", operation_id="audit_export", response_class=JsonLines)
+    async def export(wanted: Filter) -> JsonLines:
+        """Stream events as JSON lines, in the order they were written."""
+
+        def lines() -> Iterator[bytes]:
+            with services.reader.connect() as conn:
+                for event in export_events(conn, wanted):
+                    yield json.dumps(_shown(event), separators=(",", ":")).encode() + b"\n"
+
+        return JsonLines(services.reader.iterate(lines))
+
+    @routes.post("/v1/audit/verify", operation_id="audit_verify")
+    async def verify_log(body: VerifyBody) -> dict[str, Any]:
+        """Check every event, every link and every checkpoint."""
+        anchor = None
+        if body.anchor is not None:
+            try:
+                anchor = ExportedHead.from_json(body.anchor)
+            except (ValueError, KeyError, TypeError) as problem:
+                raise Failure(
+                    FailureClass.INVALID_ARGUMENTS,
+                    f"The anchor is not a head that `aileron audit head` wrote: {problem}",
+                    boundary=Boundary.USER,
+                ) from problem
+        began = time.monotonic()
+        report = await services.reader.read(
+            lambda conn: verify(conn, public_keys=services.signer.public_keys(), anchor=anchor)
+        )
+        exported = await services.reader.read(lambda conn: export_head(conn, signer=services.signer))
+        return {
+            "ok": report.ok,
+            "events": report.events,
+            "seconds": time.monotonic() - began,
+            "problems": [
+                {"kind": p.kind, "seq": p.seq, "event_id": p.event_id, "message": p.message} for p in report.problems
+            ],
+            "head": exported.as_json(),
+        }
+
+    @routes.get("/v1/audit/{event_id}", operation_id="audit_show")
+    async def show(event_id: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
+        """Return one event."""
+        event = await services.reader.read(lambda conn: get_event(conn, event_id))
+        if event is None:
+            raise Failure(
+                FailureClass.NOT_FOUND, f"There is no event {event_id} in the audit log.", boundary=Boundary.USER
+            )
+        return _shown(event)
+
+    return routes
+
+
+def _shown(event: StoredEvent) -> dict[str, Any]:
+    return {
+        "seq": event.seq,
+        "id": event.id,
+        "time": event.time,
+        "type": event.type,
+        "session": event.session,
+        "actor": event.actor,
+        "action": event.action,
+        "connector": event.connector,
+        "failure_class": event.failure_class,
+        "payload": json.loads(event.payload),
+        "hash": event.hash,
+    }
+
+
+def _moment(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return rfc3339(parse_rfc3339(text))
+    except (ValueError, OverflowError) as problem:
+        raise Failure(
+            FailureClass.INVALID_ARGUMENTS,
+            f"{text!r} is not a time; write it like 2026-11-20T22:00:00Z.",
+            boundary=Boundary.USER,
+        ) from problem

@@ -1,0 +1,66 @@
+"""The part of `aileron doctor` that only the running daemon can know."""
+
+from typing import Any
+
+from daemon.api.services import Services
+from daemon.core.failures import Failure
+
+
+async def service_checks(services: Services) -> list[dict[str, Any]]:
+    """Return each check with its result and remedy."""
+    return [_audit(services), _vault(services), *await _actions(services), *_rules(services)]
+
+
+def _check(name: str, status: str, message: str, remedy: str = "") -> dict[str, Any]:
+    return {"name": name, "status": status, "message": message, "remedy": remedy}
+
+
+def _audit(services: Services) -> dict[str, Any]:
+    status = services.audit.status()
+    if status.available:
+        return _check("audit log", "ok", f"{status.head_seq} events; the log can be written.")
+    return _check(
+        "audit log",
+        "failed",
+        f"The audit log cannot be written, so no action runs: {status.reason}",
+        "Free some space or mend the disk; the daemon goes on by itself as soon as writing works again.",
+    )
+
+
+def _vault(services: Services) -> dict[str, Any]:
+    if services.vault.state == "absent":
+        return _check("vault", "warning", "There is no vault yet.", "Make one with `aileron vault init`.")
+    if services.vault.state == "locked":
+        return _check("vault", "warning", "The vault is locked.", "Unlock it with `aileron vault unlock`.")
+    return _check("vault", "ok", "The vault is unlocked.")
+
+
+async def _actions(services: Services) -> list[dict[str, Any]]:
+    found = []
+    for entry in services.catalog.all():
+        if entry.action is None:
+            found.append(
+                _check(f"action {entry.name}", "failed", str(entry.problem), f"Then: aileron action check {entry.path}")
+            )
+            continue
+        for requirement in entry.action.requires:
+            try:
+                services.connectors.check_credential(await services.connectors.check(requirement))
+            except Failure as failure:
+                remedy = str(failure.details.get("command", ""))
+                found.append(_check(f"action {entry.name}", "warning", failure.message, remedy and f"Run: {remedy}"))
+    return found or [_check("actions", "ok", f"{len(services.catalog.names())} installed, none of them broken.")]
+
+
+def _rules(services: Services) -> list[dict[str, Any]]:
+    installed = set(services.catalog.names())
+    return [
+        _check(
+            f"rule for {name}",
+            "warning",
+            f"config.toml has a rule for {name}, but no such action is installed.",
+            "Check the spelling, or remove the rule.",
+        )
+        for name in services.rules.names()
+        if name not in installed
+    ]

@@ -1,0 +1,62 @@
+"""Sessions: who is at work; opening one hands out its token."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import Field
+
+from daemon.api.answers import Body
+from daemon.api.envelopes import DOCUMENTED
+from daemon.api.services import Services
+from daemon.sessions.service import SessionKind
+from daemon.sessions.tokens import Capability
+
+SessionId = Annotated[str, Path(max_length=100)]
+
+
+class SessionBody(Body):
+    """What a session is for and what its token may do."""
+
+    kind: SessionKind = Field(default=SessionKind.API, strict=False)
+    label: str = Field(default="", max_length=200)
+    capabilities: list[Annotated[Capability, Field(strict=False)]] = Field(default_factory=lambda: list(Capability))
+    ttl_seconds: float = Field(default=86_400, gt=0, le=30 * 86_400)
+
+
+def router(services: Services) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(responses=DOCUMENTED)
+    sessions = services.sessions
+
+    @routes.get("/v1/sessions", operation_id="sessions_list")
+    async def list_sessions(
+        active: bool | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    ) -> dict[str, Any]:
+        """Return sessions, the newest first."""
+        return {"items": [s.as_json() for s in await sessions.list(active=active, limit=limit)], "next": None}
+
+    @routes.post("/v1/sessions", operation_id="session_open", status_code=201)
+    async def open_session(body: SessionBody) -> dict[str, Any]:
+        """Open a session and return its token, this once."""
+        session, token = await sessions.open(
+            kind=body.kind,
+            label=body.label,
+            capabilities=body.capabilities,
+            lifetime_ms=int(body.ttl_seconds * 1000),
+            actor="user",
+        )
+        return session.as_json() | {"token": token, "agent_url": services.addresses.agent}
+
+    @routes.get("/v1/sessions/{session_id}", operation_id="session_show")
+    async def show(session_id: SessionId) -> dict[str, Any]:
+        """Return one session."""
+        return (await sessions.get(session_id)).as_json()
+
+    @routes.post("/v1/sessions/{session_id}/end", operation_id="session_end")
+    async def end(session_id: SessionId) -> dict[str, Any]:
+        """End a session: its token opens nothing any more, and what it had asked for is void."""
+        session = await sessions.end(session_id, reason="ended by the person")
+        await services.approvals.void_session(session_id)
+        return session.as_json()
+
+    return routes

@@ -1,0 +1,122 @@
+"""The vault: making, unlocking, locking, and the plain secrets in it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from daemon.api.answers import Body
+from daemon.api.envelopes import DOCUMENTED
+from daemon.api.services import Services
+from daemon.audit.events import AuditEvent
+from daemon.core.clock import rfc3339
+
+_SECRET = "secret"  # noqa: S105 - a kind of entry, not a secret
+
+
+class PassphraseBody(Body):
+    """A passphrase."""
+
+    passphrase: str = Field(max_length=4096)
+
+
+class NewPassphraseBody(Body):
+    """The passphrase that is, and the one that will be."""
+
+    old: str = Field(max_length=4096)
+    new: str = Field(max_length=4096)
+
+
+class SecretBody(Body):
+    """A secret under a name."""
+
+    name: str = Field(max_length=200)
+    value: str = Field(max_length=65536)
+
+
+def router(services: Services) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(responses=DOCUMENTED)
+    vault = services.vault
+
+    async def note(kind: str, **payload: object) -> None:
+        session = await services.sessions.terminal()
+        await services.audit.append(AuditEvent(type=kind, session=session.id, actor="user", payload=payload))
+
+    def shown() -> dict[str, Any]:
+        locks_at = vault.locks_at_ms
+        return {
+            "state": vault.state,
+            "entries": 0 if vault.state == "absent" else len(vault.list()),
+            "auto_lock_seconds": vault.idle_seconds,
+            "locks_at": None if locks_at is None else rfc3339(locks_at),
+        }
+
+    @routes.get("/v1/vault", operation_id="vault_status")
+    async def status() -> dict[str, Any]:
+        """Say whether there is a vault and whether it is open."""
+        return shown()
+
+    @routes.post("/v1/vault/create", operation_id="vault_create", status_code=201)
+    async def create(body: PassphraseBody) -> dict[str, Any]:
+        """Make the vault."""
+        await vault.create(body.passphrase)
+        await note("vault.created")
+        return shown()
+
+    @routes.post("/v1/vault/unlock", operation_id="vault_unlock")
+    async def unlock(body: PassphraseBody) -> dict[str, Any]:
+        """Unlock the vault."""
+        try:
+            await vault.unlock(body.passphrase)
+        except Exception as problem:
+            await note("vault.unlock_failed", reason=type(problem).__name__)
+            raise
+        await note("vault.unlocked")
+        return shown()
+
+    @routes.post("/v1/vault/lock", operation_id="vault_lock")
+    async def lock() -> dict[str, Any]:
+        """Lock the vault."""
+        await vault.lock()
+        await note("vault.locked", reason="asked for")
+        return shown()
+
+    @routes.post("/v1/vault/passphrase", operation_id="vault_passphrase")
+    async def change(body: NewPassphraseBody) -> dict[str, Any]:
+        """Change the passphrase; one key is wrapped anew, no secret is touched."""
+        await vault.change_passphrase(body.old, body.new)
+        await note("vault.passphrase_changed")
+        return shown()
+
+    @routes.get("/v1/secrets", operation_id="secrets_list")
+    async def secrets() -> dict[str, Any]:
+        """Return the names of the plain secrets, never a value."""
+        items = [
+            {
+                "name": entry.name,
+                "kind": entry.kind,
+                "version": entry.version,
+                "created_at": rfc3339(entry.created_ms),
+                "updated_at": rfc3339(entry.updated_ms),
+            }
+            for entry in vault.list()
+            if entry.kind == _SECRET
+        ]
+        return {"items": items, "next": None}
+
+    @routes.put("/v1/secrets", operation_id="secret_set", status_code=204)
+    async def set_secret(body: SecretBody) -> Response:
+        """Store a secret under a name."""
+        await vault.put(body.name, kind=_SECRET, value=body.value.encode(), metadata={})
+        await note("vault.secret_set", **{"aileron.vault.entry": body.name})
+        return Response(status_code=204)
+
+    @routes.delete("/v1/secrets", operation_id="secret_remove", status_code=204)
+    async def remove_secret(name: Annotated[str, Query(max_length=200)]) -> Response:
+        """Remove a secret."""
+        await vault.remove(name, kind=_SECRET)
+        await note("vault.secret_removed", **{"aileron.vault.entry": name})
+        return Response(status_code=204)
+
+    return routes

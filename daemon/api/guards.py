@@ -1,0 +1,213 @@
+"""The doors of the two apps: ASGI middleware in front of every route, so that no new route can forget it."""
+
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from daemon.api.browser import BrowserSession, BrowserSessions
+from daemon.api.denials import Denials
+from daemon.api.envelopes import failure_response
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.sessions.service import Sessions
+from daemon.sessions.tokens import TOKEN_PREFIX, TokenError
+
+MAX_BODY = 4 * 1024 * 1024
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OPEN_PATHS = frozenset({"/healthz"})
+
+
+def _denied(message: str, status: int, audit_id: str | None = None) -> Response:
+    failure = Failure(FailureClass.CAPABILITY_DENIED, message, boundary=Boundary.USER, audit_id=audit_id)
+    return failure_response(failure, status=status)
+
+
+class BodyLimit:
+    """Refuses bodies that no request of ours needs, before anything parses them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what is received; answer 413 past the limit."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if not declared.isdecimal() or int(declared[:20]) > MAX_BODY:
+            await self._refuse(scope, receive, send)
+            return
+        received = 0
+        over = False
+
+        async def counted() -> Message:
+            nonlocal received, over
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY:
+                over = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            return message
+
+        async def guarded(message: Message) -> None:
+            # The route saw a truncated body; whatever it made of that is not what the caller gets to see.
+            if not over:
+                await send(message)
+
+        await self._app(scope, counted, guarded)
+        if over:
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        failure = Failure(
+            FailureClass.INVALID_ARGUMENTS,
+            f"The request body is larger than {MAX_BODY} bytes.",
+            boundary=Boundary.USER,
+        )
+        await failure_response(failure, status=413)(scope, receive, send)
+
+
+class ControlDoor:
+    """Lets through the master token and signed-in browsers; loopback alone is no proof of anything."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        master_token: str,
+        browser: BrowserSessions,
+        sessions: Sessions,
+        denials: Denials,
+        own_url: Callable[[], str],
+    ) -> None:
+        self._app = app
+        self._master = master_token.encode()
+        self._browser = browser
+        self._sessions = sessions
+        self._denials = denials
+        self._own_url = own_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check Host and Origin, then who it is, then, for a browser's change, the token of its form."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = await self._check(scope)
+        await (self._app if refusal is None else refusal)(scope, receive, send)
+
+    async def _check(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        path, method = scope["path"], scope["method"]
+        own = self._own_url()
+        if headers.get("host", "") != own.removeprefix("http://"):
+            # A page that rebinds its own name to 127.0.0.1 arrives with its own name in Host.
+            return await self._refuse(scope, "The Host header is not this daemon's address.", 403)
+        origin = headers.get("origin")
+        if origin is not None and origin != own:
+            return await self._refuse(scope, "Requests from other origins are refused.", 403)
+        if path in _OPEN_PATHS or path == "/login" or path.startswith("/static/"):
+            return None
+        authorization = headers.get("authorization", "")
+        if authorization:
+            return await self._check_bearer(scope, authorization)
+        session = self._browser.find(headers)
+        if session is None:
+            if not path.startswith("/v1/") and path != "/openapi.json" and method in _SAFE:
+                return None  # a page: it shows how to sign in, and nothing else
+            return _denied("The control API needs the master token, or a browser signed in with `aileron open`.", 401)
+        return await self._check_browser(scope, headers, session)
+
+    async def _check_bearer(self, scope: Scope, authorization: str) -> Response | None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._master):
+            scope["aileron.actor"] = "user"
+            return None
+        if TOKEN_PREFIX in authorization:
+            return await self._refuse(
+                scope, "A session token does not reach the control API.", 403, token=token.strip()
+            )
+        return await self._refuse(scope, "The token is not this daemon's master token.", 401)
+
+    async def _check_browser(self, scope: Scope, headers: Headers, session: BrowserSession) -> Response | None:
+        site = headers.get("sec-fetch-site", "same-origin")
+        if scope["method"] not in _SAFE:
+            if site not in {"same-origin", "none"}:
+                return await self._refuse(scope, "The request did not come from a page of this daemon.", 403)
+            if scope["path"].startswith("/v1/"):
+                sent = headers.get("x-csrf-token", "")
+                if not hmac.compare_digest(sent.encode(), session.csrf_token.encode()):
+                    return await self._refuse(scope, "The X-CSRF-Token header is missing or wrong.", 403)
+        scope["aileron.browser"] = session
+        scope["aileron.actor"] = "user"
+        return None
+
+    async def _refuse(self, scope: Scope, reason: str, status: int, *, token: str | None = None) -> Response:
+        session: str | None = None
+        if token is not None:
+            try:
+                session = self._sessions.check_token(token).session
+            except TokenError:
+                session = None
+        audit_id = await self._denials.record(
+            session=session, surface="control", method=scope["method"], path=scope["path"], reason=reason
+        )
+        return _denied(reason, status, audit_id)
+
+
+class AgentDoor:
+    """Lets through session tokens only; what each may do is said by the route."""
+
+    def __init__(self, app: ASGIApp, *, sessions: Sessions, denials: Denials, own_url: Callable[[], str]) -> None:
+        self._app = app
+        self._sessions = sessions
+        self._denials = denials
+        self._own_url = own_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check Host and Origin, then the token; note what a valid token tried that does not exist."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if headers.get("host", "") != self._own_url().split("://", 1)[-1] or "origin" in headers:
+            await _denied("This API is for agents of this machine, not for web pages.", 403)(scope, receive, send)
+            return
+        if scope["path"] in _OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        try:
+            if scheme.lower() != "bearer":
+                raise TokenError("there is no bearer token")
+            claims = self._sessions.check_token(token.strip())
+        except TokenError as problem:
+            audit_id = await self._denials.record(
+                session=None, surface="agent", method=scope["method"], path=scope["path"], reason=str(problem)
+            )
+            await _denied(f"This API needs a session token: {problem}.", 401, audit_id)(scope, receive, send)
+            return
+        scope["aileron.claims"] = claims
+        await self._app(scope, receive, self._watching(scope, send, claims.session))
+
+    def _watching(self, scope: Scope, send: Send, session: str) -> Send:
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start" and (
+                message["status"] in {403, 405} or (message["status"] == 404 and not _is_known(scope))
+            ):
+                await self._denials.record(
+                    session=session,
+                    surface="agent",
+                    method=scope["method"],
+                    path=scope["path"],
+                    reason=f"answered {message['status']}",
+                )
+            await send(message)
+
+        return watch
+
+
+def _is_known(scope: dict[str, Any] | Scope) -> bool:
+    return "endpoint" in scope

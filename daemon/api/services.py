@@ -1,0 +1,57 @@
+"""What the two apps are built over: the services, named once."""
+
+from dataclasses import dataclass, field
+
+from daemon.actions.catalog import ActionCatalog
+from daemon.actions.executor import Executor
+from daemon.actions.preview import Previews
+from daemon.api.browser import BrowserSessions
+from daemon.api.denials import Denials
+from daemon.approvals.rules import Rules
+from daemon.approvals.service import Approvals
+from daemon.audit.log import AuditLog
+from daemon.audit.signing import CheckpointSigner
+from daemon.connectors.keyring import Keyring
+from daemon.connectors.service import ConnectorService
+from daemon.core.clock import Clock
+from daemon.db.reader import Reader
+from daemon.lifecycle.home import Home
+from daemon.sessions.service import Sessions
+from daemon.settings import Settings
+from daemon.vault.bindings import Bindings
+from daemon.vault.vault import Vault
+
+
+@dataclass(slots=True)
+class Addresses:
+    """Where the two APIs listen; known once the sockets are bound."""
+
+    control: str = ""
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Every service a route may call."""
+
+    settings: Settings
+    home: Home
+    clock: Clock
+    started_ms: int
+    master_token: str
+    reader: Reader
+    audit: AuditLog
+    signer: CheckpointSigner
+    vault: Vault
+    bindings: Bindings
+    connectors: ConnectorService
+    keyring: Keyring
+    catalog: ActionCatalog
+    executor: Executor
+    previews: Previews
+    approvals: Approvals
+    rules: Rules
+    sessions: Sessions
+    browser: BrowserSessions
+    denials: Denials
+    addresses: Addresses = field(default_factory=Addresses)
