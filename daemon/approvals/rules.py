@@ -36,6 +36,10 @@ class Rules:
             return Rule(decision=Decision.ASK, reason="the action file requires approval")
         return Rule(decision=Decision.ALLOW, reason="the action file requires no approval")
 
+    def names(self) -> list[str]:
+        """Return the actions that have a rule."""
+        return sorted(self._rules)
+
     def is_unattended(self, action: str) -> bool:
         """Say whether a rule of the configuration, not the action file, lets the action run."""
         rule = self._rules.get(action)

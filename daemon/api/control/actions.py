@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from daemon.actions.catalog import InstalledAction
+from daemon.actions.fitness import problems_with
 from daemon.actions.requests import RunRequest
 from daemon.api.answers import Body, RunBody, RunFinished, RunWaiting, run_answer
 from daemon.api.envelopes import DOCUMENTED
@@ -43,9 +44,8 @@ def router(services: Services) -> APIRouter:
             action = parse_action(body.text, file=body.file)
         except DocumentError as problem:
             return {"ok": False, "problems": [_problem(problem)]}
-        problems = []
-        for text in await services.connectors.problems_with(action):
-            problems.append({"file": body.file, "line": None, "problem": text, "remedy": ""})
+        unfit = await problems_with(services.connectors, action)
+        problems = [{"file": body.file, "line": None, "problem": text, "remedy": ""} for text in unfit]
         return {"ok": not problems, "problems": problems}
 
     @routes.get("/v1/actions/{name}", operation_id="action_show")

@@ -1,0 +1,179 @@
+"""Bindings: which credential a connector uses; values go in and never come out."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from daemon.api.answers import Body
+from daemon.api.envelopes import DOCUMENTED
+from daemon.api.services import Services
+from daemon.audit.events import AuditEvent
+from daemon.core.clock import rfc3339
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.fqn import Fqn, FqnError
+from daemon.core.manifest import Credential
+from daemon.vault.bindings import BindingInfo
+from daemon.vault.values import ApiKey, Basic, OAuth2Tokens, SecretValue
+
+_Text = Annotated[str, Field(min_length=1, max_length=65536)]
+
+
+class ApiKeyValue(Body):
+    """An API key."""
+
+    type: Literal["api_key"]
+    key: _Text
+
+
+class BasicValue(Body):
+    """A user name and a password."""
+
+    type: Literal["basic"]
+    username: _Text
+    password: _Text
+
+
+class OAuth2Value(Body):
+    """Tokens that were got elsewhere."""
+
+    type: Literal["oauth2"]
+    access_token: _Text
+    refresh_token: _Text | None = None
+    expires_at_ms: int | None = Field(default=None, ge=0, le=2**53)
+    scopes: list[str] = Field(default_factory=list, max_length=200)
+    token_type: str = Field(default="Bearer", max_length=100)
+
+
+class BindingBody(Body):
+    """A credential for a connector."""
+
+    connector: str = Field(max_length=500)
+    identity: str = Field(default="default", max_length=100)
+    value: Annotated[ApiKeyValue | BasicValue | OAuth2Value, Field(discriminator="type")]
+    replace: bool = False
+
+
+class RebindBody(Body):
+    """Which of several bindings a connector uses."""
+
+    connector: str = Field(max_length=500)
+    name: str = Field(max_length=300)
+
+
+def router(services: Services) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(responses=DOCUMENTED)
+    bindings = services.bindings
+
+    async def note(kind: str, **payload: object) -> None:
+        session = await services.sessions.terminal()
+        connector = payload.pop("connector", None)
+        await services.audit.append(
+            AuditEvent(
+                type=kind,
+                session=session.id,
+                actor="user",
+                connector=None if connector is None else str(connector),
+                payload=payload,
+            )
+        )
+
+    async def credential_of(connector: Fqn) -> Credential:
+        manifest = await services.connectors.newest(connector)
+        if manifest.credential is None:
+            raise Failure(
+                FailureClass.INVALID_ARGUMENTS,
+                f"{connector} uses no credential, so there is nothing to bind.",
+                boundary=Boundary.USER,
+            )
+        return manifest.credential
+
+    @routes.get("/v1/bindings", operation_id="bindings_list")
+    async def list_bindings() -> dict[str, Any]:
+        """Return all bindings, never a value."""
+        listed = [] if services.vault.state == "absent" else bindings.list()
+        return {"items": [_shown(info) for info in listed], "next": None}
+
+    @routes.get("/v1/bindings/inspect", operation_id="binding_inspect")
+    async def inspect(name: Annotated[str, Query(max_length=300)]) -> dict[str, Any]:
+        """Return one binding, never its value."""
+        return _shown(bindings.inspect(name))
+
+    @routes.post("/v1/bindings", operation_id="binding_setup", status_code=201)
+    async def setup(body: BindingBody) -> dict[str, Any]:
+        """Store a credential and grant it to a connector for the hosts its manifest names."""
+        connector = parse_fqn(body.connector)
+        info = await bindings.setup(
+            connector=connector,
+            credential=await credential_of(connector),
+            identity=body.identity,
+            value=_value(body.value),
+            replace=body.replace,
+        )
+        await note(
+            "binding.created",
+            connector=connector,
+            **{"aileron.binding.name": info.name, "aileron.binding.hosts": list(info.connectors[str(connector)])},
+        )
+        return _shown(info)
+
+    @routes.post("/v1/bindings/rebind", operation_id="binding_rebind")
+    async def rebind(body: RebindBody) -> dict[str, Any]:
+        """Choose the binding a connector uses, for the hosts its manifest names now."""
+        connector = parse_fqn(body.connector)
+        credential = await credential_of(connector)
+        info = await bindings.rebind(connector, body.name, credential.hosts, kind=credential.kind)
+        await note(
+            "binding.chosen",
+            connector=connector,
+            **{"aileron.binding.name": info.name, "aileron.binding.hosts": list(info.connectors[str(connector)])},
+        )
+        return _shown(info)
+
+    @routes.delete("/v1/bindings", operation_id="binding_revoke")
+    async def revoke(name: Annotated[str, Query(max_length=300)]) -> dict[str, Any]:
+        """Remove a binding and its value."""
+        gone = await bindings.revoke(name)
+        await note("binding.revoked", **{"aileron.binding.name": name})
+        return _shown(gone.binding) | {"left": {fqn: list(names) for fqn, names in gone.left.items()}}
+
+    return routes
+
+
+def parse_fqn(text: str) -> Fqn:
+    """Read a connector's name from a request."""
+    try:
+        return Fqn.parse(text)
+    except FqnError as problem:
+        raise Failure(FailureClass.INVALID_ARGUMENTS, str(problem), boundary=Boundary.USER) from problem
+
+
+def _value(value: ApiKeyValue | BasicValue | OAuth2Value) -> SecretValue:
+    if isinstance(value, ApiKeyValue):
+        return ApiKey(value.key)
+    if isinstance(value, BasicValue):
+        return Basic(value.username, value.password)
+    return OAuth2Tokens(
+        access_token=value.access_token,
+        refresh_token=value.refresh_token,
+        expires_at_ms=value.expires_at_ms,
+        scopes=tuple(value.scopes),
+        token_type=value.token_type,
+    )
+
+
+def _shown(info: BindingInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "kind": info.kind,
+        "service": info.service,
+        "identity": info.identity,
+        "connectors": {fqn: list(hosts) for fqn, hosts in info.connectors.items()},
+        "chosen_for": list(info.chosen_for),
+        "choice_needed": info.choice_needed,
+        "created_at": rfc3339(info.created_ms),
+        "updated_at": rfc3339(info.updated_ms),
+        "expires_at": None if info.expires_at_ms is None else rfc3339(info.expires_at_ms),
+        "scopes": list(info.scopes),
+    }

@@ -1,0 +1,75 @@
+"""Connectors: looking at one before it is let in, installing, listing, removing."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from daemon.api.answers import Body
+from daemon.api.envelopes import DOCUMENTED
+from daemon.api.services import Services
+
+Ref = Annotated[str, Query(max_length=600)]
+
+
+class SourceBody(Body):
+    """Where a connector is to be had."""
+
+    source: str = Field(max_length=4096)
+
+
+class InstallBody(Body):
+    """What to install; the hash says what the person looked at and agreed to."""
+
+    source: str = Field(max_length=4096)
+    expected_hash: str = Field(max_length=100)
+    allow_unsigned: bool = False
+
+
+def router(services: Services) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(responses=DOCUMENTED)
+    connectors = services.connectors
+
+    @routes.get("/v1/connectors", operation_id="connectors_list")
+    async def list_connectors() -> dict[str, Any]:
+        """Return the installed connectors, also those whose files are damaged."""
+        return {"items": [item.as_json() for item in await connectors.list()], "next": None}
+
+    @routes.post("/v1/connectors/inspect", operation_id="connector_inspect")
+    async def inspect(body: SourceBody) -> dict[str, Any]:
+        """Say what a connector could do if it were installed."""
+        return (await connectors.inspect_source(body.source)).as_json()
+
+    @routes.post("/v1/connectors", operation_id="connector_install", status_code=201)
+    async def install(body: InstallBody) -> dict[str, Any]:
+        """Install exactly what was looked at."""
+        session = await services.sessions.terminal()
+        report = await connectors.install(
+            body.source,
+            allow_unsigned=body.allow_unsigned,
+            consent=True,
+            expected_hash=body.expected_hash,
+            actor="user",
+            session=session.id,
+        )
+        return report.as_json()
+
+    @routes.get("/v1/connectors/show", operation_id="connector_show")
+    async def show(ref: Ref) -> dict[str, Any]:
+        """Return one connector, found by hash, name, or name@version."""
+        return (await connectors.show(ref)).as_json()
+
+    @routes.delete("/v1/connectors", operation_id="connector_remove")
+    async def remove(ref: Ref) -> dict[str, Any]:
+        """Remove a connector; actions that name it do not run until it is installed again."""
+        session = await services.sessions.terminal()
+        removed = await connectors.remove(ref, actor="user", session=session.id)
+        used_by = [
+            entry.name
+            for entry in services.catalog.all()
+            if entry.action is not None and any(r.hash == removed.hash for r in entry.action.requires)
+        ]
+        return removed.as_json() | {"used_by": used_by}
+
+    return routes

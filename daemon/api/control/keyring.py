@@ -1,0 +1,67 @@
+"""The keyring: whose signatures count, for which connectors."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from daemon.api.answers import Body
+from daemon.api.envelopes import DOCUMENTED
+from daemon.api.services import Services
+from daemon.connectors.keyring import TrustedKey
+from daemon.core.clock import rfc3339
+
+
+class TrustBody(Body):
+    """A publisher's key and what it may sign."""
+
+    public_key: str = Field(max_length=8192)
+    label: str = Field(max_length=200)
+    namespaces: list[str] = Field(min_length=1, max_length=100)
+
+
+class RevokeBody(Body):
+    """A key that must not count any more."""
+
+    key_id: str = Field(max_length=100)
+    reason: str = Field(default="no reason given", max_length=1000)
+
+
+def router(services: Services) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(responses=DOCUMENTED)
+
+    @routes.get("/v1/keyring", operation_id="keyring_list")
+    async def keys() -> dict[str, Any]:
+        """Return the trusted and the revoked keys."""
+        return {"items": [_shown(key) for key in services.keyring.list()], "next": None}
+
+    @routes.post("/v1/keyring", operation_id="keyring_trust", status_code=201)
+    async def trust(body: TrustBody) -> dict[str, Any]:
+        """Trust a key for some namespaces."""
+        session = await services.sessions.terminal()
+        key = await services.connectors.trust_key(
+            body.public_key, label=body.label, namespaces=body.namespaces, actor="user", session=session.id
+        )
+        return _shown(key)
+
+    @routes.post("/v1/keyring/revoke", operation_id="keyring_revoke")
+    async def revoke(body: RevokeBody) -> dict[str, Any]:
+        """Revoke a key: what it signed does not run any more."""
+        session = await services.sessions.terminal()
+        key = await services.connectors.revoke_key(body.key_id, reason=body.reason, actor="user", session=session.id)
+        return _shown(key)
+
+    return routes
+
+
+def _shown(key: TrustedKey) -> dict[str, Any]:
+    return {
+        "key_id": key.key_id,
+        "public_key": key.as_json()["public_key"],
+        "label": key.label,
+        "namespaces": list(key.namespaces),
+        "trusted_at": rfc3339(key.trusted_ms),
+        "revoked_at": None if key.revoked_ms is None else rfc3339(key.revoked_ms),
+        "revoked_reason": key.revoked_reason,
+    }
