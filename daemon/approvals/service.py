@@ -66,7 +66,7 @@ class Approvals:
             if pending >= MAX_PENDING_PER_SESSION:
                 raise Failure(
                     FailureClass.RESOURCE_LIMIT_EXCEEDED,
-                    f"{pending} requests of this session wait for a decision; no more are taken until some are decided.",
+                    f"{pending} requests of this session wait for a decision; no more until some are decided.",
                     boundary=Boundary.USER,
                     retriable=True,
                 )
@@ -314,7 +314,7 @@ def _outcome(approval: Approval, state: ApprovalState, reason: str) -> str:
     failure_class = FailureClass.APPROVAL_EXPIRED if state is ApprovalState.EXPIRED else FailureClass.APPROVAL_VOID
     failure = Failure(
         failure_class,
-        f"The approval of {approval.action} is {state.value}: {reason} Nothing was run; ask again if you still want it.",
+        f"The approval of {approval.action} is {state.value}: {reason} Nothing was run; ask again if it matters.",
         boundary=Boundary.USER,
         audit_id=approval.request_audit_id,
     )

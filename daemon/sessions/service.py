@@ -74,9 +74,7 @@ class Sessions:
     async def load(self) -> None:
         """Read back the sessions that were open when the daemon stopped."""
         rows = await self._reader.read(
-            lambda conn: conn.execute(
-                select(tables.sessions).where(tables.sessions.c.ended_ms.is_(None))
-            ).all()
+            lambda conn: conn.execute(select(tables.sessions).where(tables.sessions.c.ended_ms.is_(None))).all()
         )
         self._open = {row.id: _from_row(row) for row in rows}
         for session in list(self._open.values()):
@@ -202,9 +200,7 @@ class Sessions:
     async def get(self, session_id: str) -> Session:
         """Return one session, open or ended."""
         row = await self._reader.read(
-            lambda conn: conn.execute(
-                select(tables.sessions).where(tables.sessions.c.id == session_id)
-            ).one_or_none()
+            lambda conn: conn.execute(select(tables.sessions).where(tables.sessions.c.id == session_id)).one_or_none()
         )
         if row is None:
             raise Failure(

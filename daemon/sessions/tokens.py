@@ -114,12 +114,7 @@ def _read(token: str) -> tuple[list[str], bytes]:
         mac = _decode(signature)
     except (ValueError, binascii.Error, RecursionError) as problem:
         raise TokenError("the token is malformed") from problem
-    if (
-        not separator
-        or not isinstance(caveats, list)
-        or not caveats
-        or not all(isinstance(c, str) for c in caveats)
-    ):
+    if not separator or not isinstance(caveats, list) or not caveats or not all(isinstance(c, str) for c in caveats):
         raise TokenError("the token is malformed")
     return caveats, mac
 

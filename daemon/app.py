@@ -1,0 +1,218 @@
+"""The composition root: the one place where services are built and wired."""
+
+import asyncio
+import signal
+
+import structlog
+from sqlalchemy import Engine
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from daemon.actions.catalog import ActionCatalog
+from daemon.actions.dispatch import Dispatcher
+from daemon.actions.executor import Executor
+from daemon.actions.journal import ExecutionJournal
+from daemon.actions.preparation import Preparation
+from daemon.actions.preview import Previews
+from daemon.actions.settlement import settle_interrupted
+from daemon.api.apps import agent_door, bare_agent_app, bare_control_app, control_door
+from daemon.api.browser import BrowserSessions
+from daemon.api.denials import Denials
+from daemon.api.services import Services
+from daemon.api.stopping import Stopping
+from daemon.approvals.feed import ApprovalFeed
+from daemon.approvals.rules import Decision, Rule, Rules
+from daemon.approvals.service import Approvals
+from daemon.audit.log import AuditLog
+from daemon.audit.signing import CheckpointSigner
+from daemon.connectors.http.client import OutboundHttp
+from daemon.connectors.http.policy import NetworkPolicy
+from daemon.connectors.keyring import Keyring
+from daemon.connectors.service import ConnectorService
+from daemon.connectors.store import ConnectorStore
+from daemon.connectors.wasm.runtime import WasmRuntime
+from daemon.core.authority import HostPort
+from daemon.core.clock import Clock, Entropy, IdSource
+from daemon.core.faults import FaultPoints
+from daemon.db.engine import open_engine
+from daemon.db.migration import migrate
+from daemon.db.reader import Reader
+from daemon.housekeeping import keep_house
+from daemon.lifecycle.home import Home
+from daemon.lifecycle.tasks import TaskSet
+from daemon.sessions.keyfile import load_key
+from daemon.sessions.service import Sessions
+from daemon.sessions.tokens import TokenAuthority
+from daemon.settings import Settings
+from daemon.vault.bindings import Bindings
+from daemon.vault.vault import Vault
+from daemon.version import VERSION
+
+_log = structlog.get_logger("daemon")
+
+
+class Daemon:
+    """The running services and the two apps over them."""
+
+    def __init__(
+        self,
+        *,
+        services: Services,
+        tasks: TaskSet,
+        stopping: Stopping,
+        engine: Engine,
+        http: OutboundHttp,
+        runtime: WasmRuntime,
+    ) -> None:
+        self._services = services
+        self._tasks = tasks
+        self._stopping = stopping
+        self._engine = engine
+        self._http = http
+        self._runtime = runtime
+        self.token = services.master_token
+        control = bare_control_app(services, stopping, _report, stop=_ask_to_stop)
+        self.control_app: ASGIApp = control_door(control, services)
+        self.agent_app: ASGIApp = agent_door(bare_agent_app(services, stopping, _report), services)
+
+    async def set_addresses(self, control_url: str, agent_url: str) -> None:
+        """Tell the services where they can be reached."""
+        self._services.addresses.control = control_url
+        self._services.addresses.agent = agent_url
+
+    def begin_drain(self) -> None:
+        """Take no new runs, and let long polls and streams end."""
+        self._services.executor.begin_drain()
+        self._stopping.event.set()
+
+    def active_runs(self) -> int:
+        """Count the runs under way."""
+        return self._services.executor.active
+
+    async def close(self) -> None:
+        """Stop everything, in the reverse order of its making; the log is last, because the others write to it."""
+        await self._tasks.close()
+        await self._runtime.close()
+        await self._http.close()
+        await self._services.connectors.close()
+        await self._services.vault.close()
+        await self._services.audit.close()
+        await self._services.reader.close()
+        self._engine.dispose()
+
+
+async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entropy, faults: FaultPoints) -> Daemon:
+    """Build every service, settle what the last daemon left behind, and begin to dispatch."""
+    started_ms = clock.now_ms()
+    ids = IdSource(clock=clock, entropy=entropy)
+    tasks = TaskSet()
+    migrate(home.database_path, backups=home.backups_dir, now_ms=started_ms)
+    engine = open_engine(home.database_path)
+    reader = Reader(engine)
+    signer = CheckpointSigner.open(home.ca_dir / "audit.key")
+    audit = AuditLog.open(
+        engine=engine,
+        clock=clock,
+        ids=ids,
+        signer=signer,
+        checkpoint_every=settings.audit.checkpoint_every,
+        faults=faults,
+    )
+    vault = Vault(
+        path=home.vault_path, clock=clock, idle_seconds=settings.vault.auto_lock_seconds, entropy=entropy, faults=faults
+    )
+    bindings = Bindings(vault)
+    keyring = Keyring(path=home.keyring_path, clock=clock, entropy=entropy)
+    runtime = WasmRuntime(
+        cache_dir=home.cache_dir / "wasm",
+        threads=settings.limits.wasm_threads,
+        active=settings.limits.active_guests,
+        clock=clock,
+        entropy=entropy,
+    )
+    http = OutboundHttp(
+        policy=NetworkPolicy(
+            allow_private=frozenset(HostPort.parse(text) for text in settings.network.allow_private),
+            extra_ca_file=settings.network.extra_ca_file,
+            user_agent=f"aileron/{VERSION}",
+        ),
+        clock=clock,
+        entropy=entropy,
+        faults=faults,
+    )
+    await http.start()
+    store = ConnectorStore(home.store_dir, clock=clock, entropy=entropy)
+    connectors = ConnectorService(
+        store=store,
+        keyring=keyring,
+        runtime=runtime,
+        http=http,
+        credentials=bindings,
+        audit=audit,
+        clock=clock,
+    )
+    await connectors.open()
+    approvals = Approvals(audit=audit, reader=reader, clock=clock, ids=ids, feed=ApprovalFeed(), faults=faults)
+    sessions = Sessions(
+        audit=audit,
+        reader=reader,
+        clock=clock,
+        ids=ids,
+        authority=TokenAuthority(key=load_key(home.ca_dir / "session.key", entropy=entropy)),
+    )
+    await sessions.load()
+    await sessions.terminal()
+    interrupted = await settle_interrupted(audit=audit, approvals=approvals, reader=reader, ids=ids)
+    if interrupted:
+        _log.warning("settled interrupted runs", count=interrupted)
+    rules = Rules(
+        {name: Rule(decision=Decision(r.decision), reason=r.reason) for name, r in settings.approvals.rules.items()}
+    )
+    catalog = ActionCatalog(folder=home.actions_dir)
+    executor = Executor(
+        preparation=Preparation(catalog=catalog, connectors=connectors, sessions=sessions),
+        connectors=connectors,
+        approvals=approvals,
+        rules=rules,
+        journal=ExecutionJournal(audit=audit, approvals=approvals, clock=clock, ids=ids),
+        sessions=sessions,
+        clock=clock,
+        ids=ids,
+        tasks=tasks,
+        max_concurrent=settings.limits.max_concurrent_runs,
+        faults=faults,
+    )
+    Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start()
+    keep_house(tasks, vault=vault, sessions=sessions, approvals=approvals, audit=audit)
+    services = Services(
+        settings=settings,
+        home=home,
+        clock=clock,
+        started_ms=started_ms,
+        master_token=entropy(32).hex(),
+        reader=reader,
+        audit=audit,
+        signer=signer,
+        vault=vault,
+        bindings=bindings,
+        connectors=connectors,
+        keyring=keyring,
+        catalog=catalog,
+        executor=executor,
+        previews=Previews(catalog=catalog, connectors=connectors, audit=audit),
+        approvals=approvals,
+        rules=rules,
+        sessions=sessions,
+        browser=BrowserSessions(clock=clock, entropy=entropy),
+        denials=Denials(audit=audit, clock=clock),
+    )
+    return Daemon(services=services, tasks=tasks, stopping=Stopping(), engine=engine, http=http, runtime=runtime)
+
+
+def _report(request: Request, problem: Exception) -> None:
+    _log.error("a route failed", path=request.url.path, method=request.method, exc_info=problem)
+
+
+def _ask_to_stop() -> None:
+    # The answer goes out first; the signal takes the same way as one from outside.
+    asyncio.get_running_loop().call_later(0.05, signal.raise_signal, signal.SIGTERM)
