@@ -1,0 +1,27 @@
+"""Mediated HTTP: the only way by which a connector reaches a service, and the rules on that way."""
+
+from daemon.connectors.http.client import OutboundHttp
+from daemon.connectors.http.mediator import CallContext
+from daemon.connectors.http.records import (
+    AttemptRecord,
+    Denial,
+    DenialKind,
+    ErrorCode,
+    HttpEvent,
+    InjectedHeader,
+    NetworkPolicy,
+)
+from daemon.connectors.http.scrub import Scrubber
+
+__all__ = [
+    "AttemptRecord",
+    "CallContext",
+    "Denial",
+    "DenialKind",
+    "ErrorCode",
+    "HttpEvent",
+    "InjectedHeader",
+    "NetworkPolicy",
+    "OutboundHttp",
+    "Scrubber",
+]

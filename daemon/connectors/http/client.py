@@ -1,0 +1,111 @@
+"""The one way out of the daemon for connectors: a shared session with pooled connections, and its life."""
+
+import os
+import ssl
+from dataclasses import dataclass
+
+import aiohttp
+
+from daemon.connectors.http.dialling import CheckedConnector
+from daemon.connectors.http.exchange import Exchanger, refuse_hidden_retry
+from daemon.connectors.http.ledger import OnEvent
+from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialSource, Outlet
+from daemon.connectors.http.records import NetworkPolicy
+from daemon.connectors.http.resolver import Resolver, SystemResolver
+from daemon.connectors.http.workers import BodyWorkers
+from daemon.core.clock import Clock, Entropy
+from daemon.core.manifest import Manifest
+
+MAX_CONNECTIONS = 512
+MAX_CONNECTIONS_PER_HOST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    outlet: Outlet
+    session: aiohttp.ClientSession
+    workers: BodyWorkers
+    resolver: SystemResolver
+
+
+class OutboundHttp:
+    """Owns the session that all connectors' requests leave over; one for each daemon."""
+
+    def __init__(
+        self,
+        *,
+        policy: NetworkPolicy,
+        clock: Clock,
+        entropy: Entropy = os.urandom,
+        resolver: Resolver | None = None,
+    ) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._entropy = entropy
+        self._resolver = resolver
+        self._running: _Running | None = None
+
+    async def start(self) -> None:
+        """Open the session; raise OSError or ssl.SSLError when the extra CA file cannot be read."""
+        if self._running is not None:
+            return
+        system = SystemResolver()
+        session = aiohttp.ClientSession(
+            connector=CheckedConnector(
+                resolve=self._resolver or system,
+                ssl_context=self._trust(),
+                limit=MAX_CONNECTIONS,
+                limit_per_host=MAX_CONNECTIONS_PER_HOST,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # decoding is done with a bound on what comes out
+            trust_env=False,
+            middlewares=(refuse_hidden_retry,),
+        )
+        workers = BodyWorkers()
+        exchanger = Exchanger(
+            session=session,
+            workers=workers,
+            user_agent=self._policy.user_agent,
+            max_response_bytes=self._policy.max_response_bytes,
+            connect_seconds=self._policy.connect_seconds,
+        )
+        outlet = Outlet(exchanger, self._policy, workers, self._clock, self._entropy)
+        self._running = _Running(outlet, session, workers, system)
+
+    async def close(self) -> None:
+        """Close every connection and give the threads back; may be called twice."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.session.close()
+            running.workers.close()
+            running.resolver.close()
+
+    def call_context(
+        self,
+        *,
+        manifest: Manifest,
+        credential: CredentialSource,
+        deadline: float,
+        op_idempotent: bool,
+        before_send: BeforeSend,
+        on_event: OnEvent | None = None,
+    ) -> CallContext:
+        """Make the http function for one connector call; deadline is a time on the clock's monotonic scale."""
+        if self._running is None:
+            raise RuntimeError("OutboundHttp.call_context() needs start() before it")
+        return CallContext(
+            outlet=self._running.outlet,
+            manifest=manifest,
+            credential=credential,
+            deadline=deadline,
+            op_idempotent=op_idempotent,
+            before_send=before_send,
+            on_event=on_event,
+        )
+
+    def _trust(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if self._policy.extra_ca_file is not None:
+            context.load_verify_locations(cafile=self._policy.extra_ca_file)
+        return context

@@ -1,0 +1,169 @@
+"""Takes a secret out of what comes back from a service, in every form it may have been written in: pure."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from urllib.parse import quote, quote_plus
+
+MARK = "[redacted]"
+
+# A shorter secret is a word like any other: it goes only where it stands alone, and its encoded forms (two or
+# three letters) would tear holes into unrelated text. Bindings refuse such secrets at setup where they can.
+_SHORT = 4
+_ALNUM_RUN = re.compile(rb"[0-9A-Za-z]+")
+
+
+class Scrubber:
+    """Removes a fixed set of secrets from text, bytes and header lists."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        raw = {secret.encode("utf-8", "surrogatepass") for secret in secrets if secret}
+        self._long = sorted((secret for secret in raw if len(secret) >= _SHORT), key=len, reverse=True)
+        forms = {form for secret in self._long for form in written_forms(secret)}
+        self._forms = sorted(forms, key=len, reverse=True)
+        # Encoders leave letters and digits alone: where the longest run of them is not, no mixed form is.
+        self._anchors = [max(_ALNUM_RUN.findall(secret), key=len, default=b"") for secret in self._long]
+        words = sorted((secret for secret in raw if len(secret) < _SHORT), key=len, reverse=True)
+        self._words = (
+            re.compile(rb"(?<![0-9A-Za-z])(?:" + b"|".join(map(re.escape, words)) + rb")(?![0-9A-Za-z])")
+            if words
+            else None
+        )
+
+    @cached_property
+    def _patterns(self) -> list[re.Pattern[bytes]]:
+        return [_mixed_pattern(secret) for secret in self._long]
+
+    @cached_property
+    def _mark(self) -> bytes:
+        marks = (MARK.encode(), b"[removed]", b"[***]")
+        return next((mark for mark in marks if not any(form in mark for form in self._forms)), b"")
+
+    def scrub_bytes(self, data: bytes) -> bytes:
+        """Return the data without the secrets; the very same object when there was none."""
+        if self._words is not None:
+            data = self._words.sub(MARK.encode(), data)
+        if not self._forms:
+            return data
+        # A removal may join its neighbours into a secret again, so this ends only when nothing is left. After a
+        # few rounds the mark itself must be what they join with; without it each round makes the data shorter.
+        rounds = 0
+        while True:
+            mark = self._mark if rounds < 3 else b""
+            clean = self._remove_once(data, mark)
+            if clean == data:
+                return data
+            data, rounds = clean, rounds + 1
+
+    def _remove_once(self, data: bytes, mark: bytes) -> bytes:
+        for form in self._forms:
+            if form in data:
+                data = data.replace(form, mark)
+        for index, anchor in enumerate(self._anchors):
+            if anchor in data:
+                data = self._patterns[index].sub(mark, data)
+        return data
+
+    def scrub(self, text: str) -> str:
+        """Return the text without the secrets."""
+        if not self._forms and self._words is None:
+            return text
+        data = text.encode("utf-8", "surrogatepass")
+        clean = self.scrub_bytes(data)
+        return text if clean is data else clean.decode("utf-8", "replace")
+
+    def scrub_headers(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return the headers without the secrets, names and values alike."""
+        joined = "\n".join([f"{name}\0{value}" for name, value in headers])
+        if self.scrub(joined) == joined:  # one search instead of two for each header
+            return list(headers)
+        return [(self.scrub(name), self.scrub(value)) for name, value in headers]
+
+
+def written_forms(secret: bytes) -> set[bytes]:
+    """Return the exact byte strings under which a whole secret turns up: plain, base64, hex, URL, UTF-16."""
+    hexed = binascii.hexlify(secret)
+    forms = {
+        secret,
+        hexed,
+        hexed.upper(),
+        quote(secret, safe="").encode(),
+        quote(secret).encode(),
+        quote_plus(secret).encode(),
+        b"".join(b"%%%02x" % byte for byte in secret),
+        b"".join(b"%%%02X" % byte for byte in secret),
+    }
+    text = secret.decode("utf-8", "replace")
+    forms.add("".join(f"\\u{ord(character):04x}" for character in text).encode())
+    forms.add(text.encode("utf-16-le"))
+    forms.add(text.encode("utf-16-be"))
+    for standard in _base64_cores(secret):
+        forms.add(standard)
+        forms.add(standard.translate(bytes.maketrans(b"+/", b"-_")))
+    return {form for form in forms if len(form) >= _SHORT}
+
+
+def _base64_cores(secret: bytes) -> Iterable[bytes]:
+    """Yield the part of the base64 text that depends on the secret alone, for each place it may start at."""
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + secret).rstrip(b"=")
+        first = -(-offset * 8 // 6)
+        last = (offset + len(secret)) * 8 // 6
+        yield encoded[first:last]
+
+
+def _mixed_pattern(secret: bytes) -> re.Pattern[bytes]:
+    """Match the secret with any of its characters escaped the JSON, URL or HTML way, each in its own way."""
+    text = secret.decode("utf-8", "replace")
+    return re.compile(b"".join(_alternatives(part) for part in re.findall(r"\\+|[^\\]", text)))
+
+
+_NAMED_ESCAPES = {"\n": b"n", "\r": b"r", "\t": b"t", "\b": b"b", "\f": b"f"}
+_NAMED_ENTITIES = {"&": b"amp", "<": b"lt", ">": b"gt", '"': b"quot", "'": b"apos"}
+
+
+def _alternatives(character: str) -> bytes:
+    if character.startswith("\\"):
+        # A run of backslashes is one step: each may be doubled any number of times, and two such steps in a row
+        # would make the search slow on a long run that does not match.
+        return b"(?:\\\\{%d,}|(?:%%(?:25)*5[cC]){%d,})" % (len(character), len(character))
+    plain = character.encode("utf-8", "replace")
+    options = [
+        rb"\\*" + re.escape(plain),
+        b"".join(b"%%(?:25)*(?i:%02x)" % byte for byte in plain),
+        b"".join(rb"\\+u(?i:%02x%02x)" % (unit[0], unit[1]) for unit in _utf16_units(character)),
+        b"&#0*%d;" % ord(character),
+        b"&#[xX]0*(?i:%x);" % ord(character),
+    ]
+    if character == " ":
+        options.append(rb"\+")
+    if character in _NAMED_ESCAPES:
+        options.append(rb"\\+" + _NAMED_ESCAPES[character])
+    if character in _NAMED_ENTITIES:
+        options.append(b"&" + _NAMED_ENTITIES[character] + b";")
+    return b"(?:" + b"|".join(options) + b")"
+
+
+def _utf16_units(character: str) -> list[bytes]:
+    data = character.encode("utf-16-be", "replace")
+    return [data[index : index + 2] for index in range(0, len(data), 2)]
+
+
+def secrets_of_header(value: str) -> tuple[str, ...]:
+    """Return what must be scrubbed because it stands in a header value: all of it, its payload, basic parts."""
+    found = [value]
+    _scheme, space, payload = value.partition(" ")
+    if space:
+        payload = payload.strip()
+        found.append(payload)
+        try:
+            pair = base64.b64decode(payload, validate=True).decode()
+        except (ValueError, UnicodeDecodeError):
+            return tuple(found)
+        # The user name alone stays readable: it is often a common word, and it is not the secret.
+        _user, colon, password = pair.partition(":")
+        if colon:
+            found.extend((pair, password))
+    return tuple(part for part in found if part)
