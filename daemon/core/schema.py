@@ -90,7 +90,8 @@ def _typed(given: Input, value: Any) -> Any:
         if not value.is_integer():
             raise ValueError("must be a whole number, without a fraction")
         value = int(value)
-    if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
+    # Beyond this a float is written as an integer that no reader, ours included, takes back.
+    if abs(value) > MAX_SAFE_INTEGER:
         raise ValueError(f"must lie between -{MAX_SAFE_INTEGER} and {MAX_SAFE_INTEGER}, where JSON is exact")
     return value
 
