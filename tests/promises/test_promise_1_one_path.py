@@ -1,0 +1,40 @@
+"""Promise 1: every run of an action goes through one function."""
+
+import ast
+from pathlib import Path
+
+import daemon
+
+SOURCE = Path(daemon.__file__).parent
+
+
+def calls_of(attribute: str, *, on: str) -> set[str]:
+    """Return the modules that call `<something ending in on>.<attribute>(...)`."""
+    found = set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == attribute:
+                owner = node.func.value
+                name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+                if name.lstrip("_") == on:
+                    found.add(str(path.relative_to(SOURCE)))
+    return found
+
+
+def test_a_connector_is_called_by_the_executor_and_for_a_persons_preview_only() -> None:
+    assert calls_of("call", on="connectors") == {"actions/executor.py", "actions/preview.py"}
+
+
+def test_guest_code_is_executed_by_the_connector_service_only() -> None:
+    assert calls_of("execute", on="runtime") == {"connectors/service.py"}
+
+
+def test_the_executor_has_one_public_way_in() -> None:
+    from daemon.actions.executor import Executor
+
+    public = {name for name in vars(Executor) if not name.startswith("_")}
+    assert public == {"active", "begin_drain", "run"}
+
+
+def test_the_executor_is_called_by_the_two_run_routes_and_the_dispatcher_of_approved_calls() -> None:
+    assert calls_of("run", on="executor") == {"api/agent.py", "api/control/actions.py", "actions/dispatch.py"}
