@@ -69,6 +69,7 @@ class Vault:
         self._idle_lock_unreported = False
         self._mutex = asyncio.Lock()
         self._at_work = False
+        self._ended = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault")
 
     def __repr__(self) -> str:
@@ -235,6 +236,7 @@ class Vault:
     async def close(self) -> None:
         """Lock, and end the room's thread."""
         await self.lock()
+        self._ended = True
         self._thread.shutdown(wait=True)
 
     def _open(self, passphrase: str) -> OpenedVault:
@@ -264,6 +266,8 @@ class Vault:
 
     async def _carry_out(self, work: Callable[[], OpenedVault], finish: Callable[[OpenedVault], None]) -> None:
         """Run work in the room's thread to its end even if the caller is cancelled, so that memory follows the file."""
+        if self._ended:
+            raise VaultUnavailable("The vault is closed, because the daemon is stopping.")
         future = asyncio.get_running_loop().run_in_executor(self._thread, work)
         cancelled: asyncio.CancelledError | None = None
         self._at_work = True
