@@ -1,7 +1,7 @@
 """On which line each value of a TOML text stands; the standard parser does not say.
 
-The scan runs over text that the standard parser has accepted, so it checks nothing. Where it loses its way it
-stops and keeps what it has: a line number is a courtesy, never a reason to fail.
+The standard parser decides what is valid; the scan checks nothing. Where it loses its way it stops and keeps what
+it has: a line number is a courtesy, never a reason to fail.
 """
 
 import json
@@ -38,6 +38,16 @@ def find_lines(text: str) -> dict[Path, int]:
     return scanner.lines
 
 
+def find_loss(text: str) -> int | None:
+    """Return the line (from 1) on which a text stops being TOML that the scan can follow, such as an open quote."""
+    scanner = _Scanner(text)
+    try:
+        scanner.scan()
+    except _Lost:
+        return scanner.line
+    return None
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.lines: dict[Path, int] = {}
@@ -45,6 +55,10 @@ class _Scanner:
         self._position = 0
         self._starts = [match.end() for match in re.finditer(r"\n", text)]
         self._lengths: dict[Path, int] = {}
+
+    @property
+    def line(self) -> int:
+        return bisect_right(self._starts, self._position) + 1
 
     def scan(self) -> None:
         table: Path = ()

@@ -10,7 +10,7 @@ from typing import Any
 from daemon.core.canonical import MAX_SAFE_INTEGER
 from daemon.core.documents import FORBIDDEN
 from daemon.core.failures import DocumentError
-from daemon.core.toml_lines import Path, find_lines
+from daemon.core.toml_lines import Path, find_lines, find_loss
 
 MAX_TOML_DEPTH = 32
 
@@ -118,7 +118,8 @@ def _syntax_error(message: str, text: str, file: str, first_line: int) -> Docume
     line = None
     if place is not None:
         message = message[: place.start()]
-        line = int(place["line"]) if place["line"] else text.rstrip("\n").count("\n") + 1
+        # What is never closed is found missing at the end; the person looks for where it was opened.
+        line = int(place["line"]) if place["line"] else find_loss(text) or text.rstrip("\n").count("\n") + 1
     return DocumentError(
         file=file,
         line=None if line is None else line + first_line - 1,
