@@ -1,0 +1,139 @@
+"""Writes the text of a new action file, filled in from a connector's manifest where one was chosen."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from daemon.cli.rendering import one_line
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_INPUT_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_TYPES = frozenset({"string", "integer", "number", "boolean"})
+_NO_HASH = "sha256:" + "0" * 64
+
+
+def toml_string(text: str) -> str:
+    """Write a text as a TOML basic string."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def toml_array(texts: Iterable[str]) -> str:
+    """Write texts as a TOML array."""
+    return f"[{', '.join(toml_string(text) for text in texts)}]"
+
+
+def starter(name: str, *, connector: Mapping[str, Any] | None = None, op: Mapping[str, Any] | None = None) -> str:
+    """Return an action file that parses, with the comments that a first reader needs."""
+    chosen = connector is not None and op is not None
+    inputs = _inputs(op) if op is not None else [_EXAMPLE_INPUT]
+    fqn = str(connector["name"]) if connector is not None else "github://owner/connector"
+    lines = [
+        "+++",
+        f"name = {toml_string(name)}".ljust(44) + "# the same as the file's name",
+        'version = "0.1.0"'.ljust(44) + "# raise it when the action changes what it does",
+        "",
+        "# The connectors this action uses: exactly this version, exactly these bytes (`aileron connector show`).",
+        "# Name only the capabilities that the steps below need; a step cannot use any other.",
+        *(
+            []
+            if chosen
+            else ["# This one is a placeholder: the action cannot run until you put a real connector here."]
+        ),
+        "[[requires.connectors]]",
+        f"name = {toml_string(fqn)}",
+        f"version = {toml_string(str(connector['version']) if connector is not None else '0.0.0')}",
+        f"hash = {toml_string(str(connector['hash']) if connector is not None else _NO_HASH)}",
+        f"capabilities = {toml_array([str(op['capability']) if op is not None else 'example:write'])}",
+        "",
+        "# What the agent passes in. Types: string, integer, number, boolean. To narrow one further, add",
+        "# enum, pattern, min_length, max_length, minimum, maximum or default.",
+    ]
+    for item in inputs:
+        lines += _input_block(item)
+    lines += [
+        "[approval]",
+        "required = true".ljust(44) + "# a person must approve each call",
+        'expires = "24h"'.ljust(44) + "# how long the question stands",
+        "",
+        "# The steps run in this order, and the first failure ends the action. A value that is one placeholder",
+        "# keeps its type; ${step_id.path} takes a value from the result of an earlier step; $${ writes a plain ${.",
+        "[[execute]]",
+        f"id = {toml_string(_step_id(op))}",
+        f"connector = {toml_string(fqn)}",
+        f"op = {toml_string(str(op['name']) if op is not None else 'example_op')}",
+        'timeout = "30s"'.ljust(44) + "# at most 5m",
+        "[execute.inputs]",
+        *(f"{_key(item['target'])} = {toml_string('${args.' + item['name'] + '}')}" for item in inputs),
+        "+++",
+        f"# {name.replace('-', ' ').capitalize()}",
+        "",
+        "Say here, for the model that reads this, what the action does, when to use it and when not to.",
+    ]
+    description = _comment(op.get("description")) if op is not None else ""
+    if description:
+        lines += ["", description]
+    return "\n".join(lines) + "\n"
+
+
+_EXAMPLE_INPUT: dict[str, Any] = {
+    "name": "text",
+    "target": "text",
+    "type": "string",
+    "required": True,
+    "description": "What to say, in one sentence.",
+}
+
+
+def _inputs(op: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    taken: set[str] = set()
+    for declared in op.get("inputs") or []:
+        target = str(declared["name"])
+        name = _input_name(target, taken)
+        taken.add(name)
+        kind = declared.get("type")
+        found.append(
+            {
+                "name": name,
+                "target": target,
+                "type": kind if kind in _TYPES else "string",
+                "required": bool(declared.get("required", True)),
+                "description": _comment(declared.get("description")) or f"The {name.replace('_', ' ')}.",
+            }
+        )
+    return found
+
+
+def _input_name(target: str, taken: set[str]) -> str:
+    name = re.sub(r"[^a-z0-9_]+", "_", target.lower()).strip("_")
+    if not _INPUT_NAME.fullmatch(name):
+        name = f"input_{name}".rstrip("_")
+    while name in taken:
+        name += "_2"
+    return name
+
+
+def _input_block(item: Mapping[str, Any]) -> list[str]:
+    return [
+        "[[inputs]]",
+        f"name = {toml_string(item['name'])}",
+        f"type = {toml_string(item['type'])}",
+        *([] if item["required"] else ["required = false"]),
+        f"description = {toml_string(item['description'])}",
+        "",
+    ]
+
+
+def _step_id(op: Mapping[str, Any] | None) -> str:
+    name = str(op["name"]).lower() if op is not None else "first"
+    return name if _INPUT_NAME.fullmatch(name) and name != "args" else "first"
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else toml_string(name)
+
+
+def _comment(text: Any) -> str:
+    return one_line(" ".join(text.split()), limit=300) if isinstance(text, str) and text.strip() else ""

@@ -1,0 +1,182 @@
+"""`aileron approval watch`: a queue of requests that fills from the daemon and is emptied by keys."""
+
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from daemon.cli.approval import show_request
+from daemon.cli.client import ControlClient
+from daemon.cli.failure import CliFailure
+from daemon.cli.invocation import Invocation
+from daemon.cli.rendering import one_line
+
+_KEYS = "[a] approve   [d] deny   [s] skip   [q] quit"
+_ENDS = {
+    "completed": "has run.",
+    "failed": "ran and failed: see aileron approval show.",
+    "unknown": "was interrupted; whether it took effect is not known.",
+    "void": "was not run, because what was approved has changed.",
+}
+_TICK_SECONDS = 0.2
+_RECONNECT_SECONDS = 1.0
+
+
+class ApprovalWatch:
+    """Shows one pending request at a time on a terminal, or one line for each change elsewhere."""
+
+    def __init__(self, *, invocation: Invocation, client: ControlClient) -> None:
+        self._invocation = invocation
+        self._client = client
+        self._news: queue.SimpleQueue[dict[str, Any] | CliFailure] = queue.SimpleQueue()
+        self._pending: dict[str, dict[str, Any]] = {}
+        self._skipped: set[str] = set()
+        self._decided: set[str] = set()
+        self._states: dict[str, str] = {}
+        self._current: str | None = None
+
+    def run(self) -> None:
+        """Follow until the person quits or the daemon goes."""
+        threading.Thread(target=self._listen, name="approval events", daemon=True).start()
+        if self._invocation.prompts.interactive:
+            self._decide_by_keys()
+        else:
+            while True:
+                self._take(self._news.get())
+
+    def _listen(self) -> None:
+        """Put every change into the queue; after each (re)connection, also what was pending before it."""
+        try:
+            while True:
+                self._catch_up()
+                try:
+                    for event in self._client.events("/v1/approvals/events", on_open=self._catch_up):
+                        if isinstance(event.data, dict) and "state" in event.data:
+                            self._news.put(event.data)
+                except CliFailure:
+                    # A stream that broke is opened again; a daemon that is gone fails in the catch-up and ends this.
+                    pass
+                time.sleep(_RECONNECT_SECONDS)
+        except CliFailure as failure:
+            self._news.put(failure)
+
+    def _catch_up(self) -> None:
+        for item in reversed(self._client.get("/v1/approvals", state="pending", limit=1000)["items"]):
+            self._news.put(item)
+
+    def _take(self, news: dict[str, Any] | CliFailure) -> None:
+        if isinstance(news, CliFailure):
+            raise news
+        identifier, state = str(news["id"]), str(news["state"])
+        known = self._states.get(identifier)
+        if known == state or (known is not None and state == "pending"):
+            return  # nothing ever becomes pending again: that is old news from a list read meanwhile
+        self._states[identifier] = state
+        if state == "pending":
+            self._pending[identifier] = news
+        else:
+            self._pending.pop(identifier, None)
+        if self._invocation.prompts.interactive:
+            if identifier in self._decided and state in _ENDS:
+                self._invocation.output.note(f"{one_line(news['action'])} {_ENDS[state]}", style="dim")
+        else:
+            self._invocation.output.line(
+                f"{one_line(news['created_at'])}  {one_line(identifier)}  {one_line(state)}  {one_line(news['action'])}"
+                f"  {one_line(news['session'])}"
+            )
+
+    def _decide_by_keys(self) -> None:
+        output = self._invocation.output
+        output.note("Watching for requests. Ctrl-C ends it.", style="dim")
+        with _single_keys():
+            while True:
+                self._take_all()
+                if self._current is not None and self._current not in self._pending:
+                    output.note(
+                        f"{one_line(self._current)} is {one_line(self._states[self._current])} now.", style="yellow"
+                    )
+                    self._current = None
+                if self._current is None:
+                    self._show_next()
+                key = _read_key(_TICK_SECONDS)
+                if key == "q":
+                    return
+                if key and self._current is not None:
+                    self._act(self._current, key)
+
+    def _take_all(self) -> None:
+        while True:
+            try:
+                self._take(self._news.get_nowait())
+            except queue.Empty:
+                return
+
+    def _show_next(self) -> None:
+        for identifier, item in self._pending.items():
+            if identifier in self._skipped:
+                continue
+            self._current = identifier
+            output = self._invocation.output
+            output.line()
+            output.line("-" * 60, style="dim")
+            show_request(self._invocation, self._client, item)
+            # A key that was pressed before the request could be read must not decide it.
+            _forget_typed()
+            output.note(_KEYS, style="bold")
+            return
+
+    def _act(self, identifier: str, key: str) -> None:
+        output = self._invocation.output
+        if key == "s":
+            self._skipped.add(identifier)
+            self._current = None
+            output.note("Skipped; it stays open.", style="dim")
+            return
+        if key not in ("a", "d"):
+            return
+        decision = "approve" if key == "a" else "deny"
+        self._decided.add(identifier)
+        try:
+            self._take(self._client.post(f"/v1/approvals/{{}}/{decision}", identifier))
+        except CliFailure as failure:
+            output.failure(failure)
+            self._skipped.add(identifier)
+        else:
+            output.note("Approved." if key == "a" else "Denied.", style="green" if key == "a" else "red")
+        self._current = None
+
+
+@contextmanager
+def _single_keys() -> Iterator[None]:
+    """Let the terminal hand over each key at once and without echo, and put it back afterwards."""
+    import termios
+    import tty
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _read_key(seconds: float) -> str:
+    import os
+    import select
+
+    ready, _, _ = select.select([sys.stdin], [], [], seconds)
+    if not ready:
+        return ""
+    # Straight from the descriptor: a buffered reader would keep keys that _forget_typed could not reach.
+    pressed = os.read(sys.stdin.fileno(), 1)
+    return pressed.decode("ascii", "replace").lower() if pressed else "q"
+
+
+def _forget_typed() -> None:
+    import termios
+
+    termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

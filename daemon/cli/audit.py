@@ -1,0 +1,229 @@
+"""`aileron audit`: reading the log of everything that was asked, decided and done, and proving it whole."""
+
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.invocation import Invocation
+from daemon.cli.moments import bound
+from daemon.cli.options import JsonOption, LimitOption
+from daemon.cli.output_file import OutputFile, OutputOption
+from daemon.cli.rendering import neutralise, one_line, plain_table, pretty_json
+
+if TYPE_CHECKING:
+    from daemon.cli.client import ControlClient
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Read and verify the audit log.")
+
+SinceOption = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="From here on: 15m, 1h, 7d or a time.")
+]
+UntilOption = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to here: 15m, 1h, 7d or a time.")]
+SessionOption = Annotated[str | None, typer.Option("--session", metavar="ID", help="Only this session.")]
+TypeOption = Annotated[
+    str | None, typer.Option("--type", help="Only this type, such as execution.started or approval.*")
+]
+ActionOption = Annotated[str | None, typer.Option("--action", metavar="NAME", help="Only this action.")]
+ConnectorOption = Annotated[str | None, typer.Option("--connector", metavar="NAME", help="Only this connector.")]
+ClassOption = Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Only failures of this class.")]
+
+_FOLLOW_SECONDS = 1.0
+_COLUMNS = ["time", "type", "action", "actor", "failure", "id"]
+_PAGE = 1000
+
+
+@app.command("list")
+def list_events(
+    ctx: typer.Context,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    session: SessionOption = None,
+    type_: TypeOption = None,
+    action: ActionOption = None,
+    connector: ConnectorOption = None,
+    failure_class: ClassOption = None,
+    limit: LimitOption = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new events as they come.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the newest events, the latest last."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    filters = _filters(invocation, since, until, session, type_, action, connector, failure_class)
+    with invocation.connect() as client:
+        # Where to go on from is read first: an event that comes in between is then shown by the list or after it.
+        answer = client.get("/v1/audit", limit=limit, newest_first=True, **filters)
+        events = list(reversed(answer["items"]))
+        if as_json and not follow:
+            invocation.output.json({**answer, "items": events})
+            return
+        _show_events(invocation, events, header=True)
+        if follow:
+            start = events[-1]["seq"] if events else client.get("/v1/audit/head")["seq"]
+            _follow(invocation, client, start, filters)
+
+
+def _filters(
+    invocation: Invocation,
+    since: str | None,
+    until: str | None,
+    session: str | None,
+    type_: str | None,
+    action: str | None,
+    connector: str | None,
+    failure_class: str | None,
+) -> dict[str, str | None]:
+    now = invocation.now()
+    return {
+        "since": bound(since, option="--since", now=now),
+        "until": bound(until, option="--until", now=now),
+        "session": session,
+        "type": type_,
+        "action": action,
+        "connector": connector,
+        "failure_class": failure_class,
+    }
+
+
+def _follow(invocation: Invocation, client: "ControlClient", seq: int, filters: dict[str, str | None]) -> None:
+    while True:
+        events = client.get("/v1/audit", after_seq=seq, limit=_PAGE, **filters)["items"]
+        if events:
+            seq = events[-1]["seq"]
+            _show_events(invocation, events, header=False)
+        else:
+            time.sleep(_FOLLOW_SECONDS)
+
+
+def _show_events(invocation: Invocation, events: list[dict[str, Any]], *, header: bool) -> None:
+    if invocation.as_json:
+        import json
+
+        for event in events:
+            invocation.output.line(json.dumps(event))
+        return
+    rows = [[event[name] for name in ("time", "type", "action", "actor", "failure_class", "id")] for event in events]
+    if header:
+        styles = {str(event["failure_class"]): "red" for event in events if event["failure_class"]}
+        invocation.output.table(_COLUMNS, rows, empty="No event fits.", styles=styles)
+        return
+    for line in plain_table(_COLUMNS, [[one_line(value) for value in row] for row in rows])[1:]:
+        invocation.output.line(line)
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the event, aud_...")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show one event with everything it recorded."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        event = client.get("/v1/audit/{}", event_id)
+    if as_json:
+        invocation.output.json(event)
+        return
+    invocation.output.fields([(name, value) for name, value in event.items() if name != "payload"])
+    invocation.output.line()
+    invocation.output.heading("Payload")
+    invocation.output.line(pretty_json(event["payload"]))
+
+
+@app.command()
+def verify(
+    ctx: typer.Context,
+    anchor: Annotated[
+        Path | None, typer.Option("--anchor", metavar="FILE", help="A head that `audit head` wrote earlier.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every event, every link and every checkpoint; exit code 1 if something is wrong.
+
+    With the head of an earlier day as anchor, a log that was cut short or written anew since then is found, too.
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
+    body = {} if anchor is None else {"anchor": _read_anchor(anchor)}
+    with invocation.connect() as client, invocation.output.progress("Verifying the audit log"):
+        answer = client.post("/v1/audit/verify", body=body, patient=True)
+    if as_json:
+        invocation.output.json(answer)
+    else:
+        _show_report(invocation, answer, anchored=anchor is not None)
+    if not answer["ok"]:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _show_report(invocation: Invocation, answer: dict[str, Any], *, anchored: bool) -> None:
+    output = invocation.output
+    for problem in answer["problems"]:
+        place = f"event {one_line(problem['seq'])}" + (
+            f" ({one_line(problem['event_id'])})" if problem["event_id"] else ""
+        )
+        output.line(f"{one_line(problem['kind'])}: {place}: {one_line(problem['message'])}", style="red")
+    events, seconds = answer["events"], answer["seconds"]
+    if answer["ok"]:
+        output.line(f"The log is whole: {events} events checked in {seconds:.2f} s.", style="green")
+        head = answer.get("head") or {}
+        if head:
+            output.fields([("head", head["hash"]), ("at event", str(head["seq"]))])
+        if not anchored:
+            output.note("To find a log that was cut short, keep a head elsewhere: aileron audit head", style="dim")
+    else:
+        output.line(f"The log is NOT whole: {len(answer['problems'])} problems in {events} events.", style="bold red")
+
+
+def _read_anchor(path: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        head = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CliFailure.usage(f"{path} cannot be read: {error.strerror}", remedy="Pass a readable file.") from error
+    except ValueError:
+        head = None
+    if not isinstance(head, dict):
+        raise CliFailure.usage(f"{path} does not hold a head", remedy="Pass a file that `aileron audit head` wrote.")
+    return head
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    session: SessionOption = None,
+    type_: TypeOption = None,
+    action: ActionOption = None,
+    connector: ConnectorOption = None,
+    failure_class: ClassOption = None,
+    output: OutputOption = None,
+) -> None:
+    """Write all events that fit, the oldest first, as JSON Lines."""
+    invocation = Invocation.of(ctx)
+    filters = _filters(invocation, since, until, session, type_, action, connector, failure_class)
+    # A spinner in between lines that go to the same terminal would only garble them.
+    progress = nullcontext() if output is None else invocation.output.progress("Exporting")
+    with invocation.connect() as client, OutputFile(output, stdout=invocation.output) as file, progress:
+        count = 0
+        for line in client.lines("/v1/audit/export", **filters):
+            if line:
+                file.write(neutralise(line) + "\n")
+                count += 1
+    if output is not None:
+        invocation.output.note(f"{count} events written to {output}.")
+
+
+@app.command()
+def head(ctx: typer.Context, output: OutputOption = None) -> None:
+    """Print the signed head of the log; keep it where this machine cannot change it."""
+    invocation = Invocation.of(ctx)
+    with invocation.connect() as client:
+        answer = client.get("/v1/audit/head")
+    with OutputFile(output, stdout=invocation.output) as file:
+        file.write(pretty_json(answer) + "\n")
+    if output is not None:
+        invocation.output.note(f"The head (event {one_line(answer['seq'])}) is written to {output}.")

@@ -1,0 +1,174 @@
+"""`aileron binding`: which credential a connector may use, and where it is sent."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.failure import CliFailure
+from daemon.cli.invocation import Invocation
+from daemon.cli.moments import age
+from daemon.cli.options import JsonOption, ValueFileOption, YesOption
+from daemon.cli.prompts import Prompts
+from daemon.cli.rendering import one_line
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Give connectors the credentials they may use.")
+
+ConnectorArgument = Annotated[
+    str, typer.Argument(metavar="CONNECTOR", help="The connector's full name, such as github://acme/slack.")
+]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The binding's name, as `binding list` shows it.")]
+
+
+@app.command()
+def setup(
+    ctx: typer.Context,
+    connector: ConnectorArgument,
+    identity: Annotated[
+        str, typer.Option("--identity", help="A name for the account, if you have several.")
+    ] = "default",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the credential of an existing binding.")] = False,
+    username: Annotated[str | None, typer.Option("--username", help="The user name of a `basic` credential.")] = None,
+    value_file: ValueFileOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Store a credential and let one connector use it.
+
+    Shows first to which hosts and in which header the credential will be sent. The value is asked for on the
+    terminal without being shown, or read from --value-file: the key (api_key), the password (basic), or a JSON
+    object with access_token, refresh_token, expires_at_ms, scopes and token_type (oauth2).
+    """
+    invocation = Invocation.of(ctx)
+    with invocation.connect() as client:
+        shown = client.get("/v1/connectors/show", ref=connector)
+        credential = shown.get("credential")
+        if not credential or credential.get("kind") in (None, "none"):
+            raise CliFailure(f"{connector} uses no credential, so there is nothing to set up")
+        show_credential(invocation, shown)
+        invocation.prompts.confirm("Let this connector use the credential there?", yes=yes)
+        value = _value(invocation.prompts, credential["kind"], username=username, file=value_file)
+        binding = client.post(
+            "/v1/bindings",
+            body={"connector": str(shown["name"]), "identity": identity, "value": value, "replace": replace},
+        )
+    invocation.output.line(f"{one_line(binding['name'])} is stored, and {one_line(shown['name'])} may use it.")
+    if binding.get("choice_needed"):
+        invocation.output.note(
+            f"It may now use several. Choose one: aileron binding rebind {one_line(shown['name'])} NAME", style="yellow"
+        )
+
+
+def show_credential(invocation: Invocation, connector: dict[str, Any]) -> None:
+    """Write where a connector's credential goes, so that a person can agree to it."""
+    credential = connector["credential"]
+    header = "-"
+    if credential.get("header"):
+        header = f"{credential['header']}: {str(credential.get('format')).replace('{secret}', '********')}"
+    fields = [
+        ("connector", f"{connector['name']} {connector['version']}"),
+        ("credential", credential["kind"]),
+        ("sent to", credential["hosts"]),
+        ("as header", header),
+    ]
+    if credential.get("scope"):
+        fields.append(("scope", credential["scope"]))
+    invocation.output.fields(fields)
+
+
+def _value(prompts: Prompts, kind: str, *, username: str | None, file: Path | None) -> dict[str, Any]:
+    def secret(label: str) -> str:
+        if file is not None:
+            return prompts.secret_file(file, option="--value-file")
+        return prompts.secret(label, option="--value-file FILE")
+
+    match kind:
+        case "api_key":
+            return {"type": "api_key", "key": secret("API key")}
+        case "basic":
+            name = username if username is not None else prompts.text("User name", option="--username NAME")
+            return {"type": "basic", "username": name, "password": secret("Password")}
+        case "oauth2":
+            return {"type": "oauth2", **_tokens(prompts, file)}
+    raise CliFailure(f"this version of aileron cannot set up a credential of kind {kind!r}")
+
+
+def _tokens(prompts: Prompts, file: Path | None) -> dict[str, Any]:
+    import json
+
+    expected = 'a JSON object such as {"access_token": "...", "refresh_token": "...", "expires_at_ms": 1800000000000}'
+    if file is None:
+        raise CliFailure.usage(
+            "an oauth2 credential is set up from a file of tokens", remedy=f"Pass --value-file FILE, {expected}."
+        )
+    try:
+        tokens = json.loads(prompts.secret_file(file, option="--value-file"))
+    except ValueError:
+        tokens = None
+    if not isinstance(tokens, dict) or not isinstance(tokens.get("access_token"), str):
+        # What was read is not repeated here: it is, after all, a secret.
+        raise CliFailure.usage(f"{file} does not hold the tokens", remedy=f"Write {expected}.")
+    return tokens
+
+
+@app.command("list")
+def list_bindings(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the bindings and the connectors that may use them."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        answer = client.get("/v1/bindings")
+    if as_json:
+        invocation.output.json(answer)
+        return
+    now = invocation.now()
+    invocation.output.table(
+        ["name", "kind", "connectors", "changed"],
+        [
+            [item["name"], item["kind"], sorted(item["connectors"]), age(item["updated_at"], now)]
+            for item in answer["items"]
+        ],
+        empty="There are no bindings. Set one up with: aileron binding setup CONNECTOR",
+    )
+
+
+@app.command()
+def inspect(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Show a binding and where its credential is sent; the value is never shown."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        item = client.get("/v1/bindings/inspect", name=name)
+    if as_json:
+        invocation.output.json(item)
+        return
+    fields: list[tuple[str, Any]] = [(key, item[key]) for key in ("name", "kind", "service", "identity")]
+    fields += [(f"{connector} sends it to", hosts) for connector, hosts in sorted(item["connectors"].items())]
+    fields.append(("chosen for", item["chosen_for"]))
+    fields += [(label, item[key]) for key, label in (("scopes", "scopes"), ("expires_at", "expires")) if item.get(key)]
+    fields += [("created", item["created_at"]), ("changed", item["updated_at"])]
+    invocation.output.fields(fields)
+
+
+@app.command()
+def rebind(ctx: typer.Context, connector: ConnectorArgument, name: NameArgument, yes: YesOption = False) -> None:
+    """Choose the binding that a connector uses, and let it use that for the hosts it names now."""
+    invocation = Invocation.of(ctx)
+    with invocation.connect() as client:
+        shown = client.get("/v1/connectors/show", ref=connector)
+        if shown.get("credential"):
+            show_credential(invocation, shown)
+        invocation.prompts.confirm(f"Let this connector use {name} there?", yes=yes)
+        client.post("/v1/bindings/rebind", body={"connector": str(shown["name"]), "name": name})
+    invocation.output.line(f"{one_line(shown['name'])} now uses {one_line(name)}.")
+
+
+@app.command()
+def revoke(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+    """Remove a binding and its credential for good."""
+    invocation = Invocation.of(ctx)
+    invocation.prompts.confirm(f"Remove {name} and its credential for good?", yes=yes)
+    with invocation.connect() as client:
+        gone = client.delete("/v1/bindings", name=name)
+    invocation.output.line(f"{one_line(name)} is revoked.")
+    for connector, names in gone.get("left", {}).items():
+        left = one_line(names) if names else "nothing; set one up again before it is needed"
+        invocation.output.note(f"{one_line(connector)} is left with {left}.", style="yellow")
+    invocation.output.note("The service itself still knows the credential: revoke it there, too.", style="dim")

@@ -1,0 +1,208 @@
+"""`aileron connector`: install connectors after seeing what they may do, and look at those installed."""
+
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.failure import CliFailure
+from daemon.cli.invocation import Invocation
+from daemon.cli.options import JsonOption, YesOption
+from daemon.cli.rendering import one_line
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Install and look at connectors.")
+
+RefArgument = Annotated[
+    str, typer.Argument(metavar="REF", help="A full name, a full name and @version, or a hash (sha256:...).")
+]
+_SIGNATURES = {
+    "trusted": "signed by a key you trust",
+    "untrusted": "SIGNED BY A KEY YOU DO NOT TRUST",
+    "unsigned": "NOT SIGNED",
+    "revoked": "SIGNED BY A KEY THAT WAS REVOKED",
+}
+
+
+@app.command()
+def install(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(help="Where from: a folder, a tarball, or a full name and @version.")],
+    yes: YesOption = False,
+    allow_unsigned: Annotated[
+        bool, typer.Option("--allow-unsigned", help="Install it although nobody you trust vouches for it.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Install a connector, after showing what it is and what it may reach.
+
+    Without a terminal nobody can be asked, so --yes is needed there.
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
+    source = _absolute(source)
+    with invocation.connect() as client:
+        with invocation.output.progress("Looking at the connector"):
+            plan = client.post("/v1/connectors/inspect", body={"source": source}, patient=True)
+        if not as_json:
+            show_plan(invocation, plan)
+        _check_signature(plan["signature"], allow_unsigned=allow_unsigned)
+        invocation.prompts.confirm("Install it?", yes=yes)
+        with invocation.output.progress("Installing and compiling"):
+            installed = client.post(
+                "/v1/connectors",
+                body={"source": source, "expected_hash": plan["hash"], "allow_unsigned": allow_unsigned},
+                patient=True,
+            )
+    if as_json:
+        invocation.output.json(installed)
+        return
+    done = "Was installed already:" if installed.get("already_installed") else "Installed"
+    invocation.output.line(f"\n{done} {one_line(plan['name'])} {one_line(plan['version'])}.", style="green")
+    invocation.output.line("To use it, put this into an action:\n")
+    invocation.output.line(requirement_block(plan))
+    if plan.get("credential"):
+        invocation.output.note(
+            f"\nIt needs a credential: aileron binding setup {one_line(plan['name'])}", style="yellow"
+        )
+
+
+def _absolute(source: str) -> str:
+    """Make a path absolute, since the daemon does not stand where the person stands."""
+    from pathlib import Path
+
+    if "://" in source:
+        return source
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise CliFailure.usage(
+            f"{source} is neither a file or folder here nor a full name",
+            remedy="Write a path that exists, or a name such as github://acme/slack@1.2.0.",
+        )
+    return str(path.resolve())
+
+
+def _check_signature(signature: dict[str, Any], *, allow_unsigned: bool) -> None:
+    """Refuse what the daemon would refuse, before the person is asked about it."""
+    state = signature["state"]
+    if state == "trusted" or (allow_unsigned and state != "revoked"):
+        return
+    if state == "revoked":
+        remedy = "Get a release that is signed by a key that is not revoked."
+    else:
+        remedy = (
+            "Trust the publisher's key first (aileron keyring trust), or pass --allow-unsigned "
+            "if you know where it comes from."
+        )
+    raise CliFailure(
+        f"{signature.get('message') or _SIGNATURES.get(state, state)} Nothing was installed.",
+        failure_class="signature_failure",
+        remedy=remedy,
+    )
+
+
+def show_plan(invocation: Invocation, plan: dict[str, Any]) -> None:
+    """Write what a connector is and may do."""
+    output = invocation.output
+    signature = plan["signature"]
+    signed = _SIGNATURES.get(signature["state"], signature["state"])
+    if signature.get("key_id"):
+        signed += f" ({signature['key_id']})"
+    fields = [
+        ("connector", plan["name"]),
+        ("version", plan["version"]),
+        ("description", plan.get("description")),
+        ("hash", plan["hash"]),
+        ("signature", signed),
+        ("reaches", plan["hosts"] or "nothing"),
+        ("credential", _credential_line(plan.get("credential"))),
+    ]
+    if plan.get("state") not in (None, "ready"):
+        fields.append(("state", f"{plan['state']}: {plan.get('problem')}"))
+    output.fields(fields)
+    for warning in plan.get("warnings") or ():
+        output.line(f"warning: {one_line(warning)}", style="yellow")
+    output.line()
+    output.table(
+        ["operation", "capability", "effect", "description"],
+        [[op["name"], op["capability"], _effect(op), op.get("description")] for op in plan["ops"]],
+        empty="It offers no operations.",
+        styles={"changes things": "yellow"},
+    )
+
+
+def _effect(op: dict[str, Any]) -> str:
+    return "safe to repeat" if op["idempotent"] else "changes things"
+
+
+def _credential_line(credential: dict[str, Any] | None) -> str:
+    if not credential:
+        return "none"
+    where = ", ".join(credential.get("hosts", [])) or "nowhere"
+    return f"{credential['kind']}, sent to {where} in the header {credential.get('header') or '-'}"
+
+
+def requirement_block(plan: dict[str, Any]) -> str:
+    """Return the lines with which an action requires a connector."""
+    from daemon.cli.action_starter import toml_array, toml_string
+
+    capabilities = sorted({op["capability"] for op in plan["ops"]})
+    return "\n".join(
+        [
+            "[[requires.connectors]]",
+            f"name = {toml_string(plan['name'])}",
+            f"version = {toml_string(plan['version'])}",
+            f"hash = {toml_string(plan['hash'])}",
+            f"capabilities = {toml_array(capabilities)}  # keep only what the action uses",
+        ]
+    )
+
+
+@app.command("list")
+def list_connectors(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the installed connectors."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        answer = client.get("/v1/connectors")
+    if as_json:
+        invocation.output.json(answer)
+        return
+    invocation.output.table(
+        ["name", "version", "state", "signature", "hash"],
+        [
+            # Of one whose files are damaged, the hash is all that is known.
+            [item.get("name"), item.get("version"), item.get("state"), _signature_state(item), item["hash"]]
+            for item in answer["items"]
+        ],
+        empty="No connectors are installed. Install one with: aileron connector install SOURCE",
+        styles={"trusted": "green", "untrusted": "red", "unsigned": "yellow", "damaged": "red", "refused": "red"},
+    )
+
+
+def _signature_state(item: dict[str, Any]) -> Any:
+    return (item.get("signature") or {}).get("state")
+
+
+@app.command()
+def show(ctx: typer.Context, ref: RefArgument, as_json: JsonOption = False) -> None:
+    """Show what an installed connector is and may do."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        item = client.get("/v1/connectors/show", ref=ref)
+    if as_json:
+        invocation.output.json(item)
+        return
+    if item.get("name") is None:
+        raise CliFailure(f"{one_line(item['hash'])} is {one_line(item.get('state'))}: {one_line(item.get('problem'))}")
+    show_plan(invocation, item)
+    invocation.output.line()
+    invocation.output.line(requirement_block(item))
+
+
+@app.command()
+def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False) -> None:
+    """Remove an installed connector; actions that require it cannot run any more."""
+    invocation = Invocation.of(ctx)
+    invocation.prompts.confirm(f"Remove {ref}?", yes=yes)
+    with invocation.connect() as client:
+        removed = client.delete("/v1/connectors", ref=ref)
+    invocation.output.line(f"{one_line(ref)} is removed.")
+    if removed.get("used_by"):
+        invocation.output.note(f"These actions cannot run any more: {one_line(removed['used_by'])}", style="yellow")

@@ -1,0 +1,59 @@
+"""One run of the program: where it writes, whom it can ask, and how it reaches the daemon."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.prompts import Prompts
+from daemon.cli.rendering import Output
+
+if TYPE_CHECKING:
+    import typer
+
+    from daemon.cli.client import ControlClient
+    from daemon.lifecycle.discovery import Discovery
+    from daemon.lifecycle.home import Home
+
+
+def _utc_now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+@dataclass(kw_only=True)
+class Invocation:
+    """What a command needs of the world around it."""
+
+    output: Output
+    prompts: Prompts
+    environ: Mapping[str, str]
+    now: Callable[[], datetime] = field(default=_utc_now)
+    debug: bool = False
+    as_json: bool = False
+
+    @classmethod
+    def from_process(cls) -> "Invocation":
+        """Take streams and environment from the running process."""
+        output = Output(out=sys.stdout, err=sys.stderr, environ=os.environ)
+        return cls(
+            output=output,
+            prompts=Prompts(stdin=sys.stdin, output=output, environ=os.environ),
+            environ=os.environ,
+            debug=os.environ.get("AILERON_DEBUG") == "1",
+        )
+
+    @staticmethod
+    def of(ctx: "typer.Context", *, as_json: bool = False) -> "Invocation":
+        """Return the invocation that a command runs in."""
+        invocation = ctx.find_object(Invocation)
+        if invocation is None:
+            raise RuntimeError("a command was run without daemon.cli.main.run")
+        invocation.as_json = as_json
+        return invocation
+
+    def home(self) -> "Home":
+        """Return the Aileron home that the environment names."""
+        raise NotImplementedError

@@ -1,0 +1,91 @@
+"""`aileron keyring`: the keys whose signatures on connectors are trusted."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemon.cli.failure import CliFailure
+from daemon.cli.invocation import Invocation
+from daemon.cli.moments import age
+from daemon.cli.options import JsonOption, YesOption
+from daemon.cli.rendering import one_line
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Choose whose signatures on connectors you trust.")
+
+
+@app.command()
+def trust(
+    ctx: typer.Context,
+    public_key: Annotated[
+        str, typer.Argument(metavar="KEY", help="An Ed25519 public key: a PEM file, or the key itself in base64.")
+    ],
+    namespace: Annotated[
+        list[str],
+        typer.Option("--namespace", help="What the key may sign for, such as github://acme. Can be repeated."),
+    ],
+    label: Annotated[str, typer.Option("--label", help="Whose key this is, in your words.")] = "",
+    yes: YesOption = False,
+) -> None:
+    """Trust a key's signatures on connectors of the given namespaces."""
+    invocation = Invocation.of(ctx)
+    key = _read_key(public_key)
+    spaces = ", ".join(one_line(item) for item in namespace)
+    invocation.prompts.confirm(f"Trust everything that this key signs under {spaces}?", yes=yes)
+    with invocation.connect() as client:
+        answer = client.post("/v1/keyring", body={"public_key": key, "label": label, "namespaces": namespace})
+    invocation.output.line(f"The key {one_line(answer.get('key_id'))} is trusted for {spaces}.")
+
+
+def _read_key(text: str) -> str:
+    path = Path(text)
+    try:
+        if path.is_file():
+            return path.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise CliFailure.usage(
+            f"{text} cannot be read as a key", remedy="Pass a PEM file, or the key itself in base64."
+        ) from error
+    return text
+
+
+@app.command("list")
+def list_keys(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the keys you trust, and those you no longer trust."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        answer = client.get("/v1/keyring")
+    if as_json:
+        invocation.output.json(answer)
+        return
+    now = invocation.now()
+    invocation.output.table(
+        ["key", "label", "namespaces", "since", "state"],
+        [
+            [
+                item["key_id"],
+                item["label"],
+                item["namespaces"],
+                age(item["trusted_at"], now),
+                "revoked" if item.get("revoked_at") else "trusted",
+            ]
+            for item in answer["items"]
+        ],
+        empty="No keys are trusted. Trust one with: aileron keyring trust KEY --namespace github://owner",
+        styles={"trusted": "green", "revoked": "red"},
+    )
+
+
+@app.command()
+def revoke(
+    ctx: typer.Context,
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The key's id, as `keyring list` shows it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Kept in the keyring and in the audit log.")] = "",
+    yes: YesOption = False,
+) -> None:
+    """Trust a key no longer; connectors that it signed stop working."""
+    invocation = Invocation.of(ctx)
+    invocation.prompts.confirm("Stop trusting this key? Connectors that it signed stop working.", yes=yes)
+    with invocation.connect() as client:
+        client.post("/v1/keyring/revoke", body={"key_id": key_id, **({"reason": reason} if reason else {})})
+    invocation.output.line(f"The key {one_line(key_id)} is revoked.")

@@ -1,0 +1,96 @@
+"""The entry point of `aileron`: the table of commands, the global options, and how a command ends."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.invocation import Invocation
+from daemon.cli.lazy import LazyCommand, LazyGroup
+
+
+class _Root(LazyGroup):
+    table = {  # noqa: RUF012 - a constant; the base class declares it a Mapping
+        "status": LazyCommand("daemon.cli.status", "Show what the daemon is doing."),
+        "doctor": LazyCommand("daemon.cli.doctor", "Check the installation and say how to repair it."),
+        "daemon": LazyCommand("daemon.cli.daemon", "Start, stop or look at the daemon."),
+        "stop": LazyCommand("daemon.cli.stop", "Stop the daemon."),
+        "vault": LazyCommand("daemon.cli.vault", "Create, unlock and lock the vault."),
+        "secret": LazyCommand("daemon.cli.secret", "Store plain secrets in the vault."),
+        "binding": LazyCommand("daemon.cli.binding", "Give connectors the credentials they may use."),
+        "connector": LazyCommand("daemon.cli.connector", "Install and look at connectors."),
+        "keyring": LazyCommand("daemon.cli.keyring", "Choose whose signatures on connectors you trust."),
+        "action": LazyCommand("daemon.cli.action", "Write, check and run actions."),
+        "approval": LazyCommand("daemon.cli.approval", "See and decide what waits for your approval."),
+        "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),
+        "sessions": LazyCommand("daemon.cli.sessions", "See the sessions of agents."),
+        "open": LazyCommand("daemon.cli.open", "Open a page of the daemon in the browser."),
+    }
+
+
+# Plain help text: Typer's boxes would import Rich, and double the time that `--help` takes.
+app = typer.Typer(cls=_Root, name="aileron", no_args_is_help=True, rich_markup_mode=None, add_completion=True)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from daemon.version import VERSION
+
+        typer.echo(f"aileron {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; AILERON_DEBUG=1 does the same.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Aileron runs what an agent proposes: sealed, bounded, approved by you and audited."""
+    invocation = ctx.find_object(Invocation)
+    if invocation is not None and debug:
+        invocation.debug = True
+
+
+def run(arguments: Sequence[str], invocation: Invocation) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        get_command(app).main(list(arguments), prog_name="aileron", obj=invocation)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except CliFailure as failure:
+        return _end(failure, invocation)
+    except Exception as error:
+        if invocation.debug:
+            raise
+        return _end(
+            CliFailure(
+                f"this is a defect of aileron itself: {type(error).__name__}: {error}",
+                remedy="Run it again with `aileron --debug ...` and report what it prints.",
+            ),
+            invocation,
+        )
+    return ExitCode.OK
+
+
+def _end(failure: CliFailure, invocation: Invocation) -> int:
+    if invocation.debug:
+        import traceback
+
+        traceback.print_exception(failure)
+    if invocation.as_json:
+        invocation.output.json(failure.envelope())
+    invocation.output.failure(failure)
+    return failure.exit_code
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:], Invocation.from_process()))

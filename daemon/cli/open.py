@@ -1,0 +1,43 @@
+"""`aileron open`: take a person to a page of the daemon, signed in."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from daemon.cli.invocation import Invocation
+from daemon.cli.rendering import one_line
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Open a page of the daemon in the browser."""
+
+
+@app.command()
+def approval(
+    ctx: typer.Context,
+    approval_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the approval, apr_...")],
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")] = True,
+) -> None:
+    """Open an approval in the browser; the link that is printed signs in once, within a minute."""
+    invocation = Invocation.of(ctx)
+    with invocation.connect() as client:
+        known = client.get("/v1/approvals/{}", approval_id)
+        url = client.post("/v1/browser-logins", body={"next": f"/approvals/{known['id']}"})["url"]
+    invocation.output.line(one_line(url))
+    if browser and has_display(invocation):
+        import webbrowser
+
+        if not webbrowser.open(url):
+            invocation.output.note("No browser could be started; open the link by hand.", style="dim")
+    invocation.output.note("The link works once, for a minute; keep it to yourself.", style="dim")
+
+
+def has_display(invocation: Invocation) -> bool:
+    """Say whether a browser would have a screen to open on, rather than take over this terminal."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return any(invocation.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))

@@ -1,0 +1,104 @@
+"""Asks the person at the terminal, and refuses to ask when nobody is there."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from daemon.cli.failure import CliFailure
+from daemon.cli.rendering import neutralise
+
+if TYPE_CHECKING:
+    from daemon.cli.rendering import Output
+
+
+class Prompts:
+    """Questions to the person, each with the option that answers it when stdin is not a terminal."""
+
+    def __init__(self, *, stdin: TextIO, output: "Output", environ: Mapping[str, str]) -> None:
+        self._stdin = stdin
+        self._output = output
+        self._environ = environ
+
+    @property
+    def interactive(self) -> bool:
+        """Say whether a person can be asked."""
+        return self._stdin.isatty() and self._output.err_terminal
+
+    def confirm(self, question: str, *, yes: bool, option: str = "--yes") -> None:
+        """Go on when the person, or the option, said yes; end the command otherwise."""
+        if yes:
+            return
+        self._require(question, option)
+        if self._ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+            raise CliFailure("not confirmed; nothing was changed")
+
+    def text(self, label: str, *, option: str) -> str:
+        """Ask for a text that may be seen."""
+        self._require(label, option)
+        answer = self._ask(f"{label}: ").strip()
+        if not answer:
+            raise CliFailure.usage(f"{label}: nothing was entered", remedy=f"Enter a value, or pass {option}.")
+        return answer
+
+    def secret(self, label: str, *, option: str, twice: bool = False) -> str:
+        """Ask for a text that must not be seen while it is typed."""
+        self._require(label, option)
+        from getpass import getpass
+
+        value = getpass(f"{label}: ")
+        if not value:
+            raise CliFailure.usage(f"{label}: nothing was entered", remedy=f"Enter a value, or pass {option}.")
+        if twice and getpass(f"{label}, once more: ") != value:
+            raise CliFailure("the two entries differ; nothing was changed")
+        return value
+
+    def secret_file(self, path: Path, *, option: str) -> str:
+        """Read a secret from a file, or from stdin for `-`; the line end that editors add is not part of it."""
+        try:
+            text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CliFailure.usage(
+                f"{path} cannot be read: {_reason(error)}", remedy=f"Pass a readable UTF-8 text file with {option}."
+            ) from error
+        value = text.removesuffix("\n").removesuffix("\r")
+        if not value:
+            raise CliFailure.usage(f"{path} is empty", remedy=f"Pass a file that holds the value with {option}.")
+        return value
+
+    def passphrase(
+        self,
+        file: Path | None,
+        *,
+        label: str = "Vault passphrase",
+        option: str = "--passphrase-file",
+        variable: str = "AILERON_VAULT_PASSPHRASE",
+        twice: bool = False,
+    ) -> str:
+        """Take a vault passphrase from a file, the environment or the terminal, in this order; never from argv."""
+        if file is not None:
+            return self.secret_file(file, option=option)
+        if value := self._environ.get(variable):
+            return value
+        return self.secret(label, option=f"{option} FILE, or set {variable}", twice=twice)
+
+    def _require(self, question: str, option: str) -> None:
+        if not self.interactive:
+            raise CliFailure.usage(
+                f"this needs an answer, and there is no terminal to ask on: {neutralise(question)}",
+                remedy=f"Pass {option}.",
+            )
+
+    def _ask(self, question: str) -> str:
+        # The question goes to stderr, so that stdout stays what the command answers.
+        sys.stderr.write(neutralise(question))
+        sys.stderr.flush()
+        answer = self._stdin.readline()
+        if not answer:
+            sys.stderr.write("\n")
+            raise CliFailure("no answer was given; nothing was changed")
+        return answer
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"

@@ -1,0 +1,58 @@
+"""`aileron secret`: plain named secrets in the vault; their values go in and are never shown."""
+
+from typing import Annotated
+
+import typer
+
+from daemon.cli.invocation import Invocation
+from daemon.cli.moments import age
+from daemon.cli.options import JsonOption, ValueFileOption, YesOption
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Store plain secrets in the vault.")
+
+NameArgument = Annotated[str, typer.Argument(help="The name, such as team/deploy-key.")]
+
+
+@app.command("set")
+def store(ctx: typer.Context, name: NameArgument, value_file: ValueFileOption = None) -> None:
+    """Store a secret, or replace its value.
+
+    The value is asked for on the terminal without being shown, or read from --value-file. It is never an argument,
+    because other programs can read those. One line end at the end of the file is not part of the value.
+    """
+    invocation = Invocation.of(ctx)
+    prompts = invocation.prompts
+    if value_file is not None:
+        value = prompts.secret_file(value_file, option="--value-file")
+    else:
+        value = prompts.secret(f"Value of {name}", option="--value-file FILE")
+    with invocation.connect() as client:
+        client.put("/v1/secrets", body={"name": name, "value": value})
+    invocation.output.line(f"{name} is stored.")
+
+
+@app.command("list")
+def list_secrets(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the names of the stored secrets; values are never shown."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        answer = client.get("/v1/secrets")
+    if as_json:
+        invocation.output.json(answer)
+        return
+    now = invocation.now()
+    invocation.output.table(
+        ["name", "kind", "version", "changed"],
+        [[item["name"], item["kind"], item["version"], age(item["updated_at"], now)] for item in answer["items"]],
+        empty="No secrets are stored.",
+    )
+
+
+@app.command("rm")
+def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+    """Remove a secret for good."""
+    invocation = Invocation.of(ctx)
+    invocation.prompts.confirm(f"Remove {name} for good?", yes=yes)
+    with invocation.connect() as client:
+        client.delete("/v1/secrets", name=name)
+    invocation.output.line(f"{name} is removed.")

@@ -1,0 +1,70 @@
+"""`aileron sessions`: which agents have, or had, a session."""
+
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.invocation import Invocation
+from daemon.cli.moments import age, time_left
+from daemon.cli.options import JsonOption
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="See the sessions of agents.")
+
+
+@app.command("list")
+def list_sessions(
+    ctx: typer.Context,
+    active: Annotated[bool, typer.Option("--active", help="Only those that have not ended.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List sessions, the newest first."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        answer = client.get("/v1/sessions", active=active or None)
+    if as_json:
+        invocation.output.json(answer)
+        return
+    now = invocation.now()
+    invocation.output.table(
+        ["id", "kind", "label", "started", "state"],
+        [
+            [item["id"], item["kind"], item["label"], age(item["created_at"], now), _state(item)]
+            for item in answer["items"]
+        ],
+        empty="There are no sessions.",
+        styles={"active": "green"},
+    )
+
+
+@app.command("get")
+def show(
+    ctx: typer.Context,
+    session: Annotated[str, typer.Argument(metavar="ID", help="The id of the session, ses_...")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show one session."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        item = client.get("/v1/sessions/{}", session)
+    if as_json:
+        invocation.output.json(item)
+        return
+    fields = [
+        ("id", item["id"]),
+        ("kind", item["kind"]),
+        ("label", item["label"]),
+        ("state", _state(item)),
+        ("started", item["created_at"]),
+        ("expires", f"{item['expires_at']} (in {time_left(item['expires_at'], invocation.now())})"),
+    ]
+    if item.get("ended_at"):
+        fields.append(("ended", item["ended_at"]))
+    if item.get("capabilities"):
+        fields.append(("may", item["capabilities"]))
+    invocation.output.fields(fields)
+
+
+def _state(item: dict[str, Any]) -> str:
+    if not item.get("ended_at"):
+        return "active"
+    return f"ended: {item['end_reason']}" if item.get("end_reason") else "ended"

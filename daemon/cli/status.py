@@ -1,0 +1,62 @@
+"""`aileron status`: what the daemon is doing, without starting it."""
+
+from typing import Any
+
+import typer
+
+from daemon.cli.failure import ExitCode
+from daemon.cli.invocation import Invocation
+from daemon.cli.moments import span
+from daemon.cli.options import JsonOption
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Show what the daemon is doing.
+
+    The daemon is not started for this: exit code 3 says that it does not run.
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
+    client = invocation.connect_if_running()
+    if client is None:
+        if as_json:
+            invocation.output.json({"running": False, "home": str(invocation.home_path())})
+        else:
+            invocation.output.line(f"The daemon does not run (home {invocation.home_path()}).")
+            invocation.output.note("It starts by itself with the next command that needs it.", style="dim")
+        raise typer.Exit(ExitCode.NOT_RUNNING)
+    with client:
+        answer = client.get("/v1/status")
+    if as_json:
+        invocation.output.json({"running": True, **answer})
+    else:
+        show(invocation, answer)
+
+
+def show(invocation: Invocation, answer: dict[str, Any]) -> None:
+    """Write the daemon's status for a person."""
+    vault, audit, actions = answer["vault"], answer["audit"], answer["actions"]
+    state = vault["state"]
+    if state == "unlocked" and vault.get("auto_lock_seconds"):
+        state += f" (locks after {span(vault['auto_lock_seconds'])} without use)"
+    log = f"{audit['head_seq']} events" if audit["available"] else f"NOT WRITABLE: {audit['reason']}"
+    counts = ", ".join(f"{actions[kind]} {kind}" for kind in ("enabled", "disabled", "broken"))
+    invocation.output.fields(
+        [
+            ("daemon", f"version {answer['version']}, pid {answer['pid']}, up {span(answer['uptime_seconds'])}"),
+            ("home", answer["home"]),
+            ("control API", answer["control_url"]),
+            ("agent API", answer["agent_url"]),
+            ("vault", state),
+            ("audit log", log),
+            ("approvals", f"{answer['approvals']['pending']} waiting for you"),
+            ("runs", f"{answer['runs']['active']} active"),
+            ("sessions", f"{answer['sessions']['active']} active"),
+            ("actions", counts),
+            ("connectors", str(answer["connectors"])),
+        ]
+    )
+    if answer["approvals"]["pending"]:
+        invocation.output.note("See them with: aileron approval list", style="yellow")

@@ -1,0 +1,8 @@
+"""`aileron stop`: the short form of `aileron daemon stop`."""
+
+import typer
+
+from daemon.cli.daemon import stop
+
+app = typer.Typer(rich_markup_mode=None)
+app.command()(stop)
