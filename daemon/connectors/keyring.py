@@ -23,6 +23,7 @@ from daemon.core.fqn import Fqn
 _FORMAT = 1
 _MAX_FILE = 4 * 1024 * 1024
 _MAX_TEXT = 200
+_MAX_REASON = 1000
 _KEY_FIELDS = {"key_id", "public_key", "label", "namespaces", "trusted_at", "revoked_at", "revoked_reason"}
 
 
@@ -135,7 +136,11 @@ class Keyring:
             )
         if known.revoked:
             return known
-        key = replace(known, revoked_ms=self._clock.now_ms(), revoked_reason=_checked_text(reason, what="reason"))
+        key = replace(
+            known,
+            revoked_ms=self._clock.now_ms(),
+            revoked_reason=_checked_text(reason, what="reason", limit=_MAX_REASON),
+        )
         self._write({**keys, key.key_id: key})
         return key
 
@@ -209,14 +214,16 @@ def _read_key(entry: dict[str, Any]) -> TrustedKey:
         trusted_ms=parse_rfc3339(entry["trusted_at"]),
         revoked_ms=None if entry["revoked_at"] is None else parse_rfc3339(entry["revoked_at"]),
         revoked_reason=(
-            None if entry["revoked_reason"] is None else _checked_text(entry["revoked_reason"], what="reason")
+            None
+            if entry["revoked_reason"] is None
+            else _checked_text(entry["revoked_reason"], what="reason", limit=_MAX_REASON)
         ),
     )
 
 
-def _checked_text(text: Any, *, what: str) -> str:
-    if not isinstance(text, str) or not text.strip() or len(text) > _MAX_TEXT or not text.isprintable():
-        raise _refused(f"A key's {what} is one line of 1 to {_MAX_TEXT} printable characters.")
+def _checked_text(text: Any, *, what: str, limit: int = _MAX_TEXT) -> str:
+    if not isinstance(text, str) or not text.strip() or len(text) > limit or not text.isprintable():
+        raise _refused(f"A key's {what} is one line of 1 to {limit} printable characters.")
     return text.strip()
 
 

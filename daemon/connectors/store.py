@@ -67,7 +67,7 @@ class _Known:
 class ConnectorStore:
     """Keeps connectors on disk; safe to use from several threads."""
 
-    def __init__(self, *, root: Path, clock: Clock, entropy: Entropy, faults: FaultPoints = NO_FAULTS) -> None:
+    def __init__(self, root: Path, *, clock: Clock, entropy: Entropy, faults: FaultPoints = NO_FAULTS) -> None:
         self._contents = root / "connectors" / "sha256"
         self._staging = root / "connectors" / "staging"
         self._clock = clock

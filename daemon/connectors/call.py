@@ -1,0 +1,304 @@
+"""One call of one operation: what goes in, what comes out, and the run in between with its limits and its verdict."""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from daemon.connectors.answers import AnswerError, ReportedError, read_error, read_result, tidy_message
+from daemon.connectors.http.client import OutboundHttp
+from daemon.connectors.http.mediator import CallContext
+from daemon.connectors.http.records import AttemptRecord, Denial, InjectedHeader
+from daemon.connectors.wasm.errors import (
+    ConnectorCancelled,
+    ConnectorCrash,
+    ConnectorError,
+    ConnectorFault,
+    ResourceExceeded,
+)
+from daemon.connectors.wasm.limits import CallLimits
+from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
+from daemon.core.action import ConnectorRequirement
+from daemon.core.authority import HostPort
+from daemon.core.clock import Clock, Entropy
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.fqn import Fqn
+from daemon.core.manifest import Credential, Manifest, Op
+
+MAX_ATTEMPTS = 3
+_MAX_LISTED = 20
+_FIRST_PAUSE = 0.25
+_LOG_LEVELS = (10, 10, 20, 30, 40)  # trace and debug, info, warning, error, as the standard library numbers them
+
+Redact = Callable[[str], str]
+
+
+class Resolved(Protocol):
+    """A credential that is ready to be attached."""
+
+    @property
+    def binding(self) -> str: ...
+    @property
+    def header(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def secrets(self) -> tuple[str, ...]: ...
+
+
+class CredentialSource(Protocol):
+    """The one narrow way from this room to the vault."""
+
+    def resolve(self, connector: Fqn, credential: Credential) -> Resolved:
+        """Return the credential bound to exactly this connector, or raise the Failure that says what is missing."""
+        ...
+
+
+class GuestLog(Protocol):
+    """A structured logger that takes what connectors log."""
+
+    def log(self, level: int, event: str, /, **fields: Any) -> Any:
+        """Write one line."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorCall:
+    """A request to run one operation of one pinned connector."""
+
+    requirement: ConnectorRequirement
+    op: str
+    arguments: Mapping[str, Any]
+    seconds: float
+    execution: str
+    session: str | None
+    actor: str
+    action: str | None
+    before_send: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorResult:
+    """What an operation returned, and how often and where it asked."""
+
+    value: Any
+    attempts: tuple[AttemptRecord, ...]
+    binding: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyCall:
+    """A call whose connector, operation, arguments and credential have all been checked."""
+
+    call: ConnectorCall
+    manifest: Manifest
+    manifest_json: str
+    op: Op
+    arguments_json: str
+    credential: Resolved | None
+    loaded: LoadedConnector
+
+
+class CallRunner:
+    """Runs checked calls in the sandbox and says what became of them."""
+
+    def __init__(
+        self,
+        *,
+        runtime: WasmRuntime,
+        http: OutboundHttp,
+        clock: Clock,
+        entropy: Entropy,
+        log: GuestLog,
+        redact: Redact,
+        note_denials: Callable[[ConnectorCall, list[Denial]], Awaitable[None]],
+    ) -> None:
+        self._runtime = runtime
+        self._http = http
+        self._clock = clock
+        self._entropy = entropy
+        self._log = log
+        self._redact = redact
+        self._note_denials = note_denials
+
+    async def run(self, ready: ReadyCall) -> ConnectorResult:
+        """Run the operation; only an idempotent one that its connector calls retriable is run again."""
+        limit = ready.manifest.limits.time_seconds
+        deadline = self._clock.monotonic() + min(ready.call.seconds, limit)
+        attempts: list[AttemptRecord] = []
+        pause = _FIRST_PAUSE
+        for turn in range(1, MAX_ATTEMPTS + 1):
+            context = self._context(ready, deadline)
+            try:
+                value = await self._run_once(ready, context, deadline)
+            except Failure as failure:
+                attempts += context.attempts
+                wait = self._wait_before_retry(failure, ready.op, pause=pause, deadline=deadline)
+                if wait is None or turn == MAX_ATTEMPTS or len(attempts) >= MAX_ATTEMPTS:
+                    self._complete(failure, ready, attempts, context.denials)
+                    raise
+            else:
+                attempts += context.attempts
+                binding = None if ready.credential is None else ready.credential.binding
+                return ConnectorResult(value=value, attempts=tuple(attempts), binding=binding)
+            finally:
+                if context.denials:
+                    await self._note_denials(ready.call, context.denials)
+            await asyncio.sleep(wait)
+            pause *= 2
+        raise AssertionError("the last turn returns or raises")  # pragma: no cover
+
+    def _context(self, ready: ReadyCall, deadline: float) -> CallContext:
+        return self._http.call_context(
+            manifest=ready.manifest,
+            credential=_injector(ready.manifest.credential, ready.credential),
+            deadline=deadline,
+            op_idempotent=ready.op.idempotent,
+            before_send=ready.call.before_send,
+        )
+
+    async def _run_once(self, ready: ReadyCall, context: CallContext, deadline: float) -> Any:
+        seconds = deadline - self._clock.monotonic()
+        name = f"{ready.manifest.name} {ready.manifest.version}"
+
+        def clean(text: str) -> str:
+            return self._redact(context.scrub(text))
+
+        def note(level: int, message: str) -> None:
+            self._log.log(
+                _LOG_LEVELS[min(max(level, 0), 4)],
+                "connector.log",
+                message=tidy_message(message, scrub=clean),
+                connector=str(ready.manifest.name),
+                op=ready.op.name,
+                execution=ready.call.execution,
+                session=ready.call.session,
+            )
+
+        try:
+            answer = await self._runtime.execute(
+                ready.loaded,
+                ready.op.name,
+                ready.arguments_json,
+                http=context,
+                log=note,
+                manifest_json=ready.manifest_json,
+                limits=CallLimits(seconds=seconds, memory_bytes=ready.manifest.limits.memory_bytes),
+            )
+            return read_result(answer, scrub=None if ready.credential is None else context.scrub)
+        except ConnectorError as error:
+            raise _from_report(error.payload, context, op=ready.op, name=name, clean=clean) from error
+        except ConnectorCrash as crash:
+            message = tidy_message(f"{name} crashed in {ready.op.name}: {crash}", scrub=clean)
+            blamed = context.explain(str(crash))
+            if blamed is not None:
+                raise blamed from crash
+            raise _broken_off(_runtime_error(message), context, ready.op) from crash
+        except AnswerError as odd:
+            message = tidy_message(f"{name} answered {ready.op.name} out of form: {odd}.", scrub=clean)
+            raise _broken_off(_runtime_error(message), context, ready.op) from odd
+        except ResourceExceeded as spent:
+            message = tidy_message(f"{name} ran into a limit in {ready.op.name}: {spent}", scrub=clean)
+            raise _broken_off(_limit(message, limit=spent.limit), context, ready.op) from spent
+        except ConnectorCancelled as stopped:
+            message = f"{name} was stopped in {ready.op.name}, because its caller went away or the daemon is stopping."
+            raise _broken_off(_runtime_error(message), context, ready.op) from stopped
+        except ConnectorFault as fault:
+            message = tidy_message(f"{name} failed in {ready.op.name}: {fault}", scrub=clean)
+            raise _broken_off(_runtime_error(message), context, ready.op) from fault
+
+    def _wait_before_retry(self, failure: Failure, op: Op, *, pause: float, deadline: float) -> float | None:
+        """Say how long to wait before running the operation again, or None when it must not be."""
+        if not (op.idempotent and failure.retriable and failure.failure_class is FailureClass.EXTERNAL_API_ERROR):
+            return None
+        status = failure.details.get("status")
+        if status is not None and status != 429 and status < 500:
+            return None
+        jitter = 0.5 + int.from_bytes(self._entropy(2), "big") / 0xFFFF
+        wait = max(pause * jitter, failure.details.get("retry_after_ms", 0) / 1000)
+        return float(wait) if self._clock.monotonic() + wait < deadline else None
+
+    def _complete(
+        self, failure: Failure, ready: ReadyCall, attempts: list[AttemptRecord], denials: list[Denial]
+    ) -> None:
+        """Put on a failure what the audit log and the person need to see what was tried."""
+        details = failure.details
+        details.setdefault("connector", str(ready.manifest.name))
+        details.setdefault("op", ready.op.name)
+        details["attempts"] = [dataclasses.asdict(attempt) for attempt in attempts]
+        if denials:
+            details["denials"] = [
+                {"rule": denial.kind.value, "host": denial.host, "message": denial.message}
+                for denial in denials[:_MAX_LISTED]
+            ]
+        if not ready.op.idempotent and any(attempt.bytes_sent for attempt in attempts):
+            details["may_have_taken_effect"] = True
+            failure.retriable = False
+
+
+def _injector(credential: Credential | None, resolved: Resolved | None) -> Callable[[HostPort], InjectedHeader | None]:
+    if credential is None or resolved is None:
+        return lambda _: None
+    header = InjectedHeader(name=resolved.header, value=resolved.value, secrets=resolved.secrets)
+    hosts = frozenset(credential.hosts)
+    return lambda host: header if host in hosts else None
+
+
+def _from_report(payload: str, context: CallContext, *, op: Op, name: str, clean: Callable[[str], str]) -> Failure:
+    """Turn the error arm into a failure; a request that was refused or failed right before is the cause of it."""
+    try:
+        report = read_error(payload)
+    except AnswerError as odd:
+        blamed = context.explain(clean(payload))
+        if blamed is not None:
+            return blamed
+        message = tidy_message(f"{name} reported an error out of form: {odd}. It said: {payload}", scrub=clean)
+        return _broken_off(_runtime_error(message), context, op)
+    blamed = context.explain(clean(report.message))
+    if blamed is not None:
+        return blamed
+    return _reported(report, op=op, message=tidy_message(report.message, scrub=clean))
+
+
+def _reported(report: ReportedError, *, op: Op, message: str) -> Failure:
+    details: dict[str, Any] = {}
+    if report.status is not None:
+        details["status"] = report.status
+    if report.retry_after_ms is not None:
+        details["retry_after_ms"] = report.retry_after_ms
+    return Failure(
+        report.failure_class,
+        message,
+        boundary=_BOUNDARIES[report.failure_class],
+        retriable=report.retriable and op.idempotent,
+        details=details,
+    )
+
+
+_BOUNDARIES = {
+    FailureClass.EXTERNAL_API_ERROR: Boundary.EXTERNAL,
+    FailureClass.INVALID_ARGUMENTS: Boundary.ACTION,
+    FailureClass.CONNECTOR_RUNTIME_ERROR: Boundary.RUNTIME,
+}
+
+
+def _broken_off(cause: Failure, context: CallContext, op: Op) -> Failure:
+    """Tell a call that ended without the connector's own word: if anything left, it may have taken effect."""
+    if op.idempotent or not context.sent_any:
+        return cause
+    return Failure(
+        FailureClass.OUTCOME_UNKNOWN,
+        f"{cause.message} It had sent a request before, which may have taken effect: look at the service before you"
+        " try again.",
+        boundary=Boundary.EXTERNAL,
+        details={**cause.details, "cause": cause.failure_class.value},
+    )
+
+
+def _runtime_error(message: str) -> Failure:
+    return Failure(FailureClass.CONNECTOR_RUNTIME_ERROR, message, boundary=Boundary.RUNTIME)
+
+
+def _limit(message: str, *, limit: str) -> Failure:
+    return Failure(FailureClass.RESOURCE_LIMIT_EXCEEDED, message, boundary=Boundary.RUNTIME, details={"limit": limit})

@@ -1,0 +1,262 @@
+"""The install pipeline: fetch, read, hash, judge the signature, ask for consent, compile, publish; each stage once."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
+from daemon.connectors.archive import MANIFEST_NAME, Release
+from daemon.connectors.errors import InstallError
+from daemon.connectors.keyring import Keyring
+from daemon.connectors.plan import InstallPlan, InstallReport
+from daemon.connectors.record import InstallRecord
+from daemon.connectors.source import FETCHERS, Fetcher, SourceScheme, parse_source
+from daemon.connectors.store import ConnectorStore, StoredConnector
+from daemon.connectors.verdict import judge, require_installable
+from daemon.connectors.wasm.errors import ConnectorRejected
+from daemon.connectors.wasm.runtime import WasmRuntime
+from daemon.core.clock import Clock
+from daemon.core.digests import connector_hash
+from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
+from daemon.core.manifest import Manifest
+from daemon.core.manifest_parser import parse_manifest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A release as it was read once, and what a person needs to know of it."""
+
+    release: Release
+    plan: InstallPlan
+
+
+class Installer:
+    """Brings connectors into the store, and writes down who agreed to what."""
+
+    def __init__(
+        self,
+        *,
+        store: ConnectorStore,
+        keyring: Keyring,
+        runtime: WasmRuntime,
+        audit: AuditLog,
+        clock: Clock,
+        user_home: Path,
+        executor: Executor,
+        fetchers: Mapping[SourceScheme, Fetcher] = FETCHERS,
+    ) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._runtime = runtime
+        self._audit = audit
+        self._clock = clock
+        self._user_home = user_home
+        self._executor = executor
+        self._fetchers = fetchers
+        self._one_at_a_time = asyncio.Lock()  # a release is held in memory whole
+
+    async def plan(self, source: str) -> InstallPlan:
+        """Look at a source and say what installing it would mean; nothing of it is run."""
+        async with self._one_at_a_time:
+            return (await self._off_loop(lambda: self._examine(source))).plan
+
+    async def install(
+        self,
+        source: str,
+        *,
+        allow_unsigned: bool,
+        consent: bool,
+        expected_hash: str | None,
+        actor: str,
+        session: str | None,
+    ) -> InstallReport:
+        """Install what the person consented to; a refusal is written to the audit log too."""
+        async with self._one_at_a_time:
+            plan: InstallPlan | None = None
+            try:
+                candidate = await self._off_loop(lambda: self._examine(source))
+                plan = candidate.plan
+                require_installable(plan.signature, allow_unsigned=allow_unsigned)
+                _require_consent(plan, consent=consent, expected_hash=expected_hash)
+                await self._require_sound(candidate)
+                return await self._commit(candidate, allow_unsigned=allow_unsigned, actor=actor, session=session)
+            except Failure as refusal:
+                await self._note_refusal(source, plan, refusal, actor=actor, session=session)
+                raise
+
+    def _examine(self, text: str) -> _Candidate:
+        source = parse_source(text, user_home=self._user_home)
+        with self._store.staging() as folder:
+            release = self._fetchers[source.scheme].fetch(source, folder)
+        manifest = _read_manifest(release, source.text)
+        content_hash = connector_hash(release.wasm, release.manifest)
+        installed = content_hash in self._store.hashes()
+        plan = InstallPlan(
+            source=source.text,
+            hash=content_hash,
+            manifest=manifest,
+            signature=judge(self._keyring, manifest.name, release),
+            installed=installed,
+            warnings=self._warnings(manifest, content_hash),
+        )
+        return _Candidate(release=release, plan=plan)
+
+    def _warnings(self, manifest: Manifest, content_hash: str) -> tuple[str, ...]:
+        twins = [
+            stored.hash
+            for stored in self._store.list()
+            if isinstance(stored, StoredConnector)
+            and (stored.manifest.name, stored.manifest.version) == (manifest.name, manifest.version)
+            and stored.hash != content_hash
+        ]
+        return tuple(
+            f"{manifest.name} {manifest.version} is installed already with other content ({twin}). A version is"
+            " published once; ask the publisher why it changed. Actions go on using the content they name by hash."
+            for twin in twins
+        )
+
+    async def _require_sound(self, candidate: _Candidate) -> None:
+        """Compile the program and compare what it says of itself with what its manifest says."""
+        manifest = candidate.plan.manifest
+        try:
+            prepared = await self._runtime.prepare(candidate.release.wasm)
+        except ConnectorRejected as rejected:
+            raise InstallError(
+                f"{manifest.name} {manifest.version} cannot be run here: {rejected} Ask its publisher for a build"
+                " for the world aileron:connector@0.1.0.",
+                failure_class=FailureClass.CONNECTOR_RUNTIME_ERROR,
+                boundary=Boundary.RUNTIME,
+            ) from rejected
+        offered, declared = set(prepared.ops), set(manifest.ops)
+        if offered != declared:
+            raise InstallError(
+                f"The program and the manifest of {manifest.name} {manifest.version} do not name the same operations:"
+                f" only the program has {_listed(offered - declared)}; only the manifest has"
+                f" {_listed(declared - offered)}. Ask its publisher for a release where they agree.",
+                boundary=Boundary.CONNECTOR_MANIFEST,
+                details={
+                    "only_in_program": sorted(offered - declared),
+                    "only_in_manifest": sorted(declared - offered),
+                },
+            )
+
+    async def _commit(
+        self, candidate: _Candidate, *, allow_unsigned: bool, actor: str, session: str | None
+    ) -> InstallReport:
+        plan = candidate.plan
+        record = InstallRecord(
+            source=plan.source,
+            signature=plan.signature.state,
+            key_id=plan.signature.key_id,
+            allow_unsigned=allow_unsigned,
+            installed_ms=self._clock.now_ms(),
+            actor=actor,
+            session=session,
+        )
+
+        def event(kind: str, payload: dict[str, Any]) -> AuditEvent:
+            return AuditEvent(
+                type=kind, session=session, actor=actor, connector=str(plan.manifest.name), payload=payload
+            )
+
+        # The consent is durable before the connector is there; without the second event it does not stay.
+        await self._audit.append(
+            event("consent.granted", {"aileron.consent.kind": "connector.install", **_consented(plan, allow_unsigned)})
+        )
+        _, added = await self._off_loop(lambda: self._store.publish(candidate.release, record))
+        try:
+            await self._audit.append(event("connector.installed", {**_named(plan), "aileron.connector.new": added}))
+        except Failure:
+            if added:
+                await self._off_loop(lambda: self._store.remove(plan.hash))
+            raise
+        return InstallReport(plan=plan, already_installed=not added)
+
+    async def _note_refusal(
+        self, source: str, plan: InstallPlan | None, refusal: Failure, *, actor: str, session: str | None
+    ) -> None:
+        payload = {"aileron.connector.source": source[:4096], "aileron.failure.message": refusal.message}
+        if plan is not None:
+            payload |= _named(plan)
+        # A log that cannot be written refuses the install by itself; the first reason is the one to tell.
+        with contextlib.suppress(Failure):
+            await self._audit.append(
+                AuditEvent(
+                    type="connector.install_refused",
+                    session=session,
+                    actor=actor,
+                    connector=None if plan is None else str(plan.manifest.name),
+                    failure_class=refusal.failure_class.value,
+                    payload=payload,
+                )
+            )
+
+    async def _off_loop(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def _read_manifest(release: Release, source: str) -> Manifest:
+    file = f"{source}/{MANIFEST_NAME}"
+    try:
+        return parse_manifest(release.manifest.decode(), file=file)
+    except UnicodeDecodeError as error:
+        raise InstallError(f"{file} is not UTF-8 text; write it in UTF-8.") from error
+    except DocumentError as error:
+        raise InstallError(
+            str(error),
+            boundary=Boundary.CONNECTOR_MANIFEST,
+            details={"file": error.file, "line": error.line, "problem": error.problem, "remedy": error.remedy},
+        ) from error
+
+
+def _require_consent(plan: InstallPlan, *, consent: bool, expected_hash: str | None) -> None:
+    if expected_hash is not None and expected_hash != plan.hash:
+        raise InstallError(
+            f"The source changed after it was shown: what was agreed to has the hash {expected_hash}, what is there"
+            f" now has {plan.hash}. Look at it again before you install it.",
+            failure_class=FailureClass.HASH_MISMATCH,
+            details={"expected": expected_hash, "found": plan.hash},
+        )
+    if not consent:
+        raise InstallError(
+            f"Installing {plan.manifest.name} {plan.manifest.version} needs a person's consent; look at what it may do"
+            " and agree to it.",
+            failure_class=FailureClass.APPROVAL_DENIED,
+            details={"plan": plan.as_json()},
+        )
+
+
+def _named(plan: InstallPlan) -> dict[str, Any]:
+    return {
+        "aileron.connector.fqn": str(plan.manifest.name),
+        "aileron.connector.version": str(plan.manifest.version),
+        "aileron.connector.hash": plan.hash,
+        "aileron.connector.source": plan.source,
+        "aileron.connector.signature": plan.signature.state.value,
+        "aileron.connector.key_id": plan.signature.key_id,
+    }
+
+
+def _consented(plan: InstallPlan, allow_unsigned: bool) -> dict[str, Any]:
+    shown = plan.as_json()
+    return {
+        **_named(plan),
+        "aileron.consent.allow_unsigned": allow_unsigned,
+        "aileron.consent.hosts": shown["hosts"],
+        "aileron.consent.credential": shown["credential"],
+        "aileron.consent.ops": [
+            {"name": op["name"], "capability": op["capability"], "idempotent": op["idempotent"]} for op in shown["ops"]
+        ],
+        "aileron.consent.limits": shown["limits"],
+    }
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(repr(name) for name in sorted(names)) or "nothing more"

@@ -1,0 +1,321 @@
+"""Connectors as the rest of the daemon sees them: checked before every use, and called in one way only."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
+from daemon.connectors.answers import check_arguments
+from daemon.connectors.call import (
+    CallRunner,
+    ConnectorCall,
+    ConnectorResult,
+    CredentialSource,
+    GuestLog,
+    ReadyCall,
+    Redact,
+    Resolved,
+)
+from daemon.connectors.http.client import OutboundHttp
+from daemon.connectors.http.records import Denial
+from daemon.connectors.install import Installer
+from daemon.connectors.inventory import Inventory
+from daemon.connectors.keyring import Keyring, TrustedKey
+from daemon.connectors.plan import InstalledConnector, InstallPlan, InstallReport
+from daemon.connectors.revocation import mark_revoked
+from daemon.connectors.signatures import key_id, parse_public_key
+from daemon.connectors.store import ConnectorStore, StoredConnector
+from daemon.connectors.wasm.errors import ConnectorRejected
+from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
+from daemon.core.action import ConnectorRequirement
+from daemon.core.canonical import CanonicalError, canonical_json
+from daemon.core.capabilities import check_op
+from daemon.core.clock import Clock, Entropy
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.fqn import Fqn
+from daemon.core.manifest import Manifest
+
+THREADS = 2
+MAX_ARGUMENTS = 4 * 1024 * 1024
+_MAX_DENIALS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """A compiled connector and the manifest text it may ask for."""
+
+    loaded: LoadedConnector
+    manifest_json: str
+
+
+class ConnectorService:
+    """Installs, shows, checks, calls and removes connectors, and changes whom the person trusts."""
+
+    def __init__(
+        self,
+        *,
+        store: ConnectorStore,
+        keyring: Keyring,
+        runtime: WasmRuntime,
+        http: OutboundHttp,
+        credentials: CredentialSource,
+        audit: AuditLog,
+        clock: Clock,
+        entropy: Entropy = os.urandom,
+        user_home: Path | None = None,
+        log: GuestLog | None = None,
+        redact: Redact = str,
+    ) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._runtime = runtime
+        self._credentials = credentials
+        self._audit = audit
+        self._executor = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="connectors")
+        self._programs: dict[str, _Program] = {}
+        self._loading: dict[str, asyncio.Lock] = {}
+        self._log: GuestLog = structlog.get_logger("daemon.connectors") if log is None else log
+        self._inventory = Inventory(store=store, keyring=keyring, executor=self._executor)
+        self._installer = Installer(
+            store=store,
+            keyring=keyring,
+            runtime=runtime,
+            audit=audit,
+            clock=clock,
+            user_home=Path.home() if user_home is None else user_home,
+            executor=self._executor,
+        )
+        self._runner = CallRunner(
+            runtime=runtime,
+            http=http,
+            clock=clock,
+            entropy=entropy,
+            log=self._log,
+            redact=redact,
+            note_denials=self._note_denials,
+        )
+
+    async def open(self) -> None:
+        """Make the store ready, clear away interrupted installs, and look at every connector once."""
+        await self._inventory.off_loop(self._store.open)
+        await self._inventory.off_loop(self._store.list)
+
+    async def close(self) -> None:
+        """Finish the disk work under way and give the threads back."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    # Checking
+
+    async def check(self, requirement: ConnectorRequirement) -> Manifest:
+        """Return the manifest of a pinned connector that may run now; done before every execution."""
+        return (await self._inventory.require(requirement)).manifest
+
+    async def manifest(self, requirement: ConnectorRequirement) -> Manifest:
+        """Return the manifest of a pinned connector, read from bytes that match its hash."""
+        return await self.check(requirement)
+
+    def check_credential(self, manifest: Manifest) -> None:
+        """Raise the Failure that a call of this connector would meet for want of a credential."""
+        self._resolve(manifest)
+
+    async def newest(self, name: Fqn) -> Manifest:
+        """Return the manifest of the newest installed version of a connector."""
+        return (await self._inventory.newest(name)).manifest
+
+    # Calling
+
+    async def call(self, call: ConnectorCall) -> ConnectorResult:
+        """Run one operation: the only way in which a connector's code is ever run for somebody."""
+        stored = await self._inventory.require(call.requirement)
+        manifest = stored.manifest
+        op = check_op(manifest, call.op)
+        arguments_json = _arguments_json(call, manifest, problems=check_arguments(op.inputs, call.arguments))
+        # Before the program is touched: a missing binding or a locked vault shows at once, with nothing done.
+        credential = self._resolve(manifest)
+        program = self._programs.get(stored.hash) or await self._load(stored)
+        return await self._runner.run(
+            ReadyCall(
+                call=call,
+                manifest=manifest,
+                manifest_json=program.manifest_json,
+                op=op,
+                arguments_json=arguments_json,
+                credential=credential,
+                loaded=program.loaded,
+            )
+        )
+
+    def _resolve(self, manifest: Manifest) -> Resolved | None:
+        if manifest.credential is None:
+            return None
+        return self._credentials.resolve(manifest.name, manifest.credential)
+
+    async def _load(self, stored: StoredConnector) -> _Program:
+        async with self._loading.setdefault(stored.hash, asyncio.Lock()):
+            known = self._programs.get(stored.hash)
+            if known is not None:
+                return known
+            # Hashed once more as it is read: what is compiled is what was checked, whatever happens to the file.
+            release = await self._inventory.off_loop(lambda: self._store.read(stored.hash))
+            try:
+                loaded = await self._runtime.load(release.wasm)
+            except ConnectorRejected as rejected:
+                raise Failure(
+                    FailureClass.CONNECTOR_RUNTIME_ERROR,
+                    f"{stored.manifest.name} {stored.manifest.version} cannot be loaded: {rejected}",
+                    boundary=Boundary.RUNTIME,
+                ) from rejected
+            program = _Program(loaded=loaded, manifest_json=stored.manifest.as_json())
+            self._programs[stored.hash] = program
+            return program
+
+    async def _note_denials(self, call: ConnectorCall, denials: Sequence[Denial]) -> None:
+        """Write down what a connector was refused; its answer goes on even if that cannot be written."""
+        event = AuditEvent(
+            type="connector.request_denied",
+            session=call.session,
+            actor=call.actor,
+            action=call.action,
+            connector=str(call.requirement.name),
+            failure_class=FailureClass.CAPABILITY_DENIED.value,
+            payload={
+                "aileron.execution.id": call.execution,
+                "aileron.connector.hash": call.requirement.hash,
+                "aileron.connector.op": call.op,
+                "aileron.denials.count": len(denials),
+                "aileron.denials": [
+                    {"rule": denial.kind.value, "host": denial.host, "message": denial.message}
+                    for denial in denials[:_MAX_DENIALS]
+                ],
+            },
+        )
+        try:
+            await self._audit.append(event)
+        except Failure as failure:
+            self._log.log(40, "connector.denials_not_audited", reason=failure.message, execution=call.execution)
+
+    # Installing and removing
+
+    async def inspect_source(self, source: str) -> InstallPlan:
+        """Say what installing from a source would mean; nothing of it is run."""
+        return await self._installer.plan(source)
+
+    async def install(
+        self,
+        source: str,
+        *,
+        allow_unsigned: bool,
+        consent: bool,
+        expected_hash: str | None,
+        actor: str,
+        session: str | None,
+    ) -> InstallReport:
+        """Install what the person looked at and consented to."""
+        return await self._installer.install(
+            source,
+            allow_unsigned=allow_unsigned,
+            consent=consent,
+            expected_hash=expected_hash,
+            actor=actor,
+            session=session,
+        )
+
+    async def list(self) -> tuple[InstalledConnector, ...]:
+        """Return everything in the store, also what is damaged or may not run."""
+        return await self._inventory.list()
+
+    async def show(self, ref: str) -> InstalledConnector:
+        """Return one connector by hash, by name@version, or the newest of a name."""
+        return (await self._inventory.find(ref))[-1]
+
+    async def remove(self, ref: str, *, actor: str, session: str | None) -> InstalledConnector:
+        """Remove exactly one connector; whether an action uses it is for the caller to say."""
+        found = await self._inventory.find(ref)
+        if len(found) > 1:
+            raise Failure(
+                FailureClass.INVALID_ARGUMENTS,
+                f"{ref!r} means {len(found)} installed connectors; name one by its hash.",
+                boundary=Boundary.USER,
+                details={"candidates": [entry.hash for entry in found]},
+            )
+        gone = found[0]
+        await self._inventory.off_loop(lambda: self._store.remove(gone.hash))
+        self._programs.pop(gone.hash, None)
+        self._loading.pop(gone.hash, None)
+        name = None if gone.stored is None else str(gone.stored.manifest.name)
+        payload = {"aileron.connector.hash": gone.hash, "aileron.connector.fqn": name}
+        if gone.stored is not None:
+            payload["aileron.connector.version"] = str(gone.stored.manifest.version)
+        await self._audit.append(
+            AuditEvent(type="connector.removed", session=session, actor=actor, connector=name, payload=payload)
+        )
+        return gone
+
+    # Trusting
+
+    async def trust_key(
+        self, public_key: str, *, label: str, namespaces: Sequence[str], actor: str, session: str | None
+    ) -> TrustedKey:
+        """Trust a publisher's key; the consent is durable before the key counts."""
+        identifier = key_id(parse_public_key(public_key))
+        self._keyring.find(identifier)  # a keyring that cannot be used says so before anything is written down
+        payload = {
+            "aileron.consent.kind": "connector.trust_key",
+            "aileron.key.id": identifier,
+            "aileron.key.label": label,
+            "aileron.key.namespaces": [*namespaces],
+        }
+        await self._audit.append(
+            AuditEvent(type="consent.granted", session=session, actor=actor, connector=None, payload=payload)
+        )
+        key = await self._inventory.off_loop(
+            lambda: self._keyring.trust(public_key, label=label, namespaces=namespaces)
+        )
+        await self._audit.append(_key_event("connector.key_trusted", key, actor=actor, session=session))
+        return key
+
+    async def revoke_key(self, key_id: str, *, reason: str, actor: str, session: str | None) -> TrustedKey:
+        """Revoke a key; it stops counting at once, even when the log cannot be written."""
+        key = await self._inventory.off_loop(lambda: mark_revoked(self._keyring, self._store, key_id, reason=reason))
+        await self._audit.append(_key_event("connector.key_revoked", key, actor=actor, session=session))
+        return key
+
+
+def _arguments_json(call: ConnectorCall, manifest: Manifest, *, problems: Sequence[str]) -> str:
+    text = ""
+    if not problems:
+        try:
+            text = canonical_json(dict(call.arguments))
+        except CanonicalError as error:
+            problems = [str(error)]
+        if len(text) > MAX_ARGUMENTS:
+            problems = [f"together they have {len(text)} characters; at most {MAX_ARGUMENTS} are accepted"]
+    if problems:
+        raise Failure(
+            FailureClass.INVALID_ARGUMENTS,
+            f"The inputs of {call.op} of {manifest.name} do not fit its manifest: {'; '.join(problems)}.",
+            boundary=Boundary.CONNECTOR_MANIFEST,
+            details={"connector": str(manifest.name), "op": call.op, "problems": [*problems]},
+        )
+    return text
+
+
+def _key_event(kind: str, key: TrustedKey, *, actor: str, session: str | None) -> AuditEvent:
+    return AuditEvent(
+        type=kind,
+        session=session,
+        actor=actor,
+        connector=None,
+        payload={
+            "aileron.key.id": key.key_id,
+            "aileron.key.label": key.label,
+            "aileron.key.namespaces": [*key.namespaces],
+            "aileron.key.revoked_reason": key.revoked_reason,
+        },
+    )
