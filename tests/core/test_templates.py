@@ -59,7 +59,8 @@ def test_placeholders_are_filled_in(template: Any, value: Any) -> None:
     "template",
     [
         "${", "a ${args.x", "${}", "${args}", "${args.}", "${.x}", "${args..x}", "${args.x.}", "${ args.x }",
-        "${Args.x}",        "${args.x|upper}", "${args.x y}", "${args[0]}", "${args.${args.y}}", "${1.x}", "${args.é}", "${\n}",
+        "${Args.x}",
+        "${args.x|upper}", "${args.x y}", "${args[0]}", "${args.${args.y}}", "${1.x}", "${args.é}", "${\n}",
     ],
 )  # fmt: skip
 def test_a_malformed_placeholder_is_refused_with_the_right_form(template: str) -> None:
