@@ -85,7 +85,6 @@ class Approvals:
                     created_ms=now,
                     expires_ms=now + int(request.expires_seconds * 1000),
                     request_audit_id=audit_id,
-                    unattended=False,
                 )
             )
 

@@ -1,0 +1,66 @@
+"""Audit events as values: what is recorded, and how one hash takes in the one before."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+GENESIS = "0" * 64
+"""What the first event names as the one before it."""
+
+_ABSENT = "-"
+_MAX_FIELD = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """Something that happened, not yet in the log."""
+
+    type: str
+    session: str | None
+    actor: str
+    payload: Mapping[str, Any]
+    action: str | None = None
+    connector: str | None = None
+    failure_class: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Where an event stands in the log."""
+
+    seq: int
+    id: str
+    time: str
+    hash: str
+
+
+def chain_hash(  # the order of the parameters is the order of the hashed text, and of the table's columns
+    seq: int,
+    event_id: str,
+    time: str,
+    event_type: str,
+    session: str | None,
+    actor: str,
+    action: str | None,
+    connector: str | None,
+    failure_class: str | None,
+    payload: str,
+    prev_hash: str,
+) -> str:
+    """Return the hash over everything else in an event's row."""
+    text = (
+        f"{prev_hash}\n{seq}\n{event_id}\n{time}\n{event_type}\n{session or _ABSENT}\n{actor}\n{action or _ABSENT}\n"
+        f"{connector or _ABSENT}\n{failure_class or _ABSENT}\n{payload}"
+    )
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def checked_field(text: str | None, *, name: str) -> str | None:
+    """Refuse a field that would make the hashed text ambiguous: fields are lines, and `-` stands for none."""
+    if text is None:
+        return None
+    if not text or text == _ABSENT or len(text) > _MAX_FIELD or any(ord(c) < 32 or ord(c) == 127 for c in text):
+        raise ValueError(f"{text[:60]!r} cannot be the {name} of an audit event")
+    return text

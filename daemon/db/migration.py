@@ -1,0 +1,103 @@
+"""Brings the database file to the shape this program knows, with a copy of the old one kept."""
+
+import contextlib
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+import migrations
+from daemon.db.engine import open_engine
+
+_KEPT_BACKUPS = 5
+
+
+class DatabaseError(Exception):
+    """The database file cannot be used; the message says why and what to do."""
+
+
+class DatabaseTooNewError(DatabaseError):
+    """A newer program has been at work on the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationReport:
+    """What was done."""
+
+    before: str | None
+    after: str
+    backup: Path | None
+
+
+def migrate(path: Path, *, backups: Path, now_ms: int) -> MigrationReport:
+    """Upgrade the file in place if it is older than the program; refuse it if it is newer."""
+    head, known = _revisions()
+    before = _revision_of(path)
+    if before is not None and before not in known:
+        raise DatabaseTooNewError(
+            f"{path} was written by a newer Aileron (its revision is {before}, this program knows up to {head}). "
+            f"Upgrade Aileron, or go back to a copy in {backups}."
+        )
+    if before == head:
+        return MigrationReport(before=before, after=head, backup=None)
+    backup = None if before is None else _back_up(path, backups, revision=before, now_ms=now_ms)
+    engine = open_engine(path)
+    try:
+        with engine.execution_options(aileron_writes=True).begin() as connection:
+            command.upgrade(_configuration(connection), "head")
+    except Exception as problem:
+        kept = "" if backup is None else f" A copy from before is {backup}."
+        raise DatabaseError(f"{path} could not be upgraded from {before} to {head}: {problem}.{kept}") from problem
+    finally:
+        engine.dispose()
+    return MigrationReport(before=before, after=head, backup=backup)
+
+
+def _configuration(connection: Connection | None = None) -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
+    if connection is not None:
+        configuration.attributes["connection"] = connection
+    return configuration
+
+
+def _revisions() -> tuple[str, frozenset[str]]:
+    scripts = ScriptDirectory.from_config(_configuration())
+    head = scripts.get_current_head()
+    if head is None:
+        raise DatabaseError("the program was installed without its migrations; install it again")
+    return head, frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def _revision_of(path: Path) -> str | None:
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=5)) as connection:
+            tables = {row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")}
+            if "alembic_version" not in tables:
+                if tables:
+                    raise DatabaseError(f"{path} is a database of some other program; move it away.")
+                return None
+            row = connection.execute("select version_num from alembic_version").fetchone()
+            return None if row is None else str(row[0])
+    except sqlite3.DatabaseError as problem:
+        raise DatabaseError(
+            f"{path} is not a usable database ({problem}). Move it away and restore a copy, or start with a new one."
+        ) from problem
+
+
+def _back_up(path: Path, backups: Path, *, revision: str, now_ms: int) -> Path:
+    backups.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target = backups / f"aileron-{now_ms:015d}-{revision}.db"
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+    for old in sorted(backups.glob("aileron-*.db"))[:-_KEPT_BACKUPS]:
+        old.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,106 @@
+"""The tables, in types that every database has; times are Unix milliseconds, in the audit log text."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("time", String(32), nullable=False),
+    Column("type", String(100), nullable=False),
+    Column("session", String(40)),
+    Column("actor", String(200), nullable=False),
+    Column("action", String(200)),
+    Column("connector", String(500)),
+    Column("failure_class", String(100)),
+    Column("payload", Text, nullable=False),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("audit_events_by_time", "time", "seq"),
+    Index("audit_events_by_type", "type", "seq"),
+    Index("audit_events_by_session", "session", "seq"),
+    Index("audit_events_by_action", "action", "seq"),
+)
+# Most events have neither, so these hold few rows and cost the others nothing.
+Index(
+    "audit_events_by_connector",
+    audit_events.c.connector,
+    audit_events.c.seq,
+    sqlite_where=audit_events.c.connector.is_not(None),
+    postgresql_where=audit_events.c.connector.is_not(None),
+)
+Index(
+    "audit_events_by_failure_class",
+    audit_events.c.failure_class,
+    audit_events.c.seq,
+    sqlite_where=audit_events.c.failure_class.is_not(None),
+    postgresql_where=audit_events.c.failure_class.is_not(None),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", String(64), nullable=False),
+    Column("time", String(32), nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("signature", String(200), nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("label", String(200), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("end_reason", String(500)),
+    Column("capabilities", Text, nullable=False),
+    Index("sessions_by_end", "ended_ms", "created_ms"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("session", String(40), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("action", String(200), nullable=False),
+    Column("action_version", String(200), nullable=False),
+    Column("action_hash", String(80), nullable=False),
+    Column("connector_hashes", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("decided_ms", BigInteger),
+    Column("decided_by", String(200)),
+    Column("decision_reason", Text),
+    Column("execution", String(40)),
+    Column("started_ms", BigInteger),
+    Column("finished_ms", BigInteger),
+    Column("outcome", Text),
+    Column("request_audit_id", String(40), nullable=False),
+    Index("approvals_by_state", "state", "created_ms"),
+    Index("approvals_by_session", "session", "created_ms"),
+)
+
+open_executions = Table(
+    "open_executions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("session", String(40), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("action", String(200), nullable=False),
+    Column("approval", String(40)),
+    Column("step", String(200), nullable=False),
+    Column("may_have_left", Boolean, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("started_audit_id", String(40), nullable=False),
+)

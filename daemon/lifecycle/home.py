@@ -1,0 +1,97 @@
+"""Where everything of a user's installation lies; knows names, opens nothing."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder of one installation."""
+
+    path: Path
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str] | None = None) -> "Home":
+        """Return the home that AILERON_HOME names, or the one in the user's home folder."""
+        named = (os.environ if environment is None else environment).get("AILERON_HOME", "")
+        return cls(Path(named).expanduser().absolute() if named else Path.home() / ".aileron")
+
+    def prepare(self) -> None:
+        """Make the folder and those in it, for the owner only."""
+        for folder in (
+            self.path,
+            self.actions_dir,
+            self.store_dir,
+            self.ca_dir,
+            self.logs_dir,
+            self.cache_dir,
+            self.backups_dir,
+        ):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def actions_dir(self) -> Path:
+        """Return where action files lie."""
+        return self.path / "actions"
+
+    @property
+    def store_dir(self) -> Path:
+        """Return where connectors lie."""
+        return self.path / "store"
+
+    @property
+    def vault_path(self) -> Path:
+        """Return the vault file."""
+        return self.path / "vault.json"
+
+    @property
+    def database_path(self) -> Path:
+        """Return the database file."""
+        return self.path / "aileron.db"
+
+    @property
+    def keyring_path(self) -> Path:
+        """Return the file of trusted keys."""
+        return self.path / "keyring.json"
+
+    @property
+    def config_path(self) -> Path:
+        """Return the settings file."""
+        return self.path / "config.toml"
+
+    @property
+    def discovery_path(self) -> Path:
+        """Return the file that says where the daemon listens."""
+        return self.path / "daemon.json"
+
+    @property
+    def lock_path(self) -> Path:
+        """Return the file whose lock the daemon holds."""
+        return self.path / "daemon.lock"
+
+    @property
+    def spawn_lock_path(self) -> Path:
+        """Return the file whose lock is held while a daemon is being started."""
+        return self.path / "spawn.lock"
+
+    @property
+    def ca_dir(self) -> Path:
+        """Return where our own keys lie."""
+        return self.path / "ca"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Return where logs lie."""
+        return self.path / "logs"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Return where what can be made again lies."""
+        return self.path / "cache"
+
+    @property
+    def backups_dir(self) -> Path:
+        """Return where copies of the database from before an upgrade lie."""
+        return self.path / "backups"
