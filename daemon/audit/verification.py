@@ -165,7 +165,7 @@ def _explain_break(row: tuple[Any, ...], expected: str, previous: int, report: V
         return  # the row itself was changed; that is reported once, as such
     report.add(
         "spliced",
-        f"Event {seq} ({event_id}) does not continue the one before it: it was put in, moved, or taken from another log.",
+        f"Event {seq} ({event_id}) does not continue the one before it: it was put in, moved or taken from elsewhere.",
         seq=seq,
         event_id=event_id,
     )

@@ -12,7 +12,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import neutralise, one_line
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Write, check and run actions.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Write, check and run actions.")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The action's name.")]
 _STYLES = {"ready": "green", "disabled": "dim", "broken": "red", "ask": "yellow", "deny": "red"}
@@ -111,7 +111,10 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Action files to check.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Check action files, and print every problem as file:line: problem remedy."""
+    """Check action files.
+
+    Prints every problem as file:line: problem remedy. Exit code 1 if there is one.
+    """
     invocation = Invocation.of(ctx, as_json=as_json)
     texts = [(file, _read(file)) for file in files]
     problems: list[dict[str, Any]] = []

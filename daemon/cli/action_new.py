@@ -19,7 +19,10 @@ def new(
     ] = None,
     op: Annotated[str | None, typer.Option("--op", help="Call this operation of it, and take its inputs.")] = None,
 ) -> None:
-    """Write a starter action file into the actions folder, with comments that explain each part."""
+    """Write a starter action file.
+
+    It goes into the actions folder, parses as it is, and explains each part in a comment.
+    """
     from daemon.cli.action_starter import NAME, starter
 
     invocation = Invocation.of(ctx)

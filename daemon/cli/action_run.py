@@ -73,7 +73,10 @@ def result(
     timeout: TimeoutOption = "10m",
     as_json: JsonOption = False,
 ) -> None:
-    """Print what became of a run that needed an approval; exit code 75 while it still waits."""
+    """Print what became of a run that needed an approval.
+
+    Exit code 75 while it still waits.
+    """
     invocation = Invocation.of(ctx, as_json=as_json)
     seconds = seconds_of(timeout, option="--timeout") if wait else 0.0
     with invocation.connect() as client:

@@ -13,7 +13,7 @@ from daemon.cli.rendering import neutralise, one_line, pretty_json
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="See and decide what waits for your approval.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="See and decide what waits for your approval.")
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of the approval, apr_...")]
 STATES = "pending, approved, denied, expired, void, running, completed, failed, unknown"
@@ -36,7 +36,7 @@ def list_approvals(
     limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List what waits for your decision, or with --state what was decided."""
+    """List what waits for your decision, or was decided."""
     invocation = Invocation.of(ctx, as_json=as_json)
     if state not in ("all", *STATES.split(", ")):
         raise CliFailure.usage(f"{state!r} is not a state of an approval", remedy=f"Write one of: all, {STATES}")
@@ -66,7 +66,10 @@ def list_approvals(
 
 @app.command()
 def show(ctx: typer.Context, approval_id: IdArgument, as_json: JsonOption = False) -> None:
-    """Show exactly what would run: who asks, every argument, and what the service says about it."""
+    """Show exactly what would run.
+
+    Who asks, every argument, and what the service itself says about it.
+    """
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         item = client.get("/v1/approvals/{}", approval_id)
@@ -170,7 +173,10 @@ def _decide(invocation: Invocation, approval_id: str, decision: str, reason: str
 
 @app.command()
 def watch(ctx: typer.Context) -> None:
-    """Follow requests as they come; on a terminal, decide each with a key. Ctrl-C ends it."""
+    """Follow requests as they come.
+
+    On a terminal, each can be decided with a key. Ctrl-C ends it.
+    """
     from daemon.cli.approval_watch import ApprovalWatch
 
     invocation = Invocation.of(ctx)

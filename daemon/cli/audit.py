@@ -17,7 +17,7 @@ from daemon.cli.rendering import neutralise, one_line, plain_table, pretty_json
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Read and verify the audit log.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Read and verify the audit log.")
 
 SinceOption = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From here on: 15m, 1h, 7d or a time.")
@@ -141,9 +141,9 @@ def verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every event, every link and every checkpoint; exit code 1 if something is wrong.
+    """Check every event, every link and every checkpoint.
 
-    With the head of an earlier day as anchor, a log that was cut short or written anew since then is found, too.
+    Prints each problem; exit code 1 if there is one. With the head of an earlier day as anchor, a log that was cut short or written anew since then is found, too.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     body = {} if anchor is None else {"anchor": _read_anchor(anchor)}
@@ -219,7 +219,10 @@ def export(
 
 @app.command()
 def head(ctx: typer.Context, output: OutputOption = None) -> None:
-    """Print the signed head of the log; keep it where this machine cannot change it."""
+    """Print the signed head of the log.
+
+    Keep it where this machine cannot change it: a log that is cut short later is then found out.
+    """
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
         answer = client.get("/v1/audit/head")

@@ -12,7 +12,7 @@ from daemon.cli.options import JsonOption, ValueFileOption, YesOption
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import one_line
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Give connectors the credentials they may use.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Give connectors the credentials they may use.")
 
 ConnectorArgument = Annotated[
     str, typer.Argument(metavar="CONNECTOR", help="The connector's full name, such as github://acme/slack.")
@@ -132,7 +132,10 @@ def list_bindings(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command()
 def inspect(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
-    """Show a binding and where its credential is sent; the value is never shown."""
+    """Show a binding and where its credential is sent.
+
+    The value is never shown.
+    """
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         item = client.get("/v1/bindings/inspect", name=name)
@@ -149,7 +152,10 @@ def inspect(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False)
 
 @app.command()
 def rebind(ctx: typer.Context, connector: ConnectorArgument, name: NameArgument, yes: YesOption = False) -> None:
-    """Choose the binding that a connector uses, and let it use that for the hosts it names now."""
+    """Choose the binding that a connector uses.
+
+    The connector may then use it for the hosts that it names now.
+    """
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
         shown = client.get("/v1/connectors/show", ref=connector)

@@ -43,6 +43,10 @@ class ControlClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the connections."""
         self._http.close()
 
     def get(self, path: str, *segments: str, **query: Any) -> Any:

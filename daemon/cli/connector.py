@@ -9,7 +9,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Install and look at connectors.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Install and look at connectors.")
 
 RefArgument = Annotated[
     str, typer.Argument(metavar="REF", help="A full name, a full name and @version, or a hash (sha256:...).")
@@ -32,7 +32,7 @@ def install(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Install a connector, after showing what it is and what it may reach.
+    """Install a connector, after showing what it may do.
 
     Without a terminal nobody can be asked, so --yes is needed there.
     """
@@ -198,7 +198,10 @@ def show(ctx: typer.Context, ref: RefArgument, as_json: JsonOption = False) -> N
 
 @app.command()
 def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False) -> None:
-    """Remove an installed connector; actions that require it cannot run any more."""
+    """Remove an installed connector.
+
+    Actions that require it cannot run any more.
+    """
     invocation = Invocation.of(ctx)
     invocation.prompts.confirm(f"Remove {ref}?", yes=yes)
     with invocation.connect() as client:

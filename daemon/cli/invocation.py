@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.connection import Connection
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import Output
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import typer
 
     from daemon.cli.client import ControlClient
-    from daemon.lifecycle.discovery import Discovery
     from daemon.lifecycle.home import Home
 
 
@@ -29,6 +28,7 @@ class Invocation:
 
     output: Output
     prompts: Prompts
+    connection: Connection
     environ: Mapping[str, str]
     now: Callable[[], datetime] = field(default=_utc_now)
     debug: bool = False
@@ -41,6 +41,7 @@ class Invocation:
         return cls(
             output=output,
             prompts=Prompts(stdin=sys.stdin, output=output, environ=os.environ),
+            connection=Connection(),
             environ=os.environ,
             debug=os.environ.get("AILERON_DEBUG") == "1",
         )
@@ -56,4 +57,13 @@ class Invocation:
 
     def home(self) -> "Home":
         """Return the Aileron home that the environment names."""
-        raise NotImplementedError
+        return self.connection.home()
+
+    def connect(self) -> "ControlClient":
+        """Return a client of the daemon, which is started first when it does not run."""
+        with self.output.progress("Starting the daemon"):
+            return self.connection.open()
+
+    def connect_if_running(self) -> "ControlClient | None":
+        """Return a client of the daemon if it runs; it is not started for this."""
+        return self.connection.open_if_running()

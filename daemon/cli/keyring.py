@@ -11,7 +11,7 @@ from daemon.cli.moments import age
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Choose whose signatures on connectors you trust.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Choose whose signatures on connectors you trust.")
 
 
 @app.command()
@@ -27,7 +27,7 @@ def trust(
     label: Annotated[str, typer.Option("--label", help="Whose key this is, in your words.")] = "",
     yes: YesOption = False,
 ) -> None:
-    """Trust a key's signatures on connectors of the given namespaces."""
+    """Trust a key for connectors of some namespaces."""
     invocation = Invocation.of(ctx)
     key = _read_key(public_key)
     spaces = ", ".join(one_line(item) for item in namespace)
@@ -83,7 +83,10 @@ def revoke(
     reason: Annotated[str, typer.Option("--reason", help="Kept in the keyring and in the audit log.")] = "",
     yes: YesOption = False,
 ) -> None:
-    """Trust a key no longer; connectors that it signed stop working."""
+    """Trust a key no longer.
+
+    Connectors that it signed stop working.
+    """
     invocation = Invocation.of(ctx)
     invocation.prompts.confirm("Stop trusting this key? Connectors that it signed stop working.", yes=yes)
     with invocation.connect() as client:

@@ -8,7 +8,7 @@ import typer
 from daemon.cli.invocation import Invocation
 from daemon.cli.rendering import one_line
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
 
 @app.callback()
@@ -22,7 +22,10 @@ def approval(
     approval_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the approval, apr_...")],
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")] = True,
 ) -> None:
-    """Open an approval in the browser; the link that is printed signs in once, within a minute."""
+    """Open an approval in the browser.
+
+    The link, which is also printed, signs in once, within a minute.
+    """
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
         known = client.get("/v1/approvals/{}", approval_id)

@@ -1,6 +1,5 @@
 """Asks the person at the terminal, and refuses to ask when nobody is there."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -56,7 +55,7 @@ class Prompts:
     def secret_file(self, path: Path, *, option: str) -> str:
         """Read a secret from a file, or from stdin for `-`; the line end that editors add is not part of it."""
         try:
-            text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+            text = self._stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise CliFailure.usage(
                 f"{path} cannot be read: {_reason(error)}", remedy=f"Pass a readable UTF-8 text file with {option}."
@@ -91,11 +90,10 @@ class Prompts:
 
     def _ask(self, question: str) -> str:
         # The question goes to stderr, so that stdout stays what the command answers.
-        sys.stderr.write(neutralise(question))
-        sys.stderr.flush()
+        self._output.ask(neutralise(question))
         answer = self._stdin.readline()
         if not answer:
-            sys.stderr.write("\n")
+            self._output.ask("\n")
             raise CliFailure("no answer was given; nothing was changed")
         return answer
 

@@ -95,6 +95,11 @@ class Output:
         """Write something beside the answer to stderr."""
         self._write(self._err, text, style, terminal=self.err_terminal)
 
+    def ask(self, question: str) -> None:
+        """Write a question to stderr and stay on its line."""
+        self._err.write(question)
+        self._err.flush()
+
     def raw(self, text: str) -> None:
         """Write text that already is as it should be, line ends included."""
         self._out.write(text)

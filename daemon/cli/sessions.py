@@ -8,7 +8,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
 from daemon.cli.options import JsonOption
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="See the sessions of agents.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="See the sessions of agents.")
 
 
 @app.command("list")

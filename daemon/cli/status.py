@@ -9,7 +9,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.moments import span
 from daemon.cli.options import JsonOption
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
@@ -22,9 +22,9 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     client = invocation.connect_if_running()
     if client is None:
         if as_json:
-            invocation.output.json({"running": False, "home": str(invocation.home_path())})
+            invocation.output.json({"running": False, "home": str(invocation.home().path)})
         else:
-            invocation.output.line(f"The daemon does not run (home {invocation.home_path()}).")
+            invocation.output.line(f"The daemon does not run (home {invocation.home().path}).")
             invocation.output.note("It starts by itself with the next command that needs it.", style="dim")
         raise typer.Exit(ExitCode.NOT_RUNNING)
     with client:

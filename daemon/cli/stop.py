@@ -4,5 +4,5 @@ import typer
 
 from daemon.cli.daemon import stop
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 app.command()(stop)

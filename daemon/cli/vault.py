@@ -15,12 +15,12 @@ _NO_RECOVERY = (
     "Choose a long one, and write it down where you keep things that matter."
 )
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Create, unlock and lock the vault.")
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Create, unlock and lock the vault.")
 
 
 @app.command()
 def init(ctx: typer.Context, passphrase_file: PassphraseFileOption = None) -> None:
-    """Create the vault under a new passphrase, and leave it unlocked.
+    """Create the vault, and leave it unlocked.
 
     The passphrase is asked for on the terminal, or comes from --passphrase-file or AILERON_VAULT_PASSPHRASE.
     There is no way to recover it.
@@ -41,7 +41,10 @@ def init(ctx: typer.Context, passphrase_file: PassphraseFileOption = None) -> No
 
 @app.command()
 def unlock(ctx: typer.Context, passphrase_file: PassphraseFileOption = None) -> None:
-    """Unlock the vault until it is locked again or was not used for a while."""
+    """Unlock the vault.
+
+    It stays so until it is locked again, or was not used for a while.
+    """
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
         state = client.get("/v1/vault")["state"]
@@ -58,7 +61,7 @@ def unlock(ctx: typer.Context, passphrase_file: PassphraseFileOption = None) -> 
 
 @app.command()
 def lock(ctx: typer.Context) -> None:
-    """Lock the vault: nothing in it can be used until it is unlocked."""
+    """Lock the vault; nothing in it can be used then."""
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
         client.post("/v1/vault/lock")

@@ -190,7 +190,7 @@ class CallRunner:
         except ConnectorError as error:
             raise _from_report(error.payload, context, op=ready.op, name=name, clean=clean) from error
         except ConnectorCrash as crash:
-            message = tidy_message(f"{name} crashed in {ready.op.name}: {crash}", scrub=clean)
+            message = tidy_message(f"{name}, {ready.op.name}: {crash}", scrub=clean)
             blamed = context.explain(str(crash))
             if blamed is not None:
                 raise blamed from crash
@@ -199,13 +199,13 @@ class CallRunner:
             message = tidy_message(f"{name} answered {ready.op.name} out of form: {odd}.", scrub=clean)
             raise _broken_off(_runtime_error(message), context, ready.op) from odd
         except ResourceExceeded as spent:
-            message = tidy_message(f"{name} ran into a limit in {ready.op.name}: {spent}", scrub=clean)
+            message = tidy_message(f"{name}, {ready.op.name}: {spent}", scrub=clean)
             raise _broken_off(_limit(message, limit=spent.limit), context, ready.op) from spent
         except ConnectorCancelled as stopped:
             message = f"{name} was stopped in {ready.op.name}, because its caller went away or the daemon is stopping."
             raise _broken_off(_runtime_error(message), context, ready.op) from stopped
         except ConnectorFault as fault:
-            message = tidy_message(f"{name} failed in {ready.op.name}: {fault}", scrub=clean)
+            message = tidy_message(f"{name}, {ready.op.name}: {fault}", scrub=clean)
             raise _broken_off(_runtime_error(message), context, ready.op) from fault
 
     def _wait_before_retry(self, failure: Failure, op: Op, *, pause: float, deadline: float) -> float | None:

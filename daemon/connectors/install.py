@@ -25,6 +25,7 @@ from daemon.core.digests import connector_hash
 from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
 from daemon.core.manifest import Manifest
 from daemon.core.manifest_parser import parse_manifest
+from daemon.core.visible import visible
 
 T = TypeVar("T")
 
@@ -126,7 +127,9 @@ class Installer:
         """Compile the program and compare what it says of itself with what its manifest says."""
         manifest = candidate.plan.manifest
         try:
-            prepared = await self._runtime.prepare(candidate.release.wasm)
+            prepared = await self._runtime.prepare(
+                candidate.release.wasm, manifest_json=manifest.as_json(), memory_bytes=manifest.limits.memory_bytes
+            )
         except ConnectorRejected as rejected:
             raise InstallError(
                 f"{manifest.name} {manifest.version} cannot be run here: {rejected} Ask its publisher for a build"
@@ -182,7 +185,10 @@ class Installer:
     async def _note_refusal(
         self, source: str, plan: InstallPlan | None, refusal: Failure, *, actor: str, session: str | None
     ) -> None:
-        payload = {"aileron.connector.source": source[:4096], "aileron.failure.message": refusal.message}
+        payload = {
+            "aileron.connector.source": visible(source[:4096]),
+            "aileron.failure.message": visible(refusal.message),
+        }
         if plan is not None:
             payload |= _named(plan)
         # A log that cannot be written refuses the install by itself; the first reason is the one to tell.

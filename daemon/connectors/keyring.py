@@ -97,6 +97,12 @@ class Keyring:
 
     def trust(self, public_key: str, *, label: str, namespaces: Sequence[str]) -> TrustedKey:
         """Trust a key for some namespaces; a key that is trusted already gets the new label and more namespaces."""
+        key = self.propose(public_key, label=label, namespaces=namespaces)
+        self._write({**self._usable(), key.key_id: key})
+        return key
+
+    def propose(self, public_key: str, *, label: str, namespaces: Sequence[str]) -> TrustedKey:
+        """Say what trusting a key would mean, or refuse it, without changing anything."""
         keys = self._usable()
         raw = parse_public_key(public_key)
         wanted = {parse_namespace(namespace) for namespace in namespaces}
@@ -112,17 +118,14 @@ class Keyring:
         if known is not None and known.public_key != raw:
             raise _refused(f"Another key with the id {known.key_id} is trusted already.")
         if known is None:
-            key = TrustedKey(
+            return TrustedKey(
                 key_id=key_id(raw),
                 public_key=raw,
                 label=label,
                 namespaces=tuple(sorted(wanted)),
                 trusted_ms=self._clock.now_ms(),
             )
-        else:
-            key = replace(known, label=label, namespaces=tuple(sorted({*known.namespaces, *wanted})))
-        self._write({**keys, key.key_id: key})
-        return key
+        return replace(known, label=label, namespaces=tuple(sorted({*known.namespaces, *wanted})))
 
     def revoke(self, identifier: str, *, reason: str) -> TrustedKey:
         """Revoke a key for good: what it signed does not run from this moment on."""

@@ -29,7 +29,6 @@ from daemon.connectors.inventory import Inventory
 from daemon.connectors.keyring import Keyring, TrustedKey
 from daemon.connectors.plan import InstalledConnector, InstallPlan, InstallReport
 from daemon.connectors.revocation import mark_revoked
-from daemon.connectors.signatures import key_id, parse_public_key
 from daemon.connectors.store import ConnectorStore, StoredConnector
 from daemon.connectors.wasm.errors import ConnectorRejected
 from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
@@ -263,13 +262,12 @@ class ConnectorService:
         self, public_key: str, *, label: str, namespaces: Sequence[str], actor: str, session: str | None
     ) -> TrustedKey:
         """Trust a publisher's key; the consent is durable before the key counts."""
-        identifier = key_id(parse_public_key(public_key))
-        self._keyring.find(identifier)  # a keyring that cannot be used says so before anything is written down
+        proposed = self._keyring.propose(public_key, label=label, namespaces=namespaces)
         payload = {
             "aileron.consent.kind": "connector.trust_key",
-            "aileron.key.id": identifier,
-            "aileron.key.label": label,
-            "aileron.key.namespaces": [*namespaces],
+            "aileron.key.id": proposed.key_id,
+            "aileron.key.label": proposed.label,
+            "aileron.key.namespaces": [*proposed.namespaces],
         }
         await self._audit.append(
             AuditEvent(type="consent.granted", session=session, actor=actor, connector=None, payload=payload)

@@ -31,6 +31,7 @@ class TomlSource:
     @classmethod
     def parse(cls, text: str, *, file: str, first_line: int = 1) -> "TomlSource":
         """Read TOML; first_line is where the text begins in its file, so that lines are those of the file."""
+        text = text.replace("\r\n", "\n")
         long_key = _LONG_KEY.search(text)
         if long_key is not None:
             raise DocumentError(

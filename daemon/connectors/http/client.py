@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from daemon.connectors.http.dialling import CheckedConnector
-from daemon.connectors.http.exchange import Exchanger, refuse_hidden_retry
+from daemon.connectors.http.exchange import OWN_HEADERS, Exchanger, refuse_hidden_retry
 from daemon.connectors.http.ledger import OnEvent
 from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialSource, Outlet
 from daemon.connectors.http.records import NetworkPolicy
@@ -60,6 +60,7 @@ class OutboundHttp:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,  # decoding is done with a bound on what comes out
             trust_env=False,
+            skip_auto_headers=OWN_HEADERS,
             middlewares=(refuse_hidden_retry,),
         )
         workers = BodyWorkers()
@@ -68,7 +69,7 @@ class OutboundHttp:
             workers=workers,
             user_agent=self._policy.user_agent,
             max_response_bytes=self._policy.max_response_bytes,
-            connect_seconds=self._policy.connect_seconds,
+            connect_timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._policy.connect_seconds),
         )
         outlet = Outlet(exchanger, self._policy, workers, self._clock, self._entropy)
         self._running = _Running(outlet, session, workers, system)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from daemon.connectors.http.dialling import DEPARTURE, Departure
@@ -21,7 +22,8 @@ _HOP_BY_HOP = frozenset(
 _WHOLE_BODY_BYTES = 1 << 20
 _INLINE_DECODE_BYTES = 16 * 1024  # may unpack to a thousand times as much
 
-_SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+"""What the session must not add by itself."""
 _ACCEPT_ENCODING = ("Accept-Encoding", "gzip, deflate")
 
 
@@ -72,7 +74,7 @@ class Exchanger:
     workers: BodyWorkers
     user_agent: str
     max_response_bytes: int
-    connect_seconds: float
+    connect_timeout: aiohttp.ClientTimeout
 
     async def send(
         self,
@@ -92,10 +94,9 @@ class Exchanger:
                     method,
                     URL(departure.target.url, encoded=True),
                     headers=self._headers(headers),
-                    skip_auto_headers=_SKIPPED,
                     data=io.BytesIO(body) if body is not None and len(body) > _WHOLE_BODY_BYTES else body,
                     allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.connect_seconds),
+                    timeout=self.connect_timeout,
                 )
                 status = response.status
                 try:
@@ -113,12 +114,17 @@ class Exchanger:
         finally:
             DEPARTURE.reset(token)
 
-    def _headers(self, headers: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-        given = {name.lower() for name, _ in headers}
-        own = [] if "accept-encoding" in given else [_ACCEPT_ENCODING]
-        if "user-agent" not in given:
-            own.append(("User-Agent", self.user_agent))
-        return [*headers, *own]
+    def _headers(self, headers: tuple[tuple[str, str], ...]) -> CIMultiDict[str]:
+        given: CIMultiDict[str] = CIMultiDict()
+        spelled: dict[str, str] = {}
+        for name, value in headers:
+            # The session keeps repeated headers only if they are spelled the same.
+            given.add(spelled.setdefault(name.lower(), name), value)
+        if "accept-encoding" not in spelled:
+            given.add(*_ACCEPT_ENCODING)
+        if "user-agent" not in spelled:
+            given.add("User-Agent", self.user_agent)
+        return given
 
     async def _read(self, response: aiohttp.ClientResponse, method: str) -> Answer:
         limit = self.max_response_bytes

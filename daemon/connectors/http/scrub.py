@@ -12,6 +12,9 @@ MARK = "[redacted]"
 # A shorter secret is a word like any other: it goes only where it stands alone, and its encoded forms (two or
 # three letters) would tear holes into unrelated text. Bindings refuse such secrets at setup where they can.
 _SHORT = 4
+_SCHEME = re.compile(rb"[A-Za-z][0-9A-Za-z-]* ")
+_UNRESERVED = re.compile(rb"[0-9A-Za-z._~-]*")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _ALNUM_RUN = re.compile(rb"[0-9A-Za-z]+")
 
 
@@ -20,9 +23,8 @@ class Scrubber:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         raw = {secret.encode("utf-8", "surrogatepass") for secret in secrets if secret}
-        self._long = sorted((secret for secret in raw if len(secret) >= _SHORT), key=len, reverse=True)
-        forms = {form for secret in self._long for form in written_forms(secret)}
-        self._forms = sorted(forms, key=len, reverse=True)
+        self._long = _without_schemes([secret for secret in raw if len(secret) >= _SHORT])
+        self._forms = sorted({form for secret in self._long for form in written_forms(secret)}, key=len, reverse=True)
         # Encoders leave letters and digits alone: where the longest run of them is not, no mixed form is.
         self._anchors = [max(_ALNUM_RUN.findall(secret), key=len, default=b"") for secret in self._long]
         words = sorted((secret for secret in raw if len(secret) < _SHORT), key=len, reverse=True)
@@ -82,36 +84,52 @@ class Scrubber:
         return [(self.scrub(name), self.scrub(value)) for name, value in headers]
 
 
+def _without_schemes(secrets: list[bytes]) -> list[bytes]:
+    """Leave out "Bearer x" where x is there by itself: whatever form it is written in, x's form is inside."""
+    alone = set(secrets)
+    return [secret for secret in secrets if not (_SCHEME.match(secret) and secret.partition(b" ")[2] in alone)]
+
+
 def written_forms(secret: bytes) -> set[bytes]:
     """Return the exact byte strings under which a whole secret turns up: plain, base64, hex, URL, UTF-16."""
-    hexed = binascii.hexlify(secret)
+    # Built for every call, so written for speed: a key of letters and digits has no URL form of its own.
+    pairs = binascii.hexlify(secret, ",")
+    shouted = pairs.upper()
     forms = {
         secret,
-        hexed,
-        hexed.upper(),
-        quote(secret, safe="").encode(),
-        quote(secret).encode(),
-        quote_plus(secret).encode(),
-        b"".join(b"%%%02x" % byte for byte in secret),
-        b"".join(b"%%%02X" % byte for byte in secret),
+        pairs.replace(b",", b""),
+        shouted.replace(b",", b""),
+        b"%" + pairs.replace(b",", b"%"),
+        b"%" + shouted.replace(b",", b"%"),
+        *_base64_cores(secret),
     }
-    text = secret.decode("utf-8", "replace")
-    forms.add("".join(f"\\u{ord(character):04x}" for character in text).encode())
-    forms.add(text.encode("utf-16-le"))
-    forms.add(text.encode("utf-16-be"))
-    for standard in _base64_cores(secret):
-        forms.add(standard)
-        forms.add(standard.translate(bytes.maketrans(b"+/", b"-_")))
+    if not _UNRESERVED.fullmatch(secret):
+        forms.update((quote(secret, safe="").encode(), quote(secret).encode(), quote_plus(secret).encode()))
+    if secret.isascii():
+        # UTF-16 is the same letters with zeros between them, and JSON's escapes are the same digits as hex.
+        forms.add(b"\\u00" + pairs.replace(b",", b"\\u00"))
+        wide = bytes(2 * len(secret))
+        little = bytearray(wide)
+        little[::2] = secret
+        big = bytearray(wide)
+        big[1::2] = secret
+        forms.update((bytes(little), bytes(big)))
+    else:
+        text = secret.decode("utf-8", "replace")
+        forms.update((text.encode("utf-16-le"), text.encode("utf-16-be")))
+        forms.add("".join(f"\\u{ord(character):04x}" for character in text).encode())
     return {form for form in forms if len(form) >= _SHORT}
 
 
 def _base64_cores(secret: bytes) -> Iterable[bytes]:
     """Yield the part of the base64 text that depends on the secret alone, for each place it may start at."""
     for offset in range(3):
-        encoded = base64.b64encode(b"\0" * offset + secret).rstrip(b"=")
+        encoded = binascii.b2a_base64(b"\0" * offset + secret, newline=False)
         first = -(-offset * 8 // 6)
         last = (offset + len(secret)) * 8 // 6
-        yield encoded[first:last]
+        core = encoded[first:last]
+        yield core
+        yield core.translate(_URL_SAFE)
 
 
 def _mixed_pattern(secret: bytes) -> re.Pattern[bytes]:

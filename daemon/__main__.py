@@ -1,0 +1,24 @@
+"""`python -m daemon`: the daemon of the home that AILERON_HOME names, in the foreground."""
+
+import sys
+
+from daemon.lifecycle.home import Home
+from daemon.lifecycle.process import run_daemon
+
+
+def main() -> int:
+    """Run the daemon; a problem a person can mend is said in a sentence, not in a traceback."""
+    from daemon import app  # noqa: PLC0415 - everything below it takes a while to import
+    from daemon.audit.signing import SigningKeyError  # noqa: PLC0415
+    from daemon.db.migration import DatabaseError  # noqa: PLC0415
+    from daemon.settings import SettingsError  # noqa: PLC0415
+
+    try:
+        return run_daemon(Home.find(), app.start)
+    except (DatabaseError, SettingsError, SigningKeyError) as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

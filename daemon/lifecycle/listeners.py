@@ -1,0 +1,66 @@
+"""The two listeners: loopback sockets of our own, served by one loop, without signal handlers of the server's."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_BACKLOG = 2048
+_GRACE_SECONDS = 5
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process that owns both servers."""
+        yield
+
+
+class Listener:
+    """One app on one loopback port."""
+
+    def __init__(self, *, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
+        self._socket.listen(_BACKLOG)
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Return where the app can be reached."""
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    async def start(self, app: ASGIApp) -> None:
+        """Begin to serve, and return when requests are answered."""
+        configuration = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+            backlog=_BACKLOG,
+        )
+        self._server = _Server(configuration)
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._socket]))
+        while not self._server.started:
+            if self._serving.done():
+                self._serving.result()
+                raise RuntimeError("the listener ended before it had begun")
+            await asyncio.sleep(0.001)
+
+    async def stop(self) -> None:
+        """Take no more connections, let the requests under way end, and close."""
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+        self._socket.close()

@@ -1,0 +1,142 @@
+"""The daemon as a process: one per home, from lock to clean end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+from starlette.types import ASGIApp
+
+from daemon.core.clock import Clock, Entropy, rfc3339
+from daemon.core.faults import FaultPoints
+from daemon.lifecycle.clock import SystemClock
+from daemon.lifecycle.discovery import Discovery, read_discovery, write_discovery
+from daemon.lifecycle.faults import faults_from
+from daemon.lifecycle.home import Home
+from daemon.lifecycle.listeners import Listener
+from daemon.lifecycle.lock import FileLock
+from daemon.lifecycle.platform import process_identity
+from daemon.logging import start_logging
+from daemon.settings import Settings, load_settings
+from daemon.version import VERSION
+
+_log = structlog.get_logger("daemon")
+_DRAIN_POLL_SECONDS = 0.02
+
+
+class RunningDaemon(Protocol):
+    """What the composition root hands over."""
+
+    control_app: ASGIApp
+    agent_app: ASGIApp
+    token: str
+
+    async def set_addresses(self, control_url: str, agent_url: str) -> None:
+        """Tell the services where they can be reached."""
+        ...
+
+    def begin_drain(self) -> None:
+        """Take no new runs."""
+        ...
+
+    def active_runs(self) -> int:
+        """Count the runs under way."""
+        ...
+
+    async def close(self) -> None:
+        """Stop everything."""
+        ...
+
+
+class Build(Protocol):
+    """How the composition root is called."""
+
+    def __call__(
+        self, *, settings: Settings, home: Home, clock: Clock, entropy: Entropy, faults: FaultPoints
+    ) -> Awaitable[RunningDaemon]:
+        """Build every service."""
+        ...
+
+
+def run_daemon(home: Home, build: Build) -> int:
+    """Be the daemon of a home until told to stop; return the exit code."""
+    os.umask(0o077)
+    home.prepare()
+    lock = FileLock(home.lock_path)
+    if not lock.acquire():
+        found = read_discovery(home.discovery_path)
+        who = "" if found is None else f" (pid {found.pid}, {found.control_url})"
+        sys.stdout.write(f"The daemon of {home.path} runs already{who}; nothing was started.\n")
+        return 0
+    try:
+        settings = load_settings(home)
+        start_logging(home.logs_dir / "daemon.jsonl", level=settings.daemon.log_level)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(home, settings, build))
+    finally:
+        lock.release()
+    return 0
+
+
+async def _serve(home: Home, settings: Settings, build: Build) -> None:
+    clock = SystemClock()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop_or_die, stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # A file that names a dead daemon must not outlive the start of a new one.
+    home.discovery_path.unlink(missing_ok=True)
+    daemon = await build(settings=settings, home=home, clock=clock, entropy=os.urandom, faults=faults_from(os.environ))
+    control, agent = Listener(port=settings.daemon.control_port), Listener(port=settings.daemon.agent_port)
+    await daemon.set_addresses(control.url, agent.url)
+    await control.start(daemon.control_app)
+    await agent.start(daemon.agent_app)
+    write_discovery(
+        home.discovery_path,
+        Discovery(
+            pid=os.getpid(),
+            identity=process_identity(os.getpid()) or "",
+            control_url=control.url,
+            agent_url=agent.url,
+            token=daemon.token,
+            version=VERSION,
+            started_at=rfc3339(clock.now_ms()),
+            home=str(home.path),
+        ),
+    )
+    _log.info("started", control_url=control.url, agent_url=agent.url, pid=os.getpid(), version=VERSION)
+    await stop.wait()
+    _log.info("stopping", active_runs=daemon.active_runs())
+    daemon.begin_drain()
+    await _drain(daemon.active_runs, seconds=settings.daemon.drain_seconds)
+    await asyncio.gather(control.stop(), agent.stop())
+    await daemon.close()
+    home.discovery_path.unlink(missing_ok=True)
+    _log.info("stopped")
+
+
+def _stop_or_die(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        # Asked twice: whoever asks knows that runs under way will be settled at the next start.
+        os._exit(130)
+    stop.set()
+
+
+async def _drain(active: Callable[[], int], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while active() and time.monotonic() < deadline:
+        await asyncio.sleep(_DRAIN_POLL_SECONDS)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    with contextlib.suppress(ImportError):
+        import uvloop  # noqa: PLC0415 - not there on every platform
+
+        return uvloop.new_event_loop
+    return None

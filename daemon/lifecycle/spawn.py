@@ -1,0 +1,102 @@
+"""Starts the daemon for whoever needs it, once, however many need it at the same time."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from pathlib import Path
+
+from daemon.lifecycle.discovery import Discovery, read_discovery
+from daemon.lifecycle.home import Home
+from daemon.lifecycle.lock import FileLock
+
+START_SECONDS = 20.0
+STOP_SECONDS = 40.0
+_POLL_SECONDS = 0.01
+_TAIL_LINES = 15
+
+
+class SpawnError(Exception):
+    """The daemon did not start or did not stop; the message says why and what to do."""
+
+
+def ensure_daemon(home: Home) -> Discovery:
+    """Return the running daemon, starting it if there is none."""
+    found = read_discovery(home.discovery_path)
+    if found is not None:
+        return found
+    home.prepare()
+    lock = FileLock(home.spawn_lock_path)
+    if not lock.acquire(seconds=START_SECONDS):
+        raise SpawnError("Another command has been starting the daemon for too long. Try: aileron daemon status")
+    try:
+        found = read_discovery(home.discovery_path)
+        return found if found is not None else _start(home)
+    finally:
+        lock.release()
+
+
+def stop_daemon(home: Home, *, seconds: float = STOP_SECONDS) -> bool:
+    """Stop the running daemon and wait for its end; say whether there was one."""
+    found = read_discovery(home.discovery_path)
+    if found is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(found.pid, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while read_discovery(home.discovery_path) is not None:
+        if time.monotonic() >= deadline:
+            raise SpawnError(
+                f"The daemon (pid {found.pid}) is still at work after {seconds:.0f} s. It may be stopped hard:"
+                f" kill -9 {found.pid}. Interrupted runs are settled at the next start."
+            )
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _start(home: Home) -> Discovery:
+    output = home.logs_dir / "daemon.out"
+    with output.open("ab", buffering=0) as log:
+        output.chmod(0o600)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daemon"],
+            env=os.environ | {"AILERON_HOME": str(home.path)},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        found = read_discovery(home.discovery_path)
+        if found is not None and _answers(found):
+            return found
+        code = process.poll()
+        if code not in {None, 0}:
+            raise SpawnError(f"The daemon ended at once (exit code {code}).{_tail(output)}")
+        time.sleep(_POLL_SECONDS)
+    raise SpawnError(f"The daemon did not answer within {START_SECONDS:.0f} s.{_tail(output)}")
+
+
+def _answers(found: Discovery) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{found.control_url}/healthz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open(errors="replace") as file:
+            lines = deque(file, _TAIL_LINES)
+    except OSError:
+        return ""
+    return f" Its last words, from {path}:\n{''.join(lines)}" if lines else ""

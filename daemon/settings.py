@@ -1,0 +1,263 @@
+"""The settings: defaults, then config.toml of the home, then AILERON_* of the environment; one model for all."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from daemon.core.authority import AuthorityError, HostPort
+from daemon.core.failures import DocumentError
+from daemon.core.quantities import QuantityError, parse_duration
+from daemon.lifecycle.home import Home
+
+OTHER_VARIABLES = frozenset(
+    {
+        "AILERON_HOME",
+        "AILERON_VAULT_PASSPHRASE",
+        "AILERON_DEBUG",
+        "AILERON_FAULT",
+        "AILERON_FAULT_LOG",
+        "AILERON_URL",
+        "AILERON_TOKEN",
+        "AILERON_SESSION_ID",
+        "AILERON_CA_FILE",
+        "AILERON_NO_SETUP",
+        "AILERON_DEMO_MODEL",
+    }
+)
+"""Variables of ours that are not settings."""
+
+_PREFIX = "AILERON_"
+_NESTED = "__"
+
+
+class SettingsError(DocumentError):
+    """A setting that is not known or not usable: where it stands, what is wrong, what would be right."""
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return parse_duration(value)
+        except QuantityError as problem:
+            if value == "0":
+                return 0.0
+            raise ValueError(str(problem)) from problem
+    return value
+
+
+def _authorities(value: Any) -> Any:
+    items = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if isinstance(items, list):
+        for item in items:
+            try:
+                HostPort.parse(item)
+            except (AuthorityError, TypeError, AttributeError) as problem:
+                raise ValueError(f"{item!r} is not host:port: {problem}") from problem
+    return items
+
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DaemonSettings(_Section):
+    """The daemon as a process."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much the daemon logs.")
+    control_port: int = Field(0, ge=0, le=65535, description="Port of the control API; 0 lets the system pick one.")
+    agent_port: int = Field(0, ge=0, le=65535, description="Port of the agent API; 0 lets the system pick one.")
+    drain_seconds: Duration = Field(20.0, description="How long a stop waits for runs under way.")
+
+
+class NetworkSettings(_Section):
+    """What connectors may reach beyond public addresses."""
+
+    allow_private: Annotated[list[str], NoDecode, BeforeValidator(_authorities)] = Field(
+        default_factory=list,
+        description=(
+            "Private or loopback `host:port`s that a connector whose manifest names them may reach, also without TLS."
+        ),
+    )
+    extra_ca_file: Path | None = Field(None, description="A PEM file of authorities to trust beside the usual ones.")
+
+
+class VaultSettings(_Section):
+    """The vault."""
+
+    auto_lock: Duration = Field(43_200.0, description="Idle time after which the vault locks itself; 0 means never.")
+
+
+class AuditSettings(_Section):
+    """The audit log."""
+
+    checkpoint_every: int = Field(1000, ge=1, le=1_000_000, description="Events between two signed checkpoints.")
+
+
+class RuleSettings(_Section):
+    """A decision made beforehand, for runs nobody watches."""
+
+    decision: Literal["ask", "allow", "deny"] = Field(description="What happens when the action is asked for.")
+    reason: str = Field("", max_length=500, description="Why; goes into the audit log. An `allow` must have one.")
+
+    @model_validator(mode="after")
+    def _allow_says_why(self) -> "RuleSettings":
+        if self.decision == "allow" and not self.reason.strip():
+            raise ValueError("an allow needs a reason; it goes into the audit log with every run")
+        return self
+
+
+class ApprovalSettings(_Section):
+    """Unattended rules."""
+
+    rules: dict[str, RuleSettings] = Field(default_factory=dict, description="A rule for each action, by its name.")
+
+
+class LimitSettings(_Section):
+    """What one daemon uses at most."""
+
+    wasm_threads: int = Field(256, ge=1, le=1024, description="Connector calls that may be under way at once.")
+    active_guests: int | None = Field(
+        None, ge=1, le=256, description="Connector calls that may compute at once; by default twice the processors."
+    )
+    max_concurrent_runs: int = Field(512, ge=1, le=10_000, description="Runs that may be under way at once.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_nested_delimiter=_NESTED,
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    daemon: DaemonSettings = Field(default_factory=DaemonSettings)
+    network: NetworkSettings = Field(default_factory=NetworkSettings)
+    vault: VaultSettings = Field(default_factory=VaultSettings)
+    audit: AuditSettings = Field(default_factory=AuditSettings)
+    approvals: ApprovalSettings = Field(default_factory=ApprovalSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+
+
+def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of a home, or the error that names the first thing wrong."""
+    variables = os.environ if environment is None else environment
+    text = _read(home.config_path)
+    _check_variables(variables)
+
+    class _FromHome(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home.config_path)
+
+    try:
+        return _FromHome()
+    except ValidationError as problem:
+        raise _explain(problem, home.config_path, text, variables) from problem
+    except ValueError as problem:
+        raise SettingsError(
+            file="the environment", line=None, problem=f"{problem}.", remedy="See docs/configuration.md."
+        ) from problem
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+        tomllib.loads(text)
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError(
+            file=str(path), line=None, problem=f"It cannot be read: {problem}.", remedy="Check the file."
+        ) from problem
+    except tomllib.TOMLDecodeError as problem:
+        raise SettingsError(
+            file=str(path), line=None, problem=f"It is not TOML: {problem}.", remedy="See docs/configuration.md."
+        ) from problem
+    return text
+
+
+def _check_variables(variables: Mapping[str, str]) -> None:
+    known = {*OTHER_VARIABLES, *(_variable(path) for path in setting_paths())}
+    for name in sorted(variables):
+        if not name.startswith(_PREFIX) or name in known:
+            continue
+        if any(name.startswith(f"{_variable(path)}{_NESTED}") for path in setting_paths() if path[-1] == "rules"):
+            continue
+        near = difflib.get_close_matches(name, known, 1, 0.5)
+        remedy = f"Did you mean {near[0]}?" if near else "docs/configuration.md lists them all."
+        raise SettingsError(file="the environment", line=None, problem=f"{name} is no setting.", remedy=remedy)
+
+
+def setting_paths() -> Iterator[tuple[str, ...]]:
+    """Yield the path of every setting."""
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            for name in model.model_fields:
+                yield section, name
+
+
+def _variable(path: tuple[str, ...]) -> str:
+    return _PREFIX + _NESTED.join(path).upper()
+
+
+def _explain(problem: ValidationError, path: Path, text: str, variables: Mapping[str, str]) -> SettingsError:
+    first = problem.errors()[0]
+    place = tuple(str(part) for part in first["loc"])
+    name = ".".join(place)
+    variable = _variable(place)
+    file = f"the variable {variable}" if variable in variables else str(path)
+    line = None if variable in variables else _line_of(text, place)
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, _names_beside(place), 1, 0.4)
+        remedy = f"Did you mean {near[0]}?" if near else "docs/configuration.md lists them all."
+        return SettingsError(file=file, line=line, problem=f"{name} is no setting.", remedy=remedy)
+    message = first["msg"].removeprefix("Value error, ")
+    return SettingsError(
+        file=file, line=line, problem=f"{name} does not fit: {message}.", remedy="docs/configuration.md says what does."
+    )
+
+
+def _names_beside(place: tuple[str, ...]) -> list[str]:
+    if place[:2] == ("approvals", "rules") and len(place) == 4:
+        return [".".join((*place[:3], name)) for name in RuleSettings.model_fields]
+    return [*Settings.model_fields, *(".".join(path) for path in setting_paths())]
+
+
+def _line_of(text: str, place: tuple[str, ...]) -> int | None:
+    from daemon.core.toml_source import TomlSource  # noqa: PLC0415 - only a broken file needs it
+
+    try:
+        source = TomlSource.parse(text, file="config.toml")
+    except DocumentError:
+        return None
+    for length in range(len(place), 0, -1):
+        line = source.line_of(place[:length])
+        if line is not None:
+            return line
+    return None

@@ -1,0 +1,70 @@
+"""Writes docs/configuration.md from the model: `python -m daemon.settings_reference > docs/configuration.md`."""
+
+import sys
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from daemon.settings import RuleSettings, Settings
+
+_HEAD = """# Configuration
+
+<!-- Made from the model by `python -m daemon.settings_reference`; a test compares. Edit daemon/settings.py instead. -->
+
+A setting is taken from the environment, or else from `config.toml` in the home (`~/.aileron`, or what `AILERON_HOME`
+names), or else it has its default. A key that is not known is an error that names the nearest known one. The daemon
+reads its settings when it starts: `aileron stop`, and the next command starts it anew.
+
+Durations are written like `30s`, `5m`, `24h`, `7d`.
+"""
+
+_RULES = """
+## Unattended rules
+
+For runs that nobody watches, such as a CI pipeline, decide beforehand:
+
+    [approvals.rules.ship-update]
+    decision = "allow"
+    reason = "Releases of this pipeline are announced automatically."
+
+`ask` makes an action wait for a person even if its file does not; `deny` refuses it; `allow` lets it run although its
+file asks for approval, and the reason is written into the audit log with every such run.
+"""
+
+
+def reference() -> str:
+    """Return the whole page."""
+    parts = [_HEAD]
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            continue
+        parts.append(f"\n## `[{section}]`\n\n{model.__doc__}\n")
+        parts.append(_table(section, model))
+    parts.append(_RULES)
+    parts.append("\n" + _table("approvals.rules.<action>", RuleSettings))
+    return "".join(parts)
+
+
+def _table(section: str, model: type[BaseModel]) -> str:
+    rows = ["| key | variable | default | what it does |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        variable = "" if "<" in section else f"`AILERON_{section}__{name}`".upper().replace("`aileron", "`AILERON")
+        rows.append(f"| `{name}` | {variable} | {_default(field)} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "must be given"
+    value: Any = field.get_default(call_default_factory=True)
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"`{value:g}` seconds"
+    return f"`{value!r}`".replace("'", '"')
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
