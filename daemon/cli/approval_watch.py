@@ -1,17 +1,15 @@
 """`aileron approval watch`: a queue of requests that fills from the daemon and is emptied by keys."""
 
 import queue
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from daemon.cli.approval import show_request
 from daemon.cli.client import ControlClient
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
+from daemon.cli.keys import Keys
 from daemon.cli.rendering import one_line
 
 _KEYS = "[a] approve   [d] deny   [s] skip   [q] quit"
@@ -91,7 +89,7 @@ class ApprovalWatch:
     def _decide_by_keys(self) -> None:
         output = self._invocation.output
         output.note("Watching for requests. Ctrl-C ends it.", style="dim")
-        with _single_keys():
+        with self._invocation.prompts.keys() as keys:
             while True:
                 self._take_all()
                 if self._current is not None and self._current not in self._pending:
@@ -100,8 +98,8 @@ class ApprovalWatch:
                     )
                     self._current = None
                 if self._current is None:
-                    self._show_next()
-                key = _read_key(_TICK_SECONDS)
+                    self._show_next(keys)
+                key = keys.read(_TICK_SECONDS)
                 if key == "q":
                     return
                 if key and self._current is not None:
@@ -114,7 +112,7 @@ class ApprovalWatch:
             except queue.Empty:
                 return
 
-    def _show_next(self) -> None:
+    def _show_next(self, keys: Keys) -> None:
         for identifier, item in self._pending.items():
             if identifier in self._skipped:
                 continue
@@ -124,7 +122,7 @@ class ApprovalWatch:
             output.line("-" * 60, style="dim")
             show_request(self._invocation, self._client, item)
             # A key that was pressed before the request could be read must not decide it.
-            _forget_typed()
+            keys.forget()
             output.note(_KEYS, style="bold")
             return
 
@@ -147,36 +145,3 @@ class ApprovalWatch:
         else:
             output.note("Approved." if key == "a" else "Denied.", style="green" if key == "a" else "red")
         self._current = None
-
-
-@contextmanager
-def _single_keys() -> Iterator[None]:
-    """Let the terminal hand over each key at once and without echo, and put it back afterwards."""
-    import termios
-    import tty
-
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
-        tty.setcbreak(descriptor)
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
-def _read_key(seconds: float) -> str:
-    import os
-    import select
-
-    ready, _, _ = select.select([sys.stdin], [], [], seconds)
-    if not ready:
-        return ""
-    # Straight from the descriptor: a buffered reader would keep keys that _forget_typed could not reach.
-    pressed = os.read(sys.stdin.fileno(), 1)
-    return pressed.decode("ascii", "replace").lower() if pressed else "q"
-
-
-def _forget_typed() -> None:
-    import termios
-
-    termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

@@ -8,6 +8,7 @@ from daemon.cli.failure import CliFailure
 from daemon.cli.rendering import neutralise
 
 if TYPE_CHECKING:
+    from daemon.cli.keys import Keys
     from daemon.cli.rendering import Output
 
 
@@ -23,6 +24,12 @@ class Prompts:
     def interactive(self) -> bool:
         """Say whether a person can be asked."""
         return self._stdin.isatty() and self._output.err_terminal
+
+    def keys(self) -> "Keys":
+        """Return the keyboard, to be read key by key."""
+        from daemon.cli.keys import Keys
+
+        return Keys(self._stdin)
 
     def confirm(self, question: str, *, yes: bool, option: str = "--yes") -> None:
         """Go on when the person, or the option, said yes; end the command otherwise."""

@@ -1,0 +1,154 @@
+"""audit and sessions, against a stand-in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from daemon.cli.failure import ExitCode
+
+EVENT: dict[str, Any] = {
+    "seq": 7,
+    "id": "aud_7",
+    "time": "2026-11-20T21:00:00.000Z",
+    "type": "execution.failed",
+    "session": "ses_1",
+    "actor": "agent",
+    "action": "ship-update",
+    "connector": None,
+    "failure_class": "network_error",
+    "payload": {"x": "\x1b[2J"},
+    "hash": "h7",
+}
+HEAD = {"seq": 7, "hash": "h7", "time": "t", "key_id": "k", "public_key": "p", "signature": "s"}
+SESSION = {
+    "id": "ses_1",
+    "kind": "terminal",
+    "label": "shell\x1b[2J",
+    "created_at": "2026-11-20T21:00:00.000Z",
+    "expires_at": "2026-11-21T21:00:00.000Z",
+    "ended_at": None,
+    "end_reason": None,
+}
+
+
+def test_list_shows_the_newest_events_with_the_latest_last(cli: Any, stand_in: Any) -> None:
+    newest_first = [EVENT, {**EVENT, "seq": 6, "id": "aud_6"}]
+    stand_in.answers["GET /v1/audit"] = {"items": newest_first, "next": None}
+    ended = cli("audit", "list", "--since", "1h", "--type", "execution.*", "--class", "network_error", "--limit", "2")
+    assert [line.split()[-1] for line in ended.out.splitlines()[1:]] == ["aud_6", "aud_7"]
+    assert stand_in.queries("GET /v1/audit") == [
+        {
+            "since": "2026-11-20T21:00:00.000Z",
+            "type": "execution.*",
+            "failure_class": "network_error",
+            "limit": "2",
+            "newest_first": "true",
+        }
+    ]
+
+
+def test_follow_goes_on_where_the_list_ended(cli: Any, stand_in: Any, monkeypatch: Any) -> None:
+    later = {**EVENT, "seq": 8, "id": "aud_8"}
+    answers = [[EVENT], [later], []]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not answers:
+            raise KeyboardInterrupt
+        return httpx.Response(200, json={"items": answers.pop(0), "next": None})
+
+    monkeypatch.setattr("daemon.cli.audit._FOLLOW_SECONDS", 0)
+    stand_in.answers["GET /v1/audit"] = answer
+    ended = cli("audit", "list", "--follow", "--json")
+    assert ended.code == ExitCode.INTERRUPTED
+    assert [json.loads(line)["id"] for line in ended.out.splitlines()] == ["aud_7", "aud_8"]
+    assert [query.get("after_seq") for query in stand_in.queries("GET /v1/audit")] == [None, "7", "8", "8"]
+
+
+def test_show_has_the_payload_and_obeys_none_of_it(cli: Any, stand_in: Any) -> None:
+    stand_in.answers["GET /v1/audit/aud_7"] = EVENT
+    ended = cli("audit", "show", "aud_7")
+    assert "failure_class  network_error" in ended.out
+    assert "\\u001b[2J" in ended.out
+    assert "\x1b" not in ended.out
+    assert cli("audit", "show", "aud_7", "--json").json == EVENT
+
+
+def report(*problems: dict[str, Any]) -> dict[str, Any]:
+    return {"ok": not problems, "events": 7, "seconds": 0.01, "problems": list(problems), "head": HEAD}
+
+
+def test_verify_of_a_whole_log_is_0(cli: Any, stand_in: Any) -> None:
+    stand_in.answers["POST /v1/audit/verify"] = report()
+    ended = cli("audit", "verify")
+    assert ended.code == 0
+    assert "The log is whole: 7 events" in ended.out
+    assert "keep a head elsewhere" in ended.err
+
+
+def test_verify_prints_each_problem_and_is_1(cli: Any, stand_in: Any) -> None:
+    problems = [{"kind": "modified", "seq": 3, "event_id": "aud_3", "message": "its hash differs"}]
+    stand_in.answers["POST /v1/audit/verify"] = report(*problems)
+    ended = cli("audit", "verify")
+    assert ended.code == ExitCode.FAILED
+    assert "modified: event 3 (aud_3): its hash differs\n" in ended.out
+    ended = cli("audit", "verify", "--json")
+    assert (ended.code, ended.json["problems"]) == (ExitCode.FAILED, problems)
+
+
+def test_verify_takes_a_head_that_was_written_earlier(cli: Any, stand_in: Any, tmp_path: Path) -> None:
+    stand_in.answers |= {"GET /v1/audit/head": HEAD, "POST /v1/audit/verify": report()}
+    file = tmp_path / "head.json"
+    assert cli("audit", "head", "--output", str(file)).out == ""
+    assert json.loads(file.read_text()) == HEAD
+    assert file.stat().st_mode & 0o077 == 0
+    assert cli("audit", "verify", "--anchor", str(file)).code == 0
+    assert stand_in.bodies("POST /v1/audit/verify") == [{"anchor": HEAD}]
+    assert cli("audit", "head").json == HEAD
+    file.write_text("[]")
+    assert cli("audit", "verify", "--anchor", str(file)).code == ExitCode.USAGE
+
+
+def test_export_streams_lines_to_stdout_or_a_file(cli: Any, stand_in: Any, tmp_path: Path) -> None:
+    lines = b"".join(json.dumps({**EVENT, "seq": seq}).encode() + b"\n" for seq in range(3))
+    stand_in.answers["GET /v1/audit/export"] = lambda _: httpx.Response(200, content=iter([lines[:20], lines[20:]]))
+    assert [json.loads(line)["seq"] for line in cli("audit", "export").out.splitlines()] == [0, 1, 2]
+    file = tmp_path / "log.jsonl"
+    ended = cli("audit", "export", "--output", str(file), "--action", "ship-update")
+    assert (ended.out, ended.err) == ("", f"3 events written to {file}.\n")
+    assert len(file.read_text().splitlines()) == 3
+    assert stand_in.queries("GET /v1/audit/export")[1] == {"action": "ship-update"}
+
+
+def test_an_export_that_breaks_off_leaves_no_file(cli: Any, stand_in: Any, tmp_path: Path) -> None:
+    def broken(request: httpx.Request) -> httpx.Response:
+        def content() -> Any:
+            yield b'{"seq": 1}\n'
+            raise httpx.ReadError("gone")
+
+        return httpx.Response(200, content=content())
+
+    stand_in.answers["GET /v1/audit/export"] = broken
+    file = tmp_path / "log.jsonl"
+    file.write_text("older")
+    assert cli("audit", "export", "--output", str(file)).code == ExitCode.UNREACHABLE
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+    assert file.read_text() == "older"
+
+
+def test_output_that_cannot_be_written_is_a_failure(cli: Any, stand_in: Any, tmp_path: Path) -> None:
+    stand_in.answers["GET /v1/audit/head"] = HEAD
+    ended = cli("audit", "head", "--output", str(tmp_path / "none" / "head.json"))
+    assert ended.code == ExitCode.FAILED
+    assert "cannot be written" in ended.err
+
+
+def test_sessions_are_listed_and_shown(cli: Any, stand_in: Any) -> None:
+    stand_in.answers |= {
+        "GET /v1/sessions": {"items": [SESSION], "next": None},
+        "GET /v1/sessions/ses_1": {**SESSION, "ended_at": "t", "end_reason": "closed"},
+    }
+    assert "ses_1  terminal  shell\\u001b[2J  1h ago   active" in cli("sessions", "list", "--active").out
+    assert stand_in.queries("GET /v1/sessions") == [{"active": "true"}]
+    assert "ended: closed" in cli("sessions", "get", "ses_1").out
