@@ -1,7 +1,7 @@
 """Reading an action file: Markdown with TOML front matter, accepted whole or refused with line and remedy."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import cast
 
@@ -34,6 +34,8 @@ _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _CAPABILITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]{0,127}")
 _RESULT_PATH = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 MAX_NAME_LENGTH = 64
+MAX_INPUTS = 64  # a pattern may take tens of milliseconds to compile
+MAX_STEPS = 64
 
 _ROOT_KEYS = ("name", "version", "source", "requires", "match", "inputs", "approval", "execute")
 _CONNECTOR_KEYS = ("name", "version", "hash", "capabilities")
@@ -153,7 +155,7 @@ def _parse_requires(root: Fields) -> tuple[ConnectorRequirement, ...]:
 
 def _parse_inputs(root: Fields) -> tuple[Input, ...]:
     inputs: dict[str, Input] = {}
-    for fields in root.tables("inputs", _INPUT_KEYS):
+    for fields in _at_most(MAX_INPUTS, root, "inputs", _INPUT_KEYS):
         given = parse_input(fields)
         if given.name in inputs:
             raise fields.wrong("name", f"The input {given.name!r} is declared twice.", "Rename or remove one.")
@@ -163,7 +165,7 @@ def _parse_inputs(root: Fields) -> tuple[Input, ...]:
 
 def _parse_steps(root: Fields, connectors: frozenset[Fqn], inputs: frozenset[str]) -> tuple[Step, ...]:
     steps: dict[str, Step] = {}
-    for fields in root.tables("execute", _STEP_KEYS):
+    for fields in _at_most(MAX_STEPS, root, "execute", _STEP_KEYS):
         step_id = fields.text("id", 'Name the step, like id = "post".', pattern=_STEP_ID)
         if step_id == ARGUMENTS:
             raise fields.wrong("id", f"No step may be called {ARGUMENTS!r}.", "It stands for the arguments; rename it.")
@@ -186,6 +188,13 @@ def _parse_steps(root: Fields, connectors: frozenset[Fqn], inputs: frozenset[str
     if not steps:
         raise root.wrong(None, "The action has no steps.", "Add [[execute]] with id, connector, op and inputs.")
     return tuple(steps.values())
+
+
+def _at_most(most: int, root: Fields, key: str, known: Sequence[str]) -> tuple[Fields, ...]:
+    tables = root.tables(key, known)
+    if len(tables) > most:
+        raise root.wrong_item(key, most, f"is one too many; there may be {most}", "Split the action into smaller ones.")
+    return tables
 
 
 def _parse_approval(root: Fields, inputs: frozenset[str]) -> ApprovalPolicy:

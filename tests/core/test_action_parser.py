@@ -279,6 +279,15 @@ def test_a_single_step_that_refers_to_itself_is_told_that_nothing_ran_before() -
         parse_action(SHIP.replace("in ${args.channel}.", "in ${post.x}."), file="ship-update.md")
 
 
+@pytest.mark.parametrize(
+    "table", ['[[inputs]]\nname = "x{}"\ntype = "string"\n', '[[execute]]\nid = "x{}"\nop = "a"\n']
+)
+def test_an_action_has_a_bounded_number_of_inputs_and_steps(table: str) -> None:
+    many = "".join(table.format(number) for number in range(64))
+    with pytest.raises(DocumentError, match="Number 65 of .* is one too many; there may be 64"):
+        parse_action(SHIP.replace("[approval]", f"{many}[approval]"), file="ship-update.md")
+
+
 names = st.from_regex(re.compile(r"\A[a-z][a-z0-9]*(-[a-z0-9]+)*\Z"), fullmatch=True).filter(lambda n: len(n) <= 64)
 
 
