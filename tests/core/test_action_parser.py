@@ -284,7 +284,7 @@ def test_a_single_step_that_refers_to_itself_is_told_that_nothing_ran_before() -
 )
 def test_an_action_has_a_bounded_number_of_inputs_and_steps(table: str) -> None:
     many = "".join(table.format(number) for number in range(64))
-    with pytest.raises(DocumentError, match="Number 65 of .* is one too many; there may be 64"):
+    with pytest.raises(DocumentError, match=r"Number 65 of .* is one too many; there may be 64"):
         parse_action(SHIP.replace("[approval]", f"{many}[approval]"), file="ship-update.md")
 
 
