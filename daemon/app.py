@@ -26,7 +26,7 @@ from daemon.approvals.service import Approvals
 from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
 from daemon.connectors.http.client import OutboundHttp
-from daemon.connectors.http.policy import NetworkPolicy
+from daemon.connectors.http.records import NetworkPolicy
 from daemon.connectors.keyring import Keyring
 from daemon.connectors.service import ConnectorService
 from daemon.connectors.store import ConnectorStore
@@ -40,6 +40,7 @@ from daemon.db.reader import Reader
 from daemon.housekeeping import keep_house
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.tasks import TaskSet
+from daemon.logging import redact_text
 from daemon.sessions.keyfile import load_key
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TokenAuthority
@@ -92,7 +93,7 @@ class Daemon:
     async def close(self) -> None:
         """Stop everything, in the reverse order of its making; the log is last, because the others write to it."""
         await self._tasks.close()
-        await self._runtime.close()
+        self._runtime.close()
         await self._http.close()
         await self._services.connectors.close()
         await self._services.vault.close()
@@ -119,7 +120,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         faults=faults,
     )
     vault = Vault(
-        path=home.vault_path, clock=clock, idle_seconds=settings.vault.auto_lock_seconds, entropy=entropy, faults=faults
+        path=home.vault_path, clock=clock, idle_seconds=settings.vault.auto_lock, entropy=entropy, faults=faults
     )
     bindings = Bindings(vault)
     keyring = Keyring(path=home.keyring_path, clock=clock, entropy=entropy)
@@ -138,10 +139,9 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         ),
         clock=clock,
         entropy=entropy,
-        faults=faults,
     )
     await http.start()
-    store = ConnectorStore(home.store_dir, clock=clock, entropy=entropy)
+    store = ConnectorStore(home.store_dir, clock=clock, entropy=entropy, faults=faults)
     connectors = ConnectorService(
         store=store,
         keyring=keyring,
@@ -150,6 +150,8 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         credentials=bindings,
         audit=audit,
         clock=clock,
+        entropy=entropy,
+        redact=redact_text,
     )
     await connectors.open()
     approvals = Approvals(audit=audit, reader=reader, clock=clock, ids=ids, feed=ApprovalFeed(), faults=faults)

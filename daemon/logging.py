@@ -98,5 +98,5 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
         os.close(os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
         return super()._open()
 
-    def handleError(self, record: logging.LogRecord) -> None:
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is the library's
         """Lose the line rather than the daemon: a full disk is said by the audit log, loudly."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.core.action import Action
-from daemon.core.action_parser import decode_document, parse_action
+from daemon.core.action_parser import parse_action
 from daemon.core.digests import file_hash
+from daemon.core.documents import decode_document
 from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
 
 _SUFFIX = ".md"

@@ -1,6 +1,8 @@
 """The one path: every run of an action, whoever asked, goes through Executor.run."""
 
 import asyncio
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from daemon.actions.journal import ExecutionJournal
@@ -152,13 +154,13 @@ class Executor:
             await self._settle(prepared, execution, failure=failure, steps=steps)
             raise
         except Exception as bug:
-            failure = Failure(
+            defect = Failure(
                 FailureClass.INTERNAL_ERROR,
                 f"The run of {prepared.action.name} hit a defect of Aileron itself ({type(bug).__name__}).",
                 boundary=Boundary.RUNTIME,
             )
-            await self._settle(prepared, execution, failure=failure, steps=steps)
-            raise failure from bug
+            await self._settle(prepared, execution, failure=defect, steps=steps)
+            raise defect from bug
         audit_id = await self._settle(prepared, execution, failure=None, steps=steps, result=result)
         return Finished(audit_id=audit_id, execution=execution, result=result)
 
@@ -188,7 +190,7 @@ class Executor:
                         session=request.session,
                         actor=request.actor,
                         action=prepared.action.name,
-                        before_send=lambda index=index: self._before_send(prepared, execution, index),
+                        before_send=partial(self._before_send, prepared, execution, index),
                     )
                 )
             except Failure as failure:
@@ -198,7 +200,7 @@ class Executor:
             finally:
                 record["ms"] = round((self._clock.monotonic() - started) * 1000)
             record["status"] = "succeeded"
-            record["attempts"] = [attempt.as_json() for attempt in outcome.attempts]
+            record["attempts"] = [asdict(attempt) for attempt in outcome.attempts]
             if outcome.binding is not None:
                 record["binding"] = outcome.binding
             value = results[step.id] = outcome.value

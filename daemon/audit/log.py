@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -114,7 +114,11 @@ class AuditLog:
         """Start the writer at the end of the log."""
         return cls(engine=engine, clock=clock, ids=ids, signer=signer, checkpoint_every=checkpoint_every, faults=faults)
 
-    async def append(self, *events: AuditEvent, effect: Callable[[Connection], T] | None = None) -> Appended[T]:
+    @overload
+    async def append(self, *events: AuditEvent, effect: None = None) -> Appended[None]: ...
+    @overload
+    async def append(self, *events: AuditEvent, effect: Callable[[Connection], T]) -> Appended[T]: ...
+    async def append(self, *events: AuditEvent, effect: Callable[[Connection], Any] | None = None) -> Appended[Any]:
         """Write events down, together with a change of state; both are on disk when this returns, or neither is.
 
         The effect runs first, in the same transaction. If it raises, nothing of this call is recorded and the

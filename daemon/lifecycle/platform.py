@@ -13,11 +13,12 @@ def is_supported() -> bool:
 
 
 def process_identity(pid: int) -> str | None:
-    """Return something that differs between two processes that had the same number, or None if there is no such process."""
-    if sys.platform == "linux":
+    """Return what differs between two processes that had the same number, or None if there is no such process."""
+    processes = Path("/proc")
+    if processes.joinpath("self", "stat").exists():
         try:
             # The name in parentheses may hold anything; what we want is the 20th field after it: the start time.
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+            return processes.joinpath(str(pid), "stat").read_text().rpartition(")")[2].split()[19]
         except (OSError, IndexError):
             return None
     found = subprocess.run(

@@ -36,7 +36,7 @@ def router(services: Services, *, stop: Callable[[], None]) -> APIRouter:
             "home": str(services.home.path),
             "control_url": services.addresses.control,
             "agent_url": services.addresses.agent,
-            "vault": {"state": services.vault.state, "auto_lock_seconds": services.vault.idle_seconds},
+            "vault": {"state": services.vault.state, "auto_lock_seconds": services.settings.vault.auto_lock},
             "audit": {
                 "available": audit.available,
                 "reason": audit.reason,

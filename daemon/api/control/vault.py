@@ -48,7 +48,7 @@ def router(services: Services) -> APIRouter:
         return {
             "state": vault.state,
             "entries": 0 if vault.state == "absent" else len(vault.list()),
-            "auto_lock_seconds": vault.idle_seconds,
+            "auto_lock_seconds": services.settings.vault.auto_lock,
             "locks_at": None if locks_at is None else rfc3339(locks_at),
         }
 
