@@ -1,0 +1,1 @@
+"""Sources of the connectors that tests and demonstrations use, and what builds them."""
