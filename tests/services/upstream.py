@@ -174,10 +174,12 @@ class Upstream:
         self.port = port
         self.requests: list[Received] = []
         self.connections = 0
+        self.server_names: list[str] = []  # what each TLS client asked for by name
         self._names = (*names, public_name) if public_name else names
-        self._public_name = public_name or host
+        self._public_name = public_name or (f"[{host}]" if ":" in host else host)
         self._behaviours: dict[str, list[Behaviour]] = {}
         self._resets = 0
+        self._stopping = asyncio.Event()
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._authority: TestAuthority | None = None
         self._web: web.Server | None = None
@@ -209,11 +211,13 @@ class Upstream:
 
     async def start(self) -> None:
         """Listen; port 0 takes a free one."""
+        self._stopping.clear()
         context = None
         if self.tls:
             self._directory = tempfile.TemporaryDirectory(prefix="upstream-")
             self._authority = TestAuthority(Path(self._directory.name), self._names)
             context = self._authority.server_context()
+            context.sni_callback = lambda _socket, name, _context: self.server_names.append(name or "")
         self._web = web.Server(self._answer, access_log=None)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._protocol, self.host, self.port, ssl=context, backlog=1024)
@@ -221,6 +225,7 @@ class Upstream:
 
     async def stop(self) -> None:
         """Close the port and every connection."""
+        self._stopping.set()
         if self._server is not None:
             self._server.close()
         if self._web is not None:
@@ -272,7 +277,7 @@ class Upstream:
         return now
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.path
+        path, _, query = request.raw_path.partition("?")  # as it came over the wire, not decoded
         behaviour = self._next(path)
         headers: dict[str, str] = {}
         for name, value in request.headers.items():
@@ -280,12 +285,13 @@ class Upstream:
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
         early = behaviour.reset == "before_body"
         body = b"" if early else await self._read(request)
-        received = Received(request.method, path, request.query_string, headers, body, str(request.remote))
+        received = Received(request.method, path, query, headers, body, str(request.remote))
         self.requests.append(received)
         if behaviour.reset in {"before_body", "after_body"}:
             return _drop(request)
         if behaviour.delay:
-            await asyncio.sleep(behaviour.delay)
+            with contextlib.suppress(TimeoutError):  # stopping ends the wait
+                await asyncio.wait_for(self._stopping.wait(), behaviour.delay)
         return await self._respond(request, behaviour, received)
 
     async def _read(self, request: web.BaseRequest) -> bytes:

@@ -109,7 +109,8 @@ class Exchanger:
             raise ExchangeFailed(code, "no answer in time", status=status, temporary=True) from error
         except aiohttp.ClientConnectorCertificateError as error:
             raise ExchangeFailed(ErrorCode.NETWORK, f"its certificate is not trusted: {_reason(error)}") from error
-        except (aiohttp.ClientError, Interrupted, OSError, ValueError) as error:
+        except (aiohttp.ClientError, Interrupted, OSError, ValueError, RuntimeError) as error:
+            # The library speaks of a closed session or loop, and of a URL it refuses, in built-in exceptions.
             raise ExchangeFailed(ErrorCode.NETWORK, _reason(error), status=status, temporary=True) from error
         finally:
             DEPARTURE.reset(token)

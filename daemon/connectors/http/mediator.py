@@ -42,6 +42,8 @@ BeforeSend = Callable[[], Awaitable[None]]
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_RECORDED_PATH = 512
+_NOTHING_TO_SCRUB = Scrubber(())
+_to_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class CallContext:
         self._marked = False
         self._injected: dict[HostPort, InjectedHeader | None] = {}
         self._secrets: set[str] = set()
-        self._scrubber = Scrubber(())
+        self._scrubber = _NOTHING_TO_SCRUB
         self._ledger = Ledger(idempotent=op_idempotent, on_event=on_event)
 
     @property
@@ -294,7 +296,9 @@ class CallContext:
                 self._secrets.update(injected.secrets, secrets_of_header(injected.value))
                 self._scrubber = Scrubber(self._secrets)
         injected = self._injected[host_port]
-        if injected is not None and any(names_same_header(name, injected.name) for name, _ in request.headers):
+        if injected is None or injected.name == self._rules.credential_header:  # that one was checked at reading
+            return injected
+        if any(names_same_header(name, injected.name) for name, _ in request.headers):
             message = f"The request sets {injected.name}, the header into which the host puts the credential."
             raise _Refused(Denied(ErrorCode.DENIED, message, DenialKind.CREDENTIAL_HEADER, str(host_port)))
         return injected
@@ -307,8 +311,8 @@ def _response_json(answer: Answer, scrubber: Scrubber) -> str:
         response["body"] = body.decode()
     except UnicodeDecodeError:
         response["body_base64"] = base64.b64encode(body).decode()
-    return json.dumps(response, ensure_ascii=False)
+    return _to_json(response)
 
 
 def _error_json(code: ErrorCode, message: str) -> str:
-    return json.dumps({"code": code.value, "message": message}, ensure_ascii=False)
+    return _to_json({"code": code.value, "message": message})

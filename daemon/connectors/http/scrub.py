@@ -4,10 +4,10 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from urllib.parse import quote, quote_plus
 
 MARK = "[redacted]"
+_MARKS = (MARK.encode(), b"[removed]", b"[***]")
 
 # A shorter secret is a word like any other: it goes only where it stands alone, and its encoded forms (two or
 # three letters) would tear holes into unrelated text. Bindings refuse such secrets at setup where they can.
@@ -34,39 +34,37 @@ class Scrubber:
             else None
         )
 
-    @cached_property
-    def _patterns(self) -> list[re.Pattern[bytes]]:
-        return [_mixed_pattern(secret) for secret in self._long]
-
-    @cached_property
-    def _mark(self) -> bytes:
-        marks = (MARK.encode(), b"[removed]", b"[***]")
-        return next((mark for mark in marks if not any(form in mark for form in self._forms)), b"")
-
     def scrub_bytes(self, data: bytes) -> bytes:
         """Return the data without the secrets; the very same object when there was none."""
         if self._words is not None:
             data = self._words.sub(MARK.encode(), data)
-        if not self._forms:
-            return data
+        # Nearly every answer holds no secret, so that case pays for the searches and for nothing else.
+        for form in self._forms:
+            if form in data:
+                return self._remove(data)
+        for anchor in self._anchors:
+            if anchor in data:
+                return self._remove(data)
+        return data
+
+    def _remove(self, data: bytes) -> bytes:
+        patterns = [_mixed_pattern(secret) for secret in self._long]
+        mark = next((mark for mark in _MARKS if not any(form in mark for form in self._forms)), b"")
         # A removal may join its neighbours into a secret again, so this ends only when nothing is left. After a
         # few rounds the mark itself must be what they join with; without it each round makes the data shorter.
         rounds = 0
         while True:
-            mark = self._mark if rounds < 3 else b""
-            clean = self._remove_once(data, mark)
+            clean = data
+            for form in self._forms:
+                clean = clean.replace(form, mark)
+            for pattern, anchor in zip(patterns, self._anchors, strict=True):
+                if anchor in clean:
+                    clean = pattern.sub(mark, clean)
             if clean == data:
                 return data
             data, rounds = clean, rounds + 1
-
-    def _remove_once(self, data: bytes, mark: bytes) -> bytes:
-        for form in self._forms:
-            if form in data:
-                data = data.replace(form, mark)
-        for index, anchor in enumerate(self._anchors):
-            if anchor in data:
-                data = self._patterns[index].sub(mark, data)
-        return data
+            if rounds == 3:
+                mark = b""
 
     def scrub(self, text: str) -> str:
         """Return the text without the secrets."""
