@@ -6,7 +6,6 @@ skipped, within the caps. Everything else (links, devices, odd paths, sparse fil
 
 import gzip
 import os
-import stat
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from daemon.connectors.errors import InstallError
+from daemon.connectors.files import open_regular
 
 WASM_NAME = "connector.wasm"
 MANIFEST_NAME = "manifest.toml"
@@ -88,8 +88,7 @@ def read_folder(path: Path, *, name: str) -> Release:
 def _read_loose(folder: int, file: str, *, name: str) -> bytes | None:
     """Read one file of a folder, or say that it is not there."""
     try:
-        # O_NONBLOCK: opening a pipe somebody put there must not wait for a writer.
-        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        handle = open_regular(file, folder=folder)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -97,8 +96,6 @@ def _read_loose(folder: int, file: str, *, name: str) -> bytes | None:
             f"{file} in {name} cannot be read ({error.strerror}); it has to be a regular file, not a link."
         ) from error
     with os.fdopen(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise InstallError(f"{file} in {name} is not a regular file; put the file itself there.")
         return _read_limited(stream, file, name=name)
 
 

@@ -6,14 +6,13 @@ A keyring that cannot be read trusts nothing and lets nothing run, because it al
 import base64
 import json
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from daemon.connectors.durable import replace_private
 from daemon.connectors.errors import KeyringError
+from daemon.connectors.files import open_regular, replace_private
 from daemon.connectors.namespaces import covers, parse_namespace
 from daemon.connectors.signatures import is_key_id, key_id, parse_public_key, verify
 from daemon.core.clock import Clock, Entropy, parse_rfc3339, rfc3339
@@ -169,15 +168,13 @@ class Keyring:
 
 def _load(path: Path) -> dict[str, TrustedKey]:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = open_regular(path)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise _damaged(path, f"it cannot be opened ({error.strerror})") from error
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise _damaged(path, "it is not a regular file")
         if status.st_mode & 0o022:
             raise _damaged(path, f"others may write to it (run: chmod 600 {path})")
         if status.st_size > _MAX_FILE:

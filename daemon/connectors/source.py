@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from daemon.connectors.archive import MAX_PACKED, Release, read_archive, read_folder
 from daemon.connectors.errors import InstallError
+from daemon.connectors.files import open_regular
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _FORMS = "a folder or a .tar, .tar.gz or .tgz file: /path/to/it, ~/path/to/it or file:///path/to/it"
@@ -118,13 +119,9 @@ def _url_path(text: str, rest: str) -> str:
 
 def _copy(path: Path, copy: Path, *, name: str) -> None:
     try:
-        # O_NONBLOCK: a pipe with an archive's name must not hold the daemon up.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = open_regular(path, follow=True)
         with os.fdopen(handle, "rb") as source:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise InstallError(f"{name!r} is not a regular file; name {_FORMS}.")
-            if status.st_size > MAX_PACKED:
+            if os.fstat(handle).st_size > MAX_PACKED:
                 raise InstallError(f"{name!r} is larger than {MAX_PACKED} bytes; a connector archive is at most that.")
             with copy.open("xb") as target:
                 copy.chmod(0o600)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon.connectors.archive import MANIFEST_NAME, SIGNATURE_NAME, WASM_NAME, Release
-from daemon.connectors.durable import replace_private, sync_folder, write_private
+from daemon.connectors.files import open_regular, replace_private, sync_folder, write_private
 from daemon.connectors.record import InstallRecord
 from daemon.connectors.verdict import SignatureState
 from daemon.core.clock import Clock, Entropy
@@ -252,9 +252,8 @@ class ConnectorStore:
         folder = self._folder(content_hash)
         wasm, wasm_print = _read_file(content_hash, folder / WASM_NAME)
         manifest, manifest_print = _read_file(content_hash, folder / MANIFEST_NAME)
-        signature = None
-        with contextlib.suppress(FileNotFoundError):
-            signature = (folder / SIGNATURE_NAME).read_bytes()
+        signature_path = folder / SIGNATURE_NAME
+        signature = _read_file(content_hash, signature_path)[0] if signature_path.exists() else None
         found = connector_hash(wasm, manifest)
         if found != content_hash:
             raise Failure(
@@ -269,7 +268,7 @@ class ConnectorStore:
 
 def _read_file(content_hash: str, path: Path) -> tuple[bytes, Fingerprint]:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = open_regular(path)
         with os.fdopen(handle, "rb") as file:
             # The status from before the read: a change during it shows as a difference the next time.
             status = os.fstat(handle)

@@ -4,7 +4,7 @@ import gzip
 import io
 import os
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -254,10 +254,11 @@ def test_a_link_in_a_folder_is_not_followed(tmp_path: Path, name: str) -> None:
         read_folder(folder, name="slack")
 
 
-def test_a_pipe_in_a_folder_is_refused_without_waiting(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_pipe_or_folder_in_a_folder_is_refused_without_waiting(tmp_path: Path, make: Callable[[Path], None]) -> None:
     folder = lay_out(tmp_path / "slack")
     (folder / "manifest.toml").unlink()
-    os.mkfifo(folder / "manifest.toml")
+    make(folder / "manifest.toml")
     with pytest.raises(InstallError, match="regular file"):
         read_folder(folder, name="slack")
 

@@ -142,6 +142,11 @@ def test_a_keyring_behind_a_link_is_refused(path: Path) -> None:
     assert open_keyring(path).damage is not None
 
 
+def test_a_folder_in_the_place_of_the_keyring_is_refused(path: Path) -> None:
+    path.mkdir()
+    assert "not a regular file" in (open_keyring(path).damage or "")
+
+
 def test_a_change_that_cannot_be_written_does_not_count(path: Path) -> None:
     keyring = Keyring(path=path.parent / "missing" / "keyring.json", clock=FixedClock(), entropy=os.urandom)
     with pytest.raises(KeyringError, match="cannot be written"):

@@ -1,8 +1,20 @@
-"""Writing files of this room so that a crash leaves the old content or the new, never a part of either."""
+"""Files of this room: only regular ones are read, and a crash while writing leaves the old content or the new."""
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
+
+
+def open_regular(path: Path | str, *, folder: int | None = None, follow: bool = False) -> int:
+    """Open a regular file for reading; a link, a folder, a pipe or a device is an OSError, without waiting for it."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    handle = os.open(path, flags if follow else flags | os.O_NOFOLLOW, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return handle
 
 
 def write_private(path: Path, data: bytes, *, mode: int = 0o600) -> None:
