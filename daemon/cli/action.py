@@ -12,7 +12,9 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import neutralise, one_line
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Write, check and run actions.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Write, check and run actions."
+)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The action's name.")]
 _STYLES = {"ready": "green", "disabled": "dim", "broken": "red", "ask": "yellow", "deny": "red"}

@@ -13,7 +13,12 @@ from daemon.cli.rendering import neutralise, one_line, pretty_json
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="See and decide what waits for your approval.")
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="See and decide what waits for your approval.",
+)
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of the approval, apr_...")]
 STATES = "pending, approved, denied, expired, void, running, completed, failed, unknown"

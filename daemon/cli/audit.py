@@ -17,7 +17,9 @@ from daemon.cli.rendering import neutralise, one_line, plain_table, pretty_json
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Read and verify the audit log.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Read and verify the audit log."
+)
 
 SinceOption = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From here on: 15m, 1h, 7d or a time.")
@@ -143,7 +145,8 @@ def verify(
 ) -> None:
     """Check every event, every link and every checkpoint.
 
-    Prints each problem; exit code 1 if there is one. With the head of an earlier day as anchor, a log that was cut short or written anew since then is found, too.
+    Prints each problem; exit code 1 if there is one. With the head of an earlier day as anchor, a log that was cut
+    short or written anew since then is found, too.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     body = {} if anchor is None else {"anchor": _read_anchor(anchor)}

@@ -12,7 +12,12 @@ from daemon.cli.options import JsonOption, ValueFileOption, YesOption
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import one_line
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Give connectors the credentials they may use.")
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Give connectors the credentials they may use.",
+)
 
 ConnectorArgument = Annotated[
     str, typer.Argument(metavar="CONNECTOR", help="The connector's full name, such as github://acme/slack.")

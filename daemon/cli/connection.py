@@ -1,11 +1,14 @@
-"""How the program finds its home and the daemon, and starts the daemon when it is needed."""
+"""How the program finds its home and the daemon, and starts or stops the daemon."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.failure import CliFailure, ExitCode
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
+    from daemon.lifecycle.discovery import Discovery
     from daemon.lifecycle.home import Home
 
 
@@ -14,21 +17,74 @@ class Connection:
 
     def home(self) -> "Home":
         """Return the Aileron home that the environment names."""
-        raise NotImplementedError
+        from daemon.lifecycle.home import Home
+
+        return Home.find()
 
     def open(self) -> "ControlClient":
         """Return a client of the daemon, which is started first when it does not run."""
-        raise NotImplementedError
+        from daemon.lifecycle.spawn import ensure_daemon
+
+        with _translated():
+            return _client(ensure_daemon(self.home()))
 
     def open_if_running(self) -> "ControlClient | None":
         """Return a client of the daemon if it runs."""
-        raise NotImplementedError
+        found = self._running()
+        return None if found is None else _client(found)
 
-    def is_running(self, pid: int) -> bool:
-        raise NotImplementedError
+    def stop(self) -> int | None:
+        """Stop the daemon and wait for its end; return its process number, or None if none was running."""
+        from daemon.lifecycle.spawn import SpawnError, stop_daemon
+
+        found = self._running()
+        if found is None:
+            return None
+        try:
+            stop_daemon(self.home())
+        except SpawnError as error:
+            raise CliFailure(str(error)) from error
+        return found.pid
 
     def local_checks(self) -> list[dict[str, Any]]:
+        """Check what can be seen without the daemon."""
         raise NotImplementedError
 
-    def run_in_foreground(self) -> int:
-        raise NotImplementedError
+    def run_in_foreground(self) -> None:
+        """Become the daemon; this does not return."""
+        import os
+        import sys
+
+        # -P: a folder called `daemon` where the person happens to stand must not be what runs.
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "daemon"])  # noqa: S606 - no shell is what we want
+
+    def _running(self) -> "Discovery | None":
+        from daemon.lifecycle.discovery import read_discovery
+
+        with _translated():
+            return read_discovery(self.home().discovery_path)
+
+
+def _client(found: "Discovery") -> "ControlClient":
+    from daemon.cli.client import ControlClient
+
+    return ControlClient(url=found.control_url, token=found.token)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what keeps a daemon from being found or started into what a person can act on."""
+    from daemon.lifecycle.discovery import DiscoveryError
+    from daemon.lifecycle.spawn import SpawnError
+
+    try:
+        yield
+    except (DiscoveryError, SpawnError) as error:
+        raise CliFailure(str(error), exit_code=ExitCode.UNREACHABLE, remedy="See also: aileron doctor") from error
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        raise CliFailure(
+            f"the daemon cannot be reached or started: {place}{error.strerror or error}",
+            exit_code=ExitCode.UNREACHABLE,
+            remedy="See also: aileron doctor",
+        ) from error

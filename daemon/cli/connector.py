@@ -9,7 +9,9 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Install and look at connectors.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Install and look at connectors."
+)
 
 RefArgument = Annotated[
     str, typer.Argument(metavar="REF", help="A full name, a full name and @version, or a hash (sha256:...).")

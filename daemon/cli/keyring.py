@@ -11,7 +11,12 @@ from daemon.cli.moments import age
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Choose whose signatures on connectors you trust.")
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Choose whose signatures on connectors you trust.",
+)
 
 
 @app.command()

@@ -73,6 +73,7 @@ def run(arguments: Sequence[str], invocation: Invocation) -> int:
         return _end(
             CliFailure(
                 f"this is a defect of aileron itself: {type(error).__name__}: {error}",
+                failure_class="internal_error",
                 remedy="Run it again with `aileron --debug ...` and report what it prints.",
             ),
             invocation,

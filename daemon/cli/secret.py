@@ -8,7 +8,9 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age
 from daemon.cli.options import JsonOption, ValueFileOption, YesOption
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Store plain secrets in the vault.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Store plain secrets in the vault."
+)
 
 NameArgument = Annotated[str, typer.Argument(help="The name, such as team/deploy-key.")]
 

@@ -15,7 +15,9 @@ _NO_RECOVERY = (
     "Choose a long one, and write it down where you keep things that matter."
 )
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Create, unlock and lock the vault.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Create, unlock and lock the vault."
+)
 
 
 @app.command()

@@ -2,8 +2,7 @@
 
 import io
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,8 +85,11 @@ class StandInConnection(Connection):
     def open_if_running(self) -> ControlClient | None:
         return self.open() if self._stand_in.running else None
 
-    def is_running(self, pid: int) -> bool:
-        return self._stand_in.running
+    def stop(self) -> int | None:
+        if not self._stand_in.running:
+            return None
+        self._stand_in.running = False
+        return 4711
 
     def local_checks(self) -> list[dict[str, Any]]:
         return [{"name": "home", "status": "ok", "message": "fine", "remedy": ""}]
@@ -149,8 +151,7 @@ def cli(stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
 
 
 @pytest.fixture(autouse=True)
-def _plain_width(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _plain_width(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the width of help texts from depending on where the tests run."""
     monkeypatch.setenv("COLUMNS", "80")
-    os.environ.pop("NO_COLOR", None)
-    yield
+    monkeypatch.delenv("NO_COLOR", raising=False)

@@ -84,7 +84,10 @@ def test_wait_polls_until_the_run_has_an_end(cli: Any, stand_in: Any) -> None:
 @pytest.mark.parametrize(
     ("answer", "failure_class"),
     [
-        ({"status": "denied", "message": "no", "error": {"class": "approval_denied", "message": "no"}}, "approval_denied"),
+        (
+            {"status": "denied", "message": "no", "error": {"class": "approval_denied", "message": "no"}},
+            "approval_denied",
+        ),
         ({"status": "expired", "message": "late"}, "approval_expired"),
         ({"status": "void", "message": "changed"}, "approval_void"),
         ({"status": "failed", "error": {"class": "network_error", "message": "no net"}}, "network_error"),
@@ -182,7 +185,13 @@ def test_new_needs_no_daemon(cli: Any, stand_in: Any) -> None:
 
 
 def test_new_takes_the_inputs_of_the_operation(cli: Any, stand_in: Any, tmp_path: Path) -> None:
-    op = {"name": "post", "capability": "chat:write", "idempotent": False, "description": "", "inputs": ACTION["inputs"]}
+    op = {
+        "name": "post",
+        "capability": "chat:write",
+        "idempotent": False,
+        "description": "",
+        "inputs": ACTION["inputs"],
+    }
     connector = {"name": "github://acme/slack", "version": "1.2.0", "hash": "sha256:" + "0" * 64, "ops": [op, op]}
     stand_in.answers["GET /v1/connectors/show"] = connector
     command = ("action", "new", "a-b", "--connector", "github://acme/slack")

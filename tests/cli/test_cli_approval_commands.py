@@ -125,13 +125,13 @@ def sse(*events: dict[str, Any]) -> bytes:
 
 
 def test_events_are_read_across_any_split_of_the_stream() -> None:
-    stream = sse({"id": "1", "text": "a\u2028b"}, {"id": "2"}) + b"data: {\"id\":\ndata: 3}\n\n"
+    stream = sse({"id": "1", "text": "a\u2028b"}, {"id": "2"}) + b'data: {"id":\ndata: 3}\n\n'
     for size in (1, 2, 3, 7, 1000):
         chunks = [stream[i : i + size] for i in range(0, len(stream), size)]
         transport = httpx.MockTransport(lambda _, chunks=chunks: httpx.Response(200, content=iter(chunks)))
         opened: list[bool] = []
         with ControlClient(url="http://127.0.0.1:1", token="t", transport=transport) as client:
-            events = list(client.events("/v1/approvals/events", on_open=lambda: opened.append(True)))
+            events = list(client.events("/v1/approvals/events", on_open=lambda opened=opened: opened.append(True)))
         assert [event.data["id"] for event in events] == ["1", "2", 3]
         assert [event.name for event in events] == ["approval", "approval", "message"]
         assert events[0].data["text"] == "a\u2028b"

@@ -94,10 +94,9 @@ def test_any_text_converts_or_is_refused(text: str, type_name: str) -> None:
     }
     try:
         value = convert(text, type_name=type_name, name="x")
-    except CliFailure as failure:
-        assert failure.exit_code == ExitCode.USAGE
-    else:
-        assert isinstance(value, kinds[type_name])
+    except CliFailure:
+        return
+    assert isinstance(value, kinds[type_name])
 
 
 @given(st.integers())

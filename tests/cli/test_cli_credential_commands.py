@@ -92,7 +92,7 @@ def test_setup_asks_for_the_parts_of_a_basic_credential(
 ) -> None:
     basic = plan(credential={**PLAN["credential"], "kind": "basic", "format": "Basic {secret}"})
     stand_in.answers |= {"GET /v1/connectors/show": basic, "POST /v1/bindings": (201, BINDING)}
-    monkeypatch.setattr("getpass.getpass", lambda prompt: "pw")
+    monkeypatch.setattr("getpass.getpass", lambda _: "pw")
     ended = cli("binding", "setup", "github://acme/slack", terminal=True, stdin="y\nme\n")
     assert ended.code == 0
     assert stand_in.bodies("POST /v1/bindings")[0]["value"] == {
@@ -102,9 +102,7 @@ def test_setup_asks_for_the_parts_of_a_basic_credential(
     }
 
 
-def test_setup_reads_oauth2_tokens_from_a_file_and_never_repeats_them(
-    cli: Any, stand_in: Any, tmp_path: Path
-) -> None:
+def test_setup_reads_oauth2_tokens_from_a_file_and_never_repeats_them(cli: Any, stand_in: Any, tmp_path: Path) -> None:
     oauth2 = plan(credential={**PLAN["credential"], "kind": "oauth2"})
     stand_in.answers |= {"GET /v1/connectors/show": oauth2, "POST /v1/bindings": (201, BINDING)}
     tokens = tmp_path / "tokens.json"

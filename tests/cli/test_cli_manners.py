@@ -53,7 +53,8 @@ def test_an_answer_that_is_no_json_is_somebody_else(cli: Any, stand_in: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "problem", [httpx.ConnectError("no"), httpx.ReadTimeout("no"), httpx.RemoteProtocolError("no"), httpx.ReadError("no")]
+    "problem",
+    [httpx.ConnectError("no"), httpx.ReadTimeout("no"), httpx.RemoteProtocolError("no"), httpx.ReadError("no")],
 )
 def test_a_daemon_that_cannot_be_reached_has_an_exit_code_of_its_own(cli: Any, stand_in: Any, problem: Any) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
@@ -185,7 +186,10 @@ def test_a_yes_at_the_terminal_goes_on(cli: Any, stand_in: Any) -> None:
 def test_the_token_goes_into_the_header_and_never_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("ALL_PROXY", "http://proxy.example:3128")
-    with ControlClient(url="http://127.0.0.1:1", token="t") as client, pytest.raises(CliFailure, match="does not answer"):
+    with (
+        ControlClient(url="http://127.0.0.1:1", token="t") as client,
+        pytest.raises(CliFailure, match="does not answer"),
+    ):
         client.get("/healthz")
 
 

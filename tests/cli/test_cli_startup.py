@@ -72,7 +72,5 @@ def test_the_line_in_the_table_is_the_command_s_own_first_sentence(name: str) ->
 
 @pytest.mark.parametrize("name", _Root.table)
 def test_no_line_of_help_is_cut_short(name: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", _LISTING, name, "--help"], capture_output=True, text=True, check=True
-    )
+    ended = subprocess.run([sys.executable, "-c", _LISTING, name, "--help"], capture_output=True, text=True, check=True)
     assert [line for line in ended.stdout.splitlines() if line.endswith("...") and "Usage" not in line] == []
