@@ -38,7 +38,7 @@ class World:
         self.process: subprocess.Popen[bytes] | None = None
         self.discovery: dict[str, Any] = {}
         self.hashes: dict[str, str] = {}
-        self._client = httpx.Client(timeout=60.0, trust_env=False)
+        self._client = httpx.Client(timeout=60.0, trust_env=False, limits=httpx.Limits(max_connections=500))
 
     def __enter__(self) -> Self:
         return self
@@ -160,6 +160,7 @@ class World:
 
     def install(self, name: str, **options: Any) -> str:
         """Build a connector from source, install it, and return its hash."""
+        options = {"fqn": f"file://aileron/{name}"} | options
         folder = build(name, self.folder / f"connector-{name}", hosts=[self.host_port], **options)
         source = folder.resolve().as_uri()
         plan = self.ok("POST", "/v1/connectors/inspect", {"source": source})

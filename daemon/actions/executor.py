@@ -179,7 +179,7 @@ class Executor:
             steps.append(record)
             started = self._clock.monotonic()
             try:
-                inputs = {name: template.render(prepared.arguments, results) for name, template in step.inputs.items()}
+                inputs = step.render_inputs(prepared.arguments, results)
                 outcome = await self._connectors.call(
                     ConnectorCall(
                         requirement=prepared.action.requirement_for(step.connector),

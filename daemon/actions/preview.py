@@ -15,6 +15,7 @@ from daemon.connectors.service import ConnectorService
 from daemon.core.action import Action, Preview
 from daemon.core.capabilities import check_op
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.templates import render_inputs
 
 _SECONDS = 10.0
 _MAX_VALUE = 20_000
@@ -90,7 +91,7 @@ class Previews:
                 f"The preview op {preview.op!r} is not idempotent, so it is not run.",
                 boundary=Boundary.CONNECTOR_MANIFEST,
             )
-        arguments = {name: template.render(approval.arguments, {}) for name, template in preview.args.items()}
+        arguments = render_inputs(preview.args, approval.arguments, {})
         event = AuditEvent(
             type="approval.previewed",
             session=approval.session,

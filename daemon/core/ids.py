@@ -31,5 +31,5 @@ def make_id(prefix: IdPrefix, *, unix_ms: int, entropy: bytes) -> str:
 
 def is_id(text: str, prefix: IdPrefix) -> bool:
     """Say whether a text is a well-formed identifier of the given kind."""
-    match = _ID.match(text)
+    match = _ID.fullmatch(text)
     return match is not None and match["prefix"] == prefix.value

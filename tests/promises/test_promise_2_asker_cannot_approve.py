@@ -58,7 +58,7 @@ def credentials(world: World, pending: dict[str, Any]) -> dict[str, dict[str, st
         "its token as csrf": {"X-CSRF-Token": token},
         "its session id": {"Authorization": f"Bearer {pending['session']}"},
         "the approval id": {"Authorization": f"Bearer {pending['approval']}"},
-        "an empty bearer": {"Authorization": "Bearer "},
+        "an empty bearer": {"Authorization": "Bearer"},
         "nothing": {},
     }
 

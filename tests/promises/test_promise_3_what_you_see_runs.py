@@ -40,7 +40,7 @@ def executions(world: World) -> int:
 def test_an_approved_call_runs_once_however_many_ask_for_its_result(ready: World, upstream: UpstreamProcess) -> None:
     _, token = ready.session()
     approval = ask(ready, token)
-    with ThreadPoolExecutor(100) as pool:
+    with ThreadPoolExecutor(110) as pool:
         polls = [pool.submit(result, ready, token, approval) for _ in range(100)]
         time.sleep(0.3)
         decisions = [
