@@ -27,7 +27,7 @@ def test_a_connector_is_called_by_the_executor_and_for_a_persons_preview_only() 
 
 def test_guest_code_is_executed_by_the_connector_service_only() -> None:
     assert calls_of("execute", on="runtime") == {"connectors/call.py"}
-    assert calls_of("run", on="runner") == {"connectors/service.py"}
+    assert calls_of("run", on="runner") == {"connectors/service.py", "lifecycle/process.py"}  # the latter: asyncio's
 
 
 def test_the_executor_has_one_public_way_in() -> None:
