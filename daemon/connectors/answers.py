@@ -54,7 +54,7 @@ def read_result(text: str, *, scrub: Callable[[str], str] | None) -> Any:
         _check_unicode(value)
     if scrub is None or (not escaped and scrub(text) == text):
         return value
-    return _scrub_all(value, scrub)
+    return scrub_all(value, scrub)
 
 
 def read_error(payload: str) -> ReportedError:
@@ -167,12 +167,13 @@ def _check_unicode(value: Any) -> None:
         raise AnswerError("its answer holds text that is not valid Unicode (a lone surrogate)") from error
 
 
-def _scrub_all(value: Any, scrub: Callable[[str], str]) -> Any:
+def scrub_all(value: Any, scrub: Callable[[str], str]) -> Any:
+    """Scrub every text in a JSON value, the names of members too."""
     kind = type(value)
     if kind is str:
         return scrub(value)
     if kind is dict:
-        return {scrub(key): _scrub_all(member, scrub) for key, member in value.items()}
+        return {scrub(key): scrub_all(member, scrub) for key, member in value.items()}
     if kind is list:
-        return [_scrub_all(member, scrub) for member in value]
+        return [scrub_all(member, scrub) for member in value]
     return value

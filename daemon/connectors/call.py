@@ -2,14 +2,15 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from daemon.connectors.answers import AnswerError, ReportedError, read_error, read_result, tidy_message
+from daemon.connectors.answers import AnswerError, ReportedError, read_error, read_result
 from daemon.connectors.http.client import OutboundHttp
 from daemon.connectors.http.mediator import CallContext
-from daemon.connectors.http.records import AttemptRecord, Denial, InjectedHeader
+from daemon.connectors.http.records import AttemptRecord, InjectedHeader
+from daemon.connectors.sealing import Redact, Resolved, Seal
 from daemon.connectors.wasm.errors import (
     ConnectorCancelled,
     ConnectorCrash,
@@ -27,24 +28,8 @@ from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential, Manifest, Op
 
 MAX_ATTEMPTS = 3
-_MAX_LISTED = 20
 _FIRST_PAUSE = 0.25
 _LOG_LEVELS = (10, 10, 20, 30, 40)  # trace and debug, info, warning, error, as the standard library numbers them
-
-Redact = Callable[[str], str]
-
-
-class Resolved(Protocol):
-    """A credential that is ready to be attached."""
-
-    @property
-    def binding(self) -> str: ...
-    @property
-    def header(self) -> str: ...
-    @property
-    def value(self) -> str: ...
-    @property
-    def secrets(self) -> tuple[str, ...]: ...
 
 
 class CredentialSource(Protocol):
@@ -112,7 +97,7 @@ class CallRunner:
         entropy: Entropy,
         log: GuestLog,
         redact: Redact,
-        note_denials: Callable[[ConnectorCall, list[Denial]], Awaitable[None]],
+        note_denials: Callable[[ConnectorCall, Sequence[Mapping[str, str]], int], Awaitable[None]],
     ) -> None:
         self._runtime = runtime
         self._http = http
@@ -126,25 +111,27 @@ class CallRunner:
         """Run the operation; only an idempotent one that its connector calls retriable is run again."""
         limit = ready.manifest.limits.time_seconds
         deadline = self._clock.monotonic() + min(ready.call.seconds, limit)
+        seal = Seal(ready.credential, redact=self._redact)
         attempts: list[AttemptRecord] = []
         pause = _FIRST_PAUSE
         for turn in range(1, MAX_ATTEMPTS + 1):
             context = self._context(ready, deadline)
             try:
-                value = await self._run_once(ready, context, deadline)
+                value = await self._run_once(ready, context, seal, deadline)
             except Failure as failure:
-                attempts += context.attempts
+                attempts += seal.attempts(context.attempts)
                 wait = self._wait_before_retry(failure, ready.op, pause=pause, deadline=deadline)
                 if wait is None or turn == MAX_ATTEMPTS or len(attempts) >= MAX_ATTEMPTS:
-                    self._complete(failure, ready, attempts, context.denials)
+                    seal.failure(failure)
+                    _complete(failure, ready, attempts, seal.denials(context.denials))
                     raise
             else:
-                attempts += context.attempts
+                attempts += seal.attempts(context.attempts)
                 binding = None if ready.credential is None else ready.credential.binding
                 return ConnectorResult(value=value, attempts=tuple(attempts), binding=binding)
             finally:
                 if context.denials:
-                    await self._note_denials(ready.call, context.denials)
+                    await self._note_denials(ready.call, seal.denials(context.denials), len(context.denials))
             await asyncio.sleep(wait)
             pause *= 2
         raise AssertionError("the last turn returns or raises")  # pragma: no cover
@@ -158,18 +145,15 @@ class CallRunner:
             before_send=ready.call.before_send,
         )
 
-    async def _run_once(self, ready: ReadyCall, context: CallContext, deadline: float) -> Any:
+    async def _run_once(self, ready: ReadyCall, context: CallContext, seal: Seal, deadline: float) -> Any:
         seconds = deadline - self._clock.monotonic()
         name = f"{ready.manifest.name} {ready.manifest.version}"
-
-        def clean(text: str) -> str:
-            return self._redact(context.scrub(text))
 
         def note(level: int, message: str) -> None:
             self._log.log(
                 _LOG_LEVELS[min(max(level, 0), 4)],
                 "connector.log",
-                message=tidy_message(message, scrub=clean),
+                message=seal.message(message),
                 connector=str(ready.manifest.name),
                 op=ready.op.name,
                 execution=ready.call.execution,
@@ -186,26 +170,24 @@ class CallRunner:
                 manifest_json=ready.manifest_json,
                 limits=CallLimits(seconds=seconds, memory_bytes=ready.manifest.limits.memory_bytes),
             )
-            return read_result(answer, scrub=None if ready.credential is None else context.scrub)
+            return read_result(answer, scrub=seal.scrub)
         except ConnectorError as error:
-            raise _from_report(error.payload, context, op=ready.op, name=name, clean=clean) from error
+            raise _from_report(error.payload, context, op=ready.op, name=name, seal=seal) from error
         except ConnectorCrash as crash:
-            message = tidy_message(f"{name}, {ready.op.name}: {crash}", scrub=clean)
-            blamed = context.explain(str(crash))
-            if blamed is not None:
-                raise blamed from crash
-            raise _broken_off(_runtime_error(message), context, ready.op) from crash
+            message = seal.message(f"{name}, {ready.op.name}: {crash}")
+            cause = context.explain(message) or _runtime_error(message)
+            raise _broken_off(cause, context, ready.op) from crash
         except AnswerError as odd:
-            message = tidy_message(f"{name} answered {ready.op.name} out of form: {odd}.", scrub=clean)
+            message = seal.message(f"{name} answered {ready.op.name} out of form: {odd}.")
             raise _broken_off(_runtime_error(message), context, ready.op) from odd
         except ResourceExceeded as spent:
-            message = tidy_message(f"{name}, {ready.op.name}: {spent}", scrub=clean)
+            message = seal.message(f"{name}, {ready.op.name}: {spent}")
             raise _broken_off(_limit(message, limit=spent.limit), context, ready.op) from spent
         except ConnectorCancelled as stopped:
             message = f"{name} was stopped in {ready.op.name}, because its caller went away or the daemon is stopping."
             raise _broken_off(_runtime_error(message), context, ready.op) from stopped
         except ConnectorFault as fault:
-            message = tidy_message(f"{name}, {ready.op.name}: {fault}", scrub=clean)
+            message = seal.message(f"{name}, {ready.op.name}: {fault}")
             raise _broken_off(_runtime_error(message), context, ready.op) from fault
 
     def _wait_before_retry(self, failure: Failure, op: Op, *, pause: float, deadline: float) -> float | None:
@@ -219,22 +201,20 @@ class CallRunner:
         wait = max(pause * jitter, failure.details.get("retry_after_ms", 0) / 1000)
         return float(wait) if self._clock.monotonic() + wait < deadline else None
 
-    def _complete(
-        self, failure: Failure, ready: ReadyCall, attempts: list[AttemptRecord], denials: list[Denial]
-    ) -> None:
-        """Put on a failure what the audit log and the person need to see what was tried."""
-        details = failure.details
-        details.setdefault("connector", str(ready.manifest.name))
-        details.setdefault("op", ready.op.name)
-        details["attempts"] = [dataclasses.asdict(attempt) for attempt in attempts]
-        if denials:
-            details["denials"] = [
-                {"rule": denial.kind.value, "host": denial.host, "message": denial.message}
-                for denial in denials[:_MAX_LISTED]
-            ]
-        if not ready.op.idempotent and any(attempt.bytes_sent for attempt in attempts):
-            details["may_have_taken_effect"] = True
-            failure.retriable = False
+
+def _complete(
+    failure: Failure, ready: ReadyCall, attempts: Sequence[AttemptRecord], denials: list[dict[str, str]]
+) -> None:
+    """Put on a failure what the audit log and the person need to see what was tried."""
+    details = failure.details
+    details.setdefault("connector", str(ready.manifest.name))
+    details.setdefault("op", ready.op.name)
+    details["attempts"] = [dataclasses.asdict(attempt) for attempt in attempts]
+    if denials:
+        details["denials"] = denials
+    if not ready.op.idempotent and any(attempt.bytes_sent for attempt in attempts):
+        details["may_have_taken_effect"] = True
+        failure.retriable = False
 
 
 def _injector(credential: Credential | None, resolved: Resolved | None) -> Callable[[HostPort], InjectedHeader | None]:
@@ -245,20 +225,20 @@ def _injector(credential: Credential | None, resolved: Resolved | None) -> Calla
     return lambda host: header if host in hosts else None
 
 
-def _from_report(payload: str, context: CallContext, *, op: Op, name: str, clean: Callable[[str], str]) -> Failure:
+def _from_report(payload: str, context: CallContext, *, op: Op, name: str, seal: Seal) -> Failure:
     """Turn the error arm into a failure; a request that was refused or failed right before is the cause of it."""
     try:
         report = read_error(payload)
     except AnswerError as odd:
-        blamed = context.explain(clean(payload))
+        blamed = context.explain(seal.message(payload))
         if blamed is not None:
             return blamed
-        message = tidy_message(f"{name} reported an error out of form: {odd}. It said: {payload}", scrub=clean)
+        message = seal.message(f"{name} reported an error out of form: {odd}. It said: {payload}")
         return _broken_off(_runtime_error(message), context, op)
-    blamed = context.explain(clean(report.message))
+    blamed = context.explain(seal.message(report.message))
     if blamed is not None:
         return blamed
-    return _reported(report, op=op, message=tidy_message(report.message, scrub=clean))
+    return _reported(report, op=op, message=seal.message(report.message))
 
 
 def _reported(report: ReportedError, *, op: Op, message: str) -> Failure:
@@ -285,7 +265,7 @@ _BOUNDARIES = {
 
 def _broken_off(cause: Failure, context: CallContext, op: Op) -> Failure:
     """Tell a call that ended without the connector's own word: if anything left, it may have taken effect."""
-    if op.idempotent or not context.sent_any:
+    if op.idempotent or not context.sent_any or cause.failure_class is FailureClass.OUTCOME_UNKNOWN:
         return cause
     return Failure(
         FailureClass.OUTCOME_UNKNOWN,

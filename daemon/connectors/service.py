@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +19,14 @@ from daemon.connectors.call import (
     CredentialSource,
     GuestLog,
     ReadyCall,
-    Redact,
-    Resolved,
 )
 from daemon.connectors.http.client import OutboundHttp
-from daemon.connectors.http.records import Denial
 from daemon.connectors.install import Installer
 from daemon.connectors.inventory import Inventory
 from daemon.connectors.keyring import Keyring, TrustedKey
 from daemon.connectors.plan import InstalledConnector, InstallPlan, InstallReport
 from daemon.connectors.revocation import mark_revoked
+from daemon.connectors.sealing import Redact, Resolved
 from daemon.connectors.store import ConnectorStore, StoredConnector
 from daemon.connectors.wasm.errors import ConnectorRejected
 from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
@@ -42,7 +40,6 @@ from daemon.core.manifest import Manifest
 
 THREADS = 2
 MAX_ARGUMENTS = 4 * 1024 * 1024
-_MAX_DENIALS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +171,7 @@ class ConnectorService:
             self._programs[stored.hash] = program
             return program
 
-    async def _note_denials(self, call: ConnectorCall, denials: Sequence[Denial]) -> None:
+    async def _note_denials(self, call: ConnectorCall, denials: Sequence[Mapping[str, str]], count: int) -> None:
         """Write down what a connector was refused; its answer goes on even if that cannot be written."""
         event = AuditEvent(
             type="connector.request_denied",
@@ -187,11 +184,8 @@ class ConnectorService:
                 "aileron.execution.id": call.execution,
                 "aileron.connector.hash": call.requirement.hash,
                 "aileron.connector.op": call.op,
-                "aileron.denials.count": len(denials),
-                "aileron.denials": [
-                    {"rule": denial.kind.value, "host": denial.host, "message": denial.message}
-                    for denial in denials[:_MAX_DENIALS]
-                ],
+                "aileron.denials.count": count,
+                "aileron.denials": [dict(denial) for denial in denials],
             },
         )
         try:

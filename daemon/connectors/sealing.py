@@ -1,0 +1,74 @@
+"""Takes a call's credential out of everything that leaves the call: result, errors, log lines, records of requests.
+
+What comes back from a service was scrubbed on its way in. This is the second wall: it knows the secret from the start,
+whether or not a request was made, and looks at what goes out, whoever put it there.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from daemon.connectors.answers import scrub_all, tidy_message
+from daemon.connectors.http.records import AttemptRecord, Denial
+from daemon.connectors.http.scrub import Scrubber, secrets_of_header
+from daemon.core.failures import Failure
+
+Redact = Callable[[str], str]
+
+_MAX_LISTED = 20
+
+
+class Resolved(Protocol):
+    """A credential that is ready to be attached."""
+
+    @property
+    def binding(self) -> str: ...
+    @property
+    def header(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def secrets(self) -> tuple[str, ...]: ...
+
+
+class Seal:
+    """Cleans what one call lets out."""
+
+    def __init__(self, credential: Resolved | None, *, redact: Redact) -> None:
+        secrets = () if credential is None else (*credential.secrets, *secrets_of_header(credential.value))
+        self.scrub: Callable[[str], str] | None = Scrubber(secrets).scrub if secrets else None
+        self._redact = redact
+
+    def clean(self, text: str) -> str:
+        """Take out the secret, and what looks like one."""
+        return self._redact(text if self.scrub is None else self.scrub(text))
+
+    def message(self, text: str) -> str:
+        """Make a text that a connector had a hand in fit to be shown and kept."""
+        return tidy_message(text, scrub=self.clean)
+
+    def failure(self, failure: Failure) -> None:
+        """Clean a failure where it stands."""
+        failure.message = self.clean(failure.message)
+        failure.args = (failure.message,)
+        failure.details = scrub_all(failure.details, self.clean)
+
+    def attempts(self, attempts: Sequence[AttemptRecord]) -> list[AttemptRecord]:
+        """Clean the records of requests."""
+        if self.scrub is None:
+            return list(attempts)
+        return [
+            replace(attempt, path=self.scrub(attempt.path), error=attempt.error and self.scrub(attempt.error))
+            for attempt in attempts
+        ]
+
+    def denials(self, denials: Sequence[Denial]) -> list[dict[str, str]]:
+        """Write refusals for a record: the first few, cleaned."""
+        return [
+            {
+                "rule": denial.kind.value,
+                "host": self.message(denial.host),
+                "message": self.message(denial.message),
+            }
+            for denial in denials[:_MAX_LISTED]
+        ]
