@@ -1,4 +1,4 @@
-"""The contract of every load path, kept with a connector that breaks every rule it can: the secret comes out nowhere."""
+"""The contract of every load path, kept with a connector that breaks every rule: the secret comes out nowhere."""
 
 import base64
 import json
