@@ -1,6 +1,7 @@
 """Keeps compiled programs on disk, and hands one out only if it is surely the one this user's daemon wrote.
 
-A compiled program is native code: loading a file somebody else could write is running their code.
+A compiled program is native code: loading a file somebody else could write is running their code. Programs in use
+are mapped from these files, so a file is only ever replaced or removed, never written in place.
 """
 
 import contextlib
@@ -34,7 +35,7 @@ class CompiledCache:
         if found.st_mode & 0o077:
             raise CacheUnsafe(f"{self._directory} is open to other users; run: chmod 700 {self._directory}")
         for leftover in self._directory.iterdir():
-            if not leftover.name.startswith(".") and f"-{self._tag}." not in leftover.name:
+            if f"-{self._tag}." not in leftover.name and not _is_draft_of_the_living(leftover.name):
                 _remove(leftover)
 
     def find(self, key: str) -> Path | None:
@@ -53,7 +54,7 @@ class CompiledCache:
 
     def drafts(self, key: str) -> tuple[Path, Path]:
         """Name two fresh files beside the cache: one for the source, one for what the compiler makes of it."""
-        stem = f".{key[:16]}-{secrets.token_hex(8)}"
+        stem = f".draft-{os.getpid()}-{key[:16]}-{secrets.token_hex(8)}"
         return self._directory / f"{stem}.wasm", self._directory / f"{stem}.cwasm"
 
     def adopt(self, key: str, draft: Path) -> Path:
@@ -94,6 +95,20 @@ class CompiledCache:
                 return False
             self._known[path] = seen
             return True
+
+
+def _is_draft_of_the_living(name: str) -> bool:
+    """Say whether this is a draft of a process that is still there; after a crash nobody comes back for one."""
+    first, _, rest = name.partition("-")
+    if first != ".draft":
+        return False
+    try:
+        os.kill(int(rest.partition("-")[0]), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _is_private(found: os.stat_result) -> bool:

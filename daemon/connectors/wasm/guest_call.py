@@ -51,6 +51,7 @@ class GuestCall:
         "limits",
         "loop",
         "result",
+        "scope",
         "state",
         "stopped",
         "timer",
@@ -84,6 +85,7 @@ class GuestCall:
         self.failure: BaseException | None = None
         self.stopped: ConnectorCancelled | ConnectorTimeout | None = None
         self.result: Any = None
+        self.scope: asyncio.Timeout | None = None
         self.state = "new"
         self.timer: asyncio.TimerHandle | None = None
         self.worker: Worker | None = None
@@ -190,6 +192,11 @@ class GuestCall:
             self._answer = answer
             self._gate = None
             gate.release()
+
+    def end_http(self) -> None:
+        """End the request that is being answered, if one is."""
+        if self.scope is not None and not self.scope.expired() and not self.loop.is_closed():
+            self.scope.reschedule(self.loop.time())
 
     def remaining(self) -> float:
         """Return the seconds left."""

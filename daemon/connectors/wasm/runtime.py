@@ -181,11 +181,14 @@ class WasmRuntime:
     async def _answer(self, call: GuestCall, http: Http, request: str) -> tuple[bool, str]:
         try:
             async with asyncio.timeout(call.remaining()) as scope:
+                call.scope = scope
                 return await http(request)
         except TimeoutError:
             if scope.expired():
-                raise call.timeout() from None
+                raise call.stopped or call.timeout() from None
             raise
+        finally:
+            call.scope = None
 
     def _call(self, body: Callable[[GuestCall], Any], limits: CallLimits, manifest: str) -> GuestCall:
         return GuestCall(

@@ -67,6 +67,7 @@ class Scheduler:
         self._closed = True
         for call in tuple(self._live):
             self.abandon(call, ConnectorCancelled("The WebAssembly runtime is closing."))
+            call.end_http()
         self._workers.close()
 
     def _launch(self, call: GuestCall) -> None:
