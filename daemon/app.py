@@ -150,7 +150,6 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         credentials=bindings,
         audit=audit,
         clock=clock,
-        entropy=entropy,
         redact=redact_text,
     )
     await connectors.open()

@@ -1,6 +1,5 @@
 """One call of one operation: what goes in, what comes out, and the run in between with its limits and its verdict."""
 
-import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +21,11 @@ from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
 from daemon.core.action import ConnectorRequirement
 from daemon.core.authority import HostPort
-from daemon.core.clock import Clock, Entropy
+from daemon.core.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential, Manifest, Op
 
-MAX_ATTEMPTS = 3
-_FIRST_PAUSE = 0.25
 _LOG_LEVELS = (10, 10, 20, 30, 40)  # trace and debug, info, warning, error, as the standard library numbers them
 
 
@@ -94,7 +91,6 @@ class CallRunner:
         runtime: WasmRuntime,
         http: OutboundHttp,
         clock: Clock,
-        entropy: Entropy,
         log: GuestLog,
         redact: Redact,
         note_denials: Callable[[ConnectorCall, Sequence[Mapping[str, str]], int], Awaitable[None]],
@@ -102,39 +98,26 @@ class CallRunner:
         self._runtime = runtime
         self._http = http
         self._clock = clock
-        self._entropy = entropy
         self._log = log
         self._redact = redact
         self._note_denials = note_denials
 
     async def run(self, ready: ReadyCall) -> ConnectorResult:
-        """Run the operation; only an idempotent one that its connector calls retriable is run again."""
-        limit = ready.manifest.limits.time_seconds
-        deadline = self._clock.monotonic() + min(ready.call.seconds, limit)
+        """Run the operation once; it is single requests, in the HTTP layer, that may be sent again."""
+        deadline = self._clock.monotonic() + min(ready.call.seconds, ready.manifest.limits.time_seconds)
         seal = Seal(ready.credential, redact=self._redact)
-        attempts: list[AttemptRecord] = []
-        pause = _FIRST_PAUSE
-        for turn in range(1, MAX_ATTEMPTS + 1):
-            context = self._context(ready, deadline)
-            try:
-                value = await self._run_once(ready, context, seal, deadline)
-            except Failure as failure:
-                attempts += seal.attempts(context.attempts)
-                wait = self._wait_before_retry(failure, ready.op, pause=pause, deadline=deadline)
-                if wait is None or turn == MAX_ATTEMPTS or len(attempts) >= MAX_ATTEMPTS:
-                    seal.failure(failure)
-                    _complete(failure, ready, attempts, seal.denials(context.denials))
-                    raise
-            else:
-                attempts += seal.attempts(context.attempts)
-                binding = None if ready.credential is None else ready.credential.binding
-                return ConnectorResult(value=value, attempts=tuple(attempts), binding=binding)
-            finally:
-                if context.denials:
-                    await self._note_denials(ready.call, seal.denials(context.denials), len(context.denials))
-            await asyncio.sleep(wait)
-            pause *= 2
-        raise AssertionError("the last turn returns or raises")  # pragma: no cover
+        context = self._context(ready, deadline)
+        try:
+            value = await self._run_once(ready, context, seal, deadline)
+        except Failure as failure:
+            seal.failure(failure)
+            _complete(failure, ready, seal.attempts(context.attempts), seal.denials(context.denials))
+            raise
+        finally:
+            if context.denials:
+                await self._note_denials(ready.call, seal.denials(context.denials), len(context.denials))
+        binding = None if ready.credential is None else ready.credential.binding
+        return ConnectorResult(value=value, attempts=tuple(seal.attempts(context.attempts)), binding=binding)
 
     def _context(self, ready: ReadyCall, deadline: float) -> CallContext:
         return self._http.call_context(
@@ -189,17 +172,6 @@ class CallRunner:
         except ConnectorFault as fault:
             message = seal.message(f"{name}, {ready.op.name}: {fault}")
             raise _broken_off(_runtime_error(message), context, ready.op) from fault
-
-    def _wait_before_retry(self, failure: Failure, op: Op, *, pause: float, deadline: float) -> float | None:
-        """Say how long to wait before running the operation again, or None when it must not be."""
-        if not (op.idempotent and failure.retriable and failure.failure_class is FailureClass.EXTERNAL_API_ERROR):
-            return None
-        status = failure.details.get("status")
-        if status is not None and status != 429 and status < 500:
-            return None
-        jitter = 0.5 + int.from_bytes(self._entropy(2), "big") / 0xFFFF
-        wait = max(pause * jitter, failure.details.get("retry_after_ms", 0) / 1000)
-        return float(wait) if self._clock.monotonic() + wait < deadline else None
 
 
 def _complete(

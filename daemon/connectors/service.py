@@ -1,7 +1,6 @@
 """Connectors as the rest of the daemon sees them: checked before every use, and called in one way only."""
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
 from daemon.core.action import ConnectorRequirement
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.capabilities import check_op
-from daemon.core.clock import Clock, Entropy
+from daemon.core.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Manifest
@@ -63,7 +62,6 @@ class ConnectorService:
         credentials: CredentialSource,
         audit: AuditLog,
         clock: Clock,
-        entropy: Entropy = os.urandom,
         user_home: Path | None = None,
         log: GuestLog | None = None,
         redact: Redact = str,
@@ -91,7 +89,6 @@ class ConnectorService:
             runtime=runtime,
             http=http,
             clock=clock,
-            entropy=entropy,
             log=self._log,
             redact=redact,
             note_denials=self._note_denials,
