@@ -36,6 +36,7 @@ def list_actions(ctx: typer.Context, as_json: JsonOption = False) -> None:
             for item in answer["items"]
         ],
         empty="No actions are installed. Write one with: aileron action new NAME",
+        fold="description",
         styles=_STYLES,
     )
     if any(item["state"] == "broken" for item in answer["items"]):
@@ -79,6 +80,7 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
             ["input", "type", "required", "description"],
             [[entry["name"], entry["type"], entry["required"], entry["description"]] for entry in item["inputs"]],
             empty="",
+            fold="description",
         )
     if item.get("steps"):
         output.line()

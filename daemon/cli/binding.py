@@ -131,6 +131,7 @@ def list_bindings(ctx: typer.Context, as_json: JsonOption = False) -> None:
             [item["name"], item["kind"], sorted(item["connectors"]), age(item["updated_at"], now)]
             for item in answer["items"]
         ],
+        fold="connectors",
         empty="There are no bindings. Set one up with: aileron binding setup CONNECTOR",
     )
 

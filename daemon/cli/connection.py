@@ -48,7 +48,9 @@ class Connection:
 
     def local_checks(self) -> list[dict[str, Any]]:
         """Check what can be seen without the daemon."""
-        raise NotImplementedError
+        from daemon.cli.local_checks import local_checks
+
+        return local_checks(self.home())
 
     def run_in_foreground(self) -> None:
         """Become the daemon; this does not return."""

@@ -39,6 +39,10 @@ def install(
     Without a terminal nobody can be asked, so --yes is needed there.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
+    if as_json and not yes:
+        raise CliFailure.usage(
+            "with --json the plan is not shown, so nobody can agree to it", remedy="Pass --yes as well."
+        )
     source = _absolute(source)
     with invocation.connect() as client:
         with invocation.output.progress("Looking at the connector"):
@@ -126,6 +130,7 @@ def show_plan(invocation: Invocation, plan: dict[str, Any]) -> None:
         ["operation", "capability", "effect", "description"],
         [[op["name"], op["capability"], _effect(op), op.get("description")] for op in plan["ops"]],
         empty="It offers no operations.",
+        fold="description",
         styles={"changes things": "yellow"},
     )
 

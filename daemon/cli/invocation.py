@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from daemon.cli.connection import Connection
@@ -37,6 +38,10 @@ class Invocation:
     @classmethod
     def from_process(cls) -> "Invocation":
         """Take streams and environment from the running process."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                # In a locale that is not UTF-8, a name that cannot be written is spelled out, and no reason to fail.
+                stream.reconfigure(errors="backslashreplace")
         output = Output(out=sys.stdout, err=sys.stderr, environ=os.environ)
         return cls(
             output=output,

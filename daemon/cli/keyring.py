@@ -76,6 +76,7 @@ def list_keys(ctx: typer.Context, as_json: JsonOption = False) -> None:
             ]
             for item in answer["items"]
         ],
+        fold="namespaces",
         empty="No keys are trusted. Trust one with: aileron keyring trust KEY --namespace github://owner",
         styles={"trusted": "green", "revoked": "red"},
     )

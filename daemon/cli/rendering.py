@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SPINNER_DELAY = 1.0
 _GAP = "  "
+_LEAST_FOLDED = 24
 
 
 def neutralise(text: str, *, multiline: bool = False) -> str:
@@ -76,6 +77,14 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[s
     ]
 
 
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], fold: str | None) -> int:
+    widths = [max(_width(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
+    return sum(
+        (min(width, _LEAST_FOLDED) if column == fold else width) + len(_GAP)
+        for column, width in zip(columns, widths, strict=True)
+    )
+
+
 class Output:
     """Where a command writes: answers to stdout, everything said beside them to stderr."""
 
@@ -119,8 +128,9 @@ class Output:
         *,
         empty: str,
         styles: Mapping[str, str] | None = None,
+        fold: str | None = None,
     ) -> None:
-        """Write rows under their column names; `styles` colours a cell by its text."""
+        """Write rows under their columns; `styles` colours a cell by its text, `fold` names the column to break."""
         if not rows:
             self.note(empty, style="dim")
             return
@@ -135,10 +145,13 @@ class Output:
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
-            table.add_column(Text(column.upper()), overflow="fold")
+            table.add_column(Text(column.upper()), overflow="fold", no_wrap=column != fold)
         for row in cells:
             table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
-        self._console(self._out).print(table)
+        console = self._console(self._out)
+        # A name or an id that was broken could not be copied: a line that is too long is left to the terminal instead.
+        console.width = max(console.width, _least_width(columns, cells, fold))
+        console.print(table)
 
     def fields(self, pairs: Sequence[tuple[str, Any]], *, indent: int = 0) -> None:
         """Write names and values, one a line, aligned; a value of several lines goes under its name."""

@@ -31,6 +31,7 @@ def list_sessions(
             [item["id"], item["kind"], item["label"], age(item["created_at"], now), _state(item)]
             for item in answer["items"]
         ],
+        fold="label",
         empty="There are no sessions.",
         styles={"active": "green"},
     )

@@ -194,6 +194,12 @@ def test_what_nobody_vouches_for_is_not_even_asked_about(
     assert ("[y/N]" in ended.err) == installed
 
 
+def test_nobody_is_asked_to_agree_to_what_is_not_shown(cli: Any, stand_in: Any) -> None:
+    ended = cli("connector", "install", "github://acme/slack@1.2.0", "--json", stdin="y\n", terminal=True)
+    assert ended.code == ExitCode.USAGE
+    assert stand_in.requests == []
+
+
 def test_a_source_that_does_not_exist_is_a_usage_failure(cli: Any, stand_in: Any) -> None:
     assert cli("connector", "install", "./nowhere", "--yes").code == ExitCode.USAGE
     assert stand_in.requests == []

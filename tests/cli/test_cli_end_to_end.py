@@ -273,6 +273,20 @@ def test_the_audit_log_is_listed_exported_and_verified(shell: Shell, world: Worl
     assert API_KEY not in json.dumps(exported)
 
 
+def test_a_reader_that_stops_early_and_a_poor_locale_are_no_defects(shell: Shell, world: World) -> None:
+    writing = shell.start("audit", "export", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert writing.stdout is not None
+    assert writing.stderr is not None
+    writing.stdout.close()
+    assert writing.wait(30) == 1
+    assert writing.stderr.read() == ""
+    writing.stderr.close()
+    shell("secret", "set", "x", "--value-file", "-", stdin="x")
+    poor = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    assert "\\xfc" in shell("secret", "rm", "\u00fc", "--yes", expect=1, **poor).stderr
+    shell("secret", "rm", "x", "--yes")
+
+
 def test_an_anchor_from_another_log_is_found_out(shell: Shell, world: World) -> None:
     head = json.loads(shell("audit", "head").stdout)
     (world.folder / "other.json").write_text(json.dumps({**head, "seq": head["seq"] + 1000}))

@@ -95,6 +95,15 @@ def test_a_table_on_a_terminal_is_coloured() -> None:
     assert "\x1b[32mok" in out.getvalue()
 
 
+def test_an_id_is_never_broken_and_a_description_is() -> None:
+    output, out, _ = make(terminal=True, NO_COLOR="1")
+    identifier, description = "aud_" + "x" * 90, "word " * 40
+    output.table(["id", "description"], [[identifier, description]], empty="", fold="description")
+    lines = out.getvalue().splitlines()
+    assert lines[1].startswith(identifier + "  word")
+    assert len(lines) > 3
+
+
 @pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_no_color_and_a_dumb_terminal_get_no_escape_sequences(environ: dict[str, str]) -> None:
     output, out, err = make(terminal=True, **environ)
