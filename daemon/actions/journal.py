@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from daemon.actions.requests import PreparedRun
 from daemon.approvals.machine import ApprovalState
@@ -16,6 +16,9 @@ from daemon.core.ids import IdPrefix
 from daemon.db import tables
 
 _OPEN = tables.open_executions
+# Built once: a statement that is built anew for each run costs more than its execution.
+_INSERT = insert(_OPEN)
+_CLOSE = delete(_OPEN).where(_OPEN.c.id == bindparam("execution"))
 
 
 class ExecutionJournal:
@@ -35,22 +38,22 @@ class ExecutionJournal:
         approval = request.approval
         spend = None if approval is None else self._approvals.spending(approval, execution=execution)
 
+        row = {
+            "id": execution,
+            "session": request.session,
+            "actor": request.actor,
+            "action": request.action,
+            "approval": None if approval is None else approval.id,
+            "step": prepared.action.steps[0].id,
+            "may_have_left": not prepared.step_may_repeat(0),
+            "started_ms": now,
+            "started_audit_id": audit_id,
+        }
+
         def store(conn: Connection) -> None:
             if spend is not None:
                 spend(conn)
-            conn.execute(
-                insert(_OPEN).values(
-                    id=execution,
-                    session=request.session,
-                    actor=request.actor,
-                    action=request.action,
-                    approval=None if approval is None else approval.id,
-                    step=prepared.action.steps[0].id,
-                    may_have_left=not prepared.step_may_repeat(0),
-                    started_ms=now,
-                    started_audit_id=audit_id,
-                )
-            )
+            conn.execute(_INSERT, row)
 
         payload: dict[str, Any] = {
             "aileron.execution.id": execution,
@@ -169,7 +172,7 @@ class ExecutionJournal:
 
 def _closing(execution: str, settle: Callable[[Connection], None] | None) -> Callable[[Connection], None]:
     def close(conn: Connection) -> None:
-        conn.execute(delete(_OPEN).where(_OPEN.c.id == execution))
+        conn.execute(_CLOSE, {"execution": execution})
         if settle is not None:
             settle(conn)
 

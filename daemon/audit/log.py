@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
@@ -58,6 +58,14 @@ class _Job:
     done: "asyncio.Future[Appended[Any]]"
     loop: asyncio.AbstractEventLoop
     checkpoint: bool = False
+
+
+class _Refused(Exception):
+    """An effect said no; its job must not be part of the transaction."""
+
+    def __init__(self, place: int, reason: Exception) -> None:
+        self.place = place
+        self.reason = reason
 
 
 class _Head:
@@ -122,7 +130,8 @@ class AuditLog:
         """Write events down, together with a change of state; both are on disk when this returns, or neither is.
 
         The effect runs first, in the same transaction. If it raises, nothing of this call is recorded and the
-        exception is the caller's; others who share the commit do not notice.
+        exception is the caller's; others who share the commit do not notice. An effect may be run again, when the
+        transaction it was part of had to be undone, so it changes nothing but the database.
         """
         return await asyncio.shield(self._submit(events, effect))
 
@@ -195,11 +204,21 @@ class AuditLog:
 
     def _commit(self, group: list[_Job]) -> list[Any]:
         """Write a group in one transaction; return for each job its answer or its exception."""
+        refused: dict[int, Exception] = {}
+        while True:
+            try:
+                return self._try_commit(group, refused)
+            except _Refused as refusal:
+                # Rare, so the others pay nothing for it beforehand: the transaction is undone, and made again
+                # without the one that refused.
+                refused[refusal.place] = refusal.reason
+
+    def _try_commit(self, group: list[_Job], refused: Mapping[int, Exception]) -> list[Any]:
         try:
             connection = self._connect()
             head = self._head.copy()
             with connection.begin():
-                answers, rows = self._apply(connection, group, head)
+                answers, rows = self._apply(connection, group, head, refused)
                 self._faults.hit("audit.before_insert")
                 if rows:
                     connection.exec_driver_sql(self._insert, rows)
@@ -215,21 +234,24 @@ class AuditLog:
         self._reason = None
         return answers
 
-    def _apply(self, connection: Connection, group: list[_Job], head: _Head) -> tuple[list[Any], list[tuple[Any, ...]]]:
+    def _apply(
+        self, connection: Connection, group: list[_Job], head: _Head, refused: Mapping[int, Exception]
+    ) -> tuple[list[Any], list[tuple[Any, ...]]]:
         answers: list[Any] = []
         rows: list[tuple[Any, ...]] = []
         now = rfc3339(self._clock.now_ms())
-        for job in group:
+        for place, job in enumerate(group):
+            if place in refused:
+                answers.append(refused[place])
+                continue
             value = None
             if job.effect is not None:
                 try:
-                    with connection.begin_nested():
-                        value = job.effect(connection)
+                    value = job.effect(connection)
                 except SQLAlchemyError:
                     raise
-                except Exception as refusal:  # noqa: BLE001 - it belongs to the caller, whatever it is
-                    answers.append(refusal)
-                    continue
+                except Exception as reason:
+                    raise _Refused(place, reason) from reason
             records = []
             for prepared in job.events:
                 row = self._row(prepared, head, now)
