@@ -111,7 +111,8 @@ def test_the_child_confines_itself() -> None:
         "import sys, resource; sys.path.insert(0, sys.argv[1]);"
         "from daemon.connectors.wasm import compiler; compiler.confine();"
         "print(*(resource.getrlimit(limit)[1] for limit in"
-        " (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_CORE)))"
+        " (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE,"
+        " resource.RLIMIT_NOFILE, resource.RLIMIT_CORE)))"
     )
     root = str(Path(compiler.__file__).parents[3])
     shown = subprocess.run([sys.executable, "-c", script, root], capture_output=True, text=True, check=True).stdout
@@ -130,19 +131,20 @@ async def test_a_child_that_runs_out_of_memory_is_an_answer(
     tmp_path: Path, wat: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real child, with a limit that its start fits into and its work does not."""
-    copy = tmp_path / "compiler.py"
-    root = Path(compiler.__file__).parents[3]
-    copy.write_text(
-        Path(compiler.__file__)
-        .read_text()
-        .replace("MEMORY_BYTES = 4 * 2**30", "MEMORY_BYTES = 100 * 2**20")
-        .replace("str(Path(__file__).resolve().parents[3])", repr(str(root)))
-    )
+    copy = _tighter_compiler(tmp_path)
     source = tmp_path / "big.wasm"
     source.write_bytes(_expensive(wat))
     monkeypatch.setattr(compiler, "__file__", str(copy))
     with pytest.raises(ConnectorRejected, match=r"memory|status"):
         await Compilation().compile_file(source, tmp_path / "out")
+
+
+def _tighter_compiler(folder: Path) -> Path:
+    original = Path(compiler.__file__)
+    text = original.read_text().replace("MEMORY_BYTES = 4 * 2**30", "MEMORY_BYTES = 100 * 2**20")
+    copy = folder / "compiler.py"
+    copy.write_text(text.replace("str(Path(__file__).resolve().parents[3])", repr(str(original.parents[3]))))
+    return copy
 
 
 def _children() -> list[int]:

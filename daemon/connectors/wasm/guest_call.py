@@ -10,7 +10,7 @@ from typing import Any
 from daemon.connectors.wasm.engine import Ticker
 from daemon.connectors.wasm.errors import ConnectorCancelled, ConnectorCrash, ConnectorTimeout, ResourceExceeded
 from daemon.connectors.wasm.limits import MAX_RANDOM_BYTES, MAX_REQUEST_BYTES, CallLimits
-from daemon.connectors.wasm.native import GuestTrap, LimitBroken
+from daemon.connectors.wasm.native import GuestTrap, LimitBroken, drop_store
 from daemon.connectors.wasm.traps import explain_trap
 from daemon.connectors.wasm.workers import Worker
 from daemon.core.clock import Clock, Entropy
@@ -107,6 +107,8 @@ class GuestCall:
         except BaseException as failure:  # noqa: BLE001 -- it belongs to the caller, not to this thread
             self.failure = failure
         self._on_finished(self)
+        # Unmapping memory takes a while; the answer is already on its way.
+        drop_store()
 
     def check(self) -> None:
         """Raise if the call must end now; keeps the ticker going otherwise."""

@@ -157,7 +157,10 @@ if any(ctypes.sizeof(shape) != _VALUE_SIZE for shape in (_Value, _Argument, _Out
 
 
 class _Running(threading.local):
+    """What runs on this thread, and the store of what ran last."""
+
     call: HostCall
+    store: int | None = None
 
 
 _running = _Running()
@@ -283,6 +286,13 @@ def _last_line(error: int) -> str:
     return lines[-1].strip() if lines else ""
 
 
+def drop_store() -> None:
+    """Free the store of what this thread ran last."""
+    store, _running.store = _running.store, None
+    if store is not None:
+        _store_delete(store)
+
+
 class Program:
     """A compiled component ready to be instantiated, with the addresses a call needs."""
 
@@ -342,8 +352,10 @@ class Program:
     def _with_store(
         self, call: HostCall, allowed: limits.CallLimits, memories: int, body: Callable[[int, Any], T]
     ) -> T:
+        """Run something in a fresh store, which stays until drop_store(): its answer need not wait for that."""
+        drop_store()
         _running.call = call
-        store = _store_new(self._engine, None, None)
+        store = _running.store = _store_new(self._engine, None, None)
         try:
             context = _store_context(store)
             # The library's limit counts for each memory; the sum must stay within the call's.
@@ -364,5 +376,4 @@ class Program:
                 raise GuestTrap(_last_line(error))
             return body(context, instance)
         finally:
-            _store_delete(store)
             del _running.call
