@@ -15,7 +15,8 @@ from daemon.actions.journal import ExecutionJournal
 from daemon.actions.preparation import Preparation
 from daemon.actions.preview import Previews
 from daemon.actions.settlement import settle_interrupted
-from daemon.api.apps import agent_door, bare_agent_app, bare_control_app, control_door
+from daemon.api.agent import agent_app
+from daemon.api.apps import agent_door, bare_control_app, control_door
 from daemon.api.browser import BrowserSessions
 from daemon.api.denials import Denials
 from daemon.api.services import Services
@@ -74,7 +75,7 @@ class Daemon:
         self.token = services.master_token
         control = bare_control_app(services, stopping, _report, stop=_ask_to_stop)
         self.control_app: ASGIApp = control_door(control, services)
-        self.agent_app: ASGIApp = agent_door(bare_agent_app(services, stopping, _report), services)
+        self.agent_app: ASGIApp = agent_door(agent_app(services, stopping, _report), services)
 
     async def set_addresses(self, control_url: str, agent_url: str) -> None:
         """Tell the services where they can be reached."""

@@ -1,25 +1,24 @@
-"""The agent API: what a session token may do, and nothing else; there is no route here that decides anything."""
+"""The agent API: what a session token may do, and nothing else; there is no route here that decides anything.
+
+Plain Starlette: these routes carry every run, and a framework that looks at signatures at each request would take a
+tenth of one. What they accept is said by the same models in agent_openapi, and a test holds the two together.
+"""
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, Path, Query, Request
-from fastapi.responses import JSONResponse, Response
+from pydantic import TypeAdapter, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from daemon.actions.catalog import InstalledAction
 from daemon.actions.requests import RunRequest
-from daemon.api.answers import (
-    MAX_WAIT_SECONDS,
-    ApprovalResult,
-    RunBody,
-    RunFinished,
-    RunWaiting,
-    approval_answer,
-    run_answer,
-)
-from daemon.api.envelopes import DOCUMENTED
+from daemon.api.agent_openapi import agent_openapi
+from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, run_answer
+from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
@@ -27,90 +26,127 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.schema import input_schema
 from daemon.sessions.tokens import Capability, TokenClaims
 
-ActionName = Annotated[str, Path(max_length=200)]
+_RUN_BODY = TypeAdapter(RunBody)
+_MAX_NAME = 200
 
 
-def needs(capability: Capability) -> Callable[[Request], Awaitable[TokenClaims]]:
-    """Return the check that a route's token carries a capability."""
-
-    async def check(request: Request) -> TokenClaims:
-        claims: TokenClaims = request.scope["aileron.claims"]
-        if capability not in claims.capabilities:
-            raise Failure(
-                FailureClass.CAPABILITY_DENIED,
-                f"This session's token does not carry {capability.value}.",
-                boundary=Boundary.USER,
-            )
-        return claims
-
-    return check
+def claims_for(request: Request, capability: Capability) -> TokenClaims:
+    """Return who asks, if the token carries a capability."""
+    claims: TokenClaims = request.scope["aileron.claims"]
+    if capability not in claims.capabilities:
+        raise Failure(
+            FailureClass.CAPABILITY_DENIED,
+            f"This session's token does not carry {capability.value}.",
+            boundary=Boundary.USER,
+        )
+    return claims
 
 
-def add_routes(app: FastAPI, services: Services, stopping: Stopping) -> None:
-    """Add the routes of the agent API."""
+class AgentRoutes:
+    """The handlers of the agent API."""
 
-    @app.get("/healthz", operation_id="health")
-    async def health() -> dict[str, str]:
+    def __init__(self, services: Services, stopping: Stopping) -> None:
+        self._services = services
+        self._stopping = stopping
+
+    async def health(self, _: Request) -> Response:
         """Say that the daemon is there."""
-        return {"status": "ok"}
+        return JSONResponse({"status": "ok"})
 
-    @app.get(
-        "/v1/actions",
-        operation_id="list_actions",
-        responses={**DOCUMENTED, 304: {"description": "Nothing has changed since the given ETag."}},
-    )
-    async def list_actions(
-        request: Request, _: Annotated[TokenClaims, Depends(needs(Capability.LIST_ACTIONS))]
-    ) -> Response:
+    async def openapi(self, _: Request) -> Response:
+        """Describe this API."""
+        return JSONResponse(agent_openapi())
+
+    async def list_actions(self, request: Request) -> Response:
         """Return the actions that can be run, with the schema of their arguments."""
-        items = [describe_action(entry) for entry in services.catalog.all() if entry.state == "ready"]
+        claims_for(request, Capability.LIST_ACTIONS)
+        items = [describe_action(entry) for entry in self._services.catalog.all() if entry.state == "ready"]
         body = json.dumps({"items": items}, separators=(",", ":")).encode()
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers={"etag": etag})
         return Response(body, media_type="application/json", headers={"etag": etag})
 
-    @app.post(
-        "/v1/actions/{name}/run",
-        operation_id="run_action",
-        response_model=RunFinished,
-        responses={**DOCUMENTED, 202: {"model": RunWaiting, "description": "A person must decide first."}},
-    )
-    async def run_action(
-        name: ActionName, body: RunBody, claims: Annotated[TokenClaims, Depends(needs(Capability.RUN_ACTIONS))]
-    ) -> JSONResponse:
+    async def run_action(self, request: Request) -> Response:
         """Run an action, or say that a person must decide first."""
-        outcome = await services.executor.run(
-            RunRequest(session=claims.session, actor="agent", action=name, arguments=body.arguments)
+        claims = claims_for(request, Capability.RUN_ACTIONS)
+        body = read_body(await request.body())
+        outcome = await self._services.executor.run(
+            RunRequest(
+                session=claims.session,
+                actor="agent",
+                action=request.path_params["name"][:_MAX_NAME],
+                arguments=body.arguments,
+            )
         )
-        return run_answer(outcome, control_url=services.addresses.control)
+        return run_answer(outcome, control_url=self._services.addresses.control)
 
-    @app.get(
-        "/v1/action-approvals/{approval_id}/result",
-        operation_id="approval_result",
-        response_model=ApprovalResult,
-        responses=DOCUMENTED,
-    )
-    async def approval_result(
-        approval_id: Annotated[str, Path(max_length=100)],
-        claims: Annotated[TokenClaims, Depends(needs(Capability.POLL_APPROVALS))],
-        wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
-    ) -> JSONResponse:
+    async def approval_result(self, request: Request) -> Response:
         """Say where an approval of this session stands; with `wait`, answer as soon as it has an end."""
-        approval = await services.approvals.wait(approval_id, session=claims.session, seconds=stopping.bounded(wait))
+        claims = claims_for(request, Capability.POLL_APPROVALS)
+        approval = await self._services.approvals.wait(
+            request.path_params["approval_id"][:_MAX_NAME],
+            session=claims.session,
+            seconds=self._stopping.bounded(read_wait(request)),
+        )
         return approval_answer(approval)
 
-    @app.get("/v1/events", operation_id="agent_events", response_class=EventStream, responses=DOCUMENTED)
-    async def events(claims: Annotated[TokenClaims, Depends(needs(Capability.LIST_ACTIONS))]) -> Response:
+    async def events(self, request: Request) -> Response:
         """Stream what a session needs to know: the tool list changed, an approval was decided."""
+        claims = claims_for(request, Capability.LIST_ACTIONS)
         stream = agent_events(
-            services.approvals.feed,
-            services.catalog,
+            self._services.approvals.feed,
+            self._services.catalog,
             session=claims.session,
-            still_open=lambda: services.sessions.is_open(claims.session),
-            stopped=stopping.event,
+            still_open=lambda: self._services.sessions.is_open(claims.session),
+            stopped=self._stopping.event,
         )
         return EventStream(stream)
+
+
+def agent_app(services: Services, stopping: Stopping, report: Report) -> Starlette:
+    """Return the agent API, without its door."""
+    routes = AgentRoutes(services, stopping)
+    return Starlette(
+        routes=[
+            Route("/healthz", routes.health),
+            Route("/openapi.json", routes.openapi),
+            Route("/v1/actions", routes.list_actions),
+            Route("/v1/actions/{name}/run", routes.run_action, methods=["POST"]),
+            Route("/v1/action-approvals/{approval_id}/result", routes.approval_result),
+            Route("/v1/events", routes.events),
+        ],
+        exception_handlers=handlers(report),
+    )
+
+
+def read_body(raw: bytes) -> RunBody:
+    """Read what an action is to be run with."""
+    try:
+        return _RUN_BODY.validate_python(json.loads(raw))
+    except ValidationError as problem:
+        places = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in problem.errors()]
+        raise _malformed("; ".join(places)) from problem
+    except (ValueError, RecursionError) as problem:
+        raise _malformed("the body must be JSON") from problem
+
+
+def read_wait(request: Request) -> float:
+    """Read how long a poll may wait."""
+    text = request.query_params.get("wait", "0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_WAIT_SECONDS:
+        raise _malformed(f"`wait` is a number of seconds from 0 to {MAX_WAIT_SECONDS:g}")
+    return seconds
+
+
+def _malformed(problem: str) -> Failure:
+    return Failure(
+        FailureClass.INVALID_ARGUMENTS, f"The request is not well-formed: {problem}."[:2000], boundary=Boundary.USER
+    )
 
 
 def describe_action(entry: InstalledAction) -> dict[str, Any]:

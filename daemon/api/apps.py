@@ -2,19 +2,16 @@
 
 from collections.abc import Callable
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from daemon.api import agent
 from daemon.api.control import routes
-from daemon.api.envelopes import install_handlers
+from daemon.api.envelopes import Report, install_handlers
 from daemon.api.guards import AgentDoor, BodyLimit, ControlDoor
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
 from daemon.version import VERSION
 from daemon.web.pages import add_pages
-
-Report = Callable[[Request, Exception], None]
 
 
 def bare_control_app(services: Services, stopping: Stopping, report: Report, *, stop: Callable[[], None]) -> FastAPI:
@@ -23,14 +20,6 @@ def bare_control_app(services: Services, stopping: Stopping, report: Report, *, 
     install_handlers(app, report=report)
     routes.add_routes(app, services, stopping, stop=stop)
     add_pages(app, services)
-    return app
-
-
-def bare_agent_app(services: Services, stopping: Stopping, report: Report) -> FastAPI:
-    """Return the agent API, without its door."""
-    app = FastAPI(title="Aileron agent API", version=VERSION, docs_url=None, redoc_url=None)
-    install_handlers(app, report=report)
-    agent.add_routes(app, services, stopping)
     return app
 
 

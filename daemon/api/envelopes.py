@@ -11,6 +11,9 @@ from starlette.exceptions import HTTPException
 from daemon.approvals.service import StaleApprovalError
 from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
 
+Report = Callable[[Request, Exception], None]
+Handlers = dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
+
 STATUS: dict[FailureClass, int] = {
     FailureClass.INVALID_ARGUMENTS: 400,
     FailureClass.CAPABILITY_DENIED: 403,
@@ -80,8 +83,8 @@ def failure_response(failure: Failure, *, status: int | None = None) -> JSONResp
     return JSONResponse(failure.envelope(), status_code=status or STATUS[failure.failure_class])
 
 
-def install_handlers(app: FastAPI, *, report: Callable[[Request, Exception], None]) -> None:
-    """Make every way in which a route can fail end in an envelope."""
+def handlers(report: Report) -> Handlers:
+    """Return what makes every way in which a route can fail end in an envelope."""
 
     async def on_failure(_: Request, problem: Exception) -> Response:
         return failure_response(as_failure(problem))
@@ -102,7 +105,7 @@ def install_handlers(app: FastAPI, *, report: Callable[[Request, Exception], Non
         )
         return failure_response(failure)
 
-    handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    return {
         Failure: on_failure,
         DocumentError: on_failure,
         StaleApprovalError: on_failure,
@@ -110,7 +113,11 @@ def install_handlers(app: FastAPI, *, report: Callable[[Request, Exception], Non
         HTTPException: on_http,
         Exception: on_bug,
     }
-    for kind, handler in handlers.items():
+
+
+def install_handlers(app: FastAPI, *, report: Report) -> None:
+    """Make a FastAPI app fail in envelopes, and say so in its description."""
+    for kind, handler in handlers(report).items():
         app.add_exception_handler(kind, handler)
     describe(app)
 

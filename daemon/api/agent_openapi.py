@@ -1,0 +1,139 @@
+"""The description of the agent API, made of the same models that read its requests and the same table of statuses."""
+
+from functools import cache
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from daemon.api.answers import MAX_WAIT_SECONDS, ApprovalResult, RunBody, RunFinished, RunWaiting
+from daemon.api.envelopes import DOCUMENTED
+from daemon.version import VERSION
+
+_REF = "#/components/schemas/{model}"
+
+
+@cache
+def agent_openapi() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    models = [(model, "validation") for model in (RunBody, RunFinished, RunWaiting, ApprovalResult)]
+    _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Aileron agent API", "version": VERSION},
+        "security": [{"session": []}],
+        "paths": {
+            "/healthz": {
+                "get": _operation("health", "Say that the daemon is there.", _json(_HEALTH)) | {"security": []}
+            },
+            "/v1/actions": {
+                "get": _operation(
+                    "list_actions",
+                    "Return the actions that can be run, with the schema of their arguments.",
+                    _json(_ACTIONS),
+                    others={"304": {"description": "Nothing has changed since the given ETag."}},
+                    parameters=[_header("if-none-match")],
+                )
+            },
+            "/v1/actions/{name}/run": {
+                "post": _operation(
+                    "run_action",
+                    "Run an action, or say that a person must decide first.",
+                    _json(_ref(RunFinished)),
+                    others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
+                    parameters=[_path("name")],
+                )
+                | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
+            },
+            "/v1/action-approvals/{approval_id}/result": {
+                "get": _operation(
+                    "approval_result",
+                    "Say where an approval of this session stands; with `wait`, answer as soon as it has an end.",
+                    _json(_ref(ApprovalResult)),
+                    parameters=[_path("approval_id"), _WAIT],
+                )
+            },
+            "/v1/events": {
+                "get": _operation(
+                    "agent_events",
+                    "Stream what a session needs to know: the tool list changed, an approval was decided.",
+                    {"text/event-stream": {"schema": {"type": "string"}}},
+                )
+            },
+        },
+        "components": {
+            "schemas": definitions["$defs"],
+            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+_HEALTH: dict[str, Any] = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"type": "string", "const": "ok"}},
+}
+_ACTIONS: dict[str, Any] = {
+    "type": "object",
+    "required": ["items"],
+    "properties": {
+        "items": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "tool_name", "version", "description", "schema", "approval_required"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "tool_name": {"type": "string"},
+                    "version": {"type": "string"},
+                    "description": {"type": "string"},
+                    "schema": {"type": "object"},
+                    "approval_required": {"type": "boolean"},
+                },
+            },
+        }
+    },
+}
+_WAIT: dict[str, Any] = {
+    "name": "wait",
+    "in": "query",
+    "description": "How long to wait for an end, in seconds.",
+    "schema": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
+}
+
+
+def _operation(
+    operation_id: str,
+    summary: str,
+    content: dict[str, Any],
+    *,
+    others: dict[str, Any] | None = None,
+    parameters: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    failures = {str(status): answer for status, answer in DOCUMENTED.items()}
+    return {
+        "operationId": operation_id,
+        "summary": summary,
+        "parameters": parameters or [],
+        "responses": {"200": {"description": "Done.", "content": content}, **(others or {}), **failures},
+    }
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _ref(model: type) -> dict[str, Any]:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _path(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    }
+
+
+def _header(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "schema": {"type": "string"}}
