@@ -1,7 +1,6 @@
 """The one path: every run of an action, whoever asked, goes through Executor.run."""
 
 import asyncio
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -138,22 +137,21 @@ class Executor:
 
     async def _execute(self, prepared: PreparedRun, *, unattended: str | None) -> Finished:
         execution = self._ids.new(IdPrefix.EXECUTION)
-        self._faults.hit("execution.before_started")
-        try:
-            await self._journal.start(prepared, execution, unattended=unattended)
-        except StaleApprovalError as stale:
-            raise Failure(FailureClass.APPROVAL_VOID, f"{stale}", boundary=Boundary.USER) from None
-        self._faults.hit("execution.after_started")
+        # The start is written while the connector computes; nothing leaves before it is on disk (see _before_send).
+        started = self._tasks.start(self._begin(prepared, execution, unattended=unattended), name=f"begin {execution}")
         steps: list[dict[str, Any]] = []
         try:
-            result = await self._run_steps(prepared, execution, steps)
+            result = await self._run_steps(prepared, execution, steps, started)
+            await started
         except Failure as failure:
+            await self._insist_on(started, prepared.request)
             done = [step["id"] for step in steps if step["status"] == "succeeded"]
             if done:
                 failure.details["completed_steps"] = done
             await self._settle(prepared, execution, failure=failure, steps=steps)
             raise
         except Exception as bug:
+            await self._insist_on(started, prepared.request)
             defect = Failure(
                 FailureClass.INTERNAL_ERROR,
                 f"The run of {prepared.action.name} hit a defect of Aileron itself ({type(bug).__name__}).",
@@ -164,7 +162,26 @@ class Executor:
         audit_id = await self._settle(prepared, execution, failure=None, steps=steps, result=result)
         return Finished(audit_id=audit_id, execution=execution, result=result)
 
-    async def _run_steps(self, prepared: PreparedRun, execution: str, steps: list[dict[str, Any]]) -> Any:
+    async def _begin(self, prepared: PreparedRun, execution: str, *, unattended: str | None) -> None:
+        self._faults.hit("execution.before_started")
+        try:
+            await self._journal.start(prepared, execution, unattended=unattended)
+        except StaleApprovalError as stale:
+            raise Failure(FailureClass.APPROVAL_VOID, f"{stale}", boundary=Boundary.USER) from None
+        self._faults.hit("execution.after_started")
+
+    async def _insist_on(self, started: "asyncio.Task[None]", request: RunRequest) -> None:
+        """Raise what kept a run from beginning; such a run has nothing to settle, because nothing of it left."""
+        try:
+            await started
+        except Failure as failure:
+            if failure.failure_class is not FailureClass.AUDIT_UNAVAILABLE:
+                await self._refuse(request, failure)
+            raise
+
+    async def _run_steps(
+        self, prepared: PreparedRun, execution: str, steps: list[dict[str, Any]], started: "asyncio.Task[None]"
+    ) -> Any:
         request = prepared.request
         results: dict[str, Any] = {}
         value: Any = None
@@ -177,7 +194,7 @@ class Executor:
                 )
             record: dict[str, Any] = {"id": step.id, "op": step.op, "status": "failed"}
             steps.append(record)
-            started = self._clock.monotonic()
+            began = self._clock.monotonic()
             try:
                 inputs = step.render_inputs(prepared.arguments, results)
                 outcome = await self._connectors.call(
@@ -190,7 +207,7 @@ class Executor:
                         session=request.session,
                         actor=request.actor,
                         action=prepared.action.name,
-                        before_send=partial(self._before_send, prepared, execution, index),
+                        before_send=partial(self._before_send, prepared, execution, index, started),
                     )
                 )
             except Failure as failure:
@@ -198,15 +215,18 @@ class Executor:
                 failure.details.setdefault("step", step.id)
                 raise
             finally:
-                record["ms"] = round((self._clock.monotonic() - started) * 1000)
+                record["ms"] = round((self._clock.monotonic() - began) * 1000)
             record["status"] = "succeeded"
-            record["attempts"] = [asdict(attempt) for attempt in outcome.attempts]
+            record["attempts"] = [attempt.as_json() for attempt in outcome.attempts]
             if outcome.binding is not None:
                 record["binding"] = outcome.binding
             value = results[step.id] = outcome.value
         return value
 
-    async def _before_send(self, prepared: PreparedRun, execution: str, index: int) -> None:
+    async def _before_send(
+        self, prepared: PreparedRun, execution: str, index: int, started: "asyncio.Task[None]"
+    ) -> None:
+        await started
         self._faults.hit("execution.before_send")
         if index > 0:
             await self._journal.reach_step(prepared, execution, index)

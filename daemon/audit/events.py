@@ -61,6 +61,6 @@ def checked_field(text: str | None, *, name: str) -> str | None:
     """Refuse a field that would make the hashed text ambiguous: fields are lines, and `-` stands for none."""
     if text is None:
         return None
-    if not text or text == _ABSENT or len(text) > _MAX_FIELD or any(ord(c) < 32 or ord(c) == 127 for c in text):
+    if not text or text == _ABSENT or len(text) > _MAX_FIELD or not text.isprintable():
         raise ValueError(f"{text[:60]!r} cannot be the {name} of an audit event")
     return text

@@ -1,6 +1,5 @@
 """One call of one operation: what goes in, what comes out, and the run in between with its limits and its verdict."""
 
-import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -181,7 +180,7 @@ def _complete(
     details = failure.details
     details.setdefault("connector", str(ready.manifest.name))
     details.setdefault("op", ready.op.name)
-    details["attempts"] = [dataclasses.asdict(attempt) for attempt in attempts]
+    details["attempts"] = [attempt.as_json() for attempt in attempts]
     if denials:
         details["denials"] = denials
     if not ready.op.idempotent and any(attempt.bytes_sent for attempt in attempts):

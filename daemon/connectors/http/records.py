@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from daemon.core.authority import HostPort
 
@@ -68,6 +68,19 @@ class AttemptRecord:
     error: str | None
     bytes_sent: bool
     ms: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record as logs and answers hold it."""
+        return {
+            "number": self.number,
+            "method": self.method,
+            "host": self.host,
+            "path": self.path,
+            "status": self.status,
+            "error": self.error,
+            "bytes_sent": self.bytes_sent,
+            "ms": self.ms,
+        }
 
 
 @dataclass(frozen=True, slots=True)
