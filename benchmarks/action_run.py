@@ -75,9 +75,7 @@ async def measure(world: World, token: str, rounds: int) -> None:
             direct, _ = await requests(session, f"{world.upstream}/bare", upstream_body, {}, count=SMALL, concurrency=1)
             base = median(direct) + median(fsyncs(world.home, SMALL))
             alone, _ = await requests(session, run_url, action_body, headers, count=SMALL, concurrency=1)
-            _, whole = await requests(
-                session, run_url, action_body, headers, count=MANY, concurrency=CONCURRENCY
-            )
+            _, whole = await requests(session, run_url, action_body, headers, count=MANY, concurrency=CONCURRENCY)
             bare.append(base)
             ours.append(median(alone))
             ratios.append(median(alone) / base)

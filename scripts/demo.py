@@ -110,7 +110,11 @@ def main() -> None:
             _tell(story, Path(folder), place)
         finally:
             subprocess.run(
-                [AILERON, "stop"], env=story._environment, capture_output=True, check=False, timeout=60  # noqa: SLF001
+                [AILERON, "stop"],
+                env=story._environment,
+                capture_output=True,
+                check=False,
+                timeout=60,  # noqa: SLF001
             )
     sys.stdout.write(f"\nThat was all, in {time.monotonic() - began:.0f} s. The home is gone; nothing of it runs.\n")
 

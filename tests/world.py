@@ -164,9 +164,7 @@ class World:
         folder = build(name, self.folder / f"connector-{name}", hosts=[self.host_port], **options)
         source = folder.resolve().as_uri()
         plan = self.ok("POST", "/v1/connectors/inspect", {"source": source})
-        self.ok(
-            "POST", "/v1/connectors", {"source": source, "expected_hash": plan["hash"], "allow_unsigned": True}
-        )
+        self.ok("POST", "/v1/connectors", {"source": source, "expected_hash": plan["hash"], "allow_unsigned": True})
         self.hashes[name] = plan["hash"]
         return str(plan["hash"])
 

@@ -131,7 +131,7 @@ def _stop_or_die(stop: asyncio.Event) -> None:
 async def _drain(active: Callable[[], int], *, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while active() and time.monotonic() < deadline:
-        await asyncio.sleep(_DRAIN_POLL_SECONDS)  # noqa: ASYNC110 - runs end in many places, the stop waits in one
+        await asyncio.sleep(_DRAIN_POLL_SECONDS)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from services.upstream import UpstreamProcess
 from world import World
 

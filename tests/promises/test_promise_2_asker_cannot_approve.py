@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from world import API_KEY, World
 
 AGENT_ROUTES = {

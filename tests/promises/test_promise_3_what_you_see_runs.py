@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-
 from services.upstream import UpstreamProcess
 from world import World
 
@@ -43,9 +42,7 @@ def test_an_approved_call_runs_once_however_many_ask_for_its_result(ready: World
     with ThreadPoolExecutor(110) as pool:
         polls = [pool.submit(result, ready, token, approval) for _ in range(100)]
         time.sleep(0.3)
-        decisions = [
-            pool.submit(ready.control, "POST", f"/v1/approvals/{approval}/approve", {}) for _ in range(8)
-        ]
+        decisions = [pool.submit(ready.control, "POST", f"/v1/approvals/{approval}/approve", {}) for _ in range(8)]
         statuses = sorted(decision.result().status_code for decision in decisions)
         assert {poll.result()["status"] for poll in polls} == {"completed"}
     assert statuses == [200] + [409] * 7

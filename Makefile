@@ -1,0 +1,33 @@
+# Everything here sets itself up: python3 (3.11 or newer), git and make are all a machine needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+SETUP_INPUTS := requirements/dev.txt pyproject.toml scripts/bootstrap
+
+.PHONY: demo test check lock clean
+
+demo: $(READY) ## The story of one action, told with the real program
+	@$(BIN)/python scripts/demo.py
+
+test: $(READY) check ## Lint, types, import contract, and every test
+	@scripts/ensure-chromium
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## Lint, types, import contract
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+lock: $(READY) ## Resolve the dependencies anew
+	@cd requirements && for set in runtime dev; do \
+	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header $$set.in -o $$set.txt; done
+
+clean: ## Remove what was made here
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(READY): $(SETUP_INPUTS)
+	@PYTHON="$(PYTHON)" scripts/bootstrap $(VENV)
