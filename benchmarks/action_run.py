@@ -91,19 +91,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--wait", action="store_true", help="wait for Enter before measuring, to attach a profiler")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, UpstreamProcess() as upstream:
-        with World(Path(folder), upstream=upstream.url) as world:
-            # The stand-in echoes what it gets, credential included; a service that does not is the ordinary case.
-            upstream.behave("/bench", json={"ok": True})
-            upstream.behave("/bare", json={"ok": True})
-            world.start()
-            world.set_up()
-            world.add_action("bench")
-            _, token = world.session()
-            if given.wait:
-                assert world.process is not None
-                input(f"daemon pid {world.process.pid}; press Enter ")
-            asyncio.run(measure(world, token, given.rounds))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        UpstreamProcess() as upstream,
+        World(Path(folder), upstream=upstream.url) as world,
+    ):
+        # The stand-in echoes what it gets, credential included; a service that does not is the ordinary case.
+        upstream.behave("/bench", json={"ok": True})
+        upstream.behave("/bare", json={"ok": True})
+        world.start()
+        world.set_up()
+        world.add_action("bench")
+        _, token = world.session()
+        if given.wait:
+            assert world.process is not None
+            input(f"daemon pid {world.process.pid}; press Enter ")
+        asyncio.run(measure(world, token, given.rounds))
 
 
 if __name__ == "__main__":

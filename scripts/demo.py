@@ -63,7 +63,7 @@ class Story:
 
     def __init__(self, home: Path) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AILERON_")}
-        self._environment = kept | {"AILERON_HOME": str(home), "COLUMNS": "110"}
+        self.environment = kept | {"AILERON_HOME": str(home), "COLUMNS": "110"}
         self.home = home
         self._chapter = 0
 
@@ -78,7 +78,7 @@ class Story:
         """Run a command, show it and what it prints, and insist on its exit code."""
         done = subprocess.run(
             [AILERON, *words],
-            env=self._environment,
+            env=self.environment,
             input=given,
             stdin=None if given is not None else subprocess.DEVNULL,
             capture_output=True,
@@ -111,10 +111,10 @@ def main() -> None:
         finally:
             subprocess.run(
                 [AILERON, "stop"],
-                env=story._environment,
+                env=story.environment,
                 capture_output=True,
                 check=False,
-                timeout=60,  # noqa: SLF001
+                timeout=60,
             )
     sys.stdout.write(f"\nThat was all, in {time.monotonic() - began:.0f} s. The home is gone; nothing of it runs.\n")
 
@@ -136,13 +136,13 @@ def _tell(story: Story, folder: Path, place: str) -> None:
 
     story.chapter(
         "Bind a key",
-        "The key goes into the vault. It is bound to exactly this connector, for exactly these hosts. The daemon attaches it "
-        "to requests on their way out; the connector never sees it.",
+        "The key goes into the vault. It is bound to exactly this connector, for exactly these hosts. The daemon "
+        "attaches it to requests on their way out; the connector never sees it.",
     )
     story.run("binding", "setup", "file://aileron/wellbehaved", "--value-file", "-", "--yes", given=KEY)
 
     release = story.ask("connector", "show", "file://aileron/wellbehaved")
-    assert isinstance(release, dict)  # noqa: S101 - narrows JSON
+    assert isinstance(release, dict)
     pinned = str(release["hash"])
     _write(story, "read-status", pinned, place, op="get_json", capability="items:read", approval=False)
     _write(story, "post-status", pinned, place, op="post_json", capability="items:write", approval=True)
@@ -153,12 +153,12 @@ def _tell(story: Story, folder: Path, place: str) -> None:
 
     story.chapter(
         "An action that matters waits for you",
-        "This one changes something. The command ends with exit code 75 and the id of a request. What you then approve is "
-        "exactly this call: session, file, connector and arguments are bound together by a digest, and it is spent once.",
+        "This one changes something. The command ends with exit code 75 and the id of a request. What you then approve "
+        "is exactly this call: session, file, connector and arguments are bound together by a digest, spent once.",
     )
     story.run("action", "run", "post-status", "state=version 1.4.0 has shipped", expect=75)
     waiting = story.ask("approval", "list")
-    assert isinstance(waiting, dict)  # noqa: S101 - narrows JSON
+    assert isinstance(waiting, dict)
     approval = str(waiting["items"][0]["id"])
     story.run("approval", "show", approval)
     story.run("approval", "approve", approval, "--reason", "I have seen the release")
@@ -167,7 +167,7 @@ def _tell(story: Story, folder: Path, place: str) -> None:
 
     story.chapter(
         "What was not declared is refused",
-        "sneaky-status declares that it reads, and uses an operation that writes. It is stopped before anything leaves.",
+        "sneaky-status declares that it reads, and uses an operation that writes. Nothing leaves.",
     )
     story.run("action", "run", "sneaky-status", "state=nobody asked me", expect=1)
 
@@ -218,7 +218,7 @@ url = "http://{place}/status"
 def _until_done(story: Story, approval: str) -> None:
     for _ in range(200):
         shown = story.ask("approval", "show", approval)
-        assert isinstance(shown, dict)  # noqa: S101 - narrows JSON
+        assert isinstance(shown, dict)
         if shown["state"] == "completed":
             sys.stdout.write("  The daemon has run it. What came back holds no key, although the service echoed it:\n")
             sys.stdout.write(textwrap.indent(json.dumps(shown["outcome"]["result"], indent=2), "    ") + "\n\n")
@@ -230,7 +230,7 @@ def _until_done(story: Story, approval: str) -> None:
 def _tamper(database: Path) -> None:
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute(
-            "UPDATE audit_events SET payload = replace(payload, 'version 1.4.0 has shipped', 'version 1.3.9 has shipped')"
+            "UPDATE audit_events SET payload = replace(payload, 'version 1.4.0 has', 'version 1.3.9 has')"
             " WHERE type = 'execution.started'"
         )
         connection.commit()

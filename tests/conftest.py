@@ -1,7 +1,6 @@
 """What every test stands on: a skip nobody expected fails the run in CI."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,12 @@ _skipped: list[str] = []
 
 
 @pytest.fixture(autouse=True)
-def _no_home_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _no_home_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep tests away from the real home and from settings in the environment."""
     for name in list(os.environ):
         if name.startswith("AILERON_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AILERON_HOME", str(tmp_path / "aileron-home"))
-    yield
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

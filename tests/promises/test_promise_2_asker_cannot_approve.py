@@ -1,7 +1,6 @@
 """Promise 2: nothing an agent can hold approves, reads a secret, changes policy, or reads another session (row H3)."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ AGENT_ROUTES = {
 
 
 @pytest.fixture
-def pending(world: World) -> Iterator[dict[str, Any]]:
+def pending(world: World) -> dict[str, Any]:
     """Offer a world in which one session waits for a decision and another looks on."""
     world.start()
     world.set_up()
@@ -27,7 +26,7 @@ def pending(world: World) -> Iterator[dict[str, Any]]:
     body = {"arguments": {"url": f"{world.upstream}/x", "body": "{}"}}
     asked = world.agent("POST", "/v1/actions/ship/run", body, token=token)
     assert asked.status_code == 202, asked.text
-    yield {
+    return {
         "approval": asked.json()["approval_id"],
         "session": asker,
         "token": token,
