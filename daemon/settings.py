@@ -26,7 +26,7 @@ OTHER_VARIABLES = frozenset(
         "AILERON_HOME",
         "AILERON_VAULT_PASSPHRASE",
         "AILERON_DEBUG",
-        "AILERON_FAULT",
+        "AILERON_FAULT_FILE",
         "AILERON_FAULT_LOG",
         "AILERON_URL",
         "AILERON_TOKEN",

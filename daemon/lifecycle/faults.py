@@ -1,4 +1,4 @@
-"""Lets a crash test end the process at a named point: AILERON_FAULT=name, or name:3 for the third time."""
+"""Lets a crash test end the process at a named point; does nothing unless the environment asks for it."""
 
 import os
 import signal
@@ -8,30 +8,41 @@ from pathlib import Path
 from daemon.core.faults import NO_FAULTS, FaultPoints
 
 
-class EnvironmentFaults:
-    """Kills the process at the wanted hit of the wanted point, as a power cut would."""
+class FileFaults:
+    """Kills the process at the point that a file names: `audit.before_commit`, or `audit.before_commit:3`.
 
-    def __init__(self, *, name: str, count: int, log: Path | None) -> None:
-        self._name = name
-        self._left = count
+    The file may be written while the daemon runs; the hits are counted from then on. Names are noted in a log, so that
+    a test can find out which points there are.
+    """
+
+    def __init__(self, *, wanted: Path | None, log: Path | None) -> None:
+        self._wanted = wanted
         self._log = log
+        self._counted = ("", 0)
 
     def hit(self, name: str) -> None:
         """Note that the named point was reached; do not come back if it is the one."""
         if self._log is not None:
             with self._log.open("a") as log:
                 log.write(f"{name}\n")
-        if name == self._name:
-            self._left -= 1
-            if self._left <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+        if self._wanted is None:
+            return
+        try:
+            spec = self._wanted.read_text().strip()
+        except FileNotFoundError:
+            return
+        point, _, count = spec.partition(":")
+        if name != point:
+            return
+        hits = self._counted[1] + 1 if self._counted[0] == spec else 1
+        self._counted = (spec, hits)
+        if hits >= int(count or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def faults_from(environment: Mapping[str, str]) -> FaultPoints:
     """Return the faults that the environment asks for; ordinarily none."""
-    wanted = environment.get("AILERON_FAULT", "")
-    log = environment.get("AILERON_FAULT_LOG", "")
+    wanted, log = environment.get("AILERON_FAULT_FILE"), environment.get("AILERON_FAULT_LOG")
     if not wanted and not log:
         return NO_FAULTS
-    name, _, count = wanted.partition(":")
-    return EnvironmentFaults(name=name, count=int(count) if count.isdecimal() else 1, log=Path(log) if log else None)
+    return FileFaults(wanted=Path(wanted) if wanted else None, log=Path(log) if log else None)
