@@ -26,6 +26,8 @@ _ROWS = (
 _CHECKPOINTS = "SELECT seq, hash, time, key_id, signature FROM audit_checkpoints ORDER BY seq"
 _BATCH = 2000
 _MAX_PROBLEMS = 200
+_MAX_SEARCHES = 20
+_SEARCHED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +134,7 @@ def _walk(batches: Iterator[list[tuple[Any, ...]]], signed: Mapping[int, str], r
             except (TypeError, ValueError):
                 intact = False
             if not intact:
-                report.add(
-                    "modified",
-                    f"Event {seq} ({row[1]}, {row[3]}) was changed after it was written.",
-                    seq=seq,
-                    event_id=_name(row[1]),
-                )
+                _explain_change(row, report)
             elif signed and seq in signed and signed[seq] != row[11]:
                 report.add(
                     "spliced",
@@ -148,6 +145,30 @@ def _walk(batches: Iterator[list[tuple[Any, ...]]], signed: Mapping[int, str], r
             previous, expected = seq, row[11]
         report.events += len(batch)
         report.head_seq, report.head_hash = previous, expected
+
+
+def _explain_change(row: tuple[Any, ...], report: VerifyReport) -> None:
+    """Say of a row that does not fit its hash whether it was moved here or changed."""
+    seq, event_id = row[0], _name(row[1])
+    origin = _origin(row) if len(report.problems) < _MAX_SEARCHES else None
+    if origin is None:
+        message = f"Event {seq} ({row[1]}, {row[3]}) was changed after it was written."
+        report.add("modified", message, seq=seq, event_id=event_id)
+    else:
+        message = f"Event {seq} ({row[1]}, {row[3]}) was written as event {origin}: the order was changed."
+        report.add("reordered", message, seq=seq, event_id=event_id)
+
+
+def _origin(row: tuple[Any, ...]) -> int | None:
+    """Return the number under which a row fits its hash, if it is one nearby."""
+    for distance in range(1, _SEARCHED):
+        for seq in (row[0] - distance, row[0] + distance):
+            try:
+                if chain_hash(seq, *row[1:11]) == row[11]:
+                    return int(seq)
+            except (TypeError, ValueError):
+                return None
+    return None
 
 
 def _explain_break(row: tuple[Any, ...], expected: str, previous: int, report: VerifyReport) -> None:
