@@ -13,11 +13,13 @@ from daemon.audit.log import AuditLog
 from daemon.core.clock import Clock, IdSource
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.ids import IdPrefix
+from daemon.core.visible import visible
 from daemon.db import tables
 
 _OPEN = tables.open_executions
 # Built once: a statement that is built anew for each run costs more than its execution.
 _INSERT = insert(_OPEN)
+_MAX_NAME = 200
 _CLOSE = delete(_OPEN).where(_OPEN.c.id == bindparam("execution"))
 
 
@@ -124,11 +126,14 @@ class ExecutionJournal:
         }
         if approval is not None:
             payload["aileron.approval.id"] = approval
+        if not action.isprintable() or not 0 < len(action) <= _MAX_NAME:
+            # Not a name at all: kept as what it is, a piece of somebody's request, and not in the column of names.
+            payload["aileron.action.requested"], action = visible(action[:_MAX_NAME]), "(not a name)"
         event = AuditEvent(
             type="action.refused",
             session=session,
             actor=actor,
-            action=action[:200],
+            action=action,
             failure_class=failure.failure_class.value,
             payload=payload,
         )
