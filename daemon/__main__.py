@@ -11,11 +11,12 @@ def main() -> int:
     from daemon import app  # noqa: PLC0415 - everything below it takes a while to import
     from daemon.audit.signing import SigningKeyError  # noqa: PLC0415
     from daemon.db.migration import DatabaseError  # noqa: PLC0415
+    from daemon.lifecycle.listeners import ListenError  # noqa: PLC0415
     from daemon.settings import SettingsError  # noqa: PLC0415
 
     try:
         return run_daemon(Home.find(), app.start)
-    except (DatabaseError, SettingsError, SigningKeyError) as problem:
+    except (DatabaseError, ListenError, SettingsError, SigningKeyError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
 

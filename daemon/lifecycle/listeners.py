@@ -12,6 +12,10 @@ _BACKLOG = 2048
 _GRACE_SECONDS = 5
 
 
+class ListenError(Exception):
+    """A listener cannot be opened; the message says why and what to do."""
+
+
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -25,7 +29,14 @@ class Listener:
     def __init__(self, *, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", port))
+        try:
+            self._socket.bind(("127.0.0.1", port))
+        except OSError as problem:
+            self._socket.close()
+            raise ListenError(
+                f"Port {port} of 127.0.0.1 is in use or not ours to take ({problem.strerror}). Set another in the "
+                "section [daemon] of config.toml, or 0 to let the system pick one."
+            ) from problem
         self._socket.listen(_BACKLOG)
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None

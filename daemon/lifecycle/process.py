@@ -27,6 +27,7 @@ from daemon.version import VERSION
 
 _log = structlog.get_logger("daemon")
 _DRAIN_POLL_SECONDS = 0.02
+_HANDOVER_SECONDS = 10.0
 
 
 class RunningDaemon(Protocol):
@@ -68,7 +69,7 @@ def run_daemon(home: Home, build: Build) -> int:
     os.umask(0o077)
     home.prepare()
     lock = FileLock(home.lock_path)
-    if not lock.acquire():
+    if not _take(lock, home):
         found = read_discovery(home.discovery_path)
         who = "" if found is None else f" (pid {found.pid}, {found.control_url})"
         sys.stdout.write(f"The daemon of {home.path} runs already{who}; nothing was started.\n")
@@ -83,6 +84,16 @@ def run_daemon(home: Home, build: Build) -> int:
     return 0
 
 
+def _take(lock: FileLock, home: Home) -> bool:
+    """Take the lock; one that is held by a daemon on its last steps, which nobody can find any more, is waited for."""
+    deadline = time.monotonic() + _HANDOVER_SECONDS
+    while not lock.acquire():
+        if read_discovery(home.discovery_path) is not None or time.monotonic() >= deadline:
+            return False
+        time.sleep(_DRAIN_POLL_SECONDS)
+    return True
+
+
 async def _serve(home: Home, settings: Settings, build: Build) -> None:
     clock = SystemClock()
     stop = asyncio.Event()
@@ -92,8 +103,8 @@ async def _serve(home: Home, settings: Settings, build: Build) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # A file that names a dead daemon must not outlive the start of a new one.
     home.discovery_path.unlink(missing_ok=True)
-    daemon = await build(settings=settings, home=home, clock=clock, entropy=os.urandom, faults=faults_from(os.environ))
     control, agent = Listener(port=settings.daemon.control_port), Listener(port=settings.daemon.agent_port)
+    daemon = await build(settings=settings, home=home, clock=clock, entropy=os.urandom, faults=faults_from(os.environ))
     await daemon.set_addresses(control.url, agent.url)
     await control.start(daemon.control_app)
     await agent.start(daemon.agent_app)

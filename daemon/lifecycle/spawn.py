@@ -76,6 +76,8 @@ def _start(home: Home) -> Discovery:
     while time.monotonic() < deadline:
         found = read_discovery(home.discovery_path)
         if found is not None and _answers(found):
+            # It outlives this process on purpose; without this, letting go of the object would be warned about.
+            process.returncode = 0
             return found
         code = process.poll()
         if code not in {None, 0}:
