@@ -166,7 +166,8 @@ class ConnectorStore:
                 continue
             if stored is not None:
                 sound.append(stored)
-        sound.sort(key=lambda stored: (stored.manifest.name, stored.manifest.version, stored.hash))
+        # Of one version built twice, the one installed last is the one the person means now.
+        sound.sort(key=lambda s: (s.manifest.name, s.manifest.version, s.record.installed_ms, s.hash))
         return (*sound, *damaged)
 
     def note_signer(self, content_hash: str, key_id: str) -> None:
