@@ -45,7 +45,7 @@ def p50(world: World, token: str, host: str) -> float:
 
 def ready(folder: Path, upstream: UpstreamProcess) -> World:
     """Return a running installation."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     world = World(folder, upstream=upstream.url)
     world.start()
     world.set_up()
@@ -87,7 +87,7 @@ def growth(folder: Path, upstream: UpstreamProcess, events: int) -> None:
 
 def start(folder: Path, upstream: UpstreamProcess) -> None:
     """Alternate starts and bare imports."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     world = World(folder, upstream=upstream.url)
     world.start()
     world.stop()

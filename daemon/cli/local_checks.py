@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from daemon.cli.machine_checks import machine_checks
 from daemon.lifecycle.discovery import DiscoveryError, read_discovery
 from daemon.lifecycle.home import Home
 from daemon.settings import SettingsError, load_settings
@@ -21,8 +22,10 @@ Check = dict[str, Any]
 def local_checks(home: Home) -> list[Check]:
     """Return each check with its result and remedy."""
     if not home.path.exists():
-        return [check("home", "ok", f"{home.path} does not exist yet; it is made when the daemon first starts.")]
-    return [*_home(home), *_settings(home), *_private_files(home), *_discovery(home), *_space(home)]
+        missing = f"{home.path} does not exist yet; it is made when the daemon first starts."
+        return [check("home", "ok", missing), *machine_checks(home)]
+    own = (*_home(home), *_settings(home), *_private_files(home), *_discovery(home), *_space(home))
+    return [*own, *machine_checks(home)]
 
 
 def check(name: str, status: str, message: str, remedy: str = "") -> Check:

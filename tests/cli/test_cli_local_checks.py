@@ -24,11 +24,11 @@ def failed(home: Home) -> list[Check]:
 
 def test_a_sound_home_has_no_failed_check(home: Home) -> None:
     assert failed(home) == []
-    assert {"home", "settings", "private files", "disk space"} == {item["name"] for item in local_checks(home)}
+    assert {"home", "settings", "private files", "disk space"} <= {item["name"] for item in local_checks(home)}
 
 
 def test_a_home_that_is_not_there_yet_is_no_problem(tmp_path: Path) -> None:
-    assert [item["status"] for item in local_checks(Home(tmp_path / "none"))] == ["ok"]
+    assert [item["status"] for item in local_checks(Home(tmp_path / "none")) if item["name"] == "home"] == ["ok"]
 
 
 def test_a_home_that_others_may_enter_is_found(home: Home) -> None:
