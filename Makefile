@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-SETUP_INPUTS := requirements/dev.txt pyproject.toml scripts/bootstrap
+SETUP_INPUTS := requirements/dev.txt pyproject.toml aileron_mcp/pyproject.toml scripts/bootstrap
 
 .PHONY: demo test check lock clean
 

@@ -1,65 +1,25 @@
-"""The daemon's own log: JSON lines in a file that turns over, and the one place where secrets are taken out of it."""
+"""The daemon's own log: JSON lines in a file that turns over; every event passes the redaction on its way there."""
 
+import contextlib
 import logging
 import logging.handlers
 import os
-import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-REDACTED = "[redacted]"
+from daemon.redaction import Redactor, redact_text
+
+__all__ = ["Redactor", "redact_text", "start_logging"]
+
 _BYTES, _FILES = 10 * 1024 * 1024, 5
-_DEPTH = 8
-
-_SECRET_KEY = re.compile(
-    r"(?i)(pass(word|phrase|wd)?|secret|token|api[_-]?key|authorization|cookie|credential|private[_-]?key)$"
-)
-_PATTERNS = (
-    re.compile(r"ailt_[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?"),
-    re.compile(r"(?i)\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"(?i)\b(authorization|x-api-key|cookie|set-cookie)['\"]?\s*[:=]\s*['\"]?[^\s'\",}]+"),
-    re.compile(r"\b(sk|pk|ghp|gho|xox[abp]|glpat|AKIA)[-_]?[A-Za-z0-9_-]{12,}"),
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL),
-    re.compile(r"://[^/\s:@]+:[^/\s@]+@"),
-)
 
 
-def redact_text(text: str) -> str:
-    """Return a text without what looks like a credential."""
-    for pattern in _PATTERNS:
-        text = pattern.sub(REDACTED, text)
-    return text
-
-
-def redact(value: Any, *, depth: int = 0) -> Any:
-    """Return a value in which every text, at any depth, is redacted, and every value under a telling name is gone."""
-    if isinstance(value, str):
-        return redact_text(value)
-    if depth >= _DEPTH:
-        return REDACTED
-    if isinstance(value, Mapping):
-        return {
-            str(key): REDACTED if _SECRET_KEY.search(str(key)) else redact(item, depth=depth + 1)
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple | set | frozenset):
-        return [redact(item, depth=depth + 1) for item in value]
-    if isinstance(value, bytes | bytearray):
-        return f"{len(value)} bytes"
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return redact_text(str(value))
-
-
-def _redacting(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: REDACTED if _SECRET_KEY.search(key) else redact(item) for key, item in event.items()}
-
-
-def start_logging(path: Path, *, level: str) -> None:
-    """Send our own events and those of every library through the redaction into one file."""
+@contextlib.contextmanager
+def start_logging(path: Path, *, level: str, redactor: Redactor) -> Iterator[None]:
+    """Send our own events and those of every library through the redaction into one file, while this is open."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -75,22 +35,34 @@ def start_logging(path: Path, *, level: str) -> None:
                 structlog.stdlib.PositionalArgumentsFormatter(),
                 structlog.processors.EventRenamer("message"),
                 # Last before the words are written down, so that nothing is added behind it.
-                _redacting,
+                redactor,
                 structlog.processors.JSONRenderer(),
             ],
         )
     )
-    root = logging.getLogger()
+    root, ours = logging.getLogger(), logging.getLogger("daemon")
+    before = (root.handlers, root.level, ours.level)
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("daemon").setLevel(level.upper())
+    ours.setLevel(level.upper())
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
+    try:
+        yield
+    finally:
+        root.handlers, level_before, ours_before = before
+        root.setLevel(level_before)
+        ours.setLevel(ours_before)
+        logging.captureWarnings(capture=False)
+        structlog.reset_defaults()
+        # On a full disk the last lines are lost; the daemon has still stopped as it should.
+        with contextlib.suppress(OSError):
+            handler.close()
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):

@@ -2,23 +2,25 @@
 
 import difflib
 import os
-import tomllib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from daemon.core.authority import AuthorityError, HostPort
 from daemon.core.failures import DocumentError
 from daemon.core.quantities import QuantityError, parse_duration
+from daemon.core.toml_source import TomlSource
 from daemon.lifecycle.home import Home
 
 OTHER_VARIABLES = frozenset(
@@ -40,6 +42,7 @@ OTHER_VARIABLES = frozenset(
 
 _PREFIX = "AILERON_"
 _NESTED = "__"
+_ACTION_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
 class SettingsError(DocumentError):
@@ -68,7 +71,25 @@ def _authorities(value: Any) -> Any:
     return items
 
 
-Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0)]
+def _action_name(value: str) -> str:
+    if not _ACTION_NAME.fullmatch(value):
+        raise ValueError("it is not the name of an action; names are written like ship-update")
+    return value
+
+
+def _readable_file(value: Path | None) -> Path | None:
+    if value is None:
+        return None
+    path = value.expanduser()
+    if not path.is_absolute():
+        # The daemon has no folder that the person could mean.
+        raise ValueError(f"{str(value)!r} is not a full path; begin it with / or ~")
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise ValueError(f"{path} is not a file that can be read")
+    return path
+
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -93,7 +114,9 @@ class NetworkSettings(_Section):
             "Private or loopback `host:port`s that a connector whose manifest names them may reach, also without TLS."
         ),
     )
-    extra_ca_file: Path | None = Field(None, description="A PEM file of authorities to trust beside the usual ones.")
+    extra_ca_file: Annotated[Path | None, AfterValidator(_readable_file)] = Field(
+        None, description="A PEM file of authorities to trust beside the usual ones, with its full path."
+    )
 
 
 class VaultSettings(_Section):
@@ -124,7 +147,9 @@ class RuleSettings(_Section):
 class ApprovalSettings(_Section):
     """Unattended rules."""
 
-    rules: dict[str, RuleSettings] = Field(default_factory=dict, description="A rule for each action, by its name.")
+    rules: dict[Annotated[str, AfterValidator(_action_name)], RuleSettings] = Field(
+        default_factory=dict, description="A rule for each action, by its name; in the variable, as JSON."
+    )
 
 
 class LimitSettings(_Section):
@@ -158,9 +183,14 @@ class Settings(BaseSettings):
 
 def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of a home, or the error that names the first thing wrong."""
-    variables = os.environ if environment is None else environment
-    text = _read(home.config_path)
+    given = os.environ if environment is None else environment
+    variables = {name: value for name, value in given.items() if name.startswith(_PREFIX)}
+    source = _read(home.config_path)
     _check_variables(variables)
+
+    class _Variables(EnvSettingsSource):
+        def _load_env_vars(self) -> Mapping[str, str | None]:
+            return {name.lower(): value for name, value in variables.items()}
 
     class _FromHome(Settings):
         @classmethod
@@ -168,37 +198,39 @@ def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> S
             cls,
             settings_cls: type[BaseSettings],
             init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+            env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home.config_path)
+            return init_settings, _Variables(settings_cls), InitSettingsSource(settings_cls, source.data)
 
     try:
         return _FromHome()
     except ValidationError as problem:
-        raise _explain(problem, home.config_path, text, variables) from problem
+        raise _explain(problem, source, variables) from problem
     except ValueError as problem:
+        # The library does not say which variable is not the JSON it should be; only a list of rules can be that.
         raise SettingsError(
-            file="the environment", line=None, problem=f"{problem}.", remedy="See docs/configuration.md."
+            file=f"the variable {_variable(('approvals', 'rules'))}",
+            line=None,
+            problem="It is not JSON.",
+            remedy='Write it like {"ship-update": {"decision": "deny"}}.',
         ) from problem
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> TomlSource:
     try:
-        text = path.read_text(encoding="utf-8")
-        tomllib.loads(text)
+        return TomlSource.parse(path.read_text(encoding="utf-8"), file=str(path))
     except FileNotFoundError:
-        return ""
+        return TomlSource.parse("", file=str(path))
+    except DocumentError as problem:
+        raise SettingsError(
+            file=problem.file, line=problem.line, problem=problem.problem, remedy=problem.remedy
+        ) from problem
     except (OSError, UnicodeDecodeError) as problem:
         raise SettingsError(
             file=str(path), line=None, problem=f"It cannot be read: {problem}.", remedy="Check the file."
         ) from problem
-    except tomllib.TOMLDecodeError as problem:
-        raise SettingsError(
-            file=str(path), line=None, problem=f"It is not TOML: {problem}.", remedy="See docs/configuration.md."
-        ) from problem
-    return text
 
 
 def _check_variables(variables: Mapping[str, str]) -> None:
@@ -226,13 +258,15 @@ def _variable(path: tuple[str, ...]) -> str:
     return _PREFIX + _NESTED.join(path).upper()
 
 
-def _explain(problem: ValidationError, path: Path, text: str, variables: Mapping[str, str]) -> SettingsError:
+def _explain(problem: ValidationError, source: TomlSource, variables: Mapping[str, str]) -> SettingsError:
     first = problem.errors()[0]
-    place = tuple(str(part) for part in first["loc"])
+    path = tuple(part for part in first["loc"] if part != "[key]")
+    place = tuple(str(part) for part in path)
     name = ".".join(place)
-    variable = _variable(place)
-    file = f"the variable {variable}" if variable in variables else str(path)
-    line = None if variable in variables else _line_of(text, place)
+    # A rule comes from a variable of its own, or from the one that holds all of them.
+    variable = next((v for n in range(len(place), 1, -1) if (v := _variable(place[:n])) in variables), None)
+    file = source.file if variable is None else f"the variable {variable}"
+    line = source.line_of(path) if variable is None else None
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, _names_beside(place), 1, 0.4)
         remedy = f"Did you mean {near[0]}?" if near else "docs/configuration.md lists them all."
@@ -247,17 +281,3 @@ def _names_beside(place: tuple[str, ...]) -> list[str]:
     if place[:2] == ("approvals", "rules") and len(place) == 4:
         return [".".join((*place[:3], name)) for name in RuleSettings.model_fields]
     return [*Settings.model_fields, *(".".join(path) for path in setting_paths())]
-
-
-def _line_of(text: str, place: tuple[str, ...]) -> int | None:
-    from daemon.core.toml_source import TomlSource  # noqa: PLC0415 - only a broken file needs it
-
-    try:
-        source = TomlSource.parse(text, file="config.toml")
-    except DocumentError:
-        return None
-    for length in range(len(place), 0, -1):
-        line = source.line_of(place[:length])
-        if line is not None:
-            return line
-    return None

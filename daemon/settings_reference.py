@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from daemon.core.quantities import format_duration
 from daemon.settings import RuleSettings, Settings
 
 _HEAD = """# Configuration
@@ -40,7 +41,7 @@ def reference() -> str:
         model = field.annotation
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             continue
-        parts.append(f"\n## `[{section}]`\n\n{model.__doc__}\n")
+        parts.append(f"\n## `[{section}]`\n\n{model.__doc__}\n\n")
         parts.append(_table(section, model))
     parts.append(_RULES)
     parts.append("\n" + _table("approvals.rules.<action>", RuleSettings))
@@ -62,7 +63,7 @@ def _default(field: FieldInfo) -> str:
     if value is None:
         return "none"
     if isinstance(value, float):
-        return f"`{value:g}` seconds"
+        return f"`{format_duration(value)}`"
     return f"`{value!r}`".replace("'", '"')
 
 

@@ -22,7 +22,17 @@ def _no_home_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Remember what was skipped."""
-    if report.skipped and report.nodeid not in EXPECTED_SKIPS and not hasattr(report, "wasxfail"):
+    if not hasattr(report, "wasxfail"):
+        _note(report)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Remember what was skipped as a whole file, before any test of it was known."""
+    _note(report)
+
+
+def _note(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and report.nodeid not in EXPECTED_SKIPS:
         _skipped.append(report.nodeid)
 
 

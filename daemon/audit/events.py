@@ -8,7 +8,12 @@ from typing import Any
 GENESIS = "0" * 64
 """What the first event names as the one before it."""
 
-_ABSENT = "-"
+ABSENT = "-"
+"""What stands in the hashed text for a column that is NULL."""
+
+NEVER_STORED = frozenset(("", ABSENT))
+"""Texts no field may have, because they would be taken for NULL."""
+
 _MAX_FIELD = 500
 
 
@@ -36,7 +41,7 @@ class Recorded:
     hash: str
 
 
-def chain_hash(  # the order of the parameters is the order of the hashed text, and of the table's columns
+def chain_hash(  # the order of the parameters is the order of the table's columns
     seq: int,
     event_id: str,
     time: str,
@@ -49,18 +54,24 @@ def chain_hash(  # the order of the parameters is the order of the hashed text, 
     payload: str,
     prev_hash: str,
 ) -> str:
-    """Return the hash over everything else in an event's row."""
+    """Return the hash over everything else in an event's row.
+
+    The hashed text is eleven lines. No field of a written event holds a line break, is empty or is the sign for an
+    absent one, so two different rows never make the same text. A row that breaks this rule has no hash: ValueError.
+    """
+    if not NEVER_STORED.isdisjoint((session, action, connector, failure_class)):
+        raise ValueError("a field is empty, or the sign for an absent one")
     text = (
-        f"{prev_hash}\n{seq}\n{event_id}\n{time}\n{event_type}\n{session or _ABSENT}\n{actor}\n{action or _ABSENT}\n"
-        f"{connector or _ABSENT}\n{failure_class or _ABSENT}\n{payload}"
+        f"{prev_hash}\n{seq}\n{event_id}\n{time}\n{event_type}\n{session or ABSENT}\n{actor}\n{action or ABSENT}\n"
+        f"{connector or ABSENT}\n{failure_class or ABSENT}\n{payload}"
     )
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def checked_field(text: str | None, *, name: str) -> str | None:
     """Refuse a field that would make the hashed text ambiguous: fields are lines, and `-` stands for none."""
     if text is None:
         return None
-    if not text or text == _ABSENT or len(text) > _MAX_FIELD or not text.isprintable():
+    if text in NEVER_STORED or len(text) > _MAX_FIELD or not text.isprintable():
         raise ValueError(f"{text[:60]!r} cannot be the {name} of an audit event")
     return text

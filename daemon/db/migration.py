@@ -10,11 +10,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 import migrations
 from daemon.db.engine import open_engine
 
 _KEPT_BACKUPS = 5
+_WAIT_SECONDS = 5.0
 
 
 class DatabaseError(Exception):
@@ -44,18 +46,45 @@ def migrate(path: Path, *, backups: Path, now_ms: int) -> MigrationReport:
             f"Upgrade Aileron, or go back to a copy in {backups}."
         )
     if before == head:
+        _try_writing(path)
         return MigrationReport(before=before, after=head, backup=None)
     backup = None if before is None else _back_up(path, backups, revision=before, now_ms=now_ms)
+    try:
+        _upgrade(path)
+    except (OSError, OperationalError) as problem:
+        raise _unusable_now(path, problem) from problem
+    except Exception as problem:
+        kept = "" if backup is None else f" A copy from before is {backup}."
+        raise DatabaseError(f"{path} could not be upgraded from {before} to {head}: {problem}.{kept}") from problem
+    return MigrationReport(before=before, after=head, backup=backup)
+
+
+def _upgrade(path: Path) -> None:
     engine = open_engine(path)
     try:
         with engine.execution_options(aileron_writes=True).begin() as connection:
             command.upgrade(_configuration(connection), "head")
-    except Exception as problem:
-        kept = "" if backup is None else f" A copy from before is {backup}."
-        raise DatabaseError(f"{path} could not be upgraded from {before} to {head}: {problem}.{kept}") from problem
     finally:
         engine.dispose()
-    return MigrationReport(before=before, after=head, backup=backup)
+
+
+def _try_writing(path: Path) -> None:
+    """Commit a change that changes nothing: a daemon that could not write its log says so before it takes a request."""
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous=FULL")
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            connection.execute(f"PRAGMA user_version={version}")
+    except sqlite3.OperationalError as problem:
+        raise _unusable_now(path, problem) from problem
+
+
+def _unusable_now(path: Path, problem: Exception) -> DatabaseError:
+    reason = " ".join(str(getattr(problem, "orig", None) or problem).split())
+    return DatabaseError(
+        f"{path} cannot be read or written ({reason}). See that the disk has free space and works, that the file is "
+        "yours and that no other program holds it; then start again. Nothing in it was lost."
+    )
 
 
 def _configuration(connection: Connection | None = None) -> Config:
@@ -78,7 +107,7 @@ def _revision_of(path: Path) -> str | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=5)) as connection:
+        with contextlib.closing(sqlite3.connect(path, timeout=_WAIT_SECONDS)) as connection:
             tables = {row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")}
             if "alembic_version" not in tables:
                 if tables:
@@ -86,6 +115,9 @@ def _revision_of(path: Path) -> str | None:
                 return None
             row = connection.execute("select version_num from alembic_version").fetchone()
             return None if row is None else str(row[0])
+    except sqlite3.OperationalError as problem:
+        # The disk or a lock, not the file: advice to move the file away would cost a person the log.
+        raise _unusable_now(path, problem) from problem
     except sqlite3.DatabaseError as problem:
         raise DatabaseError(
             f"{path} is not a usable database ({problem}). Move it away and restore a copy, or start with a new one."
@@ -93,11 +125,19 @@ def _revision_of(path: Path) -> str | None:
 
 
 def _back_up(path: Path, backups: Path, *, revision: str, now_ms: int) -> Path:
-    backups.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = backups / f"aileron-{now_ms:015d}-{revision}.db"
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    try:
+        backups.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+    except (OSError, sqlite3.Error) as problem:
+        # Half a copy must not be taken for one, and not push out a whole one.
+        target.unlink(missing_ok=True)
+        raise DatabaseError(
+            f"{path} has to be upgraded, and no copy of it could be made first in {backups} ({problem}). "
+            "The database was left as it is; make room and start again."
+        ) from problem
     for old in sorted(backups.glob("aileron-*.db"))[:-_KEPT_BACKUPS]:
         old.unlink(missing_ok=True)
     return target

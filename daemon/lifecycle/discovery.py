@@ -1,10 +1,13 @@
 """The file that says where the daemon listens and with which token; readable by its owner only."""
 
+import contextlib
+import errno
 import json
 import os
 import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from daemon.lifecycle.platform import process_identity
 
@@ -31,6 +34,9 @@ class Discovery:
         return f"Discovery(pid={self.pid}, control_url={self.control_url!r})"
 
 
+_NAMES = frozenset(Discovery.__slots__)
+
+
 def write_discovery(path: Path, found: Discovery) -> None:
     """Put the file in place, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -42,22 +48,53 @@ def write_discovery(path: Path, found: Discovery) -> None:
 
 
 def read_discovery(path: Path) -> Discovery | None:
-    """Return the running daemon, or None if there is none; a file that a dead daemon left behind counts as none."""
+    """Return the running daemon of the home this file lies in, or None if there is none.
+
+    What a dead daemon left behind counts as none. It is removed by the next daemon, which holds the lock, and not
+    here: between reading and removing, the file could have become that of a new daemon.
+    """
     try:
-        status = path.lstat()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise DiscoveryError(
-            f"{path} could have been written by somebody else, so it is not used. Look at it, then remove it: rm {path}"
-        )
-    try:
-        found = Discovery(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
-    return found if is_alive(found) else None
+    except OSError as problem:
+        if problem.errno == errno.ELOOP:
+            raise _suspicious(path) from problem
+        raise
+    # What is looked at is the open file, so that it cannot be exchanged between the look and the reading.
+    with os.fdopen(descriptor) as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+            raise _suspicious(path)
+        try:
+            found = _parse(json.load(file))
+        except (OSError, ValueError):
+            return None
+    return found if found is not None and _is_of(found, path.parent) and is_alive(found) else None
 
 
 def is_alive(found: Discovery) -> bool:
     """Say whether it is still that process, and not another one that got its number."""
     return process_identity(found.pid) == found.identity
+
+
+def _parse(content: Any) -> Discovery | None:
+    if not isinstance(content, dict) or set(content) != _NAMES:
+        return None
+    texts = (value for name, value in content.items() if name != "pid")
+    if type(content["pid"]) is not int or content["pid"] <= 0 or not all(isinstance(text, str) for text in texts):
+        return None
+    return Discovery(**content)
+
+
+def _is_of(found: Discovery, home: Path) -> bool:
+    """Say whether the file is about the home it lies in: in the copy of a home it is about the original."""
+    with contextlib.suppress(OSError):
+        return home.samefile(found.home)
+    return False
+
+
+def _suspicious(path: Path) -> DiscoveryError:
+    return DiscoveryError(
+        f"{path} could have been written by somebody else, so it is not used. Look at it, then remove it: rm {path}"
+    )

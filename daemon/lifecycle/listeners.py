@@ -75,4 +75,8 @@ class Listener:
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving
+        self.close()
+
+    def close(self) -> None:
+        """Give the port back."""
         self._socket.close()

@@ -29,6 +29,9 @@ class FileLock:
                     return False
                 time.sleep(_POLL_SECONDS)
             else:
+                # Written for whoever finds the lock held and the discovery file gone.
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
                 self._descriptor = descriptor
                 return True
 
@@ -38,6 +41,13 @@ class FileLock:
         if descriptor is not None:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
+
+    def holder(self) -> int | None:
+        """Return the number of the process that took the lock last, if that can be told."""
+        try:
+            return int(self._path.read_text())
+        except (OSError, ValueError):
+            return None
 
     @property
     def held(self) -> bool:

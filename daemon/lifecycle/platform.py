@@ -1,10 +1,15 @@
 """What differs between the platforms we run on, in one place."""
 
+import contextlib
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 SUPPORTED = ("linux", "darwin")
+_PROCESSES = Path("/proc")
+_BOOT = _PROCESSES / "sys" / "kernel" / "random" / "boot_id"
+_OPEN_FILES = 65_536
 
 
 def is_supported() -> bool:
@@ -14,14 +19,37 @@ def is_supported() -> bool:
 
 def process_identity(pid: int) -> str | None:
     """Return what differs between two processes that had the same number, or None if there is no such process."""
-    processes = Path("/proc")
-    if processes.joinpath("self", "stat").exists():
-        try:
-            # The name in parentheses may hold anything; what we want is the 20th field after it: the start time.
-            return processes.joinpath(str(pid), "stat").read_text().rpartition(")")[2].split()[19]
-        except (OSError, IndexError):
-            return None
+    if (_PROCESSES / "self" / "stat").exists():
+        return _identity_from_proc(pid)
     found = subprocess.run(
-        ["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=5
+        ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=5
     )
-    return found.stdout.strip() or None
+    state, _, started = found.stdout.strip().partition(" ")
+    return None if not started or state.startswith("Z") else started.strip()
+
+
+def _identity_from_proc(pid: int) -> str | None:
+    try:
+        # The name in parentheses may hold anything; the state is the first field after it, the start time the 20th.
+        fields = (_PROCESSES / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        state, started = fields[0], fields[19]
+    except (OSError, IndexError):
+        return None
+    if state in {"Z", "X"}:
+        return None  # dead, and only kept until its parent asks how it ended
+    # Start times count from the boot, so the same number can come again after the next one.
+    boot = ""
+    with contextlib.suppress(OSError):
+        boot = _BOOT.read_text().strip()
+    return f"{boot}:{started}"
+
+
+def bound_process() -> None:
+    """Keep a crash from writing secrets into a core file, and allow as many connections as the system lets us."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # Some systems name a limit that they then refuse; what there was before has to do.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

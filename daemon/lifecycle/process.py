@@ -20,8 +20,8 @@ from daemon.lifecycle.faults import faults_from
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.listeners import Listener
 from daemon.lifecycle.lock import FileLock
-from daemon.lifecycle.platform import process_identity
-from daemon.logging import start_logging
+from daemon.lifecycle.platform import bound_process, process_identity
+from daemon.logging import Redactor, start_logging
 from daemon.settings import Settings, load_settings
 from daemon.version import VERSION
 
@@ -67,21 +67,38 @@ class Build(Protocol):
 def run_daemon(home: Home, build: Build) -> int:
     """Be the daemon of a home until told to stop; return the exit code."""
     os.umask(0o077)
+    bound_process()
     home.prepare()
     lock = FileLock(home.lock_path)
     if not _take(lock, home):
-        found = read_discovery(home.discovery_path)
-        who = "" if found is None else f" (pid {found.pid}, {found.control_url})"
-        sys.stdout.write(f"The daemon of {home.path} runs already{who}; nothing was started.\n")
-        return 0
+        return _say_who_runs(home, lock)
     try:
         settings = load_settings(home)
-        start_logging(home.logs_dir / "daemon.jsonl", level=settings.daemon.log_level)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(home, settings, build))
+        redactor = Redactor()
+        with (
+            start_logging(home.logs_dir / "daemon.jsonl", level=settings.daemon.log_level, redactor=redactor),
+            asyncio.Runner(loop_factory=_loop_factory()) as runner,
+        ):
+            runner.run(_serve(home, settings, build, redactor))
     finally:
         lock.release()
     return 0
+
+
+def _say_who_runs(home: Home, lock: FileLock) -> int:
+    found = read_discovery(home.discovery_path)
+    if found is not None:
+        sys.stdout.write(
+            f"The daemon of {home.path} runs already (pid {found.pid}, {found.control_url}); nothing was started.\n"
+        )
+        return 0
+    holder = lock.holder()
+    who = "another process" if holder is None else f"process {holder}"
+    end = (
+        "" if holder is None else f" If it is a daemon that lost its {home.discovery_path.name}, end it: kill {holder}"
+    )
+    sys.stderr.write(f"The lock of {home.path} is held by {who}, but no daemon can be reached there.{end}\n")
+    return 1
 
 
 def _take(lock: FileLock, home: Home) -> bool:
@@ -94,7 +111,7 @@ def _take(lock: FileLock, home: Home) -> bool:
     return True
 
 
-async def _serve(home: Home, settings: Settings, build: Build) -> None:
+async def _serve(home: Home, settings: Settings, build: Build, redactor: Redactor) -> None:
     clock = SystemClock()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -103,14 +120,23 @@ async def _serve(home: Home, settings: Settings, build: Build) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # A file that names a dead daemon must not outlive the start of a new one.
     home.discovery_path.unlink(missing_ok=True)
-    control, agent = Listener(port=settings.daemon.control_port), Listener(port=settings.daemon.agent_port)
-    daemon = await build(settings=settings, home=home, clock=clock, entropy=os.urandom, faults=faults_from(os.environ))
-    await daemon.set_addresses(control.url, agent.url)
-    await control.start(daemon.control_app)
-    await agent.start(daemon.agent_app)
-    write_discovery(
-        home.discovery_path,
-        Discovery(
+    async with contextlib.AsyncExitStack() as open_things:
+        # Undone from the last to the first, also when a start fails half way: requests, services, the file.
+        open_things.callback(home.discovery_path.unlink, missing_ok=True)
+        control = Listener(port=settings.daemon.control_port)
+        open_things.callback(control.close)
+        agent = Listener(port=settings.daemon.agent_port)
+        open_things.callback(agent.close)
+        daemon = await build(
+            settings=settings, home=home, clock=clock, entropy=os.urandom, faults=faults_from(os.environ)
+        )
+        redactor.register(daemon.token)
+        open_things.push_async_callback(daemon.close)
+        open_things.push_async_callback(_stop_listeners, control, agent)
+        await daemon.set_addresses(control.url, agent.url)
+        await control.start(daemon.control_app)
+        await agent.start(daemon.agent_app)
+        discovery = Discovery(
             pid=os.getpid(),
             identity=process_identity(os.getpid()) or "",
             control_url=control.url,
@@ -119,17 +145,20 @@ async def _serve(home: Home, settings: Settings, build: Build) -> None:
             version=VERSION,
             started_at=rfc3339(clock.now_ms()),
             home=str(home.path),
-        ),
-    )
-    _log.info("started", control_url=control.url, agent_url=agent.url, pid=os.getpid(), version=VERSION)
-    await stop.wait()
-    _log.info("stopping", active_runs=daemon.active_runs())
-    daemon.begin_drain()
-    await _drain(daemon.active_runs, seconds=settings.daemon.drain_seconds)
-    await asyncio.gather(control.stop(), agent.stop())
-    await daemon.close()
-    home.discovery_path.unlink(missing_ok=True)
+        )
+        write_discovery(home.discovery_path, discovery)
+        _log.info("started", control_url=control.url, agent_url=agent.url, pid=os.getpid(), version=VERSION)
+        if sys.stdout.isatty():
+            sys.stdout.write(f"The daemon of {home.path} listens on {control.url}. Ctrl-C stops it.\n")
+        await stop.wait()
+        _log.info("stopping", active_runs=daemon.active_runs())
+        daemon.begin_drain()
+        await _drain(daemon.active_runs, seconds=settings.daemon.drain_seconds)
     _log.info("stopped")
+
+
+async def _stop_listeners(*listeners: Listener) -> None:
+    await asyncio.gather(*(listener.stop() for listener in listeners))
 
 
 def _stop_or_die(stop: asyncio.Event) -> None:

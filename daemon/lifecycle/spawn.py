@@ -11,14 +11,18 @@ import urllib.request
 from collections import deque
 from pathlib import Path
 
-from daemon.lifecycle.discovery import Discovery, read_discovery
+from daemon.lifecycle.discovery import Discovery, is_alive, read_discovery
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.lock import FileLock
 
 START_SECONDS = 20.0
 STOP_SECONDS = 40.0
 _POLL_SECONDS = 0.01
+_GRACE_SECONDS = 5.0
 _TAIL_LINES = 15
+_MUCH_OUTPUT = 2**20
+_NOT_HANDED_ON = frozenset({"AILERON_VAULT_PASSPHRASE", "AILERON_TOKEN", "AILERON_SESSION_ID", "AILERON_URL"})
+"""What a command may have in its environment and a process that lives for days must not."""
 
 
 class SpawnError(Exception):
@@ -49,7 +53,7 @@ def stop_daemon(home: Home, *, seconds: float = STOP_SECONDS) -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.kill(found.pid, signal.SIGTERM)
     deadline = time.monotonic() + seconds
-    while read_discovery(home.discovery_path) is not None:
+    while is_alive(found):
         if time.monotonic() >= deadline:
             raise SpawnError(
                 f"The daemon (pid {found.pid}) is still at work after {seconds:.0f} s. It may be stopped hard:"
@@ -61,11 +65,17 @@ def stop_daemon(home: Home, *, seconds: float = STOP_SECONDS) -> bool:
 
 def _start(home: Home) -> Discovery:
     output = home.logs_dir / "daemon.out"
+    with contextlib.suppress(FileNotFoundError):
+        if output.stat().st_size > _MUCH_OUTPUT:
+            output.unlink()
     with output.open("ab", buffering=0) as log:
         output.chmod(0o600)
+        begin = log.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "daemon"],
-            env=os.environ | {"AILERON_HOME": str(home.path)},
+            # -P: a folder called `daemon` where the person happens to stand must not be what runs.
+            [sys.executable, "-P", "-m", "daemon"],
+            env={name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
+            | {"AILERON_HOME": str(home.path)},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -81,9 +91,21 @@ def _start(home: Home) -> Discovery:
             return found
         code = process.poll()
         if code not in {None, 0}:
-            raise SpawnError(f"The daemon ended at once (exit code {code}).{_tail(output)}")
+            raise SpawnError(f"The daemon ended at once (exit code {code}).{_tail(output, begin)}")
         time.sleep(_POLL_SECONDS)
-    raise SpawnError(f"The daemon did not answer within {START_SECONDS:.0f} s.{_tail(output)}")
+    _end(process)
+    raise SpawnError(
+        f"The daemon did not answer within {START_SECONDS:.0f} s and was stopped again.{_tail(output, begin)}"
+    )
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _answers(found: Discovery) -> bool:
@@ -95,9 +117,10 @@ def _answers(found: Discovery) -> bool:
         return False
 
 
-def _tail(path: Path) -> str:
+def _tail(path: Path, begin: int) -> str:
     try:
         with path.open(errors="replace") as file:
+            file.seek(begin)
             lines = deque(file, _TAIL_LINES)
     except OSError:
         return ""

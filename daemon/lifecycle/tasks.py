@@ -9,7 +9,7 @@ import structlog
 from daemon.core.failures import Failure
 
 T = TypeVar("T")
-_log = structlog.get_logger("tasks")
+_log = structlog.get_logger("daemon.tasks")
 
 
 class TaskSet:

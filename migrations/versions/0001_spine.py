@@ -9,9 +9,10 @@ down_revision = None
 
 def upgrade() -> None:
     """Make the tables."""
+    sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     op.create_table(
         "audit_events",
-        sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("seq", sequence, primary_key=True, autoincrement=False),
         sa.Column("id", sa.String(40), nullable=False, unique=True),
         sa.Column("time", sa.String(32), nullable=False),
         sa.Column("type", sa.String(100), nullable=False),
@@ -24,9 +25,9 @@ def upgrade() -> None:
         sa.Column("prev_hash", sa.String(64), nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
     )
-    for column in ("time", "type", "session", "action"):
+    for column in ("time", "type"):
         op.create_index(f"audit_events_by_{column}", "audit_events", [column, "seq"])
-    for column in ("connector", "failure_class"):
+    for column in ("session", "action", "connector", "failure_class"):
         present = sa.column(column).is_not(None)
         op.create_index(
             f"audit_events_by_{column}",
@@ -37,7 +38,7 @@ def upgrade() -> None:
         )
     op.create_table(
         "audit_checkpoints",
-        sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("seq", sequence, primary_key=True, autoincrement=False),
         sa.Column("hash", sa.String(64), nullable=False),
         sa.Column("time", sa.String(32), nullable=False),
         sa.Column("key_id", sa.String(64), nullable=False),

@@ -91,7 +91,7 @@ def test_an_untouched_log_is_whole(written: tuple[bytes, CheckpointSigner], tmp_
 @pytest.mark.parametrize("column", COLUMNS)
 def test_an_edited_column_names_its_event(written: tuple[bytes, CheckpointSigner], tmp_path: Path, column: str) -> None:
     report = damaged(written, tmp_path, f"UPDATE audit_events SET {column} = {column} || 'x' WHERE seq = 17")
-    assert [(p.kind, p.seq) for p in report.problems if p.kind == "modified"] == [("modified", 17)]
+    assert [(p.kind, p.seq) for p in report.problems] == [("modified", 17)]
 
 
 def test_an_edited_link_names_its_event(written: tuple[bytes, CheckpointSigner], tmp_path: Path) -> None:
@@ -123,8 +123,7 @@ def test_a_deletion_that_was_closed_up_is_found(written: tuple[bytes, Checkpoint
         "UPDATE audit_events SET seq = -(seq - 1) WHERE seq > 17",
         "UPDATE audit_events SET seq = -seq WHERE seq < 0",
     )
-    assert not report.ok
-    assert min(p.seq for p in report.problems if p.seq) == 17
+    assert [(p.kind, p.seq) for p in report.problems] == [("deleted", 17)]
 
 
 def test_an_event_put_in_is_found(written: tuple[bytes, CheckpointSigner], tmp_path: Path) -> None:
@@ -136,8 +135,7 @@ def test_an_event_put_in_is_found(written: tuple[bytes, CheckpointSigner], tmp_p
         "INSERT INTO audit_events SELECT 18, 'aud_forged', time, type, session, actor, action, connector, "
         " failure_class, payload, hash, hash FROM audit_events WHERE seq = 17",
     )
-    assert not report.ok
-    assert min(p.seq for p in report.problems if p.seq) == 18
+    assert [(p.kind, p.seq) for p in report.problems] == [("inserted", 18)]
 
 
 def test_two_events_that_changed_places_are_found(written: tuple[bytes, CheckpointSigner], tmp_path: Path) -> None:
@@ -148,7 +146,7 @@ def test_two_events_that_changed_places_are_found(written: tuple[bytes, Checkpoi
         "UPDATE audit_events SET seq = 12 WHERE seq = 13",
         "UPDATE audit_events SET seq = 13 WHERE seq = -1",
     )
-    assert {(p.kind, p.seq) for p in report.problems} >= {("reordered", 12), ("reordered", 13)}
+    assert [(p.kind, p.seq) for p in report.problems] in ([("reordered", 12)], [("reordered", 13)])
 
 
 def test_a_log_from_elsewhere_does_not_fit_the_checkpoints(
@@ -162,8 +160,7 @@ def test_a_log_from_elsewhere_does_not_fit_the_checkpoints(
         "DELETE FROM main.audit_events",
         "INSERT INTO main.audit_events SELECT * FROM other.audit_events",
     )
-    assert {p.kind for p in report.problems} == {"spliced"}
-    assert report.problems[0].seq == 10
+    assert [(p.kind, p.seq) for p in report.problems] == [("spliced", 10)]
 
 
 def test_a_stretch_from_another_log_is_found_where_it_begins(
@@ -177,7 +174,7 @@ def test_a_stretch_from_another_log_is_found_where_it_begins(
         "DELETE FROM main.audit_events WHERE seq BETWEEN 12 AND 15",
         "INSERT INTO main.audit_events SELECT * FROM other.audit_events WHERE seq BETWEEN 12 AND 15",
     )
-    assert {p.seq for p in report.problems} == {12, 16}
+    assert [(p.kind, p.seq) for p in report.problems] == [("spliced", 12)]
 
 
 def test_an_end_cut_off_before_a_checkpoint_is_found(written: tuple[bytes, CheckpointSigner], tmp_path: Path) -> None:
@@ -241,5 +238,4 @@ def test_any_damage_is_found_at_its_place(
 ) -> None:
     report = damaged(written, tmp_path, DAMAGE[kind](seq))
     assert not report.ok
-    assert seq in {p.seq for p in report.problems}
-    assert len(report.problems) <= 2
+    assert [p.seq for p in report.problems] == [seq]

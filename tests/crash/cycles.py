@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
+from crash.ledger import FINAL, Ledger
 from services.upstream import UpstreamProcess
 from world import World
 
@@ -32,7 +33,12 @@ VAULT_POINTS = ("vault.before_replace", "vault.after_replace")
 STORE_POINTS = ("connector.before_publish", "connector.after_publish")
 ALL_POINTS = frozenset((*AUDIT_POINTS, *RUN_POINTS, *APPROVAL_POINTS, *VAULT_POINTS, *STORE_POINTS))
 UPSTREAM = "while the service is at work"
+ANSWERING = "while the service answers"
+ANSWERED = "after the service answered"
 ANYTIME = "at any time"
+RECOVERY = "while it comes back"
+MOMENTS = frozenset((UPSTREAM, ANSWERING, ANSWERED, ANYTIME))
+ANYTIME_SECONDS = 0.08
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,11 @@ class Cycle:
     act: str
     point: str
     count: int = 1
+    again: bool = False
+    """The daemon is cut off once more at the same point, while it settles what the first cut left behind."""
 
     def __str__(self) -> str:
-        return f"{self.act} killed at {self.point}:{self.count}"
+        return f"{self.act} killed at {self.point}:{self.count}{' ' + RECOVERY if self.again else ''}"
 
 
 def plan() -> Iterator[Cycle]:
@@ -54,12 +62,12 @@ def plan() -> Iterator[Cycle]:
             yield Cycle(act, point)
         yield Cycle(act, "audit.before_commit", 2)
         yield Cycle(act, "audit.after_commit", 2)
-        yield Cycle(act, UPSTREAM)
-        yield Cycle(act, ANYTIME)
+        for moment in (UPSTREAM, ANSWERING, ANSWERED, ANYTIME):
+            yield Cycle(act, moment)
     yield Cycle("two steps", "execution.before_send", 2)
     yield Cycle("two steps", "audit.after_commit", 3)
     yield Cycle("several", "execution.before_finished", 3)
-    for point in (*APPROVAL_POINTS, *RUN_POINTS, UPSTREAM, ANYTIME):
+    for point in (*APPROVAL_POINTS, *RUN_POINTS, UPSTREAM, ANSWERING, ANSWERED, ANYTIME):
         yield Cycle("approval", point)
     for count in (1, 2, 3, 4):
         for point in AUDIT_POINTS:
@@ -68,6 +76,9 @@ def plan() -> Iterator[Cycle]:
         yield Cycle("secret", point)
     for point in STORE_POINTS:
         yield Cycle("install", point)
+    for point in AUDIT_POINTS:
+        for count in (1, 2, 3):
+            yield Cycle("several", point, count, again=True)
 
 
 class Lives:
@@ -83,10 +94,11 @@ class Lives:
         self.kills = 0
         self._serial = 0
         self._session = ("", "")
+        self._ledger = Ledger()
 
-    def begin(self) -> None:
+    def begin(self, **environment: str) -> None:
         """Set the home up."""
-        self._start(first=True)
+        self._start(**environment)
         self.world.set_up()
         self._session = self.world.session()
         self.world.add_action("post")
@@ -94,53 +106,80 @@ class Lives:
         self.world.add_action("approval", approval=True)
         self._two_steps()
 
+    def rehearse(self) -> set[str]:
+        """Do everything once without being killed, and return the fault points that were passed."""
+        self.begin(AILERON_FAULT_LOG=str(self.log))
+        for act in ("post", "get", "two steps", "approval", "secret", "install"):
+            self._serial += 1
+            for work in self._acts(act, [f"/k/{self._serial}/0"]):
+                assert work().is_success, f"{act} does not work even in peace"
+        return set(self.log.read_text().split())
+
     def live(self, cycle: Cycle) -> None:
         """Act, die, come back, and insist on the promises."""
         self._serial += 1
         self.upstream.forget()
-        slow = cycle.point == UPSTREAM
         paths = [f"/k/{self._serial}/{number}" for number in range(4 if cycle.act == "several" else 1)]
-        if slow:
-            for path in paths:
+        for path in paths:
+            if cycle.point == UPSTREAM or cycle.again:
                 self.upstream.behave(path, delay=30)
-        if cycle.point in ALL_POINTS:
+            elif cycle.point == ANSWERING:
+                self.upstream.behave(path, json={"long": "answer"}, drip=5)
+        if cycle.point not in MOMENTS and not cycle.again:
             self.armed.write_text(f"{cycle.point}:{cycle.count}")
-        with ThreadPoolExecutor(6) as pool:
-            acting = [pool.submit(_quietly, act) for act in self._acts(cycle.act, paths)]
-            if slow:
-                self.upstream.wait_for(1, path=paths[0])
-                self.world.kill()
-            elif cycle.point == ANYTIME:
-                time.sleep(self.random.random() * 0.06)
-                self.world.kill()
-            answers = [future.result() for future in acting]
-            if self.world.process is not None:
-                assert self.world.wait_dead(10) == -9, f"{cycle}: the fault point was not reached"
-        self.kills += 1
-        self.armed.unlink(missing_ok=True)
+        answers = self._act_and_die(cycle, paths)
         seen = {path: len(self.upstream.seen(path)) for path in paths}
         for path in paths:
             self.upstream.behave(path)
+        if cycle.again:
+            self._die_coming_back(cycle)
         self._start()
         self.world.unlock()
         if cycle.act == "approval":
             self._finish_approvals()
         self._insist(cycle, paths, seen, answers)
 
-    def _start(self, *, first: bool = False) -> None:
-        environment = {"AILERON_FAULT_FILE": str(self.armed)}
-        self.world.start(**environment, **({"AILERON_FAULT_LOG": str(self.log)} if first else {}))
+    def _act_and_die(self, cycle: Cycle, paths: list[str]) -> list[httpx.Response | Exception]:
+        with ThreadPoolExecutor(6) as pool:
+            acting = [pool.submit(_quietly, act) for act in self._acts(cycle.act, paths)]
+            if cycle.again:
+                for path in paths:
+                    self.upstream.wait_for(1, path=path)
+                self.world.kill()
+            elif cycle.point == ANYTIME:
+                time.sleep(self.random.random() * ANYTIME_SECONDS)
+                self.world.kill()
+            elif cycle.point in MOMENTS:
+                self.upstream.wait_for(1, path=paths[0])
+                self.world.kill()
+            answers = [future.result() for future in acting]
+            if self.world.process is not None:
+                assert self.world.wait_dead(10) == -9, f"{cycle}: the fault point was not reached: {answers}"
+        self.kills += 1
+        self.armed.unlink(missing_ok=True)
+        return answers
+
+    def _die_coming_back(self, cycle: Cycle) -> None:
+        self.armed.write_text(f"{cycle.point}:{cycle.count}")
+        self.world.process = self.world.spawn(AILERON_FAULT_FILE=str(self.armed))
+        assert self.world.wait_dead(30) == -9, (
+            f"{cycle}: the fault point was not reached: {self.world.output()[-2000:]}"
+        )
+        self.kills += 1
+        self.armed.unlink()
+
+    def _start(self, **environment: str) -> None:
+        self.world.start(AILERON_FAULT_FILE=str(self.armed), **environment)
 
     def _acts(self, act: str, paths: list[str]) -> list[Callable[[], httpx.Response]]:
         if act == "approval":
             return [lambda: self._ask_and_approve(paths[0])]
         if act == "secret":
-            body = {"name": f"secret-{self._serial}", "value": "v" * self._serial}
-            return [lambda: self.world.control("PUT", "/v1/secrets", body)]
+            return [self._keep_secret]
         if act == "install":
             return [self._install_anew]
         action = {"two steps": "two-steps", "several": "post"}.get(act, act)
-        return [lambda path=path: self._run(action, path) for path in paths]
+        return [partial(self._run, action, path) for path in paths]
 
     def _run(self, action: str, path: str) -> httpx.Response:
         arguments = {"url": f"{self.world.upstream}{path}"} | ({} if action == "get" else {"body": '{"n":1}'})
@@ -149,63 +188,77 @@ class Lives:
     def _ask_and_approve(self, path: str) -> httpx.Response:
         asked = self._run("approval", path)
         approval = asked.json()["approval_id"]
-        self.world.control("POST", f"/v1/approvals/{approval}/approve", {})
+        self._ledger.said(approval, {"pending", "approved", "running", *FINAL})
+        if self.world.control("POST", f"/v1/approvals/{approval}/approve", {}).is_success:
+            self._ledger.said(approval, {"approved", "running", *FINAL})
         return self.world.agent(
             "GET", f"/v1/action-approvals/{approval}/result?wait=20", token=self._session[1], timeout=30
         )
 
+    def _keep_secret(self) -> httpx.Response:
+        name = f"secret-{self._serial}"
+        answer = self.world.control("PUT", "/v1/secrets", {"name": name, "value": "v" * self._serial})
+        if answer.is_success:
+            self._ledger.secrets.add(name)
+        return answer
+
     def _install_anew(self) -> httpx.Response:
         pinned = self.world.hashes["wellbehaved"]
         try:
-            self.world.install("wellbehaved", version=f"1.0.{self._serial}")
+            self._ledger.connectors.add(self.world.install("wellbehaved", version=f"1.0.{self._serial}"))
         finally:
             self.world.hashes["wellbehaved"] = pinned
         return self.world.control("GET", "/v1/connectors")
 
     def _finish_approvals(self) -> None:
         """Approve what is still pending, and wait until nothing is open."""
+        self._ledger.check_approvals(self._approvals(), "right after the start")
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            states = {a["id"]: a["state"] for a in self.world.ok("GET", "/v1/approvals?limit=1000")["items"]}
+            states = self._approvals()
             for approval, state in states.items():
                 if state == "pending":
                     self.world.ok("POST", f"/v1/approvals/{approval}/approve", {})
-            if not {"pending", "approved", "running"} & set(states.values()):
+            if set(states.values()) <= FINAL:
                 return
             time.sleep(0.02)
         raise AssertionError(f"approvals stay open: {states}")
 
-    def _insist(self, cycle: Cycle, paths: list[str], seen: dict[str, int], answers: list[Any]) -> None:
+    def _approvals(self) -> dict[str, str]:
+        return {a["id"]: a["state"] for a in self.world.ok("GET", "/v1/approvals?limit=1000")["items"]}
+
+    def _insist(
+        self,
+        cycle: Cycle,
+        paths: list[str],
+        seen: dict[str, int],
+        answers: list[httpx.Response | Exception],
+    ) -> None:
         report = self.world.verify()
         assert report["ok"], f"{cycle}: {report['problems']}"
-        events = self.world.events()
-        started = {e["payload"]["aileron.execution.id"]: e for e in events if e["type"] == "execution.started"}
-        ended: dict[str, list[dict[str, Any]]] = {}
-        for event in events:
-            if event["type"] in {"execution.succeeded", "execution.failed", "execution.unknown"}:
-                ended.setdefault(event["payload"]["aileron.execution.id"], []).append(event)
-        assert set(started) == set(ended), f"{cycle}: an execution without an end, or an end without a beginning"
-        assert all(len(ends) == 1 for ends in ended.values()), f"{cycle}: an execution ended twice"
-        spent = [e["payload"]["aileron.approval.id"] for e in started.values() if "aileron.approval.id" in e["payload"]]
-        assert len(spent) == len(set(spent)), f"{cycle}: an approval was spent twice"
         assert self._open_executions() == 0, f"{cycle}: an execution was left open"
+        ledger = self._ledger
+        ledger.take(self.world.events(after_seq=ledger.seq), cycle)
+        if cycle.act == "approval":
+            ledger.check_approvals(self._approvals(), cycle)
+            ledger.check_outcomes(self._approvals(), cycle)
+        if cycle.act == "secret":
+            kept = {item["name"] for item in self.world.ok("GET", "/v1/secrets")["items"]}
+            assert ledger.secrets <= kept, f"{cycle}: a secret that was kept is gone"
+        if cycle.act == "install":
+            held = {item["hash"] for item in self.world.ok("GET", "/v1/connectors")["items"]}
+            assert ledger.connectors <= held, f"{cycle}: a connector that was installed is gone"
         for path in paths:
-            mine = [key for key, e in started.items() if path in str(e["payload"]["aileron.action.arguments"])]
-            total = len(self.upstream.seen(path))
-            posted = len([r for r in self.upstream.seen(path) if r.method == "POST"])
+            arrived = self.upstream.seen(path)
+            posted = len([request for request in arrived if request.method == "POST"])
             assert posted <= 1, f"{cycle}: the service was asked twice"
-            if seen[path]:
-                assert mine, f"{cycle}: something left before its beginning was written down"
-            for execution in mine:
-                end = ended[execution][0]
-                if end["type"] == "execution.failed" and cycle.act != "get":
-                    assert posted == 0, f"{cycle}: what reached the service is reported as failed: {end['payload']}"
-                if end["type"] == "execution.succeeded":
-                    assert total >= 1, f"{cycle}: a success without a request"
+            # No run is taken up again after a restart, so that even what may be repeated is not.
+            assert len(arrived) - posted <= 1, f"{cycle}: a read was sent twice"
+            ledger.check_path(path, posted=posted, arrived=len(arrived), before_restart=seen[path], cycle=cycle)
         for answer in answers:
             if isinstance(answer, httpx.Response) and answer.status_code == 200 and "audit_id" in answer.json():
-                audit_id = answer.json()["audit_id"]
-                assert audit_id is None or any(e["id"] == audit_id for e in events), f"{cycle}: an answer was not kept"
+                ledger.check_answer(answer.json(), cycle)
+        assert "Traceback" not in self.world.output(), f"{cycle}: {self.world.output()[-3000:]}"
 
     def _open_executions(self) -> int:
         with contextlib.closing(sqlite3.connect(self.world.home / "aileron.db")) as connection:

@@ -1,11 +1,15 @@
 """Settings: where they come from, and what is said of one that is not known."""
 
+import contextlib
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daemon.lifecycle.home import Home
-from daemon.settings import SettingsError, load_settings
+from daemon.settings import OTHER_VARIABLES, SettingsError, load_settings, setting_paths
 from daemon.settings_reference import reference
 
 
@@ -57,14 +61,85 @@ def test_a_wrong_line_is_named_with_what_would_be_right(tmp_path: Path, text: st
     assert words in str(caught.value)
 
 
-def test_a_file_that_is_not_toml_is_said_to_be_none(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="It is not TOML"):
-        load(tmp_path, "[audit\n")
+def test_a_file_that_is_not_toml_names_the_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"config\.toml:2: This is not valid TOML"):
+        load(tmp_path, "# mine\n[audit\n")
 
 
-def test_a_variable_that_is_no_setting_names_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="Did you mean AILERON_AUDIT__CHECKPOINT_EVERY"):
-        load(tmp_path, "", AILERON_AUDIT__CHECKPOINT_EVRY="5")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("AILERON_AUDIT__CHECKPOINT_EVRY", "Did you mean AILERON_AUDIT__CHECKPOINT_EVERY"),
+        ("AILERON_LOG_LEVEL", "Did you mean AILERON_DAEMON__LOG_LEVEL"),
+        ("AILERON_audit__checkpoint_every", "is no setting"),
+    ],
+)
+def test_a_variable_that_is_no_setting_names_the_nearest(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as caught:
+        load(tmp_path, "", **{name: "5"})
+    assert f"{name} is no setting" in str(caught.value)
+
+
+def test_a_variable_with_a_wrong_value_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"the variable AILERON_LIMITS__WASM_THREADS: limits\.wasm_threads does"):
+        load(tmp_path, "[limits]\nwasm_threads = 5\n", AILERON_LIMITS__WASM_THREADS="none")
+
+
+def test_only_the_given_environment_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AILERON_AUDIT__CHECKPOINT_EVERY", "7")
+    assert load_settings(Home(tmp_path), {}).audit.checkpoint_every == 1000
+    assert load_settings(Home(tmp_path), {"AILERON_AUDIT__CHECKPOINT_EVERY": "8"}).audit.checkpoint_every == 8
+
+
+def test_variables_that_are_no_settings_are_left_alone(tmp_path: Path) -> None:
+    load(tmp_path, "", **dict.fromkeys(OTHER_VARIABLES, "x"), PATH="/bin", aileron_nothing="x")
+
+
+def test_rules_come_from_one_variable_as_json(tmp_path: Path) -> None:
+    rules = '{"ship-update": {"decision": "allow", "reason": "the pipeline"}}'
+    settings = load_settings(Home(tmp_path), {"AILERON_APPROVALS__RULES": rules})
+    assert settings.approvals.rules["ship-update"].decision == "allow"
+    for broken, words in [
+        ("{", "the variable AILERON_APPROVALS__RULES: It is not JSON"),
+        ('{"ship-update": {"decision": "allow"}}', "the variable AILERON_APPROVALS__RULES: .*an allow needs a reason"),
+    ]:
+        with pytest.raises(SettingsError, match=words):
+            load_settings(Home(tmp_path), {"AILERON_APPROVALS__RULES": broken})
+
+
+def test_a_rule_for_what_can_be_no_action_is_refused(tmp_path: Path) -> None:
+    # Ignored, a "deny" with a slip in its name would be an "allow".
+    with pytest.raises(SettingsError, match=r"config\.toml:2: .*not the name of an action"):
+        load(tmp_path, '\n[approvals.rules.ship_update]\ndecision = "deny"\n')
+
+
+def test_a_file_of_authorities_must_be_there_and_have_its_full_path(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    settings = load_settings(Home(tmp_path), {"AILERON_NETWORK__EXTRA_CA_FILE": str(tmp_path / "ca.pem")})
+    assert settings.network.extra_ca_file == tmp_path / "ca.pem"
+    for value, words in [("ca.pem", "not a full path"), (str(tmp_path / "none.pem"), "not a file that can be read")]:
+        with pytest.raises(SettingsError, match=words):
+            load(tmp_path, f'[network]\nextra_ca_file = "{value}"\n')
+
+
+@given(st.text(max_size=200))
+def test_whatever_the_file_holds_the_answer_is_settings_or_a_settings_error(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(SettingsError):
+        path = Path(folder, "config.toml")
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        assert load_settings(Home(Path(folder)), {})
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([".".join(path) for path in setting_paths()]),
+        st.sampled_from(["0", "-1", '"x"', "true", "[]", "{}", "[1]", "1.5", '"0"', "2020-01-01", "nan", '"5s"']),
+    )
+)
+def test_whatever_a_setting_is_set_to_the_answer_is_settings_or_a_settings_error(wanted: dict[str, str]) -> None:
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(SettingsError):
+        Path(folder, "config.toml").write_text("".join(f"{name} = {value}\n" for name, value in wanted.items()))
+        assert load_settings(Home(Path(folder)), {})
 
 
 def test_the_documentation_is_what_the_model_says() -> None:
