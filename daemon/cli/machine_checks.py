@@ -61,8 +61,8 @@ def _clock(home: Home) -> Check:
 def _old_daemon(home: Home) -> Iterator[Check]:
     try:
         found = read_discovery(home.discovery_path)
-    except DiscoveryError:
-        return  # said by the check of the discovery file
+    except (DiscoveryError, OSError):
+        return  # said by the checks of the home and of the discovery file
     if found is not None and found.version != VERSION:
         yield _check(
             "daemon version",
