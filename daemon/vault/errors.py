@@ -23,7 +23,7 @@ from typing import Any
 from daemon.core.failures import Boundary, Failure, FailureClass
 
 UNLOCK_COMMAND = "aileron vault unlock"
-CREATE_COMMAND = "aileron vault create"
+CREATE_COMMAND = "aileron vault init"
 
 
 class VaultError(Failure):

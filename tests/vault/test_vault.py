@@ -37,7 +37,7 @@ async def test_a_vault_goes_from_absent_to_unlocked_to_locked_and_back(new_vault
     vault = new_vault()
     assert vault.state == "absent"
     assert vault.list() == ()
-    with pytest.raises(VaultAbsent, match="aileron vault create"):
+    with pytest.raises(VaultAbsent, match="aileron vault init"):
         await vault.unlock(PASSPHRASE)
     with pytest.raises(VaultAbsent):
         vault.get("a")
@@ -356,19 +356,6 @@ async def test_a_value_is_nowhere_in_the_file_or_in_a_representation(vault: Vaul
             assert form not in repr(shown)
             assert form not in str(shown)
     assert PASSPHRASE.encode() not in raw
-
-
-async def test_reading_a_value_takes_microseconds(vault: Vault) -> None:
-    await vault.put("a", kind="secret", value=b"x" * 40)
-    best = min(_microseconds(lambda: vault.get("a")) for _ in range(20))
-    assert best < 30
-
-
-def _microseconds(call: Callable[[], object], times: int = 300) -> float:
-    started = time.perf_counter()
-    for _ in range(times):
-        call()
-    return (time.perf_counter() - started) / times * 1e6
 
 
 class VaultMachine(RuleBasedStateMachine):
