@@ -121,11 +121,11 @@ def test_a_body_of_a_mebibyte_is_scrubbed_fast() -> None:
     body = body[: 1 << 20]
     started = time.perf_counter()
     assert scrubber.scrub_bytes(body) is body
-    assert time.perf_counter() - started < 0.25  # about 10 ms; the bound is for a busy machine
+    assert time.perf_counter() - started < 20  # about 10 ms; a search that runs away takes minutes
 
 
 def test_a_long_run_of_backslashes_does_not_slow_the_search() -> None:
     scrubber = Scrubber(["a\\\\\\\\b\\\\c"])
     started = time.perf_counter()
     scrubber.scrub("a" + "\\" * 20_000)
-    assert time.perf_counter() - started < 1.0
+    assert time.perf_counter() - started < 20  # a search that runs away takes minutes
