@@ -1,5 +1,6 @@
 """Row A2: one act of damage is one problem, of the right kind, at the right event; and no mix of them goes unseen."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -50,13 +51,18 @@ class Written:
         return verify(path, public_keys=self.signer.public_keys()).problems
 
 
-async def _write(folder: Path) -> tuple[Path, CheckpointSigner]:
+def _write(folder: Path) -> tuple[Path, CheckpointSigner]:
     folder.mkdir()
+    path, signer = asyncio.run(_fill(folder))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path, signer
+
+
+async def _fill(folder: Path) -> tuple[Path, CheckpointSigner]:
     async with open_room(folder, checkpoint_every=SIGNED_EVERY) as room:
         for number in range(EVENTS):
             await room.log.append(an_event(number))
-    with closing(sqlite3.connect(room.path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return room.path, room.signer
 
 
@@ -66,10 +72,10 @@ def _rows(path: Path) -> Rows:
 
 
 @pytest.fixture(scope="module")
-async def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """Offer two logs, to be damaged in copies."""
     folder = tmp_path_factory.mktemp("logs")
-    (mine, signer), (other, _) = await _write(folder / "mine"), await _write(folder / "other")
+    (mine, signer), (other, _) = _write(folder / "mine"), _write(folder / "other")
     return Written(mine.read_bytes(), _rows(mine), _rows(other), signer)
 
 
