@@ -231,9 +231,7 @@ def _run_effects(
     return values, found
 
 
-def _doubles(
-    connection: Connection, group: Sequence[Entry], offered: set[str], *, before: int
-) -> dict[int, Exception]:
+def _doubles(connection: Connection, group: Sequence[Entry], offered: set[str], *, before: int) -> dict[int, Exception]:
     """Return the entries with an id that is in the log already, or earlier in the same group."""
     ids = sorted(offered)
     taken: set[str] = set()
