@@ -99,7 +99,7 @@ def test_the_database_of_another_program_is_refused_and_left_alone(path: Path, b
 
 
 @pytest.fixture
-def next_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bool]]:
+def next_step(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     """Let the program know one migration more than it has; it fails half-way while told to."""
     behaviour = {"fails": False}
 
@@ -123,17 +123,15 @@ def next_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bool]]:
         yield Script(NextStep, "0002", "0002_next.py")  # type: ignore[arg-type]
 
     monkeypatch.setattr(ScriptDirectory, "_load_revisions", with_one_more)
-    yield behaviour
+    return behaviour
 
 
 @pytest.fixture
 def old(path: Path, backups: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Offer a database of the program as it was, with something in it."""
     migrate(path, backups=backups, now_ms=1)
-    sql(
-        path,
-        "INSERT INTO sessions (id, kind, label, created_ms, expires_ms, capabilities) VALUES ('s', 'api', 'x', 1, 2, '')",
-    )
+    columns = "id, kind, label, created_ms, expires_ms, capabilities"
+    sql(path, f"INSERT INTO sessions ({columns}) VALUES ('s', 'api', 'x', 1, 2, '')")
     return path
 
 
