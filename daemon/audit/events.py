@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 GENESIS = "0" * 64
@@ -70,8 +71,11 @@ def chain_hash(  # the order of the parameters is the order of the table's colum
 
 def checked_field(text: str | None, *, name: str) -> str | None:
     """Refuse a field that would make the hashed text ambiguous: fields are lines, and `-` stands for none."""
-    if text is None:
-        return None
-    if text in NEVER_STORED or len(text) > _MAX_FIELD or not text.isprintable():
+    if text is not None and not _is_line(text):
         raise ValueError(f"{text[:60]!r} cannot be the {name} of an audit event")
     return text
+
+
+@lru_cache(maxsize=1024)  # the same few types, actors, sessions and actions come again with every event
+def _is_line(text: str) -> bool:
+    return text not in NEVER_STORED and len(text) <= _MAX_FIELD and text.isprintable()

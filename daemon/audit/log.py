@@ -35,8 +35,10 @@ class AuditStatus:
     checkpoint_seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
+    """A caller who waits. If it is cancelled its future is, and nobody tells it the answer; the entry stands."""
+
     entry: Entry
     done: "asyncio.Future[Appended[Any]]"
     loop: asyncio.AbstractEventLoop
@@ -92,7 +94,7 @@ class AuditLog:
         stops waiting; what it asked for is written all the same.
         """
         entry = Entry(tuple(map(self._prepare, events)), effect)
-        return await asyncio.shield(self._submit(entry))
+        return await self._submit(entry)
 
     def status(self) -> AuditStatus:
         """Say whether the log can be written."""
@@ -108,7 +110,7 @@ class AuditLog:
 
     async def checkpoint(self) -> None:
         """Sign the head as it is now."""
-        await asyncio.shield(self._submit(Entry(checkpoint=True)))
+        await self._submit(Entry(checkpoint=True))
 
     async def close(self) -> None:
         """Write what is waiting, sign the head, and end the writer."""

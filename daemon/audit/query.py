@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from daemon.db.tables import audit_events
 
 _C = audit_events.c
+_TIMED = audit_events.alias("timed").c
 _STREAM_ROWS = 500
 
 
@@ -78,10 +79,15 @@ def _conditions(wanted: EventFilter) -> list[ColumnElement[bool]]:
         conditions.append(_C.seq > wanted.after_seq)
     if wanted.before_seq is not None:
         conditions.append(_C.seq < wanted.before_seq)
+    # Order is by number, and times need not ascend with it (clocks are set back). The first and the last number of a
+    # time come out of the index alone; between them the time itself is compared. The zero keeps SQLite from looking
+    # for the smallest number in the table's own order, row by row.
     if wanted.since is not None:
-        conditions.append(_C.time >= wanted.since)
+        first = select(func.min(_TIMED.seq + 0)).where(_TIMED.time >= wanted.since).scalar_subquery()
+        conditions += [_C.seq >= first, _C.time >= wanted.since]
     if wanted.until is not None:
-        conditions.append(_C.time < wanted.until)
+        last = select(func.max(_TIMED.seq + 0)).where(_TIMED.time < wanted.until).scalar_subquery()
+        conditions += [_C.seq <= last, _C.time < wanted.until]
     if wanted.type is not None and wanted.type.endswith(".*"):
         family = wanted.type[:-1]
         # A range, not LIKE: it uses the index on every database. "/" is the character after ".".

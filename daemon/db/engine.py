@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 _BUSY_MS = 5_000
 _PRAGMAS = (
@@ -20,7 +20,12 @@ _PRAGMAS = (
 def open_engine(path: Path) -> Engine:
     """Return an engine on the database file, which only its owner can read."""
     _make_private(path)
-    engine = create_engine(f"sqlite:///{path}", pool_size=8, max_overflow=4, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),  # not as text: a path may hold what a URL gives a meaning
+        pool_size=8,
+        max_overflow=4,
+        connect_args={"check_same_thread": False},
+    )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

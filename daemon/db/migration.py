@@ -133,7 +133,8 @@ def _back_up(path: Path, backups: Path, *, revision: str, now_ms: int) -> Path:
             source.backup(copy)
     except (OSError, sqlite3.Error) as problem:
         # Half a copy must not be taken for one, and not push out a whole one.
-        target.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            target.unlink(missing_ok=True)
         raise DatabaseError(
             f"{path} has to be upgraded, and no copy of it could be made first in {backups} ({problem}). "
             "The database was left as it is; make room and start again."

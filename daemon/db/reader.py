@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -18,10 +18,14 @@ class Reader:
     def __init__(self, engine: Engine, *, threads: int = 2) -> None:
         self._engine = engine
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="db-read")
+        self._running: set[Future[Any]] = set()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return what the work returns."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+        running = self._threads.submit(self._run, work)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(running)
 
     def connect(self) -> AbstractContextManager[Connection]:
         """Open a connection for work that runs on one of our threads."""
@@ -46,7 +50,9 @@ class Reader:
 
     async def close(self) -> None:
         """Wait for the reads under way and end the threads."""
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        self._threads.shutdown(wait=False)  # takes no more; the wait that follows does not hold up the loop
+        running = [asyncio.wrap_future(one) for one in tuple(self._running)]
+        await asyncio.gather(*running, return_exceptions=True)
 
     def _run(self, work: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection:

@@ -10,6 +10,7 @@ SUPPORTED = ("linux", "darwin")
 _PROCESSES = Path("/proc")
 _BOOT = _PROCESSES / "sys" / "kernel" / "random" / "boot_id"
 _OPEN_FILES = 65_536
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "drvfs", "afs", "ceph", "glusterfs"})
 
 
 def is_supported() -> bool:
@@ -42,6 +43,22 @@ def _identity_from_proc(pid: int) -> str | None:
     with contextlib.suppress(OSError):
         boot = _BOOT.read_text().strip()
     return f"{boot}:{started}"
+
+
+def network_filesystem(path: Path, *, mounts: Path = _PROCESSES / "self" / "mounts") -> str | None:
+    """Return the kind of network file system a path lies on, or None if it is on none, or if that cannot be told."""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return None
+    place = path.resolve()
+    # Of mounts at the same place the last one covers the others.
+    best, kind = Path("/"), ""
+    for _, where, mounted, *_ in (line.split(" ") for line in lines):
+        point = Path(where.replace("\\040", " "))
+        if place.is_relative_to(point) and point.is_relative_to(best):
+            best, kind = point, mounted
+    return kind if kind in _NETWORK or kind.startswith("fuse.") else None
 
 
 def bound_process() -> None:

@@ -1,9 +1,7 @@
 """What the doctor says of the machine around an installation."""
 
-import os
 import socket
 import threading
-import time
 from pathlib import Path
 
 from daemon.cli.machine_checks import machine_checks
@@ -12,15 +10,6 @@ from daemon.lifecycle.home import Home
 
 def found(folder: Path, docker: Path) -> dict[str, dict[str, str]]:
     return {check["name"]: check for check in machine_checks(Home(folder), docker=docker)}
-
-
-def test_a_clock_that_went_back_is_a_failure(tmp_path: Path) -> None:
-    database = tmp_path / "aileron.db"
-    database.touch()
-    assert found(tmp_path, tmp_path / "none")["clock"]["status"] == "ok"
-    later = time.time_ns() + 7200 * 10**9
-    os.utime(database, ns=(later, later))
-    assert found(tmp_path, tmp_path / "none")["clock"]["status"] == "failed"
 
 
 def test_a_missing_engine_is_a_warning_and_an_answering_one_is_fine(tmp_path: Path) -> None:

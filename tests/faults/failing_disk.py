@@ -8,10 +8,12 @@ import tempfile
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("failing_disk.c")
+WORDS = ("ENOSPC", "EIO", "EIO-SYNC")
+"""What a disk can be told to fail with; the C file says what each means."""
 
 
 class FailingDisk:
-    """Makes writes of matching files fail while it is set to an errno."""
+    """Makes writes of matching files fail while it is told to."""
 
     def __init__(self, folder: Path, *, match: str) -> None:
         self._control = folder / "failing-disk"
@@ -25,13 +27,23 @@ class FailingDisk:
             "FAILING_DISK_CONTROL": str(self._control),
         }
 
-    def fail(self, errno_name: str) -> None:
-        """Let every write fail from now on."""
-        self._control.write_text(errno_name)
+    def fail(self, word: str) -> None:
+        """Let every write fail from now on, or every sync."""
+        self._say(word)
+
+    def stall(self) -> None:
+        """Let no sync return from now on."""
+        self._say("STALL-SYNC")
 
     def recover(self) -> None:
         """Let writes work again."""
         self._control.unlink(missing_ok=True)
+
+    def _say(self, word: str) -> None:
+        # In one move: the library must not read half a word.
+        new = self._control.with_suffix(".new")
+        new.write_text(word)
+        new.replace(self._control)
 
 
 def _library() -> Path:
