@@ -1,0 +1,1 @@
+"""How each agent is started: pure functions from a LaunchContext to a LaunchPlan."""
