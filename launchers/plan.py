@@ -1,4 +1,4 @@
-"""What a launcher is given, and what it answers: values without behaviour, so that a plan can be read before it is carried out."""
+"""What a launcher is given, and what it answers: values, so that a plan can be read before it is carried out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
