@@ -15,12 +15,12 @@ from daemon.core.failures import Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.core.visible import visible
 from daemon.db import tables
+from daemon.db.statements import HotStatement
 
 _OPEN = tables.open_executions
-# Built once: a statement that is built anew for each run costs more than its execution.
-_INSERT = insert(_OPEN)
+_INSERT = HotStatement(insert(_OPEN))
+_CLOSE = HotStatement(delete(_OPEN).where(_OPEN.c.id == bindparam("execution")))
 _MAX_NAME = 200
-_CLOSE = delete(_OPEN).where(_OPEN.c.id == bindparam("execution"))
 
 
 class ExecutionJournal:
@@ -55,7 +55,7 @@ class ExecutionJournal:
         def store(conn: Connection) -> None:
             if spend is not None:
                 spend(conn)
-            conn.execute(_INSERT, row)
+            _INSERT.run(conn, row)
 
         payload: dict[str, Any] = {
             "aileron.execution.id": execution,
@@ -177,7 +177,7 @@ class ExecutionJournal:
 
 def _closing(execution: str, settle: Callable[[Connection], None] | None) -> Callable[[Connection], None]:
     def close(conn: Connection) -> None:
-        conn.execute(_CLOSE, {"execution": execution})
+        _CLOSE.run(conn, {"execution": execution})
         if settle is not None:
             settle(conn)
 

@@ -14,10 +14,11 @@ from daemon.audit.signing import CheckpointSigner
 from daemon.core.clock import Clock, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.faults import FaultPoints
+from daemon.db.statements import HotStatement
 from daemon.db.tables import audit_checkpoints, audit_events
 
 T = TypeVar("T")
-_COLUMNS = [column.name for column in audit_events.columns]
+_INSERT = HotStatement(insert(audit_events), [column.name for column in audit_events.columns])
 _ASKED_AT_ONCE = 500
 
 # What the database says about a statement, not about itself: the fault of an effect, not of the disk.
@@ -78,7 +79,6 @@ class GroupCommit:
         self._signer = signer
         self._checkpoint_every = checkpoint_every
         self._faults = faults
-        self._insert = str(insert(audit_events).compile(engine, column_keys=_COLUMNS))
         self._connection: Connection | None = None
         self.reason: str | None = None
         try:
@@ -176,7 +176,7 @@ class GroupCommit:
 
     def _store(self, connection: Connection, group: Sequence[Entry], rows: list[tuple[Any, ...]]) -> None:
         try:
-            connection.exec_driver_sql(self._insert, rows)
+            _INSERT.run_rows(connection, rows)
         except IntegrityError:
             doubles = _doubles(connection, group, {row[1] for row in rows}, before=rows[0][0])
             if not doubles:

@@ -48,4 +48,5 @@ def _prepare(connection: sqlite3.Connection, _: Any) -> None:
 def _begin(connection: Connection) -> None:
     # Only the writer asks for the write lock; readers see a snapshot and wait for nobody.
     mode = "IMMEDIATE" if connection.get_execution_options().get("aileron_writes") else "DEFERRED"
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute(f"BEGIN {mode}")

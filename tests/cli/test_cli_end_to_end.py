@@ -18,7 +18,11 @@ from connectors.build import build
 from tests.services.upstream import UpstreamProcess
 from tests.world import API_KEY, PASSPHRASE, ROOT, WELLBEHAVED, World
 
-_RUN = "from daemon.cli.main import main; main()"
+_RUN = (
+    # A shell that starts the tests in the background makes them ignore Ctrl-C, and children inherit that.
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from daemon.cli.main import main; main()"
+)
 
 
 class Shell:
