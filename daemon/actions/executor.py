@@ -139,7 +139,7 @@ class Executor:
         execution = self._ids.new(IdPrefix.EXECUTION)
         # The start is written while the connector computes; nothing leaves before it is on disk (see _before_send).
         started = self._tasks.start(self._begin(prepared, execution, unattended=unattended), name=f"begin {execution}")
-        await asyncio.sleep(0)  # lets it get as far as the writer's thread, before this one begins to compute
+
         steps: list[dict[str, Any]] = []
         try:
             result = await self._run_steps(prepared, execution, steps, started)

@@ -8,7 +8,8 @@ from daemon.connectors.answers import AnswerError, ReportedError, read_error, re
 from daemon.connectors.http.client import OutboundHttp
 from daemon.connectors.http.mediator import CallContext
 from daemon.connectors.http.records import AttemptRecord, InjectedHeader
-from daemon.connectors.sealing import Redact, Resolved, Seal
+from daemon.connectors.http.scrub import Scrubber
+from daemon.connectors.sealing import Redact, Resolved, Scrubbers, Seal
 from daemon.connectors.wasm.errors import (
     ConnectorCancelled,
     ConnectorCrash,
@@ -100,12 +101,14 @@ class CallRunner:
         self._log = log
         self._redact = redact
         self._note_denials = note_denials
+        self._scrubbers = Scrubbers()
 
     async def run(self, ready: ReadyCall) -> ConnectorResult:
         """Run the operation once; it is single requests, in the HTTP layer, that may be sent again."""
         deadline = self._clock.monotonic() + min(ready.call.seconds, ready.manifest.limits.time_seconds)
-        seal = Seal(ready.credential, redact=self._redact)
-        context = self._context(ready, deadline)
+        scrubber = None if ready.credential is None else self._scrubbers.of(ready.credential)
+        seal = Seal(scrubber, redact=self._redact)
+        context = self._context(ready, scrubber, deadline)
         try:
             value = await self._run_once(ready, context, seal, deadline)
         except Failure as failure:
@@ -118,10 +121,10 @@ class CallRunner:
         binding = None if ready.credential is None else ready.credential.binding
         return ConnectorResult(value=value, attempts=tuple(seal.attempts(context.attempts)), binding=binding)
 
-    def _context(self, ready: ReadyCall, deadline: float) -> CallContext:
+    def _context(self, ready: ReadyCall, scrubber: Scrubber | None, deadline: float) -> CallContext:
         return self._http.call_context(
             manifest=ready.manifest,
-            credential=_injector(ready.manifest.credential, ready.credential),
+            credential=_injector(ready.manifest.credential, ready.credential, scrubber),
             deadline=deadline,
             op_idempotent=ready.op.idempotent,
             before_send=ready.call.before_send,
@@ -188,10 +191,12 @@ def _complete(
         failure.retriable = False
 
 
-def _injector(credential: Credential | None, resolved: Resolved | None) -> Callable[[HostPort], InjectedHeader | None]:
+def _injector(
+    credential: Credential | None, resolved: Resolved | None, scrubber: Scrubber | None
+) -> Callable[[HostPort], InjectedHeader | None]:
     if credential is None or resolved is None:
         return lambda _: None
-    header = InjectedHeader(name=resolved.header, value=resolved.value, secrets=resolved.secrets)
+    header = InjectedHeader(resolved.header, resolved.value, resolved.secrets, scrubber)
     hosts = frozenset(credential.hosts)
     return lambda host: header if host in hosts else None
 

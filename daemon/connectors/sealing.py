@@ -7,6 +7,7 @@ whether or not a request was made, and looks at what goes out, whoever put it th
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from daemon.connectors.answers import scrub_all, tidy_message
 from daemon.connectors.http.records import AttemptRecord, Denial
@@ -31,12 +32,25 @@ class Resolved(Protocol):
     def secrets(self) -> tuple[str, ...]: ...
 
 
+class Scrubbers:
+    """One scrubber for each credential, kept for as long as the credential itself is."""
+
+    def __init__(self) -> None:
+        self._made: WeakKeyDictionary[Resolved, Scrubber] = WeakKeyDictionary()
+
+    def of(self, credential: Resolved) -> Scrubber:
+        """Return the scrubber that knows a credential in all its forms."""
+        made = self._made.get(credential)
+        if made is None:
+            made = self._made[credential] = Scrubber((*credential.secrets, *secrets_of_header(credential.value)))
+        return made
+
+
 class Seal:
     """Cleans what one call lets out."""
 
-    def __init__(self, credential: Resolved | None, *, redact: Redact) -> None:
-        secrets = () if credential is None else (*credential.secrets, *secrets_of_header(credential.value))
-        self.scrub: Callable[[str], str] | None = Scrubber(secrets).scrub if secrets else None
+    def __init__(self, scrubber: Scrubber | None, *, redact: Redact) -> None:
+        self.scrub: Callable[[str], str] | None = None if scrubber is None else scrubber.scrub
         self._redact = redact
 
     def clean(self, text: str) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
-from daemon.core.ids import IdPrefix, make_id
+from daemon.core.ids import ENTROPY_BYTES, IdPrefix, make_id
+
+_DRAWN_AT_ONCE = 64
 
 Entropy = Callable[[int], bytes]
 """A source of random bytes, such as os.urandom."""
@@ -23,15 +25,20 @@ class Clock(Protocol):
 
 
 class IdSource:
-    """Makes identifiers from a clock and a source of randomness."""
+    """Makes identifiers from a clock and a source of randomness; used by one thread, the event loop's."""
 
     def __init__(self, *, clock: Clock, entropy: Entropy) -> None:
         self._clock = clock
         self._entropy = entropy
+        self._drawn = b""
 
     def new(self, prefix: IdPrefix) -> str:
         """Make a fresh identifier."""
-        return make_id(prefix, unix_ms=self._clock.now_ms(), entropy=self._entropy(10))
+        # Randomness is drawn for many identifiers at once, because each draw is a call of the system.
+        if len(self._drawn) < ENTROPY_BYTES:
+            self._drawn = self._entropy(_DRAWN_AT_ONCE * ENTROPY_BYTES)
+        random, self._drawn = self._drawn[:ENTROPY_BYTES], self._drawn[ENTROPY_BYTES:]
+        return make_id(prefix, unix_ms=self._clock.now_ms(), entropy=random)
 
 
 def rfc3339(unix_ms: int) -> str:

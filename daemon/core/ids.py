@@ -2,7 +2,8 @@
 
 import re
 from enum import StrEnum
-from uuid import UUID
+
+ENTROPY_BYTES = 10
 
 
 class IdPrefix(StrEnum):
@@ -21,12 +22,13 @@ _ID = re.compile(
 
 def make_id(prefix: IdPrefix, *, unix_ms: int, entropy: bytes) -> str:
     """Build an identifier from a time and ten random bytes."""
-    if len(entropy) != 10:
+    if len(entropy) != ENTROPY_BYTES:
         raise ValueError("an identifier takes exactly ten random bytes")
     raw = bytearray(unix_ms.to_bytes(6, "big") + entropy)
     raw[6] = 0x70 | (raw[6] & 0x0F)
     raw[8] = 0x80 | (raw[8] & 0x3F)
-    return f"{prefix.value}_{UUID(bytes=bytes(raw))}"
+    text = raw.hex()
+    return f"{prefix.value}_{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def is_id(text: str, prefix: IdPrefix) -> bool:

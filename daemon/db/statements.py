@@ -52,9 +52,12 @@ class HotStatement:
             else:
                 cursor.execute(text, values)
         except driver.Error as problem:
-            # As SQLAlchemy would have said it, without the parameters: they are the person's.
-            raise DBAPIError.instance(
-                text, None, problem, driver.Error, hide_parameters=True, dialect=connection.dialect
-            ) from problem
+            raise library_error(connection, problem, text) from problem
         finally:
             cursor.close()
+
+
+def library_error(connection: Connection, problem: Exception, statement: str) -> BaseException:
+    """Return what SQLAlchemy would have raised for an error of the driver, without the parameters of the statement."""
+    base: Any = connection.dialect.loaded_dbapi
+    return DBAPIError.instance(statement, None, problem, base.Error, hide_parameters=True, dialect=connection.dialect)

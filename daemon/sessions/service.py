@@ -152,8 +152,7 @@ class Sessions:
 
     def check_token(self, token: str) -> TokenClaims:
         """Return a token's claims if its session is still open."""
-        now = self._clock.now_ms()
-        claims = self._authority.check(token, now_ms=now)
+        claims = self._authority.check(token, now_ms=self._clock.now_ms())
         if not self.is_open(claims.session):
             raise TokenError("the token's session has ended")
         return claims

@@ -64,15 +64,19 @@ class Revocation:
     left: dict[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ResolvedCredential:
-    """A credential ready to be injected; its representation shows nothing of it."""
+    """A credential ready to be injected; its representation shows nothing of it.
+
+    It is the same object until something about it changes, and each is equal to itself alone.
+    """
 
     binding: str
     kind: str
     header: str
     value: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    expires_at_ms: int | None = None
 
 
 class Bindings:
@@ -175,9 +179,16 @@ class Bindings:
 
         Only a binding that was granted to exactly this connector, for at least the hosts the manifest names, is used.
         """
-        contents = self._vault.contents
+        contents, ready = self._vault.contents, self._vault.derived
         if contents is not self._indexed:
             self._index, self._indexed = candidates_by_connector(contents), contents
+            ready.clear()
+        resolved: ResolvedCredential | None = ready.get((connector, credential))
+        if resolved is None or self._is_over(resolved.expires_at_ms):
+            resolved = ready[connector, credential] = self._work_out(connector, credential, contents)
+        return resolved
+
+    def _work_out(self, connector: Fqn, credential: Credential, contents: Contents) -> ResolvedCredential:
         fqn, kind = str(connector), credential.kind
         if credential.inject is None:
             raise _failed(f"{fqn} does not say how its credential is to be sent.", binding=None)
@@ -201,7 +212,12 @@ class Bindings:
         if problem is not None:
             raise _failed(f"The header made of {binding.name} {problem}.", binding=binding.name)
         return ResolvedCredential(
-            binding.name, kind, credential.inject.header, header, secret_forms(value, header=header)
+            binding.name,
+            kind,
+            credential.inject.header,
+            header,
+            secret_forms(value, header=header),
+            value.expires_at_ms if isinstance(value, OAuth2Tokens) else None,
         )
 
     def _value(self, name: str, fqn: str) -> SecretValue:
@@ -209,10 +225,12 @@ class Bindings:
         command = f"aileron binding setup {fqn} --identity {name.rpartition('/')[2]} --replace"
         if value is None:
             raise _failed(f"The value of {name} is not a credential; run: {command}", binding=name)
-        expires_at_ms = value.expires_at_ms if isinstance(value, OAuth2Tokens) else None
-        if expires_at_ms is not None and expires_at_ms <= self._vault.now_ms() + EXPIRY_MARGIN_MS:
+        if isinstance(value, OAuth2Tokens) and self._is_over(value.expires_at_ms):
             raise _failed(f"The sign-in of {name} has expired; run: {command}", binding=name)
         return value
+
+    def _is_over(self, expires_at_ms: int | None) -> bool:
+        return expires_at_ms is not None and expires_at_ms <= self._vault.now_ms() + EXPIRY_MARGIN_MS
 
 
 def _check_offer(fqn: str, credential: Credential, value: SecretValue) -> None:

@@ -1,6 +1,7 @@
 """An unlocked vault in memory: its keys, what it holds, and how a file becomes one and is sealed again."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -33,12 +34,14 @@ from daemon.vault.passphrase import passphrase_bytes, wrong_passphrase_message
 class Keys:
     """The data key and what is derived from it; useless after wiping."""
 
-    __slots__ = ("_cipher", "_data_key", "_mac_key")
+    __slots__ = ("_cipher", "_data_key", "_mac_key", "derived")
 
     def __init__(self, data_key: bytearray) -> None:
         self._data_key = data_key
         self._mac_key = mac_key(data_key)
         self._cipher: AESGCM | None = AESGCM(data_key)
+        self.derived: dict[Any, Any] = {}
+        """What was worked out from values and may be kept as long as the keys are held, and no longer."""
 
     def __repr__(self) -> str:
         """Show nothing of the keys."""
@@ -68,6 +71,7 @@ class Keys:
         wipe(self._data_key)
         wipe(self._mac_key)
         self._cipher = None
+        self.derived.clear()
 
     @property
     def _live(self) -> AESGCM:

@@ -103,6 +103,11 @@ class Vault:
         return self._use().contents
 
     @property
+    def derived(self) -> dict[Any, Any]:
+        """Return where things worked out from values are kept until the vault is locked; raises VaultLocked."""
+        return self._use().keys.derived
+
+    @property
     def locks_at_ms(self) -> int | None:
         """Return when the vault will lock itself if it is not used, or None."""
         seconds = self.seconds_until_idle_lock()

@@ -20,8 +20,7 @@ from tests.world import API_KEY, PASSPHRASE, ROOT, WELLBEHAVED, World
 
 _RUN = (
     # A shell that starts the tests in the background makes them ignore Ctrl-C, and children inherit that.
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from daemon.cli.main import main; main()"
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from daemon.cli.main import main; main()"
 )
 
 

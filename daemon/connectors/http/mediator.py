@@ -293,8 +293,10 @@ class CallContext:
             injected = self._credential(host_port)
             self._injected[host_port] = injected
             if injected is not None:
+                alone = not self._secrets
                 self._secrets.update(injected.secrets, secrets_of_header(injected.value))
-                self._scrubber = Scrubber(self._secrets)
+                ready = injected.scrubber if alone else None
+                self._scrubber = Scrubber(self._secrets) if ready is None else ready
         injected = self._injected[host_port]
         if injected is None or injected.name == self._rules.credential_header:  # that one was checked at reading
             return injected

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from daemon.connectors.http.scrub import Scrubber
 from daemon.core.authority import HostPort
 
 MIB = 1 << 20
@@ -50,6 +51,8 @@ class InjectedHeader:
     name: str
     value: str
     secrets: tuple[str, ...] = ()
+    scrubber: Scrubber | None = None
+    """What removes exactly this credential, where one was made before."""
 
     def __repr__(self) -> str:
         """Name the header; never show what it carries."""
