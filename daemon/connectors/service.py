@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from daemon.audit.changes import recorded
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.connectors.answers import check_arguments
@@ -235,16 +236,14 @@ class ConnectorService:
                 details={"candidates": [entry.hash for entry in found]},
             )
         gone = found[0]
-        await self._inventory.off_loop(lambda: self._store.remove(gone.hash))
-        self._programs.pop(gone.hash, None)
-        self._loading.pop(gone.hash, None)
         name = None if gone.stored is None else str(gone.stored.manifest.name)
         payload = {"aileron.connector.hash": gone.hash, "aileron.connector.fqn": name}
         if gone.stored is not None:
             payload["aileron.connector.version"] = str(gone.stored.manifest.version)
-        await self._audit.append(
-            AuditEvent(type="connector.removed", session=session, actor=actor, connector=name, payload=payload)
-        )
+        event = AuditEvent(type="connector.removed", session=session, actor=actor, connector=name, payload=payload)
+        await recorded(self._audit, event, lambda: self._inventory.off_loop(lambda: self._store.remove(gone.hash)))
+        self._programs.pop(gone.hash, None)
+        self._loading.pop(gone.hash, None)
         return gone
 
     # Trusting

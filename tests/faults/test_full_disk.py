@@ -14,7 +14,7 @@ import httpx
 import pytest
 from faults.failing_disk import WORDS, FailingDisk
 from services.upstream import UpstreamProcess
-from world import PASSPHRASE, World
+from world import PASSPHRASE, WELLBEHAVED, World
 
 
 @pytest.fixture
@@ -135,19 +135,59 @@ def test_a_decision_that_cannot_be_written_is_not_taken(
 def test_an_approved_call_waits_for_the_disk_and_then_runs_once(
     world: World, upstream: UpstreamProcess, disk: FailingDisk, word: str
 ) -> None:
+    world.stop()
+    world.start(**disk.environment(), AILERON_LIMITS__MAX_CONCURRENT_RUNS="1")
+    world.unlock()
     approval = run(world, "/asked", "ask").json()["approval_id"]
-    world.ok("POST", "/v1/vault/lock", {})
-    world.ok("POST", f"/v1/approvals/{approval}/approve", {})
-    disk.fail(word)
-    # The unlocking cannot be written down either, and is answered so; what holds the call back now is the log.
-    assert world.control("POST", "/v1/vault/unlock", {"passphrase": PASSPHRASE}).status_code == 503
-    assert world.ok("GET", "/v1/vault")["state"] == "unlocked"
+    upstream.behave("/slow", delay=3.0)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(run, world, "/slow")  # as long as it runs, the approved call waits for its turn
+        upstream.wait_for(1, path="/slow")
+        world.ok("POST", f"/v1/approvals/{approval}/approve", {})
+        disk.fail(word)
+        assert slow.result().status_code == 503
     time.sleep(2.5)  # the dispatcher tries in vain, more than once
     assert upstream.seen("/asked") == []
     assert world.ok("GET", f"/v1/approvals/{approval}")["state"] == "approved"
     disk.recover()
     assert world.ok("GET", f"/v1/action-approvals/{approval}/result?wait=20")["status"] == "completed"
     assert len(upstream.seen("/asked")) == 1
+    assert world.verify()["ok"]
+
+
+@pytest.mark.parametrize("word", ["ENOSPC", "EIO-SYNC"])
+def test_nothing_of_the_vault_changes_unrecorded(world: World, disk: FailingDisk, word: str) -> None:
+    world.ok("PUT", "/v1/secrets", {"name": "kept", "value": "sentinel-value-1"})
+    vault = world.home / "vault.json"
+    before = vault.read_bytes()
+    disk.fail(word)
+    changes = [
+        ("PUT", "/v1/secrets", {"name": "new", "value": "sentinel-value-2"}),
+        ("DELETE", "/v1/secrets?name=kept", None),
+        ("POST", "/v1/vault/passphrase", {"old": PASSPHRASE, "new": "another passphrase"}),
+        (
+            "POST",
+            "/v1/bindings",
+            {"connector": WELLBEHAVED, "identity": "two", "value": {"type": "api_key", "key": "k" * 9}},
+        ),
+        ("POST", "/v1/actions/get/disable", {}),
+        ("DELETE", f"/v1/connectors?ref={next(iter(world.hashes.values()))}", None),
+    ]
+    for method, path, body in changes:
+        answer = world.control(method, path, body)
+        assert answer.status_code == 503, (path, answer.text)
+        assert answer.json()["error"]["class"] == "audit_unavailable"
+    assert vault.read_bytes() == before
+    # Taking power away does not wait for a disk; the answer says that it happened and that it is not on record.
+    locked = world.control("POST", "/v1/vault/lock", {})
+    assert locked.status_code == 503
+    assert "was made" in locked.json()["error"]["message"]
+    assert world.ok("GET", "/v1/vault")["state"] == "locked"
+    assert world.control("POST", "/v1/vault/unlock", {"passphrase": PASSPHRASE}).status_code == 503
+    assert world.ok("GET", "/v1/vault")["state"] == "locked"
+    disk.recover()
+    world.unlock()
+    assert run(world, "/after").status_code == 200
     assert world.verify()["ok"]
 
 

@@ -12,6 +12,7 @@ from daemon.actions.requests import RunRequest
 from daemon.api.answers import Body, RunBody, RunFinished, RunWaiting, run_answer
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
+from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
 from daemon.core.action_parser import parse_action
 from daemon.core.failures import DocumentError
@@ -64,13 +65,19 @@ def router(services: Services) -> APIRouter:
         return answer
 
     async def switch(name: str, *, enabled: bool) -> dict[str, Any]:
-        entry = catalog.set_enabled(name, enabled=enabled)
         session = await services.sessions.terminal()
-        kind = "action.enabled" if enabled else "action.disabled"
-        payload = {"aileron.action.hash": entry.hash}
-        await services.audit.append(
-            AuditEvent(type=kind, session=session.id, actor="user", action=name, payload=payload)
+        event = AuditEvent(
+            type="action.enabled" if enabled else "action.disabled",
+            session=session.id,
+            actor="user",
+            action=name,
+            payload={"aileron.action.hash": catalog.require(name).hash},
         )
+
+        async def change() -> InstalledAction:
+            return catalog.set_enabled(name, enabled=enabled)
+
+        entry = await (recorded if enabled else recorded_after)(services.audit, event, change)
         return _summary(services, entry)
 
     @routes.post("/v1/actions/{name}/enable", operation_id="action_enable")

@@ -8,11 +8,13 @@ from pydantic import Field
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
+from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
 from daemon.core.clock import rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn, FqnError
 from daemon.core.manifest import Credential
+from daemon.core.visible import visible
 from daemon.vault.bindings import BindingInfo
 from daemon.vault.values import ApiKey, Basic, OAuth2Tokens, SecretValue
 
@@ -66,17 +68,14 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
     bindings = services.bindings
 
-    async def note(kind: str, **payload: object) -> None:
+    async def event(kind: str, payload: dict[str, Any], connector: Fqn | None = None) -> AuditEvent:
         session = await services.sessions.terminal()
-        connector = payload.pop("connector", None)
-        await services.audit.append(
-            AuditEvent(
-                type=kind,
-                session=session.id,
-                actor="user",
-                connector=None if connector is None else str(connector),
-                payload=payload,
-            )
+        return AuditEvent(
+            type=kind,
+            session=session.id,
+            actor="user",
+            connector=None if connector is None else str(connector),
+            payload=payload,
         )
 
     async def credential_of(connector: Fqn) -> Credential:
@@ -104,17 +103,18 @@ def router(services: Services) -> APIRouter:
     async def setup(body: BindingBody) -> dict[str, Any]:
         """Store a credential and grant it to a connector for the hosts its manifest names."""
         connector = parse_fqn(body.connector)
-        info = await bindings.setup(
-            connector=connector,
-            credential=await credential_of(connector),
-            identity=body.identity,
-            value=_value(body.value),
-            replace=body.replace,
-        )
-        await note(
-            "binding.created",
-            connector=connector,
-            **{"aileron.binding.name": info.name, "aileron.binding.hosts": list(info.connectors[str(connector)])},
+        credential = await credential_of(connector)
+        info = await recorded(
+            services.audit,
+            await event("binding.created", {"aileron.binding.identity": visible(body.identity)}, connector),
+            lambda: bindings.setup(
+                connector=connector,
+                credential=credential,
+                identity=body.identity,
+                value=_value(body.value),
+                replace=body.replace,
+            ),
+            outcome=lambda info: _granted(info, connector),
         )
         return _shown(info)
 
@@ -123,19 +123,22 @@ def router(services: Services) -> APIRouter:
         """Choose the binding a connector uses, for the hosts its manifest names now."""
         connector = parse_fqn(body.connector)
         credential = await credential_of(connector)
-        info = await bindings.rebind(connector, body.name, credential.hosts, kind=credential.kind)
-        await note(
-            "binding.chosen",
-            connector=connector,
-            **{"aileron.binding.name": info.name, "aileron.binding.hosts": list(info.connectors[str(connector)])},
+        info = await recorded(
+            services.audit,
+            await event("binding.chosen", {"aileron.binding.name": visible(body.name)}, connector),
+            lambda: bindings.rebind(connector, body.name, credential.hosts, kind=credential.kind),
+            outcome=lambda info: _granted(info, connector),
         )
         return _shown(info)
 
     @routes.delete("/v1/bindings", operation_id="binding_revoke")
     async def revoke(name: Annotated[str, Query(max_length=300)]) -> dict[str, Any]:
         """Remove a binding and its value."""
-        gone = await bindings.revoke(name)
-        await note("binding.revoked", **{"aileron.binding.name": name})
+        gone = await recorded_after(
+            services.audit,
+            await event("binding.revoked", {"aileron.binding.name": visible(name)}),
+            lambda: bindings.revoke(name),
+        )
         return _shown(gone.binding) | {"left": {fqn: list(names) for fqn, names in gone.left.items()}}
 
     return routes
@@ -161,6 +164,10 @@ def _value(value: ApiKeyValue | BasicValue | OAuth2Value) -> SecretValue:
         scopes=tuple(value.scopes),
         token_type=value.token_type,
     )
+
+
+def _granted(info: BindingInfo, connector: Fqn) -> dict[str, Any]:
+    return {"aileron.binding.name": info.name, "aileron.binding.hosts": list(info.connectors[str(connector)])}
 
 
 def _shown(info: BindingInfo) -> dict[str, Any]:

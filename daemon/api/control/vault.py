@@ -8,6 +8,7 @@ from pydantic import Field
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
+from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
 from daemon.core.clock import rfc3339
 
@@ -39,9 +40,9 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
     vault = services.vault
 
-    async def note(kind: str, **payload: object) -> None:
+    async def event(kind: str, **payload: object) -> AuditEvent:
         session = await services.sessions.terminal()
-        await services.audit.append(AuditEvent(type=kind, session=session.id, actor="user", payload=payload))
+        return AuditEvent(type=kind, session=session.id, actor="user", payload=payload)
 
     def shown() -> dict[str, Any]:
         locks_at = vault.locks_at_ms
@@ -60,33 +61,29 @@ def router(services: Services) -> APIRouter:
     @routes.post("/v1/vault/create", operation_id="vault_create", status_code=201)
     async def create(body: PassphraseBody) -> dict[str, Any]:
         """Make the vault."""
-        await vault.create(body.passphrase)
-        await note("vault.created")
+        await recorded(services.audit, await event("vault.created"), lambda: vault.create(body.passphrase))
         return shown()
 
     @routes.post("/v1/vault/unlock", operation_id="vault_unlock")
     async def unlock(body: PassphraseBody) -> dict[str, Any]:
         """Unlock the vault."""
-        try:
-            await vault.unlock(body.passphrase)
-        except Exception as problem:
-            await note("vault.unlock_failed", reason=type(problem).__name__)
-            raise
-        await note("vault.unlocked")
+        await recorded(services.audit, await event("vault.unlocked"), lambda: vault.unlock(body.passphrase))
         return shown()
 
     @routes.post("/v1/vault/lock", operation_id="vault_lock")
     async def lock() -> dict[str, Any]:
         """Lock the vault."""
-        await vault.lock()
-        await note("vault.locked", reason="asked for")
+        await recorded_after(services.audit, await event("vault.locked", reason="asked for"), vault.lock)
         return shown()
 
     @routes.post("/v1/vault/passphrase", operation_id="vault_passphrase")
     async def change(body: NewPassphraseBody) -> dict[str, Any]:
         """Change the passphrase; one key is wrapped anew, no secret is touched."""
-        await vault.change_passphrase(body.old, body.new)
-        await note("vault.passphrase_changed")
+        await recorded(
+            services.audit,
+            await event("vault.passphrase_changed"),
+            lambda: vault.change_passphrase(body.old, body.new),
+        )
         return shown()
 
     @routes.get("/v1/secrets", operation_id="secrets_list")
@@ -108,15 +105,21 @@ def router(services: Services) -> APIRouter:
     @routes.put("/v1/secrets", operation_id="secret_set", status_code=204)
     async def set_secret(body: SecretBody) -> Response:
         """Store a secret under a name."""
-        await vault.put(body.name, kind=_SECRET, value=body.value.encode(), metadata={})
-        await note("vault.secret_set", **{"aileron.vault.entry": body.name})
+        await recorded(
+            services.audit,
+            await event("vault.secret_set", **{"aileron.vault.entry": body.name}),
+            lambda: vault.put(body.name, kind=_SECRET, value=body.value.encode(), metadata={}),
+        )
         return Response(status_code=204)
 
     @routes.delete("/v1/secrets", operation_id="secret_remove", status_code=204)
     async def remove_secret(name: Annotated[str, Query(max_length=200)]) -> Response:
         """Remove a secret."""
-        await vault.remove(name, kind=_SECRET)
-        await note("vault.secret_removed", **{"aileron.vault.entry": name})
+        await recorded(
+            services.audit,
+            await event("vault.secret_removed", **{"aileron.vault.entry": name}),
+            lambda: vault.remove(name, kind=_SECRET),
+        )
         return Response(status_code=204)
 
     return routes
