@@ -10,6 +10,7 @@ def main() -> int:
     """Run the daemon; a problem a person can mend is said in a sentence, not in a traceback."""
     from daemon import app  # noqa: PLC0415 - everything below it takes a while to import
     from daemon.audit.signing import SigningKeyError  # noqa: PLC0415
+    from daemon.core.failures import Failure  # noqa: PLC0415
     from daemon.db.migration import DatabaseError  # noqa: PLC0415
     from daemon.lifecycle.listeners import ListenError  # noqa: PLC0415
     from daemon.settings import SettingsError  # noqa: PLC0415
@@ -18,6 +19,9 @@ def main() -> int:
         return run_daemon(Home.find(), app.start)
     except (DatabaseError, ListenError, SettingsError, SigningKeyError) as problem:
         sys.stderr.write(f"{problem}\n")
+        return 1
+    except Failure as failure:
+        sys.stderr.write(f"The daemon cannot start: {failure.message}\n")
         return 1
 
 

@@ -163,10 +163,7 @@ def verify(
 def _show_report(invocation: Invocation, answer: dict[str, Any], *, anchored: bool) -> None:
     output = invocation.output
     for problem in answer["problems"]:
-        place = f"event {one_line(problem['seq'])}" + (
-            f" ({one_line(problem['event_id'])})" if problem["event_id"] else ""
-        )
-        output.line(f"{one_line(problem['kind'])}: {place}: {one_line(problem['message'])}", style="red")
+        output.line(f"{one_line(problem['kind'])}: {_what(problem)}", style="red")
     events, seconds = answer["events"], answer["seconds"]
     if answer["ok"]:
         output.line(f"The log is whole: {events} events checked in {seconds:.2f} s.", style="green")
@@ -176,7 +173,15 @@ def _show_report(invocation: Invocation, answer: dict[str, Any], *, anchored: bo
         if not anchored:
             output.note("To find a log that was cut short, keep a head elsewhere: aileron audit head", style="dim")
     else:
-        output.line(f"The log is NOT whole: {len(answer['problems'])} problems in {events} events.", style="bold red")
+        count = len(answer["problems"])
+        found = "1 problem" if count == 1 else f"{count} problems"
+        output.line(f"The log is NOT whole: {found} in {events} events.", style="bold red")
+
+
+def _what(problem: dict[str, Any]) -> str:
+    """Return the message, which says the place, with the event's id where it leaves that out."""
+    message, event_id = one_line(problem["message"]), problem["event_id"]
+    return message if event_id is None or event_id in message else f"{message} ({one_line(event_id)})"
 
 
 def _read_anchor(path: Path) -> dict[str, Any]:
