@@ -88,11 +88,12 @@ def test_verify_of_a_whole_log_is_0(cli: Any, stand_in: Any) -> None:
 
 
 def test_verify_prints_each_problem_and_is_1(cli: Any, stand_in: Any) -> None:
-    problems = [{"kind": "modified", "seq": 3, "event_id": "aud_3", "message": "its hash differs"}]
+    problems = [{"kind": "modified", "seq": 3, "event_id": "aud_3", "message": "Event 3 was changed."}]
     stand_in.answers["POST /v1/audit/verify"] = report(*problems)
     ended = cli("audit", "verify")
     assert ended.code == ExitCode.FAILED
-    assert "modified: event 3 (aud_3): its hash differs\n" in ended.out
+    assert "modified: Event 3 was changed. (aud_3)\n" in ended.out
+    assert "NOT whole: 1 problem in 7 events" in ended.out
     ended = cli("audit", "verify", "--json")
     assert (ended.code, ended.json["problems"]) == (ExitCode.FAILED, problems)
 
