@@ -1,6 +1,7 @@
 """`aileron action run`: run an action from the terminal, and wait for the approval it may need."""
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,6 +45,8 @@ def run(
 
     with invocation.connect() as client:
         action = client.get("/v1/actions/{}", name)
+        if action["problems"]:
+            raise _broken(action["problems"][0])
         values = build_arguments(arguments or [], args_json=args_json, inputs=action["inputs"])
         try:
             with invocation.output.progress(f"Running {one_line(name)}"):
@@ -64,6 +67,17 @@ def run(
             else:
                 _announce(invocation, answer)
             raise typer.Exit(ExitCode.WAITING)
+
+
+def _broken(problem: Mapping[str, Any]) -> CliFailure:
+    """Say what is wrong with an action's file, before anything is said about arguments that it could not declare."""
+    place = one_line(problem["file"]) + (f":{problem['line']}" if problem["line"] else "")
+    return CliFailure(
+        f"{place}: {one_line(problem['problem'])}",
+        remedy=one_line(problem["remedy"]),
+        failure_class="invalid_arguments",
+        boundary="action",
+    )
 
 
 def result(

@@ -53,11 +53,12 @@ class CliFailure(Exception):
         details = error.get("details")
         details = dict(details) if isinstance(details, Mapping) else {}
         command = details.pop("command", None)
+        message = str(error.get("message") or "the daemon gave no reason")
         return cls(
-            str(error.get("message") or "the daemon gave no reason"),
+            message,
             exit_code=_EXIT_BY_CLASS.get(failure_class, ExitCode.FAILED),
             failure_class=failure_class,
-            remedy=f"run: {command}" if command else None,
+            remedy=f"run: {command}" if command and command not in message else None,
             details=details,
             audit_id=error.get("audit_id"),
             boundary=error.get("boundary"),

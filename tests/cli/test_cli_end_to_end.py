@@ -304,11 +304,22 @@ def test_follow_prints_events_as_they_come_and_ends_quietly(shell: Shell, world:
     assert json.loads(following.stdout.readline())
     shell("action", "disable", "post-item")
     shell("action", "enable", "post-item")
-    types = [json.loads(following.stdout.readline())["type"] for _ in range(2)]
+    types = [json.loads(following.stdout.readline())["type"] for _ in range(3)]
     following.send_signal(signal.SIGINT)
     _, err = following.communicate(timeout=20)
-    assert types == ["action.disabled", "action.enabled"]
+    assert types == ["action.disabled", "action.change_begun", "action.enabled"]
     assert (following.returncode, err) == (130, "")
+
+
+def test_running_a_broken_action_says_what_is_wrong_with_its_file(shell: Shell, world: World) -> None:
+    path = world.home / "actions" / "post-item.md"
+    good = path.read_text()
+    path.write_text(good.replace("[[execute]]", "[[exekute]]", 1))
+    said = shell("action", "run", "post-item", *arguments(world), expect=1).stderr
+    path.write_text(good)
+    assert f"{path}:" in said
+    assert "exekute" in said
+    assert "no input" not in said
 
 
 def test_open_prints_a_link_that_leads_to_the_request(shell: Shell, world: World) -> None:

@@ -47,8 +47,9 @@ async def _actions(services: Services) -> list[dict[str, Any]]:
             try:
                 services.connectors.check_credential(await services.connectors.check(requirement))
             except Failure as failure:
-                remedy = str(failure.details.get("command", ""))
-                found.append(_check(f"action {entry.name}", "warning", failure.message, remedy and f"Run: {remedy}"))
+                command = str(failure.details.get("command", ""))
+                remedy = f"Run: {command}" if command and command not in failure.message else ""
+                found.append(_check(f"action {entry.name}", "warning", failure.message, remedy))
     return found or [_check("actions", "ok", f"{len(services.catalog.names())} installed, none of them broken.")]
 
 
