@@ -4,7 +4,6 @@ from daemon.actions.catalog import ActionCatalog
 from daemon.actions.requests import PreparedRun, RunRequest
 from daemon.connectors.service import ConnectorService
 from daemon.core.capabilities import check_action_capability, check_op, validate_against_manifest
-from daemon.core.digests import approval_digest
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.manifest import Manifest
 from daemon.core.schema import validate_arguments
@@ -48,17 +47,10 @@ class Preparation:
         for requirement in action.requires:
             # A missing binding or a locked vault is said before anything starts: no approval is spent on it.
             self._connectors.check_credential(manifests[str(requirement.name)])
-        digest = approval_digest(
-            session=request.session,
-            action_hash=entry.hash,
-            connector_hashes=[requirement.hash for requirement in action.requires],
-            arguments=arguments,
-        )
         return PreparedRun(
             request=request,
             action=action,
             action_hash=entry.hash,
             manifests=manifests,
             arguments=arguments,
-            digest=digest,
         )

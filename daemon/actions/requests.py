@@ -6,6 +6,7 @@ from typing import Any
 
 from daemon.approvals.record import Approval
 from daemon.core.action import Action
+from daemon.core.digests import approval_digest
 from daemon.core.manifest import Manifest
 
 
@@ -45,7 +46,16 @@ class PreparedRun:
     action_hash: str
     manifests: Mapping[str, Manifest]
     arguments: Mapping[str, Any]
-    digest: str
+
+    @property
+    def digest(self) -> str:
+        """Return what an approval of exactly this call is bound to; a run that needs no approval never asks."""
+        return approval_digest(
+            session=self.request.session,
+            action_hash=self.action_hash,
+            connector_hashes=self.connector_hashes,
+            arguments=self.arguments,
+        )
 
     @property
     def connector_hashes(self) -> tuple[str, ...]:

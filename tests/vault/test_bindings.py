@@ -288,3 +288,25 @@ async def test_without_a_vault_the_failure_says_to_make_one(new_vault: Callable[
     assert "aileron vault init" in failure.message
     assert Bindings(vault).list() == ()
     await vault.close()
+
+
+async def test_a_resolved_credential_is_the_same_until_something_about_it_changes(bindings: Bindings) -> None:
+    await _set_up(bindings)
+    first = bindings.resolve(SLACK, _needs())
+    assert bindings.resolve(SLACK, _needs()) is first
+    await _set_up(bindings, value=ApiKey("xoxb-2"), replace=True)
+    assert bindings.resolve(SLACK, _needs()).value == "Bearer xoxb-2"
+    assert bindings.resolve(SLACK, _needs(form="token {secret}")).value == "token xoxb-2"
+    await bindings.revoke("api_key/slack/default")
+    assert _refusal(bindings).failure_class is FailureClass.BINDING_REQUIRED
+
+
+async def test_locking_forgets_what_was_worked_out_from_values(vault: Vault, bindings: Bindings) -> None:
+    await _set_up(bindings)
+    bindings.resolve(SLACK, _needs())
+    derived = vault.derived
+    assert derived
+    await vault.lock()
+    assert derived == {}
+    with pytest.raises(VaultLocked):
+        bindings.resolve(SLACK, _needs())
