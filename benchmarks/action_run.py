@@ -1,9 +1,11 @@
 """What a one-step action costs over the agent API, against a bare request to the same upstream plus two fsyncs.
 
-Run: python -m benchmarks.action_run [--rounds 7] [--profile]
+Run: python -m benchmarks.action_run [--rounds 7] [--unpinned]
 
-The daemon, its upstream and the client are three processes. The baseline is what cannot be avoided: one request to
-the service, and two fsyncs of the same disk (the durable start and the durable end). Rounds alternate.
+The daemon, its upstream and the client are three processes: both servers on one processor, the client on another,
+unless told otherwise. Where the scheduler puts them moves the baseline by a third and the action by a tenth, so a
+ratio of the two means something only if that is fixed. The baseline is what cannot be avoided: one request to the
+service, and two fsyncs of the same disk (the durable start and the durable end). Rounds alternate.
 """
 
 import argparse
@@ -85,10 +87,23 @@ async def measure(world: World, token: str, rounds: int) -> None:
     print(f"action runs at {CONCURRENCY} concurrent    {median(rates):6.0f} /s   (at least 500)")
 
 
+def pin(servers: list[int]) -> None:
+    """Put every thread of the servers on one processor and this process on another, where the system can do that."""
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+        print("The processes cannot be pinned here; the ratio depends on where the scheduler puts them.")
+        return
+    client, server, *_ = sorted(os.sched_getaffinity(0))
+    for process in servers:
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {server})
+    os.sched_setaffinity(0, {client})
+
+
 def main() -> None:
     """Set up a world and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--unpinned", action="store_true", help="leave the processors to the scheduler")
     parser.add_argument("--wait", action="store_true", help="wait for Enter before measuring, to attach a profiler")
     given = parser.parse_args()
     with (
@@ -106,6 +121,9 @@ def main() -> None:
         if given.wait:
             assert world.process is not None
             input(f"daemon pid {world.process.pid}; press Enter ")
+        assert world.process is not None
+        if not given.unpinned:
+            pin([world.process.pid, upstream.pid])
         asyncio.run(measure(world, token, given.rounds))
 
 

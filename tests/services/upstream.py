@@ -435,6 +435,12 @@ class UpstreamProcess:
             process.stdout.close()
 
     @property
+    def pid(self) -> int:
+        """The number of the process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def port(self) -> int:
         """The port it listens on."""
         return int(self._place["port"])
