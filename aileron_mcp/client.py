@@ -1,7 +1,7 @@
 """The client of the agent API: what can be run, running it, and asking what became of an approval."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,15 +10,26 @@ from urllib.parse import quote
 
 import httpx
 
-_TIMEOUT = httpx.Timeout(310.0, connect=5.0)
+# A run takes as long as its steps may; the daemon ends it, and not the one who waits.
+_TIMEOUT = httpx.Timeout(None, connect=5.0)
+_LISTENING = httpx.Timeout(5.0, read=60.0)  # the daemon sends a sign of life every 15 s
 
 
 class AgentApiError(Exception):
     """The daemon answered with a failure envelope, or not at all."""
 
-    def __init__(self, message: str, *, envelope: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, message: str, *, envelope: Mapping[str, Any] | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.envelope = envelope
+        self.status = status
+
+
+class AgentUnreachable(AgentApiError):
+    """The daemon was not reached, so nothing of the request happened."""
+
+
+class AnswerLost(AgentApiError):
+    """The request left and its answer did not come, so what it asked for may have happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,9 @@ class AgentClient:
     """Talks to one daemon with one session token."""
 
     def __init__(self, base_url: str, token: str, *, ca_file: Path | None = None) -> None:
-        verify = True if ca_file is None else ssl.create_default_context(cafile=str(ca_file))
+        verify: ssl.SSLContext | bool = base_url.startswith("https:")  # the system's bundle is read only if it is used
+        if ca_file is not None:
+            verify = ssl.create_default_context(cafile=str(ca_file))
         # trust_env is off: a proxy from the environment must not carry the token anywhere.
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -66,6 +79,10 @@ class AgentClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
         await self._http.aclose()
 
     async def health(self) -> bool:
@@ -97,16 +114,41 @@ class AgentClient:
         body: Mapping[str, Any] = (await self._ask("GET", path, params={"wait": wait_seconds})).json()
         return body
 
+    async def changes(self) -> AsyncIterator[str]:
+        """Yield the name of each event as it comes, and `alive` for each sign of life, the first one at once."""
+        try:
+            async with self._http.stream("GET", "/v1/events", timeout=_LISTENING) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise _refusal(answer)
+                async for line in answer.aiter_lines():
+                    if line.startswith("event: "):
+                        yield line.removeprefix("event: ")
+                    elif line.startswith(":"):
+                        yield "alive"
+        except httpx.HTTPError as problem:
+            raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
+
     async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             answer = await self._http.request(method, path, **options)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as problem:
+            raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
         except httpx.HTTPError as problem:
-            raise AgentApiError(f"The Aileron daemon cannot be reached: {problem}") from problem
+            raise AnswerLost(f"The Aileron daemon's answer did not come: {_reason(problem)}.") from problem
         if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
             return answer
-        try:
-            envelope = answer.json()
-            message = str(envelope["error"]["message"])
-        except (ValueError, KeyError, TypeError):
-            raise AgentApiError(f"The Aileron daemon answered with status {answer.status_code}.") from None
-        raise AgentApiError(message, envelope=envelope)
+        raise _refusal(answer)
+
+
+def _refusal(answer: httpx.Response) -> AgentApiError:
+    try:
+        envelope = answer.json()
+        message = str(envelope["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        message, envelope = f"The Aileron daemon answered with status {answer.status_code}.", None
+    return AgentApiError(message, envelope=envelope, status=answer.status_code)
+
+
+def _reason(problem: Exception) -> str:
+    return str(problem).rstrip(".") or type(problem).__name__

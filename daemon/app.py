@@ -40,6 +40,7 @@ from daemon.db.migration import migrate
 from daemon.db.reader import Reader
 from daemon.housekeeping import keep_house
 from daemon.lifecycle.home import Home
+from daemon.lifecycle.processes import Processes
 from daemon.lifecycle.tasks import TaskSet
 from daemon.logging import redact_text
 from daemon.sessions.keyfile import load_key
@@ -97,6 +98,7 @@ class Daemon:
         self._runtime.close()
         await self._http.close()
         await self._services.connectors.close()
+        self._services.processes.close()
         await self._services.vault.close()
         await self._services.audit.close()
         await self._services.reader.close()
@@ -185,7 +187,8 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         faults=faults,
     )
     Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start()
-    keep_house(tasks, vault=vault, sessions=sessions, approvals=approvals, audit=audit)
+    processes = Processes()
+    keep_house(tasks, vault=vault, sessions=sessions, approvals=approvals, audit=audit, processes=processes)
     services = Services(
         settings=settings,
         home=home,
@@ -205,6 +208,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         approvals=approvals,
         rules=rules,
         sessions=sessions,
+        processes=processes,
         browser=BrowserSessions(clock=clock, entropy=entropy),
         denials=Denials(audit=audit, clock=clock),
     )

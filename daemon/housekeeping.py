@@ -6,6 +6,7 @@ from daemon.approvals.service import Approvals
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Failure
+from daemon.lifecycle.processes import Processes
 from daemon.lifecycle.tasks import TaskSet
 from daemon.sessions.service import Sessions
 from daemon.vault.vault import Vault
@@ -13,12 +14,18 @@ from daemon.vault.vault import Vault
 _SECONDS = 1.0
 
 
-def keep_house(tasks: TaskSet, *, vault: Vault, sessions: Sessions, approvals: Approvals, audit: AuditLog) -> None:
+def keep_house(
+    tasks: TaskSet, *, vault: Vault, sessions: Sessions, approvals: Approvals, audit: AuditLog, processes: Processes
+) -> None:
     """Begin to look after what time changes."""
-    tasks.start(_loop(vault=vault, sessions=sessions, approvals=approvals, audit=audit), name="keep house")
+    tasks.start(
+        _loop(vault=vault, sessions=sessions, approvals=approvals, audit=audit, processes=processes), name="keep house"
+    )
 
 
-async def _loop(*, vault: Vault, sessions: Sessions, approvals: Approvals, audit: AuditLog) -> None:
+async def _loop(
+    *, vault: Vault, sessions: Sessions, approvals: Approvals, audit: AuditLog, processes: Processes
+) -> None:
     while True:
         await asyncio.sleep(_SECONDS)
         try:
@@ -28,6 +35,17 @@ async def _loop(*, vault: Vault, sessions: Sessions, approvals: Approvals, audit
                 await audit.append(AuditEvent(type="vault.locked", session=session.id, actor="daemon", payload=payload))
             for session in await sessions.end_expired():
                 await approvals.void_session(session.id)
+            await _end_orphans(sessions, approvals, processes)
         except Failure:
             # The log cannot be written just now; `status` says so, and the next round tries again.
             continue
+
+
+async def _end_orphans(sessions: Sessions, approvals: Approvals, processes: Processes) -> None:
+    """End the sessions whose process has ended; also those of before this daemon was started."""
+    owned = {session: (owner.pid, owner.identity) for session, owner in sessions.owned().items()}
+    gone = await processes.gone(owned.values())
+    for session, owner in owned.items():
+        if owner in gone:
+            await sessions.end(session, reason="its process ended", actor="daemon")
+            await approvals.void_session(session)

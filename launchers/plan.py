@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+TOOL_SECONDS = 3600
+"""How long an agent lets one of our tool calls take: the daemon ends a run, and no agent has to guess when."""
 
-class Placement(StrEnum):
-    """Where the agent will run."""
-
-    HOST = "host"
-    SANDBOX = "sandbox"
+START_SECONDS = 60
 
 
 class LaunchError(Exception):
@@ -20,10 +17,9 @@ class LaunchError(Exception):
 class LaunchContext:
     """Everything a launcher may know."""
 
-    placement: Placement
     executable: tuple[str, ...]
     """What starts the agent; the plan's argv begins with it."""
-    version: str
+    version: tuple[int, ...]
     """What the agent says its version is."""
     arguments: tuple[str, ...]
     """What the person wrote after `--`."""
@@ -33,27 +29,21 @@ class LaunchContext:
     """Where the agent API is, as seen from the agent; no slash at the end."""
     token: str = field(repr=False)
     session_id: str
-    ca_file: str | None = None
-    """The bundle of authorities that the agent and aileron-mcp are to trust, if not the system's alone."""
     scratch: str
     """A folder of this session alone, as seen from the agent, where the plan may place files."""
     home: str
     """The agent's home folder, as seen from the agent."""
-    workspace: str
-    """The folder the agent works in."""
-    bound_providers: frozenset[str] = frozenset()
-    """Model providers for which the vault holds a key, so that the session token stands in for it."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The environment the agent would have without us."""
     existing: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The text of those of the person's own files that the launcher asked to see, by path."""
-    interactive: bool = False
-    """Whether a person sits at the agent's terminal."""
+    """The text of those of the person's own files that the launcher asked to see, by the path it named."""
+    present: frozenset[str] = frozenset()
+    """Which of the entries that the launcher asked about are there."""
 
-    def model_url(self, provider: str | None = None) -> str:
-        """Return where model requests go; named providers beyond the paths' own have a part of their own."""
-        base = f"{self.agent_url}/llm/{self.token}"
-        return base if provider is None else f"{base}/{provider}"
+    @property
+    def session_variables(self) -> dict[str, str]:
+        """Return what aileron-mcp needs to know."""
+        return {"AILERON_URL": self.agent_url, "AILERON_TOKEN": self.token, "AILERON_SESSION_ID": self.session_id}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,20 +52,17 @@ class PlacedFile:
 
     path: str
     text: str = field(default="", repr=False)
-    mode: int = 0o600
     link_to: str | None = None
-    """If set, the path becomes a symbolic link to this, and text and mode mean nothing."""
+    """If set, the path becomes a symbolic link to this, and the text means nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchPlan:
     """How one agent is started once."""
 
-    argv: tuple[str, ...] = field(repr=False)
+    argv: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables to set beside those that are there."""
-    unset: frozenset[str] = frozenset()
-    """Variables to take away."""
     files: tuple[PlacedFile, ...] = ()
     notes: tuple[str, ...] = ()
     """What the person should know before the agent starts."""

@@ -22,6 +22,8 @@ from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
+from daemon.connectors.service import ConnectorService
+from daemon.core.action import Action
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.schema import input_schema
 from daemon.sessions.tokens import Capability, TokenClaims
@@ -60,7 +62,8 @@ class AgentRoutes:
     async def list_actions(self, request: Request) -> Response:
         """Return the actions that can be run, with the schema of their arguments."""
         claims_for(request, Capability.LIST_ACTIONS)
-        items = [describe_action(entry) for entry in self._services.catalog.all() if entry.state == "ready"]
+        ready = [entry for entry in self._services.catalog.all() if entry.state == "ready"]
+        items = [await describe_action(entry, self._services.connectors) for entry in ready]
         body = json.dumps({"items": items}, separators=(",", ":")).encode()
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         if request.headers.get("if-none-match") == etag:
@@ -149,7 +152,7 @@ def _malformed(problem: str) -> Failure:
     )
 
 
-def describe_action(entry: InstalledAction) -> dict[str, Any]:
+async def describe_action(entry: InstalledAction, connectors: ConnectorService) -> dict[str, Any]:
     """Return an action as an agent sees it."""
     action = entry.action
     if action is None:
@@ -161,4 +164,18 @@ def describe_action(entry: InstalledAction) -> dict[str, Any]:
         "description": action.description,
         "schema": input_schema(action.inputs),
         "approval_required": action.approval.required,
+        "hints": await hints_for(action, connectors),
     }
+
+
+async def hints_for(action: Action, connectors: ConnectorService) -> dict[str, bool]:
+    """Return what the operations declare of an action's effects; what they do not declare is taken to be the worst.
+
+    A manifest says whether an operation may be repeated, and nothing of whether it changes or destroys things.
+    """
+    try:
+        manifests = {str(pinned.name): await connectors.check(pinned) for pinned in action.requires}
+        repeatable = all(manifests[str(step.connector)].ops[step.op].idempotent for step in action.steps)
+    except (Failure, KeyError):
+        repeatable = False  # it cannot run as things are; the run says why
+    return {"read_only": False, "destructive": True, "idempotent": repeatable}

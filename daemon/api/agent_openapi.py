@@ -80,7 +80,7 @@ _ACTIONS: dict[str, Any] = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["name", "tool_name", "version", "description", "schema", "approval_required"],
+                "required": ["name", "tool_name", "version", "description", "schema", "approval_required", "hints"],
                 "properties": {
                     "name": {"type": "string"},
                     "tool_name": {"type": "string"},
@@ -88,6 +88,15 @@ _ACTIONS: dict[str, Any] = {
                     "description": {"type": "string"},
                     "schema": {"type": "object"},
                     "approval_required": {"type": "boolean"},
+                    "hints": {
+                        "type": "object",
+                        "required": ["read_only", "destructive", "idempotent"],
+                        "properties": {
+                            "read_only": {"type": "boolean"},
+                            "destructive": {"type": "boolean"},
+                            "idempotent": {"type": "boolean"},
+                        },
+                    },
                 },
             },
         }

@@ -16,6 +16,7 @@ from daemon.connectors.service import ConnectorService
 from daemon.core.clock import Clock
 from daemon.db.reader import Reader
 from daemon.lifecycle.home import Home
+from daemon.lifecycle.processes import Processes
 from daemon.sessions.service import Sessions
 from daemon.settings import Settings
 from daemon.vault.bindings import Bindings
@@ -52,6 +53,7 @@ class Services:
     approvals: Approvals
     rules: Rules
     sessions: Sessions
+    processes: Processes
     browser: BrowserSessions
     denials: Denials
     addresses: Addresses = field(default_factory=Addresses)

@@ -62,6 +62,8 @@ sessions = Table(
     Column("ended_ms", BigInteger),
     Column("end_reason", String(500)),
     Column("capabilities", Text, nullable=False),
+    Column("owner_pid", Integer),
+    Column("owner_identity", String(200)),
     Index("sessions_by_end", "ended_ms", "created_ms"),
 )
 

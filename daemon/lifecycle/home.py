@@ -67,6 +67,11 @@ class Home:
         return self.path / "daemon.json"
 
     @property
+    def ports_path(self) -> Path:
+        """Return the file that remembers on which ports the daemon listened."""
+        return self.path / "ports.json"
+
+    @property
     def lock_path(self) -> Path:
         """Return the file whose lock the daemon holds."""
         return self.path / "daemon.lock"

@@ -42,9 +42,14 @@ class Listener:
         self._serving: asyncio.Task[None] | None = None
 
     @property
+    def port(self) -> int:
+        """Return the port it listens on."""
+        return int(self._socket.getsockname()[1])
+
+    @property
     def url(self) -> str:
         """Return where the app can be reached."""
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     async def start(self, app: ASGIApp) -> None:
         """Begin to serve, and return when requests are answered."""

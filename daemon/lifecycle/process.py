@@ -22,6 +22,7 @@ from daemon.lifecycle.home import Home
 from daemon.lifecycle.listeners import Listener
 from daemon.lifecycle.lock import FileLock
 from daemon.lifecycle.platform import bound_process, process_identity
+from daemon.lifecycle.ports import listen, remember
 from daemon.logging import Redactor, start_logging
 from daemon.settings import Settings, load_settings
 from daemon.version import VERSION
@@ -125,10 +126,11 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
     async with contextlib.AsyncExitStack() as open_things:
         # Undone from the last to the first, also when a start fails half way: requests, services, the file.
         open_things.callback(home.discovery_path.unlink, missing_ok=True)
-        control = Listener(port=settings.daemon.control_port)
+        control = listen(home.ports_path, name="control", wanted=settings.daemon.control_port)
         open_things.callback(control.close)
-        agent = Listener(port=settings.daemon.agent_port)
+        agent = listen(home.ports_path, name="agent", wanted=settings.daemon.agent_port)
         open_things.callback(agent.close)
+        remember(home.ports_path, control=control.port, agent=agent.port)
         daemon = await build(
             settings=settings, home=home, clock=clock, entropy=os.urandom, faults=faults_from(os.environ)
         )

@@ -30,6 +30,14 @@ class SessionKind(StrEnum):
     API = "api"
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process a session belongs to: its number, and what tells it from another that gets the same number later."""
+
+    pid: int
+    identity: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One span of work by one caller."""
@@ -42,6 +50,7 @@ class Session:
     ended_ms: int | None
     end_reason: str | None
     capabilities: frozenset[Capability]
+    owner: Owner | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the session as the API shows it."""
@@ -54,6 +63,7 @@ class Session:
             "expires_at": rfc3339(self.expires_ms),
             "ended_at": None if self.ended_ms is None else rfc3339(self.ended_ms),
             "end_reason": self.end_reason,
+            "owner_pid": None if self.owner is None else self.owner.pid,
         }
 
 
@@ -89,6 +99,7 @@ class Sessions:
         capabilities: Iterable[Capability],
         lifetime_ms: int,
         actor: str,
+        owner: Owner | None = None,
     ) -> tuple[Session, str]:
         """Start a session and mint its token."""
         now = self._clock.now_ms()
@@ -101,6 +112,7 @@ class Sessions:
             ended_ms=None,
             end_reason=None,
             capabilities=frozenset(capabilities),
+            owner=owner,
         )
 
         def store(conn: Connection) -> None:
@@ -112,6 +124,8 @@ class Sessions:
                     created_ms=session.created_ms,
                     expires_ms=session.expires_ms,
                     capabilities=json.dumps(sorted(session.capabilities)),
+                    owner_pid=None if owner is None else owner.pid,
+                    owner_identity=None if owner is None else owner.identity,
                 )
             )
 
@@ -196,6 +210,10 @@ class Sessions:
         due = [session.id for session in self._open.values() if now >= session.expires_ms]
         return [await self.end(session_id, reason="expired", actor="daemon") for session_id in due]
 
+    def owned(self) -> dict[str, Owner]:
+        """Return the owner of each open session that has one."""
+        return {session.id: session.owner for session in self._open.values() if session.owner is not None}
+
     async def get(self, session_id: str) -> Session:
         """Return one session, open or ended."""
         row = await self._reader.read(
@@ -229,4 +247,5 @@ def _from_row(row: Any) -> Session:
         ended_ms=row.ended_ms,
         end_reason=row.end_reason,
         capabilities=frozenset(Capability(name) for name in json.loads(row.capabilities)),
+        owner=None if row.owner_pid is None else Owner(row.owner_pid, row.owner_identity),
     )

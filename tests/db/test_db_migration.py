@@ -18,6 +18,8 @@ from daemon.db.engine import open_engine
 from daemon.db.migration import DatabaseError, DatabaseTooNewError, migrate
 from daemon.db.tables import metadata
 
+NEWEST, NEXT = "0002", "9999"
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -104,8 +106,8 @@ def next_step(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     behaviour = {"fails": False}
 
     class NextStep:
-        revision = "0002"
-        down_revision = "0001"
+        revision = NEXT
+        down_revision = NEWEST
         __doc__ = "One more."
 
         @staticmethod
@@ -120,7 +122,7 @@ def next_step(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
 
     def with_one_more(self: ScriptDirectory) -> Iterator[Script]:
         yield from real(self)
-        yield Script(NextStep, "0002", "0002_next.py")  # type: ignore[arg-type]
+        yield Script(NextStep, NEXT, "9999_next.py")  # type: ignore[arg-type]
 
     monkeypatch.setattr(ScriptDirectory, "_load_revisions", with_one_more)
     return behaviour
@@ -139,12 +141,12 @@ def test_an_upgrade_keeps_a_whole_private_copy_of_what_was(
     old: Path, backups: Path, next_step: dict[str, bool]
 ) -> None:
     report = migrate(old, backups=backups, now_ms=5)
-    assert (report.before, report.after) == ("0001", "0002")
+    assert (report.before, report.after) == (NEWEST, NEXT)
     assert report.backup is not None
     assert report.backup.stat().st_mode & 0o777 == 0o600
     assert backups.stat().st_mode & 0o777 == 0o700
     assert sql(report.backup, "SELECT label FROM sessions") == [("x",)]
-    assert sql(report.backup, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert sql(report.backup, "SELECT version_num FROM alembic_version") == [(NEWEST,)]
     assert sql(old, "SELECT label, colour FROM sessions") == [("changed", None)]
 
 
@@ -163,13 +165,13 @@ def test_an_upgrade_that_fails_leaves_the_old_database_in_use(
     old: Path, backups: Path, next_step: dict[str, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     next_step["fails"] = True
-    with pytest.raises(DatabaseError, match=r"from 0001 to 0002: ran out of paint.*copy from before"):
+    with pytest.raises(DatabaseError, match=rf"from {NEWEST} to {NEXT}: ran out of paint.*copy from before"):
         migrate(old, backups=backups, now_ms=5)
-    assert sql(old, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert sql(old, "SELECT version_num FROM alembic_version") == [(NEWEST,)]
     assert sql(old, "SELECT label FROM sessions") == [("x",)]
     assert sql(old, "SELECT name FROM sqlite_master WHERE name = 'palette'") == []
     next_step["fails"] = False
-    assert migrate(old, backups=backups, now_ms=6).after == "0002"
+    assert migrate(old, backups=backups, now_ms=6).after == NEXT
 
 
 def test_the_last_five_copies_are_kept(old: Path, backups: Path, next_step: dict[str, bool]) -> None:
@@ -185,7 +187,7 @@ def test_no_upgrade_without_a_copy(old: Path, backups: Path, next_step: dict[str
     backups.write_text("in the way")
     with pytest.raises(DatabaseError, match="no copy of it could be made"):
         migrate(old, backups=backups, now_ms=5)
-    assert sql(old, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert sql(old, "SELECT version_num FROM alembic_version") == [(NEWEST,)]
 
 
 def test_a_database_that_another_holds_is_not_called_damaged(

@@ -8,7 +8,9 @@ from pydantic import Field
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
-from daemon.sessions.service import SessionKind
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.visible import visible
+from daemon.sessions.service import Owner, SessionKind
 from daemon.sessions.tokens import Capability
 
 SessionId = Annotated[str, Path(max_length=100)]
@@ -20,13 +22,30 @@ class SessionBody(Body):
     kind: SessionKind = Field(default=SessionKind.API, strict=False)
     label: str = Field(default="", max_length=200)
     capabilities: list[Annotated[Capability, Field(strict=False)]] = Field(default_factory=lambda: list(Capability))
+    owner_pid: int | None = Field(default=None, ge=1, le=2**31 - 1)
     ttl_seconds: float = Field(default=86_400, gt=0, le=30 * 86_400)
+
+
+class EndBody(Body):
+    """Why a session ends."""
+
+    reason: str = Field(default="ended by the person", min_length=1, max_length=200)
 
 
 def router(services: Services) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
     sessions = services.sessions
+
+    async def owner_of(pid: int) -> Owner:
+        identity = await services.processes.identity(pid)
+        if identity is None:
+            raise Failure(
+                FailureClass.INVALID_ARGUMENTS,
+                f"There is no process {pid} here that the session could belong to.",
+                boundary=Boundary.USER,
+            )
+        return Owner(pid, identity)
 
     @routes.get("/v1/sessions", operation_id="sessions_list")
     async def list_sessions(
@@ -44,6 +63,7 @@ def router(services: Services) -> APIRouter:
             capabilities=body.capabilities,
             lifetime_ms=int(body.ttl_seconds * 1000),
             actor="user",
+            owner=None if body.owner_pid is None else await owner_of(body.owner_pid),
         )
         return session.as_json() | {"token": token, "agent_url": services.addresses.agent}
 
@@ -53,9 +73,9 @@ def router(services: Services) -> APIRouter:
         return (await sessions.get(session_id)).as_json()
 
     @routes.post("/v1/sessions/{session_id}/end", operation_id="session_end")
-    async def end(session_id: SessionId) -> dict[str, Any]:
+    async def end(session_id: SessionId, body: EndBody | None = None) -> dict[str, Any]:
         """End a session: its token opens nothing any more, and what it had asked for is void."""
-        session = await sessions.end(session_id, reason="ended by the person")
+        session = await sessions.end(session_id, reason=visible((body or EndBody()).reason))
         await services.approvals.void_session(session_id)
         return session.as_json()
 

@@ -1,0 +1,175 @@
+"""`aileron launch`: start an agent on this machine, with your actions as its tools and a session of its own."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from daemon.cli.failure import CliFailure
+from daemon.cli.invocation import Invocation
+from daemon.cli.options import JsonOption
+from daemon.cli.rendering import one_line
+
+if TYPE_CHECKING:
+    from daemon.cli.client import ControlClient
+    from daemon.cli.launching.finding import FoundAgent
+    from launchers.plan import LaunchPlan
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_DAYS_SECONDS = 30 * 86_400
+"""A session lives as long as its launcher; this only bounds what a stolen token is good for."""
+_COUNTED = 10_000
+_OURS = "AILERON_"
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def launch(
+    ctx: typer.Context,
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- ARGUMENTS]...", help="What the agent itself is given.")
+    ] = None,
+    label: Annotated[str, typer.Option("--label", help="A name for the session, shown in lists.")] = "",
+    folder: Annotated[
+        Path | None, typer.Option("-C", "--dir", metavar="FOLDER", help="Where the agent works; here, if not given.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start an agent with your actions as its tools.
+
+    Runs it in the foreground with its own configuration as it is, and ends with its exit code. The session ends with
+    the agent. The last line, on stderr, says what happened; with --json it is one JSON object.
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
+    from daemon.cli.launching import finding
+
+    found = finding.find(finding.known(agent), invocation.environ)
+    if folder is not None and not folder.is_dir():
+        raise CliFailure.usage(f"{folder} is not a folder")
+    given = [*(arguments or [])]
+    if given[:1] == ["--"]:
+        given = given[1:]  # it says where the agent's own arguments begin, and is none of them
+    with invocation.connect() as client:
+        _say_what_will_not_work(invocation, client)
+        opened = client.post(
+            "/v1/sessions",
+            body={
+                "kind": "host",
+                "label": label or f"{found.agent.name} in {(folder or Path.cwd()).resolve().name}"[:200],
+                "owner_pid": os.getpid(),
+                "ttl_seconds": _DAYS_SECONDS,
+                "capabilities": ["actions:list", "actions:run", "approvals:poll", "llm:proxy"],
+            },
+        )
+        session = str(opened["id"])
+        try:
+            code = _run(invocation, found, given, opened, folder)
+        finally:
+            summary = _end(client, session)
+    _close(invocation, summary | {"agent": found.agent.name})
+    raise typer.Exit(code)
+
+
+def _say_what_will_not_work(invocation: Invocation, client: "ControlClient") -> None:
+    status = client.get("/v1/status")
+    actions = client.get("/v1/actions")["items"]
+    state = status["vault"]["state"]
+    if state == "locked" and invocation.prompts.interactive:
+        passphrase = invocation.prompts.passphrase(None)
+        client.post("/v1/vault/unlock", body={"passphrase": passphrase})
+    elif state != "unlocked":
+        remedy = "aileron vault init" if state == "absent" else "aileron vault unlock"
+        invocation.output.note(f"The vault is {state}: actions that need a credential will fail until: {remedy}")
+    if not any(item["state"] == "ready" for item in actions):
+        invocation.output.note("No action is installed, so the agent gets no tools. Write one: aileron action new NAME")
+    asking = [item["name"] for item in actions if item["state"] == "ready" and item["decision"] == "ask"]
+    if asking and not invocation.prompts.interactive:
+        names = ", ".join(one_line(name) for name in asking[:5]) + (", ..." if len(asking) > 5 else "")
+        invocation.output.note(
+            f"Nobody sits at this terminal, and {names} will wait for a person: `aileron approval watch` in another "
+            "one, or a rule in config.toml."
+        )
+
+
+def _run(
+    invocation: Invocation,
+    found: "FoundAgent",
+    arguments: list[str],
+    opened: Mapping[str, Any],
+    folder: Path | None,
+) -> int:
+    from daemon.cli.launching import finding
+    from daemon.cli.launching.child import run_agent
+    from daemon.cli.launching.scratch import place, scratch
+    from launchers.plan import LaunchContext, LaunchError
+
+    inherited = {name: value for name, value in invocation.environ.items() if not name.startswith(_OURS)}
+    home = Path(invocation.environ.get("HOME") or Path.home())
+    with scratch(invocation.environ) as place_for_files:
+        context = LaunchContext(
+            executable=(found.executable,),
+            version=found.version,
+            arguments=tuple(arguments),
+            # -P: a folder of that name where the agent happens to work must not be what runs.
+            mcp_command=(sys.executable, "-P", "-m", "aileron_mcp"),
+            agent_url=str(opened["agent_url"]),
+            token=str(opened["token"]),
+            session_id=str(opened["id"]),
+            scratch=str(place_for_files),
+            home=str(home),
+            environment=inherited,
+            existing=finding.read_files(found.agent, home),
+            present=finding.list_entries(found.agent, home),
+        )
+        try:
+            plan: LaunchPlan = found.agent.plan(context)
+        except LaunchError as problem:
+            raise CliFailure(str(problem)) from problem
+        place(plan.files, place_for_files)
+        for note in plan.notes:
+            invocation.output.note(note)
+        return run_agent(plan.argv, environment=inherited | dict(plan.environment), folder=folder)
+
+
+def _end(client: "ControlClient", session: str) -> dict[str, Any]:
+    """End the session and sum it up; a daemon that is gone ends it by itself when it is back."""
+    summary: dict[str, Any] = {"session": session, "ran": None, "approvals": None, "audit_head": None}
+    with contextlib.suppress(CliFailure):
+        client.post("/v1/sessions/{}/end", session, body={"reason": "the agent ended"})
+
+        def count(kind: str) -> int:
+            return len(client.get("/v1/audit", session=session, type=kind, limit=_COUNTED)["items"])
+
+        head = client.get("/v1/audit/head")
+        summary |= {
+            "ran": count("execution.started"),
+            "approvals": count("approval.requested"),
+            "audit_head": {"seq": head["seq"], "hash": head["hash"]},
+        }
+    return summary
+
+
+def _close(invocation: Invocation, summary: Mapping[str, Any]) -> None:
+    if invocation.as_json:
+        import json
+
+        invocation.output.note(json.dumps(summary))
+        return
+    if summary["audit_head"] is None:
+        invocation.output.note(f"Session {summary['session']}: the daemon is gone; look with: aileron sessions list")
+        return
+    head = summary["audit_head"]
+    invocation.output.note(
+        f"Session {summary['session']} ended: {_counted(summary['ran'], 'action')} run, "
+        f"{_counted(summary['approvals'], 'approval')} asked for; audit head {head['seq']} {head['hash']}",
+        style="dim",
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,1 @@
+"""Carrying out a launch on this machine."""

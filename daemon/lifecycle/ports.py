@@ -1,0 +1,41 @@
+"""Remembers on which ports a home's daemon listened, so that the next one is found where the last one was.
+
+What was launched before a restart holds the address of the agent API in its environment, and cannot be told another.
+"""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from daemon.lifecycle.listeners import Listener, ListenError
+
+
+def listen(path: Path, *, name: str, wanted: int) -> Listener:
+    """Open a listener: on the port that was asked for, or else on the last one, or else on any."""
+    if wanted:
+        return Listener(port=wanted)
+    remembered = _read(path).get(name, 0)
+    if remembered:
+        # Somebody else may have taken it meanwhile.
+        with contextlib.suppress(ListenError):
+            return Listener(port=remembered)
+    return Listener(port=0)
+
+
+def remember(path: Path, **ports: int) -> None:
+    """Write the ports down; a disk that does not take them is no reason not to run."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        temporary.write_text(json.dumps(ports))
+        temporary.replace(path)
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: port for name, port in found.items() if type(port) is int and 0 < port < 65536}

@@ -1,0 +1,31 @@
+"""Which processes of this machine still run: asked off the event loop, because some platforms need a program for it."""
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from daemon.lifecycle.platform import process_identity
+
+
+class Processes:
+    """Looks at processes on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="processes")
+
+    async def identity(self, pid: int) -> str | None:
+        """Return what tells a process from later ones with its number, or None if there is none."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, process_identity, pid)
+
+    async def gone(self, known: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+        """Return those of the known processes that have ended."""
+        asked = set(known)
+
+        def look() -> set[tuple[int, str]]:
+            return {(pid, identity) for pid, identity in asked if process_identity(pid) != identity}
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, look) if asked else set()
+
+    def close(self) -> None:
+        """Give the thread back."""
+        self._thread.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,32 @@
+"""Claude Code: the server comes by a file of the session, and the person's own settings stay in force."""
+
+import json
+
+from launchers.plan import START_SECONDS, TOOL_SECONDS, LaunchContext, LaunchPlan, PlacedFile
+
+
+def plan(context: LaunchContext) -> LaunchPlan:
+    """Return how Claude Code is started."""
+    path = f"{context.scratch}/claude-mcp.json"
+    # It hands its whole environment to the server, so the file holds no token.
+    server = {
+        "type": "stdio",
+        "command": context.mcp_command[0],
+        "args": list(context.mcp_command[1:]),
+        "timeout": TOOL_SECONDS * 1000,
+    }
+    # With `=`, because these options take any number of values and would swallow the person's prompt.
+    ours = (f"--mcp-config={path}", "--allowedTools=mcp__aileron")
+    quiet = {
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "MCP_TIMEOUT": str(START_SECONDS * 1000),
+        # Otherwise the tools are hidden behind a search that the model may not think of.
+        "ENABLE_TOOL_SEARCH": "false",
+    }
+    unset = {name: value for name, value in quiet.items() if name not in context.environment}
+    return LaunchPlan(
+        argv=(*context.executable, *ours, *context.arguments),
+        environment=context.session_variables | unset,
+        files=(PlacedFile(path=path, text=json.dumps({"mcpServers": {"aileron": server}}, indent=2) + "\n"),),
+    )

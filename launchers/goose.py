@@ -1,0 +1,24 @@
+"""Goose: an extension by flag, which belongs to the subcommand that the person chose."""
+
+import shlex
+
+from launchers.plan import LaunchContext, LaunchError, LaunchPlan
+
+_WITH_EXTENSIONS = frozenset({"run", "session", "s"})
+
+
+def plan(context: LaunchContext) -> LaunchPlan:
+    """Return how Goose is started."""
+    arguments = context.arguments or ("session",)
+    if arguments[0] not in _WITH_EXTENSIONS:
+        raise LaunchError(
+            f"Goose takes extensions with `run` and `session`, not with {arguments[0]!r}. "
+            "Write: aileron launch goose -- run -t 'what to do'"
+        )
+    # The name in front is what the tools are called by; it hands its whole environment to the server.
+    extension = f"aileron:{shlex.join(context.mcp_command)}"
+    argv = (*context.executable, arguments[0], "--with-extension", extension, *arguments[1:])
+    notes: tuple[str, ...] = ()
+    if context.environment.get("GOOSE_MODE", "auto") not in {"auto", "chat"}:
+        notes = ("Goose asks before every tool in this GOOSE_MODE, Aileron's too; without a terminal it gives up.",)
+    return LaunchPlan(argv=argv, environment=context.session_variables, notes=notes)

@@ -1,0 +1,154 @@
+"""Plans are pure: what each agent is started with, and what must never be in it."""
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+
+from launchers.agents import AGENTS
+from launchers.plan import LaunchContext, LaunchError, LaunchPlan
+
+TOKEN = "ailt_sentinel.token"
+VARIABLES = {
+    "AILERON_URL": "http://127.0.0.1:4711",
+    "AILERON_TOKEN": TOKEN,
+    "AILERON_SESSION_ID": "ses_1",
+}
+NEW = {"claude": (2, 1, 329), "codex": (0, 169, 0), "goose": (1, 52, 0), "opencode": (1, 18, 33), "pi": (1, 5, 2)}
+
+
+def context(name: str, *arguments: str, **more: Any) -> LaunchContext:
+    given: dict[str, Any] = {
+        "executable": (f"/usr/bin/{name}",),
+        "version": NEW[name],
+        "arguments": arguments,
+        "mcp_command": ("/opt/a b/python", "-m", "aileron_mcp"),
+        "agent_url": VARIABLES["AILERON_URL"],
+        "token": TOKEN,
+        "session_id": "ses_1",
+        "scratch": "/run/launch-1",
+        "home": "/home/ann",
+    }
+    return LaunchContext(**(given | more))
+
+
+def plan(name: str, *arguments: str, **more: Any) -> LaunchPlan:
+    return AGENTS[name].plan(context(name, *arguments, **more))
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_every_plan_gives_the_server_its_session_and_shows_the_token_to_nobody_else(name: str) -> None:
+    made = plan(name, "run", "do it")
+    assert made.environment.items() >= VARIABLES.items()
+    assert TOKEN not in str(made.argv)  # everybody on the machine can read it there
+    assert all(TOKEN not in file.text for file in made.files)
+    assert TOKEN not in repr(made)
+    assert TOKEN not in repr(context(name))
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_every_plan_keeps_what_the_person_wrote_in_order_and_places_files_in_its_own_folder(name: str) -> None:
+    made = plan(name, "run", "--flag", "do it")
+    assert made.argv[0] == f"/usr/bin/{name}"
+    mine = [part for part in made.argv if part in {"run", "--flag", "do it"}]
+    assert mine == ["run", "--flag", "do it"]
+    assert all(file.path.startswith("/run/launch-1/") for file in made.files)
+
+
+def test_claude_gets_a_server_beside_the_persons_own_and_its_tools_without_a_prompt() -> None:
+    made = plan("claude", "-p", "hello")
+    assert made.argv[1:] == ("--mcp-config=/run/launch-1/claude-mcp.json", "--allowedTools=mcp__aileron", "-p", "hello")
+    assert "--strict-mcp-config" not in made.argv
+    server = json.loads(made.files[0].text)["mcpServers"]["aileron"]
+    assert (server["command"], server["args"]) == ("/opt/a b/python", ["-m", "aileron_mcp"])
+    assert server["timeout"] >= 3_600_000
+    assert made.environment["ENABLE_TOOL_SEARCH"] == "false"
+
+
+def test_what_the_person_set_for_claude_stays() -> None:
+    made = plan("claude", environment={"ENABLE_TOOL_SEARCH": "true", "MCP_TIMEOUT": "5"})
+    assert "ENABLE_TOOL_SEARCH" not in made.environment
+    assert "MCP_TIMEOUT" not in made.environment
+
+
+def test_codex_gets_a_required_server_that_it_lets_the_variables_through_to() -> None:
+    argv = plan("codex", "exec", "hi").argv
+    settings = [argv[place + 1] for place, part in enumerate(argv) if part == "-c"]
+    read: dict[str, Any] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        read[name] = tomllib.loads(f"value = {value}")["value"]
+    server = {name.removeprefix("mcp_servers.aileron."): value for name, value in read.items() if "aileron" in name}
+    assert server["required"] is True
+    assert server["command"] == "/opt/a b/python"
+    assert server["args"] == ["-m", "aileron_mcp"]
+    assert set(server["env_vars"]) == set(VARIABLES)
+    assert server["default_tools_approval_mode"] == "approve"
+    assert server["tool_timeout_sec"] >= 3600
+    assert argv[-2:] == ("exec", "hi")
+
+
+def test_goose_gets_an_extension_in_the_subcommand_that_was_chosen() -> None:
+    made = plan("goose", "run", "-t", "hi")
+    assert made.argv[1:4] == ("run", "--with-extension", "aileron:'/opt/a b/python' -m aileron_mcp")
+    assert plan("goose").argv[1] == "session"
+    with pytest.raises(LaunchError, match="run -t"):
+        plan("goose", "configure")
+    assert plan("goose", "run", environment={"GOOSE_MODE": "approve"}).notes
+
+
+def test_opencode_gets_inline_configuration_laid_over_the_persons_own() -> None:
+    theirs = json.dumps({"mcp": {"mine": {"type": "local"}}, "permission": {"bash": "ask"}, "theme": "x"})
+    made = plan("opencode", "run", "hi", environment={"OPENCODE_CONFIG_CONTENT": theirs})
+    merged = json.loads(made.environment["OPENCODE_CONFIG_CONTENT"])
+    assert set(merged["mcp"]) == {"mine", "aileron"}
+    assert merged["mcp"]["aileron"]["command"] == ["/opt/a b/python", "-m", "aileron_mcp"]
+    assert merged["permission"] == {"bash": "ask", "aileron_*": "allow"}
+    assert merged["theme"] == "x"
+    for broken in ("{", "[]"):
+        with pytest.raises(LaunchError, match="OPENCODE_CONFIG_CONTENT"):
+            plan("opencode", environment={"OPENCODE_CONFIG_CONTENT": broken})
+
+
+def test_pi_gets_a_folder_that_mirrors_the_persons_with_one_server_more() -> None:
+    theirs = json.dumps({"mcpServers": {"mine": {"command": "x"}}, "other": 1})
+    made = plan(
+        "pi",
+        "-p",
+        "hi",
+        existing={".pi/agent/mcp.json": theirs},
+        present=frozenset({"mcp.json", "auth.json", "skills"}),
+    )
+    assert made.environment["PI_CODING_AGENT_DIR"] == "/run/launch-1/pi"
+    placed = {file.path: file for file in made.files}
+    merged = json.loads(placed["/run/launch-1/pi/mcp.json"].text)
+    assert set(merged["mcpServers"]) == {"mine", "aileron"}
+    assert merged["other"] == 1
+    assert merged["mcpServers"]["aileron"]["exposure"] == "direct"
+    assert placed["/run/launch-1/pi/auth.json"].link_to == "/home/ann/.pi/agent/auth.json"
+    assert placed["/run/launch-1/pi/skills"].link_to == "/home/ann/.pi/agent/skills"
+    for broken in ("{", "[]", '{"mcpServers": []}'):
+        with pytest.raises(LaunchError, match=r"mcp\.json"):
+            plan("pi", existing={".pi/agent/mcp.json": broken})
+
+
+def test_an_older_pi_is_told_by_the_flag_of_its_adapter() -> None:
+    made = plan("pi", "-p", "hi", version=(0, 87, 1))
+    assert made.argv[1:] == ("--mcp-config", "/run/launch-1/pi-mcp.json", "-p", "hi")
+    assert json.loads(made.files[0].text)["mcpServers"]["aileron"]["directTools"] is True
+    assert "pi-mcp-adapter" in made.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("codex-cli 0.169.0", (0, 169, 0)),
+        ("2.1.329 (Claude Code)", (2, 1, 329)),
+        (" 1.52.0\n", (1, 52, 0)),
+        ("v1.5", (1, 5, 0)),
+        ("no idea", None),
+    ],
+)
+def test_versions_are_read_as_the_agents_say_them(said: str, read: tuple[int, ...] | None) -> None:
+    assert AGENTS["codex"].read_version(said) == read

@@ -1,0 +1,34 @@
+"""One installation for the tests of aileron-mcp that do not stop its daemon."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from services.upstream import UpstreamProcess
+from world import World
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[UpstreamProcess]:
+    """Offer the service that actions call."""
+    with UpstreamProcess() as started:
+        started.behave("/item", json={"ok": True})
+        yield started
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, upstream: UpstreamProcess) -> Iterator[World]:
+    """Offer a running installation with an action that runs and one that asks."""
+    with World(tmp_path_factory.mktemp("world"), upstream=upstream.url) as made:
+        made.start()
+        made.set_up()
+        made.add_action("post-item")
+        made.add_action("put-item", op="put_json")
+        made.add_action("ask-first", approval=True)
+        yield made
+
+
+@pytest.fixture
+def item(world: World) -> dict[str, Any]:
+    """Offer arguments that the actions take."""
+    return {"url": f"{world.upstream}/item", "body": "{}"}
