@@ -13,6 +13,7 @@ demo: $(READY) ## The story of one action, told with the real program
 
 test: $(READY) check ## Lint, types, import contract, and every test
 	@scripts/ensure-chromium
+	@scripts/ensure-agents
 	@$(BIN)/python -m pytest
 
 check: $(READY) ## Lint, types, import contract

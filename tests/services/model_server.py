@@ -1,8 +1,8 @@
 """A scripted model: stands in for the vendors, in all three protocols the agents speak, as a process of its own.
 
-It does what a model would that follows one short script: calls the tool it was told to, follows an approval to its end
-with `check_action_status`, and then repeats the last tool's answer as its final words. It finds a tool by the end of its
-name, because every agent puts something else in front. Requests are kept, so that tests can look at what was sent.
+It does what a model would that follows one short script: calls the tool it was told to, follows an approval to its
+end with `check_action_status`, and then repeats the last tool's answer as its final words. It finds a tool by the end
+of its name, because every agent puts something else in front. Requests are kept, so that tests can look at them.
 """
 
 import argparse
