@@ -1,4 +1,4 @@
-"""Each of the five agents, as its vendor ships it, launched against a scripted model: it acts, asks, hears the outcome."""
+"""Each of the five agents, as its vendor ships it, against a scripted model: it acts, asks, and hears the outcome."""
 
 import platform
 import time
