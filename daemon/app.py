@@ -35,9 +35,12 @@ from daemon.connectors.wasm.runtime import WasmRuntime
 from daemon.core.authority import HostPort
 from daemon.core.clock import Clock, Entropy, IdSource
 from daemon.core.faults import FaultPoints
+from daemon.core.providers import Provider, Providers, Style
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.reader import Reader
+from daemon.gateway.outbound import Outbound
+from daemon.gateway.proxy import Gateway
 from daemon.housekeeping import keep_house
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.processes import Processes
@@ -65,6 +68,7 @@ class Daemon:
         stopping: Stopping,
         engine: Engine,
         http: OutboundHttp,
+        outbound: Outbound,
         runtime: WasmRuntime,
     ) -> None:
         self._services = services
@@ -72,6 +76,7 @@ class Daemon:
         self._stopping = stopping
         self._engine = engine
         self._http = http
+        self._outbound = outbound
         self._runtime = runtime
         self.token = services.master_token
         control = bare_control_app(services, stopping, _report, stop=_ask_to_stop)
@@ -97,6 +102,7 @@ class Daemon:
         await self._tasks.close()
         self._runtime.close()
         await self._http.close()
+        await self._outbound.close()
         await self._services.connectors.close()
         self._services.processes.close()
         await self._services.vault.close()
@@ -189,6 +195,20 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start()
     processes = Processes()
     keep_house(tasks, vault=vault, sessions=sessions, approvals=approvals, audit=audit, processes=processes)
+    outbound = Outbound(extra_ca_file=settings.network.extra_ca_file, connect_seconds=settings.gateway.connect_seconds)
+    gateway = Gateway(
+        providers=Providers(
+            Provider.configured(name, style=Style(given.style), base_url=given.base_url, headers=given.headers)
+            for name, given in settings.gateway.providers.items()
+        ),
+        keys=bindings,
+        sessions=sessions,
+        audit=audit,
+        outbound=outbound,
+        allow_private=frozenset(HostPort.parse(text) for text in settings.network.allow_private),
+        clock=clock,
+        header_seconds=settings.gateway.header_seconds,
+    )
     services = Services(
         settings=settings,
         home=home,
@@ -207,12 +227,21 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         previews=Previews(catalog=catalog, connectors=connectors, audit=audit),
         approvals=approvals,
         rules=rules,
+        gateway=gateway,
         sessions=sessions,
         processes=processes,
         browser=BrowserSessions(clock=clock, entropy=entropy),
         denials=Denials(audit=audit, clock=clock),
     )
-    return Daemon(services=services, tasks=tasks, stopping=Stopping(), engine=engine, http=http, runtime=runtime)
+    return Daemon(
+        services=services,
+        tasks=tasks,
+        stopping=Stopping(),
+        engine=engine,
+        http=http,
+        outbound=outbound,
+        runtime=runtime,
+    )
 
 
 def _report(request: Request, problem: Exception) -> None:

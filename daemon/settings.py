@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from daemon.core.authority import AuthorityError, HostPort
 from daemon.core.failures import DocumentError
+from daemon.core.providers import Provider, Style
 from daemon.core.quantities import QuantityError, parse_duration
 from daemon.core.toml_source import TomlSource
 from daemon.lifecycle.home import Home
@@ -43,6 +44,10 @@ OTHER_VARIABLES = frozenset(
 _PREFIX = "AILERON_"
 _NESTED = "__"
 _ACTION_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+
+
+_BY_NAME = frozenset({"rules", "providers"})
+"""Settings that hold one entry for each name a person chose."""
 
 
 class SettingsError(DocumentError):
@@ -162,6 +167,49 @@ class LimitSettings(_Section):
     max_concurrent_runs: int = Field(512, ge=1, le=10_000, description="Runs that may be under way at once.")
 
 
+class ProviderSettings(_Section):
+    """One model provider."""
+
+    base_url: str = Field(description="Where it is, such as https://api.example.com; what its paths have before /v1.")
+    style: Literal["anthropic", "openai"] = Field("openai", description="Whose API it speaks.")
+    headers: dict[str, str] = Field(default_factory=dict, description="Headers to add to every request.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "ProviderSettings":
+        Provider.configured("x", style=Style(self.style), base_url=self.base_url, headers=self.headers)
+        return self
+
+
+_KNOWN_PROVIDERS: dict[str, dict[str, Any]] = {
+    "anthropic": {"base_url": "https://api.anthropic.com", "style": "anthropic"},
+    "openai": {"base_url": "https://api.openai.com", "style": "openai"},
+}
+
+
+def _with_known_providers(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    given = {name: settings for name, settings in value.items() if name not in _KNOWN_PROVIDERS}
+    known = {
+        name: {**defaults, **value[name]} if isinstance(value.get(name), dict) else value.get(name, defaults)
+        for name, defaults in _KNOWN_PROVIDERS.items()
+    }
+    return known | given
+
+
+class GatewaySettings(_Section):
+    """The model gateway."""
+
+    providers: Annotated[
+        dict[Annotated[str, AfterValidator(_action_name)], ProviderSettings], BeforeValidator(_with_known_providers)
+    ] = Field(
+        default_factory=lambda: {name: ProviderSettings(**known) for name, known in _KNOWN_PROVIDERS.items()},
+        description="A provider for each name, with `base_url`, `style` and `headers`; in the variable, as JSON.",
+    )
+    connect_seconds: Duration = Field(10.0, description="How long a provider may take to accept a connection.")
+    header_seconds: Duration = Field(600.0, description="How long a provider may take to begin its answer.")
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -179,6 +227,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     approvals: ApprovalSettings = Field(default_factory=ApprovalSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
 
 
 def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> Settings:
@@ -238,7 +287,7 @@ def _check_variables(variables: Mapping[str, str]) -> None:
     for name in sorted(variables):
         if not name.startswith(_PREFIX) or name in known:
             continue
-        if any(name.startswith(f"{_variable(path)}{_NESTED}") for path in setting_paths() if path[-1] == "rules"):
+        if any(name.startswith(f"{_variable(path)}{_NESTED}") for path in setting_paths() if path[-1] in _BY_NAME):
             continue
         near = difflib.get_close_matches(name, known, 1, 0.5)
         remedy = f"Did you mean {near[0]}?" if near else "docs/configuration.md lists them all."

@@ -39,6 +39,7 @@ def agent_door(app: ASGIApp, services: Services) -> ASGIApp:
     """Put the door of the agent API in front of it."""
     return AgentDoor(
         BodyLimit(app),
+        gateway=services.gateway,
         sessions=services.sessions,
         denials=services.denials,
         own_url=lambda: services.addresses.agent,

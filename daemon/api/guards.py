@@ -16,6 +16,7 @@ from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TOKEN_PREFIX, TokenError
 
 MAX_BODY = 4 * 1024 * 1024
+GATEWAY_PATH = "/llm/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/healthz"})
 
@@ -160,8 +161,11 @@ class ControlDoor:
 class AgentDoor:
     """Lets through session tokens only; what each may do is said by the route."""
 
-    def __init__(self, app: ASGIApp, *, sessions: Sessions, denials: Denials, own_url: Callable[[], str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, gateway: ASGIApp, sessions: Sessions, denials: Denials, own_url: Callable[[], str]
+    ) -> None:
         self._app = app
+        self._gateway = gateway
         self._sessions = sessions
         self._denials = denials
         self._own_url = own_url
@@ -178,6 +182,10 @@ class AgentDoor:
         if scope["path"] in _OPEN_PATHS:
             await self._app(scope, receive, send)
             return
+        if scope["path"].startswith(GATEWAY_PATH):
+            # The authorization header there is the provider's; the token is in the path, and goes into no record.
+            await self._gateway(scope, receive, self._watching_gateway(scope, send))
+            return
         scheme, _, token = headers.get("authorization", "").partition(" ")
         try:
             if scheme.lower() != "bearer":
@@ -191,6 +199,25 @@ class AgentDoor:
             return
         scope["aileron.claims"] = claims
         await self._app(scope, receive, self._watching(scope, send, claims.session))
+
+    def _watching_gateway(self, scope: Scope, send: Send) -> Send:
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 401:
+                place, _, rest = scope["path"].removeprefix(GATEWAY_PATH).partition("/")
+                try:
+                    self._sessions.check_token(place)
+                except TokenError as problem:
+                    # The provider itself may answer 401, too, and that is no probing.
+                    await self._denials.record(
+                        session=None,
+                        surface="agent",
+                        method=scope["method"],
+                        path=f"{GATEWAY_PATH}<token>/{rest}",
+                        reason=str(problem),
+                    )
+            await send(message)
+
+        return watch
 
     def _watching(self, scope: Scope, send: Send, session: str) -> Send:
         async def watch(message: Message) -> None:

@@ -15,6 +15,7 @@ from daemon.connectors.keyring import Keyring
 from daemon.connectors.service import ConnectorService
 from daemon.core.clock import Clock
 from daemon.db.reader import Reader
+from daemon.gateway.proxy import Gateway
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.processes import Processes
 from daemon.sessions.service import Sessions
@@ -52,6 +53,7 @@ class Services:
     previews: Previews
     approvals: Approvals
     rules: Rules
+    gateway: Gateway
     sessions: Sessions
     processes: Processes
     browser: BrowserSessions

@@ -1,7 +1,7 @@
 """`aileron binding`: which credential a connector may use, and where it is sent."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from daemon.cli.options import JsonOption, ValueFileOption, YesOption
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import one_line
 
+if TYPE_CHECKING:
+    from daemon.cli.client import ControlClient
+
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -20,7 +23,10 @@ app = typer.Typer(
 )
 
 ConnectorArgument = Annotated[
-    str, typer.Argument(metavar="CONNECTOR", help="The connector's full name, such as github://acme/slack.")
+    str,
+    typer.Argument(
+        metavar="CONNECTOR", help="The connector's full name, such as github://acme/slack, or provider://NAME."
+    ),
 ]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The binding's name, as `binding list` shows it.")]
 
@@ -45,7 +51,7 @@ def setup(
     """
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
-        shown = client.get("/v1/connectors/show", ref=connector)
+        shown = _grantee(client, connector)
         credential = shown.get("credential")
         if not credential or credential.get("kind") in (None, "none"):
             raise CliFailure(f"{connector} uses no credential, so there is nothing to set up")
@@ -61,6 +67,16 @@ def setup(
         invocation.output.note(
             f"It may now use several. Choose one: aileron binding rebind {one_line(shown['name'])} NAME", style="yellow"
         )
+
+
+def _grantee(client: "ControlClient", ref: str) -> dict[str, Any]:
+    """Return what takes a credential: a connector, or a model provider."""
+    scheme, separator, name = ref.partition("://")
+    if not separator or scheme != "provider":
+        shown: dict[str, Any] = client.get("/v1/connectors/show", ref=ref)
+        return shown
+    provider = client.get("/v1/providers/{}", name)
+    return {"name": provider["ref"], "version": provider["base_url"], "credential": provider["credential"]}
 
 
 def show_credential(invocation: Invocation, connector: dict[str, Any]) -> None:

@@ -62,6 +62,7 @@ class Listener:
             log_config=None,
             access_log=False,
             server_header=False,
+            date_header=False,  # what a model provider says of the time goes through as it is
             proxy_headers=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=_GRACE_SECONDS,

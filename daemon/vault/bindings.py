@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from daemon.core.authority import HostPort
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential
 from daemon.vault.document import Contents, SealedEntry
 from daemon.vault.draft import Draft, find_entry
@@ -79,6 +78,15 @@ class ResolvedCredential:
     expires_at_ms: int | None = None
 
 
+class Grantee(Protocol):
+    """Whoever a credential can be granted to: a connector, or a model provider."""
+
+    @property
+    def service(self) -> str:
+        """Return the middle part of the names of its bindings."""
+        ...
+
+
 class Bindings:
     """Sets up, chooses, resolves and revokes bindings in a vault."""
 
@@ -90,7 +98,7 @@ class Bindings:
     async def setup(
         self,
         *,
-        connector: Fqn,
+        connector: Grantee,
         credential: Credential,
         identity: str = "default",
         value: SecretValue,
@@ -142,7 +150,7 @@ class Bindings:
         return _info(contents, _binding(find_entry(contents.entries, name)))
 
     async def rebind(
-        self, connector: Fqn, name: str, hosts: Iterable[HostPort], *, kind: str | None = None
+        self, connector: Grantee, name: str, hosts: Iterable[HostPort], *, kind: str | None = None
     ) -> BindingInfo:
         """Choose a binding for a connector and grant it for exactly these hosts; with a kind, only a binding of it."""
         fqn, granted = str(connector), [str(host) for host in hosts]
@@ -174,7 +182,11 @@ class Bindings:
 
         return await self._vault.edit(change)
 
-    def resolve(self, connector: Fqn, credential: Credential) -> ResolvedCredential:
+    def is_granted(self, connector: Grantee) -> bool:
+        """Say whether any binding was granted to somebody; works while the vault is locked."""
+        return str(connector) in candidates_by_connector(self._vault.readable_contents())
+
+    def resolve(self, connector: Grantee, credential: Credential) -> ResolvedCredential:
         """Return the credential a connector is to be called with, or raise the Failure that says what a person must do.
 
         Only a binding that was granted to exactly this connector, for at least the hosts the manifest names, is used.
@@ -188,7 +200,7 @@ class Bindings:
             resolved = ready[connector, credential] = self._work_out(connector, credential, contents)
         return resolved
 
-    def _work_out(self, connector: Fqn, credential: Credential, contents: Contents) -> ResolvedCredential:
+    def _work_out(self, connector: Grantee, credential: Credential, contents: Contents) -> ResolvedCredential:
         fqn, kind = str(connector), credential.kind
         if credential.inject is None:
             raise _failed(f"{fqn} does not say how its credential is to be sent.", binding=None)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from daemon.api.answers import Body
+from daemon.api.control.providers import find_provider
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
 from daemon.audit.changes import recorded, recorded_after
@@ -14,6 +15,7 @@ from daemon.core.clock import rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn, FqnError
 from daemon.core.manifest import Credential
+from daemon.core.providers import Provider
 from daemon.core.visible import visible
 from daemon.vault.bindings import BindingInfo
 from daemon.vault.values import ApiKey, Basic, OAuth2Tokens, SecretValue
@@ -68,7 +70,11 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
     bindings = services.bindings
 
-    async def event(kind: str, payload: dict[str, Any], connector: Fqn | None = None) -> AuditEvent:
+    def grantee(text: str) -> Fqn | Provider:
+        scheme, separator, name = text.partition("://")
+        return find_provider(services, name) if separator and scheme == "provider" else parse_fqn(text)
+
+    async def event(kind: str, payload: dict[str, Any], connector: Fqn | Provider | None = None) -> AuditEvent:
         session = await services.sessions.terminal()
         return AuditEvent(
             type=kind,
@@ -78,7 +84,9 @@ def router(services: Services) -> APIRouter:
             payload=payload,
         )
 
-    async def credential_of(connector: Fqn) -> Credential:
+    async def credential_of(connector: Fqn | Provider) -> Credential:
+        if isinstance(connector, Provider):
+            return connector.credential
         manifest = await services.connectors.newest(connector)
         if manifest.credential is None:
             raise Failure(
@@ -102,7 +110,7 @@ def router(services: Services) -> APIRouter:
     @routes.post("/v1/bindings", operation_id="binding_setup", status_code=201)
     async def setup(body: BindingBody) -> dict[str, Any]:
         """Store a credential and grant it to a connector for the hosts its manifest names."""
-        connector = parse_fqn(body.connector)
+        connector = grantee(body.connector)
         credential = await credential_of(connector)
         info = await recorded(
             services.audit,
@@ -121,7 +129,7 @@ def router(services: Services) -> APIRouter:
     @routes.post("/v1/bindings/rebind", operation_id="binding_rebind")
     async def rebind(body: RebindBody) -> dict[str, Any]:
         """Choose the binding a connector uses, for the hosts its manifest names now."""
-        connector = parse_fqn(body.connector)
+        connector = grantee(body.connector)
         credential = await credential_of(connector)
         info = await recorded(
             services.audit,
@@ -166,7 +174,7 @@ def _value(value: ApiKeyValue | BasicValue | OAuth2Value) -> SecretValue:
     )
 
 
-def _granted(info: BindingInfo, connector: Fqn) -> dict[str, Any]:
+def _granted(info: BindingInfo, connector: Fqn | Provider) -> dict[str, Any]:
     return {"aileron.binding.name": info.name, "aileron.binding.hosts": list(info.connectors[str(connector)])}
 
 

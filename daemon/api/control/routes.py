@@ -4,7 +4,18 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from daemon.api.control import actions, approvals, audit, bindings, connectors, keyring, sessions, status, vault
+from daemon.api.control import (
+    actions,
+    approvals,
+    audit,
+    bindings,
+    connectors,
+    keyring,
+    providers,
+    sessions,
+    status,
+    vault,
+)
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
 
@@ -16,6 +27,7 @@ def add_routes(app: FastAPI, services: Services, stopping: Stopping, *, stop: Ca
     app.include_router(bindings.router(services))
     app.include_router(connectors.router(services))
     app.include_router(keyring.router(services))
+    app.include_router(providers.router(services))
     app.include_router(actions.router(services))
     app.include_router(approvals.router(services, stopping))
     app.include_router(audit.router(services))

@@ -1,0 +1,63 @@
+"""Model providers: which there are, and whether the vault holds a key for each."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from daemon.api.envelopes import DOCUMENTED
+from daemon.api.services import Services
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.providers import Provider
+
+
+def router(services: Services) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(responses=DOCUMENTED)
+
+    @routes.get("/v1/providers", operation_id="providers_list")
+    async def list_providers() -> dict[str, Any]:
+        """Return the providers of the model gateway."""
+        granted = _granted(services)
+        return {"items": [_shown(p, granted) for p in services.gateway.providers.by_name.values()], "next": None}
+
+    @routes.get("/v1/providers/{name}", operation_id="provider_show")
+    async def show(name: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
+        """Return one provider."""
+        return _shown(find_provider(services, name), _granted(services))
+
+    return routes
+
+
+def find_provider(services: Services, name: str) -> Provider:
+    """Return a provider by its name."""
+    provider = services.gateway.providers.by_name.get(name)
+    if provider is None:
+        names = ", ".join(services.gateway.providers.by_name)
+        raise Failure(
+            FailureClass.NOT_FOUND,
+            f"There is no model provider {name!r}. Those there are: {names}; config.toml can name others.",
+            boundary=Boundary.USER,
+        )
+    return provider
+
+
+def _granted(services: Services) -> set[str]:
+    listed = [] if services.vault.state == "absent" else services.bindings.list()
+    return {grantee for binding in listed for grantee in binding.connectors}
+
+
+def _shown(provider: Provider, granted: set[str]) -> dict[str, Any]:
+    injection = provider.credential.inject
+    return {
+        "name": provider.name,
+        "ref": str(provider),
+        "style": provider.style.value,
+        "base_url": provider.base_url,
+        "bound": str(provider) in granted,
+        "credential": {
+            "kind": "api_key",
+            "hosts": [str(provider.host_port)],
+            "header": None if injection is None else injection.header,
+            "format": None if injection is None else injection.format,
+        },
+    }

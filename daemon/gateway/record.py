@@ -1,0 +1,62 @@
+"""What is written down of a model request: that it was made, and never a word of it."""
+
+from dataclasses import dataclass
+
+from daemon.audit.events import AuditEvent
+from daemon.core.failures import Failure
+from daemon.core.visible import visible
+
+_MAX_PATH = 300
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """The measures of one request."""
+
+    session: str
+    provider: str
+    method: str
+    path: str
+    started: float
+    binding: str | None = None
+    status: int | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    first_byte: float | None = None
+    outcome: str = "failed"
+
+    def event(self, now: float) -> AuditEvent:
+        """Return the event of a request that is over."""
+        ttfb = None if self.first_byte is None else round((self.first_byte - self.started) * 1000)
+        return AuditEvent(
+            type="gateway.request",
+            session=self.session,
+            actor="agent",
+            payload={
+                "aileron.gateway.provider": self.provider,
+                "aileron.gateway.outcome": self.outcome,
+                "aileron.binding.name": self.binding,
+                "http.request.method": self.method,
+                "url.path": visible(self.path[:_MAX_PATH]),
+                "http.response.status_code": self.status,
+                "http.request.body.size": self.bytes_in,
+                "http.response.body.size": self.bytes_out,
+                "aileron.ms": round((now - self.started) * 1000),
+                "aileron.ttfb_ms": ttfb,
+            },
+        )
+
+    def refusal(self, failure: Failure) -> AuditEvent:
+        """Return the event of a request that got no answer of the provider's."""
+        return AuditEvent(
+            type="gateway.failed",
+            session=self.session,
+            actor="agent",
+            failure_class=failure.failure_class.value,
+            payload={
+                "aileron.gateway.provider": self.provider,
+                "http.request.method": self.method,
+                "url.path": visible(self.path[:_MAX_PATH]),
+                "error.message": failure.message,
+            },
+        )
