@@ -1,5 +1,6 @@
 """Writes docs/configuration.md from the model: `python -m daemon.settings_reference > docs/configuration.md`."""
 
+import json
 import sys
 from typing import Any
 
@@ -62,6 +63,11 @@ def _default(field: FieldInfo) -> str:
     value: Any = field.get_default(call_default_factory=True)
     if value is None:
         return "none"
+    if isinstance(value, dict) and value:
+        shown = {
+            name: v.model_dump(exclude_defaults=True) if isinstance(v, BaseModel) else v for name, v in value.items()
+        }
+        return f"`{json.dumps(shown)}`"
     if isinstance(value, float):
         return f"`{format_duration(value)}`"
     return f"`{value!r}`".replace("'", '"')

@@ -52,6 +52,7 @@ AGENTS = {
             install="npm install -g @openai/codex",
             oldest=(0, 160, 0),
             plan=codex.plan,
+            reads=(codex.CONFIG,),
         ),
         Agent(
             name="goose",

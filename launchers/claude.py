@@ -4,6 +4,16 @@ import json
 
 from launchers.plan import START_SECONDS, TOOL_SECONDS, LaunchContext, LaunchPlan, PlacedFile
 
+_ELSEWHERE = frozenset(
+    {
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "ANTHROPIC_BASE_URL",
+        "CLAUDE_CODE_USE_BEDROCK",
+        "CLAUDE_CODE_USE_VERTEX",
+    }
+)
+
 
 def plan(context: LaunchContext) -> LaunchPlan:
     """Return how Claude Code is started."""
@@ -25,8 +35,17 @@ def plan(context: LaunchContext) -> LaunchPlan:
         "ENABLE_TOOL_SEARCH": "false",
     }
     unset = {name: value for name, value in quiet.items() if name not in context.environment}
+    unset |= _model(context)
     return LaunchPlan(
         argv=(*context.executable, *ours, *context.arguments),
         environment=context.session_variables | unset,
         files=(PlacedFile(path=path, text=json.dumps({"mcpServers": {"aileron": server}}, indent=2) + "\n"),),
     )
+
+
+def _model(context: LaunchContext) -> dict[str, str]:
+    """Send model requests through the daemon, unless the person has sent them elsewhere or has a key in the shell."""
+    if "anthropic" not in context.bound or not _ELSEWHERE.isdisjoint(context.environment):
+        return {}
+    # Not as an API key: about one of those it asks the person before it uses it.
+    return {"ANTHROPIC_BASE_URL": context.models_url, "ANTHROPIC_AUTH_TOKEN": context.token}

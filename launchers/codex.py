@@ -1,8 +1,11 @@
 """Codex CLI: everything by `-c`, which lays itself over the person's config.toml; the token goes by environment."""
 
 import json
+import tomllib
 
 from launchers.plan import START_SECONDS, TOOL_SECONDS, LaunchContext, LaunchPlan
+
+CONFIG = ".codex/config.toml"
 
 
 def plan(context: LaunchContext) -> LaunchPlan:
@@ -21,5 +24,34 @@ def plan(context: LaunchContext) -> LaunchPlan:
     }
     settings = {f"mcp_servers.aileron.{name}": value for name, value in server.items()}
     settings |= {"check_for_update_on_startup": "false", "analytics.enabled": "false"}
+    model, notes = _model(context)
+    settings |= model
     ours = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    return LaunchPlan(argv=(*context.executable, *ours, *context.arguments), environment=context.session_variables)
+    return LaunchPlan(
+        argv=(*context.executable, *ours, *context.arguments), environment=context.session_variables, notes=notes
+    )
+
+
+def _model(context: LaunchContext) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Send model requests through the daemon, unless the person has chosen a provider of their own."""
+    if "openai" not in context.bound:
+        return {}, ()
+    if "CODEX_HOME" in context.environment or _has_provider(context.existing.get(CONFIG, "")):
+        note = "Codex has a model provider of your choice, so its model requests do not go through Aileron."
+        return {}, (note,)
+    provider = {
+        "name": '"OpenAI through Aileron"',
+        # The session's name and not its token: everybody on the machine can read argv. The token goes as the key.
+        "base_url": json.dumps(f"{context.agent_url}/llm/{context.session_id}/v1"),
+        "wire_api": '"responses"',
+        "env_key": '"AILERON_TOKEN"',
+    }
+    settings = {f"model_providers.aileron.{name}": value for name, value in provider.items()}
+    return {"model_provider": '"aileron"', **settings}, ()
+
+
+def _has_provider(text: str) -> bool:
+    try:
+        return "model_provider" in tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return True  # it will say so itself; nothing is laid over what cannot be read

@@ -21,4 +21,15 @@ def plan(context: LaunchContext) -> LaunchPlan:
     notes: tuple[str, ...] = ()
     if context.environment.get("GOOSE_MODE", "auto") not in {"auto", "chat"}:
         notes = ("Goose asks before every tool in this GOOSE_MODE, Aileron's too; without a terminal it gives up.",)
-    return LaunchPlan(argv=argv, environment=context.session_variables, notes=notes)
+    return LaunchPlan(argv=argv, environment=context.session_variables | _model(context), notes=notes)
+
+
+def _model(context: LaunchContext) -> dict[str, str]:
+    """Send the requests of those providers through the daemon whose key it holds and the person has not set."""
+    found: dict[str, str] = {}
+    for provider in ("openai", "anthropic"):
+        host, key = f"{provider.upper()}_HOST", f"{provider.upper()}_API_KEY"
+        others = {host, key, f"{provider.upper()}_BASE_URL"}
+        if provider in context.bound and others.isdisjoint(context.environment):
+            found |= {host: context.models_url, key: context.token}
+    return found

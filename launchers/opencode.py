@@ -6,6 +6,7 @@ from typing import Any
 from launchers.plan import TOOL_SECONDS, LaunchContext, LaunchError, LaunchPlan
 
 _INLINE = "OPENCODE_CONFIG_CONTENT"
+_PROVIDERS = frozenset({"anthropic", "openai"})
 
 
 def plan(context: LaunchContext) -> LaunchPlan:
@@ -17,7 +18,10 @@ def plan(context: LaunchContext) -> LaunchPlan:
         # One value for starting and for calls, in milliseconds.
         "timeout": TOOL_SECONDS * 1000,
     }
-    ours = {"autoupdate": False, "mcp": {"aileron": server}, "permission": {"aileron_*": "allow"}}
+    ours: dict[str, Any] = {"autoupdate": False, "mcp": {"aileron": server}, "permission": {"aileron_*": "allow"}}
+    if context.bound:
+        options = {"baseURL": f"{context.models_url}/v1", "apiKey": context.token}
+        ours["provider"] = {name: {"options": options} for name in sorted(context.bound & _PROVIDERS)}
     return LaunchPlan(
         argv=(*context.executable, *context.arguments),
         environment=context.session_variables

@@ -33,12 +33,19 @@ class LaunchContext:
     """A folder of this session alone, as seen from the agent, where the plan may place files."""
     home: str
     """The agent's home folder, as seen from the agent."""
+    bound: frozenset[str] = frozenset()
+    """Model providers for which the vault holds a key, so that the session token can stand in for it."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The environment the agent would have without us."""
     existing: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The text of those of the person's own files that the launcher asked to see, by the path it named."""
     present: frozenset[str] = frozenset()
     """Which of the entries that the launcher asked about are there."""
+
+    @property
+    def models_url(self) -> str:
+        """Return where model requests go; the token is in it, so it is for variables and not for argv."""
+        return f"{self.agent_url}/llm/{self.token}"
 
     @property
     def session_variables(self) -> dict[str, str]:

@@ -68,7 +68,7 @@ def launch(
         )
         session = str(opened["id"])
         try:
-            code = _run(invocation, found, given, opened, folder)
+            code = _run(invocation, found, given, opened, client.get("/v1/providers")["items"], folder)
         finally:
             summary = _end(client, session)
     _close(invocation, summary | {"agent": found.agent.name})
@@ -101,6 +101,7 @@ def _run(
     found: "FoundAgent",
     arguments: list[str],
     opened: Mapping[str, Any],
+    providers: list[dict[str, Any]],
     folder: Path | None,
 ) -> int:
     from daemon.cli.launching import finding
@@ -122,6 +123,7 @@ def _run(
             session_id=str(opened["id"]),
             scratch=str(place_for_files),
             home=str(home),
+            bound=frozenset(item["name"] for item in providers if item["bound"]),
             environment=inherited,
             existing=finding.read_files(found.agent, home),
             present=finding.list_entries(found.agent, home),

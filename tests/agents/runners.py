@@ -35,11 +35,15 @@ class Ended:
 
 
 class Bench:
-    """An empty home for each agent, beside one installation of Aileron and one scripted model."""
+    """An empty home for each agent, beside one installation of Aileron and one scripted model.
 
-    def __init__(self, folder: Path, world: World, model: ModelProcess) -> None:
+    If the vault holds the keys of the model's providers, the agents are told nothing of where their model is.
+    """
+
+    def __init__(self, folder: Path, world: World, model: ModelProcess, *, keyless: bool = False) -> None:
         self.world = world
         self.model = model
+        self._keyless = keyless
         self._folder = folder
         self._bin = folder / "bin"
         self._bin.mkdir()
@@ -101,6 +105,13 @@ class Bench:
 
     def _files(self, agent: str) -> Mapping[str, str]:
         url = self.model.url
+        if self._keyless:
+            models = {"model": "anthropic/fake-model", "small_model": "anthropic/fake-model"}
+            provider = {"anthropic": {"models": {"fake-model": {}}}}
+            settings = {"$schema": "https://opencode.ai/config.json", "provider": provider} | models
+            theirs = {"opencode": {".config/opencode/opencode.json": json.dumps(settings)}}
+            theirs["codex"] = {".codex/config.toml": 'model = "gpt-5"\n'}
+            return theirs.get(agent, {})
         match agent:
             case "codex":
                 provider = f'name = "fake"\nbase_url = "{url}/v1"\nwire_api = "responses"\nenv_key = "FAKE_KEY"\n'
@@ -125,6 +136,11 @@ class Bench:
                 return {}
 
     def _variables(self, agent: str) -> Mapping[str, str]:
+        variables = self._all_variables(agent)
+        told = ("ANTHROPIC_", "OPENAI_", "FAKE_")
+        return {name: v for name, v in variables.items() if not (self._keyless and name.startswith(told))}
+
+    def _all_variables(self, agent: str) -> Mapping[str, str]:
         match agent:
             case "claude":
                 return {"ANTHROPIC_BASE_URL": self.model.url, "ANTHROPIC_API_KEY": "sk-ant-fake"}

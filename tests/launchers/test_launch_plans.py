@@ -152,3 +152,48 @@ def test_an_older_pi_is_told_by_the_flag_of_its_adapter() -> None:
 )
 def test_versions_are_read_as_the_agents_say_them(said: str, read: tuple[int, ...] | None) -> None:
     assert AGENTS["codex"].read_version(said) == read
+
+
+BOTH = frozenset({"anthropic", "openai"})
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_with_bound_keys_the_token_is_still_in_nobodys_argv(name: str) -> None:
+    made = plan(name, "run", bound=BOTH)
+    assert TOKEN not in str(made.argv)
+    assert all(TOKEN not in file.text for file in made.files)
+
+
+def test_a_bound_key_sends_model_requests_through_the_daemon() -> None:
+    claude = plan("claude", bound=BOTH).environment
+    assert claude["ANTHROPIC_BASE_URL"] == f"http://127.0.0.1:4711/llm/{TOKEN}"
+    assert claude["ANTHROPIC_AUTH_TOKEN"] == TOKEN
+    codex = " ".join(plan("codex", bound=BOTH).argv)
+    assert 'model_providers.aileron.base_url="http://127.0.0.1:4711/llm/ses_1/v1"' in codex
+    assert 'model_providers.aileron.env_key="AILERON_TOKEN"' in codex
+    goose = plan("goose", bound=BOTH).environment
+    assert (goose["OPENAI_HOST"], goose["OPENAI_API_KEY"]) == (f"http://127.0.0.1:4711/llm/{TOKEN}", TOKEN)
+    inline = json.loads(plan("opencode", bound=BOTH).environment["OPENCODE_CONFIG_CONTENT"])
+    assert inline["provider"]["openai"]["options"]["baseURL"] == f"http://127.0.0.1:4711/llm/{TOKEN}/v1"
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("claude", {"environment": {"ANTHROPIC_API_KEY": "mine"}}),
+        ("claude", {"environment": {"CLAUDE_CODE_USE_BEDROCK": "1"}}),
+        ("codex", {"existing": {".codex/config.toml": 'model_provider = "mine"'}}),
+        ("codex", {"existing": {".codex/config.toml": "not = = toml"}}),
+        ("codex", {"environment": {"CODEX_HOME": "/elsewhere"}}),
+        ("goose", {"environment": {"OPENAI_HOST": "http://mine", "ANTHROPIC_HOST": "http://mine"}}),
+    ],
+)
+def test_where_the_person_sends_model_requests_themselves_they_stay(name: str, more: dict[str, Any]) -> None:
+    made = plan(name, bound=BOTH, **more)
+    assert "/llm/" not in str(made.argv) + str(dict(made.environment))
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_without_a_bound_key_model_requests_are_left_alone(name: str) -> None:
+    made = plan(name)
+    assert "/llm/" not in str(made.argv) + str(dict(made.environment))

@@ -240,7 +240,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _keep(self, body: Any) -> None:
         with self.server.lock:
-            self.server.seen.append({"path": self.path, "headers": dict(self.headers), "body": body})
+            self.server.seen.append(
+                {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body}
+            )
 
     def _answer(self, status: int, body: Any) -> None:
         raw = json.dumps(body).encode()

@@ -1,0 +1,80 @@
+"""With a model key in the vault an agent needs none: the key is nowhere the agent could look, and the model gets it."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from agents.runners import Bench
+from agents.test_agent_matrix import SHIPPED, arguments, pytestmark  # noqa: F401 - the same marks
+from services.model_server import ModelProcess
+from services.upstream import UpstreamProcess
+from world import World
+
+KEY = "sk-sentinel-90b2-model-key"
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("keyless")
+    with UpstreamProcess() as upstream, ModelProcess() as model:
+        host = model.url.removeprefix("http://")
+        places = "".join(f'[gateway.providers.{n}]\nbase_url = "{model.url}"\n' for n in ("openai", "anthropic"))
+        with World(folder, upstream=upstream.url, settings=places) as world:
+            config = world.home / "config.toml"
+            config.write_text(config.read_text().replace('allow_private = ["', f'allow_private = ["{host}", "', 1))
+            upstream.behave("/item", json={"status": SHIPPED})
+            world.start()
+            world.set_up()
+            for name in ("openai", "anthropic"):
+                body = {"connector": f"provider://{name}", "value": {"type": "api_key", "key": KEY}}
+                world.ok("POST", "/v1/bindings", body)
+            world.add_action("post-item")
+            yield Bench(folder, world, model, keyless=True)
+
+
+@pytest.mark.parametrize("agent", ["claude", "codex", "goose", "opencode"])
+def test_a_bound_key_reaches_the_model_and_never_the_agent(bench: Bench, agent: str) -> None:
+    bench.model.script("post_item", **arguments(bench))
+    process = bench.start(agent)
+    seen: list[bytes] = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.02):
+            for place in Path("/proc").glob("[0-9]*"):
+                for name in ("environ", "cmdline"):
+                    try:
+                        content = (place / name).read_bytes()
+                    except OSError:
+                        continue
+                    if str(bench.home(agent)).encode() in content or os.fsencode(agent) in content:
+                        seen.append(content)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        ended = bench.finish(process)
+    finally:
+        stop.set()
+        watching.join(10)
+    assert ended.code == 0, ended.err
+    assert SHIPPED in ended.out
+    asked = [request for request in bench.model.seen if request["method"] == "POST"]
+    assert asked
+    for request in asked:
+        credentials = [v for n, v in request["headers"].items() if n.lower() in {"authorization", "x-api-key"}]
+        assert credentials in ([KEY], [f"Bearer {KEY}"])
+        assert "ailt_" not in str(request)
+    assert seen
+    assert all(KEY.encode() not in content for content in seen)
+    assert KEY not in ended.out + ended.err
+    for path in bench.home(agent).rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            assert KEY.encode() not in path.read_bytes(), path
+    deadline = time.monotonic() + 10
+    while not bench.world.events(type="gateway.request"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
