@@ -1,0 +1,122 @@
+"""`aileron agent`: our server in the configuration of agents that you start by yourself."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.failure import CliFailure
+from daemon.cli.invocation import Invocation
+from daemon.cli.options import JsonOption
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Give agents that you start yourself your actions as tools.",
+)
+
+AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.")]
+_RESTART = "An agent that runs already notices it when it is started anew."
+
+
+@app.command()
+def register(
+    ctx: typer.Context,
+    agent: AgentArgument,
+    force: Annotated[bool, typer.Option("--force", help="Replace a server called aileron that is not ours.")] = False,
+) -> None:
+    """Write aileron-mcp into the agent's own configuration.
+
+    Everything else in the file stays as it is, and what it was is kept beside it. No secret is written: the server
+    finds the daemon by itself.
+    """
+    invocation = Invocation.of(ctx)
+    path, place = _place(invocation, agent)
+    file, changed = _changed(path, lambda text: place.register(text, _command(), _variables(invocation), force=force))
+    if changed == file.text:
+        invocation.output.line(f"{path} has it already; nothing was changed.")
+        return
+    file.replace(changed)
+    invocation.output.line(f"Registered in {path}.")
+    invocation.output.note(_RESTART)
+
+
+@app.command()
+def unregister(ctx: typer.Context, agent: AgentArgument) -> None:
+    """Take aileron-mcp out of the agent's own configuration again."""
+    invocation = Invocation.of(ctx)
+    path, place = _place(invocation, agent)
+    file, changed = _changed(path, place.unregister)
+    if changed == file.text:
+        invocation.output.line(f"{path} has no entry of ours; nothing was changed.")
+        return
+    file.replace(changed)
+    invocation.output.line(f"Taken out of {path}.")
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    agent: Annotated[str | None, typer.Argument(metavar="[AGENT]", help="One of them; all, if not given.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show in which agents' configurations aileron-mcp is registered."""
+    from daemon.cli.launching.config_file import ConfigFile
+    from launchers.registration.entries import PLACES, is_ours
+    from launchers.registration.errors import RegistrationError
+
+    invocation = Invocation.of(ctx, as_json=as_json)
+    items = []
+    for name in PLACES if agent is None else (agent,):
+        path, place = _place(invocation, name)
+        try:
+            there = place.find(ConfigFile.read(path).text)
+        except RegistrationError as problem:
+            state = f"cannot be read: {problem}"
+        else:
+            state = "no" if there is None else "not ours" if not is_ours(there) else "yes"
+            if state == "yes" and there != place.entry(_command(), _variables(invocation)):
+                state = "yes, by another installation or version"
+        items.append({"agent": name, "registered": state, "file": str(path)})
+    if as_json:
+        invocation.output.json({"items": items})
+        return
+    rows = [[item["agent"], item["registered"], item["file"]] for item in items]
+    invocation.output.table(["agent", "registered", "file"], rows, fold="file", empty="", styles={"yes": "green"})
+
+
+def _place(invocation: Invocation, agent: str) -> tuple[Path, Any]:
+    from daemon.cli.launching.finding import known
+    from launchers.registration.entries import PLACES
+
+    place = PLACES[known(agent).name]
+    home = Path(invocation.environ.get("HOME") or Path.home())
+    if place.moved_by is not None and (moved := invocation.environ.get(place.moved_by[0])):
+        return Path(moved) / place.moved_by[1], place
+    return home / place.path, place
+
+
+def _changed(path: Path, change: Any) -> tuple[Any, str]:
+    from daemon.cli.launching.config_file import ConfigFile
+    from launchers.registration.errors import RegistrationError
+
+    file = ConfigFile.read(path)
+    try:
+        return file, str(change(file.text))
+    except RegistrationError as problem:
+        raise CliFailure(f"{path} was left alone: {problem}") from problem
+
+
+def _command() -> tuple[str, ...]:
+    """Return what starts our server from anywhere: the program beside this one, if it is there."""
+    program = Path(sys.executable).with_name("aileron-mcp")
+    return (str(program),) if os.access(program, os.X_OK) else (sys.executable, "-P", "-m", "aileron_mcp")
+
+
+def _variables(invocation: Invocation) -> Mapping[str, str]:
+    home = invocation.environ.get("AILERON_HOME")
+    return {"AILERON_HOME": str(Path(home).expanduser().resolve())} if home else {}

@@ -1,0 +1,128 @@
+"""Where each agent keeps its servers, and what ours looks like there; no secret is in it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from launchers.plan import START_SECONDS, TOOL_SECONDS
+from launchers.registration import json_text, toml_text, yaml_text
+from launchers.registration.errors import RegistrationError
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One agent's file and how our entry is read, put in and taken out."""
+
+    path: str
+    """Below the home folder."""
+    moved_by: tuple[str, str] | None
+    """A variable that moves the folder, and the file's path below that."""
+    entry: Callable[[tuple[str, ...], Mapping[str, str]], Entry]
+    find: Callable[[str], Entry | None]
+    put_in: Callable[[str, Entry], str]
+    take_out: Callable[[str], str]
+
+    def register(self, text: str, command: tuple[str, ...], variables: Mapping[str, str], *, force: bool) -> str:
+        """Return the text with our entry, made sure that nothing else has changed."""
+        there = self.find(text)
+        if there is not None and not is_ours(there) and not force:
+            raise RegistrationError(
+                "it has a server called `aileron` that is not ours; rename that one, or use --force"
+            )
+        changed = self.put_in(text, self.entry(command, variables))
+        if self.find(changed) != self.entry(command, variables) or self.take_out(changed) != self.take_out(text):
+            raise RegistrationError("the entry cannot be put in without changing something else")
+        return changed
+
+    def unregister(self, text: str) -> str:
+        """Return the text without our entry; an entry of that name that is not ours stays."""
+        there = self.find(text)
+        return self.take_out(text) if there is not None and is_ours(there) else text
+
+
+def is_ours(entry: Entry) -> bool:
+    """Say whether an entry starts our server."""
+    return "aileron-mcp" in str(entry) or "aileron_mcp" in str(entry)
+
+
+def _claude(command: tuple[str, ...], variables: Mapping[str, str]) -> Entry:
+    found: dict[str, Any] = {"type": "stdio", "command": command[0], "args": list(command[1:])}
+    return found | ({"env": dict(variables)} if variables else {}) | {"timeout": TOOL_SECONDS * 1000}
+
+
+def _codex(command: tuple[str, ...], variables: Mapping[str, str]) -> Entry:
+    found: dict[str, Any] = {"command": command[0], "args": list(command[1:])}
+    found |= {"env": dict(variables)} if variables else {}
+    return found | {
+        "required": True,
+        "startup_timeout_sec": START_SECONDS,
+        "tool_timeout_sec": TOOL_SECONDS,
+        "default_tools_approval_mode": "approve",
+    }
+
+
+def _goose(command: tuple[str, ...], variables: Mapping[str, str]) -> Entry:
+    return {
+        "type": "stdio",
+        "name": "aileron",
+        "enabled": True,
+        "cmd": command[0],
+        "args": list(command[1:]),
+        "envs": dict(variables),
+        "timeout": TOOL_SECONDS,
+    }
+
+
+def _opencode(command: tuple[str, ...], variables: Mapping[str, str]) -> Entry:
+    found: dict[str, Any] = {"type": "local", "command": list(command)}
+    found |= {"environment": dict(variables)} if variables else {}
+    return found | {"enabled": True, "timeout": TOOL_SECONDS * 1000}
+
+
+def _pi(command: tuple[str, ...], variables: Mapping[str, str]) -> Entry:
+    found: dict[str, Any] = {"command": command[0], "args": list(command[1:])}
+    return found | ({"env": dict(variables)} if variables else {}) | {"exposure": "direct", "timeout": TOOL_SECONDS}
+
+
+def _json(path: str, moved_by: tuple[str, str] | None, entry: Any, *, under: str, comments: bool = False) -> Place:
+    given = {"under": under, "comments": comments}
+    return Place(
+        path,
+        moved_by,
+        entry,
+        partial(json_text.find, **given),  # type: ignore[arg-type]
+        partial(json_text.put_in, **given),  # type: ignore[arg-type]
+        partial(json_text.take_out, **given),  # type: ignore[arg-type]
+    )
+
+
+PLACES: dict[str, Place] = {
+    "claude": _json(".claude.json", ("CLAUDE_CONFIG_DIR", ".claude.json"), _claude, under="mcpServers"),
+    "codex": Place(
+        ".codex/config.toml",
+        ("CODEX_HOME", "config.toml"),
+        _codex,
+        toml_text.find,
+        toml_text.put_in,
+        toml_text.take_out,
+    ),
+    "goose": Place(
+        ".config/goose/config.yaml",
+        ("XDG_CONFIG_HOME", "goose/config.yaml"),
+        _goose,
+        yaml_text.find,
+        yaml_text.put_in,
+        yaml_text.take_out,
+    ),
+    "opencode": _json(
+        ".config/opencode/opencode.json",
+        ("XDG_CONFIG_HOME", "opencode/opencode.json"),
+        _opencode,
+        under="mcp",
+        comments=True,
+    ),
+    "pi": _json(".pi/agent/mcp.json", ("PI_CODING_AGENT_DIR", "mcp.json"), _pi, under="mcpServers"),
+}

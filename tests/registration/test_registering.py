@@ -1,0 +1,120 @@
+"""`aileron agent` on real files: nothing lost, nothing secret, nothing half."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from world import ROOT
+
+RUN = "from daemon.cli.main import main; main()"
+
+
+class Shell:
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        kept = {n: v for n, v in os.environ.items() if not n.startswith(("AILERON_", "XDG_", "CODEX_", "CLAUDE_"))}
+        self.env = kept | {"HOME": str(home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+
+    def __call__(self, *arguments: str, expect: int = 0, **env: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, "agent", *arguments],
+            env=self.env | env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == expect, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.mark.parametrize("agent", ["claude", "codex", "goose", "opencode", "pi"])
+def test_an_empty_home_gets_a_private_file_and_loses_it_again(shell: Shell, agent: str) -> None:
+    said = shell("register", agent)
+    made = [path for path in shell.home.rglob("*") if path.is_file()]
+    assert len(made) == 1
+    assert str(made[0]) in said
+    assert made[0].stat().st_mode & 0o777 == 0o600
+    assert "aileron" in made[0].read_text()
+    assert "nothing was changed" in shell("register", agent)
+    assert f"{agent:8}" in shell("status", agent)
+    shell("unregister", agent)
+    assert not made[0].exists()
+    assert "nothing was changed" in shell("unregister", agent)
+
+
+def test_a_file_keeps_its_mode_its_link_and_what_it_was(shell: Shell) -> None:
+    dotfiles = shell.home / "dotfiles"
+    dotfiles.mkdir()
+    real = dotfiles / "claude.json"
+    real.write_text('{"theme": "dark"}')
+    real.chmod(0o640)
+    (shell.home / ".claude.json").symlink_to(real)
+    shell("register", "claude")
+    assert (shell.home / ".claude.json").is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert json.loads(real.read_text())["theme"] == "dark"
+    assert (dotfiles / "claude.json.before-aileron").read_text() == '{"theme": "dark"}'
+    assert {item["registered"] for item in json.loads(shell("status", "claude", "--json"))["items"]} == {"yes"}
+    shell("unregister", "claude")
+    assert real.read_text() == '{"theme": "dark"}'
+
+
+def test_a_file_that_cannot_be_read_as_what_it_is_stays_as_it_is(shell: Shell) -> None:
+    path = shell.home / ".claude.json"
+    for raw in (b"{broken", b"\xff\xfe{}"):
+        path.write_bytes(raw)
+        assert "left alone" in shell("register", "claude", expect=1)
+        assert path.read_bytes() == raw
+    assert sorted(entry.name for entry in shell.home.iterdir()) == [".claude.json"]
+
+
+def test_a_server_of_the_same_name_that_is_not_ours_is_not_touched(shell: Shell) -> None:
+    path = shell.home / ".claude.json"
+    text = '{"mcpServers": {"aileron": {"command": "something-else"}}}'
+    path.write_text(text)
+    assert "--force" in shell("register", "claude", expect=1)
+    assert "nothing was changed" in shell("unregister", "claude")
+    assert path.read_text() == text
+    assert "not ours" in shell("status", "claude")
+    shell("register", "claude", "--force")
+    assert "aileron" in json.loads(path.read_text())["mcpServers"]["aileron"]["command"]
+
+
+def test_the_variables_that_move_an_agents_folder_move_the_file(shell: Shell) -> None:
+    elsewhere = shell.home / "elsewhere"
+    shell("register", "codex", CODEX_HOME=str(elsewhere))
+    assert (elsewhere / "config.toml").exists()
+    shell("register", "codex", CODEX_HOME=str(elsewhere), AILERON_HOME=str(shell.home / "other home"))
+    assert "other home" in (elsewhere / "config.toml").read_text()
+
+
+def test_many_at_once_leave_a_whole_file(shell: Shell) -> None:
+    path = shell.home / ".claude.json"
+    path.write_text(json.dumps({"history": ["x" * 1000] * 500}))
+    words = ["register", "unregister"] * 4
+
+    def run(word: str) -> int:
+        return subprocess.run(
+            [sys.executable, "-c", RUN, "agent", word, "claude"], env=shell.env, capture_output=True, check=False
+        ).returncode
+
+    with ThreadPoolExecutor(8) as pool:
+        codes = set(pool.map(run, words))
+    assert codes <= {0, 1}  # one that met another's change says so and writes nothing
+    assert json.loads(path.read_text())["history"] == ["x" * 1000] * 500
+
+
+def test_an_unknown_agent_is_told_the_nearest(shell: Shell) -> None:
+    assert "Did you mean codex?" in shell("register", "codx", expect=2)

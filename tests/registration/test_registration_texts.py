@@ -1,0 +1,149 @@
+"""Putting our server into a file and taking it out again gives back the same bytes, whatever the file looks like."""
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from launchers.registration.entries import PLACES
+from launchers.registration.errors import RegistrationError
+
+COMMAND = ("/opt/aileron/bin/aileron-mcp",)
+JSON_FILES = [
+    "",
+    "{}",
+    "{ }",
+    "{\n}\n",
+    '{"numStartups": 3}',
+    '{\n  "numStartups": 3,\n  "theme": "dark"\n}\n',
+    '{\n  "mcpServers": {}\n}\n',
+    '{\n  "mcpServers": {\n  }\n}',
+    '{\n\t"z": 1,\n\t"mcpServers": {\n\t\t"mine": {"command": "x", "args": []}\n\t},\n\t"a": [1, 2, {"b": null}]\n}\n',
+    '{"mcpServers":{"mine":{"command":"x"}},"é":"ü\\u0000 \\" }{"}',
+    '{\r\n  "mcpServers": {\r\n    "mine": {"command": "x"}\r\n  }\r\n}\r\n',
+    '\ufeff{\n  "a": 1\n}',
+]
+JSONC_FILES = [
+    '// mine\n{\n  /* a { brace */ "mcp": {\n    // a server\n    "mine": {"type": "local",},\n  }, // end\n}\n',
+    '{\n  "theme": "x", // "mcp": {}\n}\n',
+    "{ // nothing yet\n}\n",
+]
+TOML_FILES = [
+    "",
+    "# only a comment",
+    'model = "gpt-5"\n',
+    'model = "gpt-5"',
+    '# mine\nmodel = "gpt-5"  # why\n\n[mcp_servers.mine]\ncommand = "x"\n\n\n',
+    '[mcp_servers]\n[mcp_servers.mine]\ncommand = "x"\nargs = ["""\n[mcp_servers.other]\n"""]\n',
+    'a = 1\r\n[b]\r\nc = "é"\r\n',
+    "\ufeffa = 1\n",
+    "[[history]]\nx = 1\n[[history]]\nx = 2\n",
+]
+YAML_FILES = [
+    "",
+    "GOOSE_PROVIDER: openai\n",
+    "GOOSE_PROVIDER: openai",
+    "# mine\nextensions:\n  developer:\n    enabled: true # yes\n    type: builtin\nGOOSE_MODE: auto\n",
+    "extensions: # those I use\n    # the first\n    developer: {enabled: true}\n",
+    "a: é\r\nextensions:\r\n  developer:\r\n    enabled: true\r\n",
+]
+
+
+def cases() -> list[Any]:
+    made = [(agent, text) for agent in ("claude", "pi") for text in JSON_FILES]
+    made += [("opencode", text.replace("mcpServers", "mcp")) for text in (*JSON_FILES, *JSONC_FILES)]
+    made += [("codex", text) for text in TOML_FILES]
+    return made + [("goose", text) for text in YAML_FILES]
+
+
+@pytest.mark.parametrize(("agent", "text"), cases())
+@pytest.mark.parametrize("variables", [{}, {"AILERON_HOME": "/home/ann/é"}])
+def test_in_and_out_again_is_the_same_file(agent: str, text: str, variables: dict[str, str]) -> None:
+    place = PLACES[agent]
+    there = place.register(text, COMMAND, variables, force=False)
+    assert place.find(there) == place.entry(COMMAND, variables)
+    assert place.register(there, COMMAND, variables, force=False) == there
+    assert place.unregister(there) == text
+    assert place.unregister(text) == text
+    newer = place.register(there, ("/elsewhere/aileron-mcp",), {}, force=False)
+    assert place.find(newer) == place.entry(("/elsewhere/aileron-mcp",), {})
+    assert place.unregister(newer) == text
+
+
+@pytest.mark.parametrize(("agent", "text"), [case for case in cases() if case[1].strip()])
+def test_everything_else_in_the_file_means_what_it_meant(agent: str, text: str) -> None:
+    if agent == "opencode":
+        return  # comments: no reader of ours but the one under test
+    read: Any = {
+        "codex": lambda t: tomllib.loads(t.removeprefix("\ufeff")),
+        "goose": lambda t: YAML(typ="safe", pure=True).load(t),
+    }.get(agent, lambda t: json.loads(t.removeprefix("\ufeff")))
+    under = {"codex": "mcp_servers", "goose": "extensions"}.get(agent, "mcpServers")
+    before, after = read(text) or {}, read(PLACES[agent].register(text, COMMAND, {}, force=False))
+    del after[under]["aileron"]
+    if under not in before:
+        assert after.pop(under) == {}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("agent", "text", "said"),
+    [
+        ("claude", "{", "line 1"),
+        ("claude", '{\n"a": 1,\n}', "line 3"),
+        ("claude", '{"a": 1} x', "behind the end"),
+        ("claude", "[]", "does not hold an object"),
+        ("claude", '{"mcpServers": []}', "not an object"),
+        ("claude", '{"mcpServers": {}, "mcpServers": {}}', "twice"),
+        ("claude", '{"mcpServers": {"aileron": {"command": "other"}}}', "--force"),
+        ("claude", "// no comments here\n{}", "line 1"),
+        ("claude", "[" * 300, "deeply"),
+        ("codex", "a = = 1", "not valid TOML"),
+        ("codex", 'mcp_servers = { mine = { command = "x" } }\n', "not valid TOML"),
+        ("codex", 'mcp_servers.aileron.command = "aileron-mcp"\n', "by hand"),
+        ("goose", "a: [", "not valid YAML"),
+        ("goose", "- a\n", "mapping"),
+        ("goose", "extensions: {developer: {enabled: true}}\n", "lines below"),
+    ],
+)
+def test_a_file_that_cannot_be_changed_safely_is_left_alone_and_says_why(agent: str, text: str, said: str) -> None:
+    with pytest.raises(RegistrationError, match=said):
+        PLACES[agent].register(text, COMMAND, {}, force=False)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(
+    st.dictionaries(st.text(max_size=6), _JSON, max_size=4),
+    st.none() | st.dictionaries(st.text(max_size=6).filter(lambda t: t != "aileron"), _JSON, max_size=3),
+    st.sampled_from([None, 0, 1, 4, "\t"]),
+)
+def test_any_json_object_comes_back_as_it_was(data: dict[str, Any], servers: Any, indent: Any) -> None:
+    if servers is not None:
+        data["mcpServers"] = servers
+    elif "mcpServers" in data:
+        del data["mcpServers"]
+    text = json.dumps(data, indent=indent)
+    place = PLACES["claude"]
+    there = place.register(text, COMMAND, {}, force=False)
+    assert json.loads(there)["mcpServers"]["aileron"] == place.entry(COMMAND, {})
+    assert place.unregister(there) == text
+
+
+@given(st.text(max_size=60))
+def test_no_text_makes_the_reader_do_anything_but_read_or_refuse(text: str) -> None:
+    for place in PLACES.values():
+        try:
+            there = place.register(text, COMMAND, {}, force=False)
+        except RegistrationError:
+            continue
+        assert place.unregister(there) == text
