@@ -64,7 +64,7 @@ def status(
     agent: Annotated[str | None, typer.Argument(metavar="[AGENT]", help="One of them; all, if not given.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show in which agents' configurations aileron-mcp is registered."""
+    """Show which agents have it in their configuration."""
     from daemon.cli.launching.config_file import ConfigFile
     from launchers.registration.entries import PLACES, is_ours
     from launchers.registration.errors import RegistrationError

@@ -48,7 +48,7 @@ def test_an_empty_home_gets_a_private_file_and_loses_it_again(shell: Shell, agen
     assert made[0].stat().st_mode & 0o777 == 0o600
     assert "aileron" in made[0].read_text()
     assert "nothing was changed" in shell("register", agent)
-    assert f"{agent:8}" in shell("status", agent)
+    assert [item["registered"] for item in json.loads(shell("status", agent, "--json"))["items"]] == ["yes"]
     shell("unregister", agent)
     assert not made[0].exists()
     assert "nothing was changed" in shell("unregister", agent)
