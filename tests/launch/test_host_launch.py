@@ -112,7 +112,7 @@ def test_a_launch_ends_with_the_agents_exit_code_and_its_session_with_it(bench: 
 def test_the_agent_sees_its_session_and_nothing_of_the_daemon(bench: Bench) -> None:
     bench.run("codex")
     said = bench.said()
-    ours = {name: value for name, value in said["env"].items() if "AILERON" in name}
+    ours = {name: value for name, value in said["env"].items() if name.startswith("AILERON")}
     assert set(ours) == {"AILERON_URL", "AILERON_TOKEN", "AILERON_SESSION_ID"}
     everything = json.dumps(said)
     assert bench.world.discovery["token"] not in everything
