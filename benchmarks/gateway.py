@@ -1,18 +1,22 @@
 """The model gateway against nginx and against the upstream itself, on the same machine in the same run.
 
-Run: python -m benchmarks.gateway [--rounds 3]      (needs wrk, and nginx for the comparison)
+Run: python -m benchmarks.gateway [--rounds 3] [--litellm PATH]    (needs wrk and taskset; nginx for the comparison)
 
-Three paths to one upstream: straight, through nginx (one worker, buffering off), through the daemon's gateway. The
-upstream is a small server of its own process: it answers a 4 KB POST with a small JSON, and a stream with a hundred
-events at once.
+Three paths to one upstream: straight, through nginx (one worker, buffering off), through the daemon's gateway; a fourth
+through LiteLLM's proxy, if the path of its program is given. The upstream is a small server of its own process: it
+answers a 4 KB POST with a small JSON, and a stream with a hundred events at once. Everything is measured twice: with
+both processors for all, and with every server pinned to one and the client to the other.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -31,7 +35,20 @@ from world import World
 SECONDS = 4
 CONNECTIONS = 16
 EVENTS = 100
-BODY = json.dumps({"messages": [{"role": "user", "content": "x" * 4000}]})
+BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x" * 4000}]})
+OWN_KEY = {"Authorization": "Bearer sk-own"}
+ANSWER = json.dumps(
+    {
+        "id": "c-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "ok"}}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
+).encode()
+MANY_STREAMS = 10_000
+OPEN_STREAMS = 500
 
 NGINX = """
 worker_processes 1; daemon off; pid %(folder)s/nginx.pid; error_log /dev/null;
@@ -53,7 +70,7 @@ async def upstream(port: int) -> None:
         await request.read()
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # clients that leave at the end of a round
         if request.path.endswith("/chat/completions"):
-            return web.Response(body=b'{"choices":[{"message":{"content":"ok"}}]}', content_type="application/json")
+            return web.Response(body=ANSWER, content_type="application/json")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         pause = float(request.query.get("pause", "0"))
@@ -70,7 +87,7 @@ async def upstream(port: int) -> None:
     await asyncio.Event().wait()
 
 
-def wrk(url: str, folder: Path) -> float:
+def wrk(url: str, folder: Path, *, pinned: bool = False) -> float:
     """Return requests a second."""
     script = folder / "post.lua"
     script.write_text(
@@ -78,7 +95,16 @@ def wrk(url: str, folder: Path) -> float:
         f"wrk.headers['Authorization']='Bearer sk-own'\nwrk.body='{BODY}'\n"
     )
     done = subprocess.run(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(script), url],
+        [
+            *(["taskset", "-c", "1"] if pinned else []),
+            "wrk",
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{SECONDS}s",
+            "-s",
+            str(script),
+            url,
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -92,13 +118,13 @@ def wrk(url: str, folder: Path) -> float:
 
 
 async def first_bytes(url: str, count: int) -> list[float]:
-    """Return how long each stream took to its first byte, in milliseconds, at the usual concurrency."""
+    """Return how long each paced stream took to its first byte, in milliseconds, with the usual number open at once."""
     taken: list[float] = []
 
     async def worker(session: aiohttp.ClientSession) -> None:
         for _ in range(count // CONNECTIONS):
             began = time.perf_counter()
-            async with session.post(url, data=BODY, headers={"Authorization": "Bearer sk-own"}) as answer:
+            async with session.post(f"{url}?pause=0.005", data=BODY, headers=OWN_KEY) as answer:
                 await answer.content.readany()
                 taken.append((time.perf_counter() - began) * 1e3)
                 await answer.read()
@@ -112,7 +138,7 @@ async def delays(url: str) -> list[float]:
     """Return how long each event of a slow stream was on its way, in milliseconds; one clock serves both processes."""
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{url}?pause=0.02", data=BODY, headers={"Authorization": "Bearer sk-own"}) as answer,
+        session.post(f"{url}?pause=0.02", data=BODY, headers=OWN_KEY) as answer,
     ):
         return [
             (time.perf_counter() - float(line.split()[2])) * 1e3
@@ -126,10 +152,27 @@ def shown(name: str, values: list[float]) -> str:
     return f"{name} p50 {median(values):6.2f} ms, p99 {quantiles(values, n=100)[98]:6.2f} ms"
 
 
+def resident(pid: int) -> float:
+    """Return the resident memory of a process in MiB."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+async def hold_open(url: str, pid: int) -> float:
+    """Return the memory of a process while many slow streams go through it."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session, contextlib.AsyncExitStack() as stack:
+        opening = [session.post(f"{url}?pause=0.2", data=BODY, headers=OWN_KEY) for _ in range(OPEN_STREAMS)]
+        answers = [await stack.enter_async_context(each) for each in opening]
+        await asyncio.gather(*(answer.content.readany() for answer in answers))
+        return resident(pid)
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--litellm", help="the program litellm of an environment of its own (never 1.82.7 or 1.82.8)")
     parser.add_argument("--upstream", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.upstream:
@@ -137,52 +180,101 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name, UpstreamProcess() as unused:
         folder = Path(name)
-        port, nginx_port = 18331, 18332
-        model = subprocess.Popen([sys.executable, "-m", "benchmarks.gateway", "--upstream", str(port)])
+        port, nginx_port, litellm_port = 18331, 18332, 18333
+        servers = [subprocess.Popen([sys.executable, "-m", "benchmarks.gateway", "--upstream", str(port)])]
         settings = f'[gateway.providers.openai]\nbase_url = "http://127.0.0.1:{port}"\n'
         with World(folder, upstream=unused.url, settings=settings) as world:
             config = world.home / "config.toml"
             config.write_text(config.read_text().replace('["', f'["127.0.0.1:{port}", "', 1))
             world.start()
+            assert world.process is not None
             _, token = world.session(kind="host")
             paths = {"upstream": f"http://127.0.0.1:{port}", "gateway": f"{world.agent_url}/llm/{token}"}
-            proxy = None
             if shutil.which("nginx"):
                 place = folder / "nginx.conf"
                 place.write_text(NGINX % {"folder": folder, "upstream": f"127.0.0.1:{port}", "port": nginx_port})
-                proxy = subprocess.Popen(["nginx", "-c", str(place)])
+                servers.append(subprocess.Popen(["nginx", "-c", str(place)]))
                 paths["nginx"] = f"http://127.0.0.1:{nginx_port}"
+            if given.litellm:
+                servers.append(litellm(given.litellm, folder, upstream=port, port=litellm_port))
+                paths["LiteLLM"] = f"http://127.0.0.1:{litellm_port}"
             time.sleep(1)
             try:
-                measure(paths, given.rounds, folder)
+                measure(paths, given.rounds, folder, pinned=False)
+                memory(paths["gateway"], world.process.pid, folder)
+                for process in (world.process, *servers):
+                    pin(process.pid)
+                measure(paths, given.rounds, folder, pinned=True)
             finally:
-                for process in (proxy, model):
-                    if process is not None:
-                        process.terminate()
-                        process.wait(10)
+                for process in servers:
+                    process.terminate()
+                    process.wait(20)
 
 
-def measure(paths: dict[str, str], rounds: int, folder: Path) -> None:
+def litellm(program: str, folder: Path, *, upstream: int, port: int) -> "subprocess.Popen[bytes]":
+    """Start LiteLLM's proxy before the upstream, and wait until it answers."""
+    place = folder / "litellm.yaml"
+    place.write_text(
+        f"""model_list: [{{model_name: m, litellm_params: {{model: openai/m, api_base: "http://127.0.0.1:{upstream}/v1",
+  api_key: sk-own}}}}]
+general_settings: {{master_key: sk-own}}
+"""
+    )
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = [program, "--config", str(place), "--port", str(port), "--host", "127.0.0.1"]
+    process = subprocess.Popen(command, env=os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}, **silent)
+    for _ in range(120):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return process
+        time.sleep(0.5)
+    raise RuntimeError("LiteLLM did not come up")
+
+
+def pin(pid: int) -> None:
+    """Let a process, with its threads and children, run on the first processor only."""
+    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
+    for each in (str(pid), *children):
+        subprocess.run(["taskset", "-apc", "0", each], stdout=subprocess.DEVNULL, check=True)
+
+
+def memory(gateway: str, pid: int, folder: Path) -> None:
+    """Print what many streams, one after the other and all at once, leave in the daemon."""
+    url = f"{gateway}/v1/responses"
+    warm = resident(pid)
+    done = 0.0
+    while done < MANY_STREAMS:
+        done += wrk(url, folder) * SECONDS
+    after = resident(pid)
+    held = asyncio.run(hold_open(url, pid))
+    per_stream = (held - after) * 1024 / OPEN_STREAMS
+    print(f"memory: {warm:.0f} MiB when warm, {after:.0f} after {done:.0f} more streams")
+    print(f"memory: {held:.0f} MiB with {OPEN_STREAMS} streams open at once, {per_stream:.0f} KiB for each")
+
+
+def measure(paths: dict[str, str], rounds: int, folder: Path, *, pinned: bool) -> None:
     """Alternate the paths, and print medians and ratios."""
+    print("\nservers on one processor, client on the other" if pinned else "\nboth processors for all")
     rates: dict[str, dict[str, list[float]]] = {kind: {name: [] for name in paths} for kind in ("json", "stream")}
     for _ in range(rounds):
         for name, base in paths.items():
-            rates["json"][name].append(wrk(f"{base}/v1/chat/completions", folder))
-            rates["stream"][name].append(wrk(f"{base}/v1/responses", folder))
-    for kind, unit in (("json", "small JSON"), ("stream", "streams of 100 events")):
-        middle = {name: median(values) for name, values in rates[kind].items()}
+            rates["json"][name].append(wrk(f"{base}/v1/chat/completions", folder, pinned=pinned))
+            if name != "LiteLLM":  # it does not pass a stream on as it is
+                rates["stream"][name].append(wrk(f"{base}/v1/responses", folder, pinned=pinned))
+    for kind, unit in (("json", "small JSON"), ("stream", f"streams of {EVENTS} events")):
+        middle = {name: median(values) for name, values in rates[kind].items() if values}
         line = ", ".join(f"{name} {value:.0f}/s" for name, value in middle.items())
         against = {name: middle["gateway"] / value for name, value in middle.items() if name != "gateway"}
         print(f"{unit}: {line}; gateway is {', '.join(f'{ratio:.2f} of {name}' for name, ratio in against.items())}")
+    before = os.sched_getaffinity(0)
+    if pinned:
+        os.sched_setaffinity(0, {1})
     for name, base in paths.items():
-        print(
-            shown(
-                f"first byte at {CONNECTIONS} connections, {name}:",
-                asyncio.run(first_bytes(f"{base}/v1/responses", 800)),
-            )
-        )
-        slow = asyncio.run(delays(f"{base}/v1/responses"))
-        print(shown(f"an event of a slow stream, {name}:", slow))
+        if name != "LiteLLM":
+            first = asyncio.run(first_bytes(f"{base}/v1/responses", 320))
+            print(shown(f"first byte, {CONNECTIONS} streams open, {name}:", first))
+            print(shown(f"an event of a slow stream, {name}:", asyncio.run(delays(f"{base}/v1/responses"))))
+    os.sched_setaffinity(0, before)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ from daemon.core.providers import Provider, Providers, Style
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.reader import Reader
-from daemon.gateway.outbound import Outbound
 from daemon.gateway.proxy import Gateway
+from daemon.gateway.upstream.pool import Pool
 from daemon.housekeeping import keep_house
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.processes import Processes
@@ -68,7 +68,6 @@ class Daemon:
         stopping: Stopping,
         engine: Engine,
         http: OutboundHttp,
-        outbound: Outbound,
         runtime: WasmRuntime,
     ) -> None:
         self._services = services
@@ -76,7 +75,6 @@ class Daemon:
         self._stopping = stopping
         self._engine = engine
         self._http = http
-        self._outbound = outbound
         self._runtime = runtime
         self.token = services.master_token
         control = bare_control_app(services, stopping, _report, stop=_ask_to_stop)
@@ -102,7 +100,7 @@ class Daemon:
         await self._tasks.close()
         self._runtime.close()
         await self._http.close()
-        await self._outbound.close()
+        await self._services.gateway.close()
         await self._services.connectors.close()
         self._services.processes.close()
         await self._services.vault.close()
@@ -140,9 +138,10 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         clock=clock,
         entropy=entropy,
     )
+    allow_private = frozenset(HostPort.parse(text) for text in settings.network.allow_private)
     http = OutboundHttp(
         policy=NetworkPolicy(
-            allow_private=frozenset(HostPort.parse(text) for text in settings.network.allow_private),
+            allow_private=allow_private,
             extra_ca_file=settings.network.extra_ca_file,
             user_agent=f"aileron/{VERSION}",
         ),
@@ -195,7 +194,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start()
     processes = Processes()
     keep_house(tasks, vault=vault, sessions=sessions, approvals=approvals, audit=audit, processes=processes)
-    outbound = Outbound(extra_ca_file=settings.network.extra_ca_file, connect_seconds=settings.gateway.connect_seconds)
+    denials = Denials(audit=audit, clock=clock)
     gateway = Gateway(
         providers=Providers(
             Provider.configured(name, style=Style(given.style), base_url=given.base_url, headers=given.headers)
@@ -204,11 +203,16 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         keys=bindings,
         sessions=sessions,
         audit=audit,
-        outbound=outbound,
-        allow_private=frozenset(HostPort.parse(text) for text in settings.network.allow_private),
+        pool=Pool(
+            extra_ca_file=settings.network.extra_ca_file,
+            connect_seconds=settings.gateway.connect_seconds,
+            allow_private=allow_private,
+        ),
+        denied=denials.record,
         clock=clock,
         header_seconds=settings.gateway.header_seconds,
     )
+    sessions.on_end(gateway.cut)
     services = Services(
         settings=settings,
         home=home,
@@ -231,7 +235,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         sessions=sessions,
         processes=processes,
         browser=BrowserSessions(clock=clock, entropy=entropy),
-        denials=Denials(audit=audit, clock=clock),
+        denials=denials,
     )
     return Daemon(
         services=services,
@@ -239,7 +243,6 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         stopping=Stopping(),
         engine=engine,
         http=http,
-        outbound=outbound,
         runtime=runtime,
     )
 

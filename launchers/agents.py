@@ -77,7 +77,7 @@ AGENTS = {
             install="npm install -g @earendil-works/pi-coding-agent",
             oldest=(0, 74, 0),
             plan=pi.plan,
-            reads=(pi.SERVERS,),
+            reads=(pi.SERVERS, pi.MODELS, pi.LOGINS),
             looks_into=(pi.AGENT_FOLDER,),
         ),
     )

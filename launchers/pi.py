@@ -8,7 +8,11 @@ from launchers.plan import TOOL_SECONDS, LaunchContext, LaunchError, LaunchPlan,
 NATIVE = (0, 99)
 AGENT_FOLDER = ".pi/agent"
 SERVERS = f"{AGENT_FOLDER}/mcp.json"
-_OURS = "mcp.json"
+MODELS = f"{AGENT_FOLDER}/models.json"
+LOGINS = f"{AGENT_FOLDER}/auth.json"
+_WRITTEN = ("auth.json", "settings.json")
+"""What Pi writes by itself: linked also where it is not there yet, so that it does not vanish with the session."""
+_SESSIONS = "PI_CODING_AGENT_SESSION_DIR"
 
 
 def plan(context: LaunchContext) -> LaunchPlan:
@@ -19,7 +23,6 @@ def plan(context: LaunchContext) -> LaunchPlan:
 def _native(context: LaunchContext) -> LaunchPlan:
     folder = f"{context.scratch}/pi"
     theirs = context.environment.get("PI_CODING_AGENT_DIR") or f"{context.home}/{AGENT_FOLDER}"
-    servers = _servers(context)
     server = {
         "command": context.mcp_command[0],
         "args": list(context.mcp_command[1:]),
@@ -27,25 +30,51 @@ def _native(context: LaunchContext) -> LaunchPlan:
         "exposure": "direct",
         "timeout": TOOL_SECONDS,
     }
-    merged = servers | {"mcpServers": servers.get("mcpServers", {}) | {"aileron": server}}
-    links = [
-        PlacedFile(path=f"{folder}/{name}", link_to=f"{theirs}/{name}") for name in sorted(context.present - {_OURS})
+    ours = {"mcp.json": _added(_read(context, SERVERS), "mcpServers", {"aileron": server})}
+    routed = _models(context)
+    if routed:
+        ours["models.json"] = _added(_read(context, MODELS), "providers", routed)
+    linked = (context.present | frozenset(_WRITTEN if context.present else ())) - frozenset(ours)
+    files = [
+        PlacedFile(path=f"{folder}/{name}", text=json.dumps(value, indent=2) + "\n") for name, value in ours.items()
     ]
+    links = [PlacedFile(path=f"{folder}/{name}", link_to=f"{theirs}/{name}") for name in sorted(linked)]
+    sessions = {} if _SESSIONS in context.environment else {_SESSIONS: f"{theirs}/sessions"}
     return LaunchPlan(
         argv=(*context.executable, *context.arguments),
-        environment=context.session_variables | _quiet(context) | {"PI_CODING_AGENT_DIR": folder},
-        files=(PlacedFile(path=f"{folder}/{_OURS}", text=json.dumps(merged, indent=2) + "\n"), *links),
+        environment=context.session_variables | _quiet(context) | sessions | {"PI_CODING_AGENT_DIR": folder},
+        files=(*files, *links),
     )
 
 
-def _servers(context: LaunchContext) -> dict[str, Any]:
-    text = context.existing.get(SERVERS, "")
+def _models(context: LaunchContext) -> dict[str, dict[str, str]]:
+    """Send the requests of those providers through the daemon whose key it holds and the person has not set up."""
+    # What they logged in to wins over every key, so a daemon in between would be given a login it cannot use.
+    set_up = _read(context, MODELS).get("providers", {}).keys() | _read(context, LOGINS).keys()
+    # The session's name in the address and the token as the key: the file holds no secret.
+    base = f"{context.agent_url}/llm/{context.session_id}"
+    urls = {"openai": f"{base}/v1", "anthropic": base}
+    return {
+        name: {"baseUrl": url, "apiKey": "$AILERON_TOKEN"}
+        for name, url in urls.items()
+        if name in context.bound - set_up and f"{name.upper()}_API_KEY" not in context.environment
+    }
+
+
+def _added(theirs: dict[str, Any], key: str, entries: dict[str, Any]) -> dict[str, Any]:
+    return theirs | {key: theirs.get(key, {}) | entries}
+
+
+def _read(context: LaunchContext, name: str) -> dict[str, Any]:
+    text = context.existing.get(name, "")
+    key = {SERVERS: "mcpServers", MODELS: "providers"}.get(name, "")
     try:
         value = json.loads(text) if text.strip() else {}
     except ValueError as problem:
-        raise LaunchError(f"~/{SERVERS} is not JSON ({problem}); mend it, and the servers in it are kept.") from None
-    if not isinstance(value, dict) or not isinstance(value.get("mcpServers", {}), dict):
-        raise LaunchError(f"~/{SERVERS} is not an object with `mcpServers`; mend it, and the servers in it are kept.")
+        raise LaunchError(f"~/{name} is not JSON ({problem}); mend it, and what is in it is kept.") from None
+    if not isinstance(value, dict) or not isinstance(value.get(key, {}), dict):
+        with_key = f" with `{key}`" if key else ""
+        raise LaunchError(f"~/{name} is not an object{with_key}; mend it, and what is in it is kept.")
     return value
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from daemon.core.authority import AuthorityError, HostPort
@@ -28,7 +29,7 @@ class ProviderError(ValueError):
     """A provider that is not configured as it must be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Provider:
     """One provider. In the vault it stands where connectors stand: a key is granted to it, for its host."""
 
@@ -63,6 +64,17 @@ class Provider:
     def service(self) -> str:
         """Return the middle part of the names of its bindings."""
         return self.name
+
+    @cached_property
+    def header_bytes(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Return what is added to every request, as it goes over the wire."""
+        return tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers)
+
+    @cached_property
+    def host_bytes(self) -> bytes:
+        """Return the Host header: with the port only where it is not the scheme's own."""
+        shown = str(self.host_port)
+        return (shown.rpartition(":")[0] if self.host_port.port == _PORTS[self.scheme] else shown).encode()
 
     @property
     def credential(self) -> Credential:

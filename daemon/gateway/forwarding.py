@@ -1,6 +1,5 @@
 """Which headers go on and which end here, and whose credential a request carries: pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 Headers = list[tuple[bytes, bytes]]
@@ -18,7 +17,9 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-_OF_THIS_HOP = frozenset({b"host", b"expect"})
+_ENDS_HERE = _HOP_BY_HOP | {b"host", b"expect"}
+_NOTHING: frozenset[bytes] = frozenset()
+_NO_BODY = frozenset({204, 304})
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 _TOKEN = b"ailt_"
 
@@ -44,24 +45,28 @@ def presented(headers: Headers) -> Presented:
     return Presented(tuple(tokens), own)
 
 
-def onward(headers: Headers, *, keep_own: bool) -> list[tuple[str, str]]:
+def onward(headers: Headers, *, keep_own: bool) -> Headers:
     """Return the headers of a request as they go on: without those of this hop, and never with a token of ours."""
     named = _named_by_connection(headers)
-    kept = []
-    for name, value in headers:
-        if name in _HOP_BY_HOP or name in _OF_THIS_HOP or name in named:
-            continue
-        if name in _CREDENTIALS and (not keep_own or _secret(value).startswith(_TOKEN)):
-            continue
-        kept.append((name.decode("latin-1"), value.decode("latin-1")))
-    return kept
+    return [
+        (name, value)
+        for name, value in headers
+        if name not in _ENDS_HERE
+        and name not in named
+        and not (name in _CREDENTIALS and (not keep_own or _secret(value).startswith(_TOKEN)))
+    ]
 
 
-def back(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+def back(headers: Headers, status: int) -> Headers:
     """Return the headers of an answer as they go back."""
-    given = [(name.lower(), value) for name, value in headers]
-    named = _named_by_connection(given)
-    return [pair for pair in given if pair[0] not in _HOP_BY_HOP and pair[0] not in named]
+    named = _named_by_connection(headers)
+    # An answer without a body may say how long the body would have been; the server here would wait for it.
+    bodiless = status in _NO_BODY
+    return [
+        pair
+        for pair in headers
+        if pair[0] not in _HOP_BY_HOP and pair[0] not in named and not (bodiless and pair[0] == b"content-length")
+    ]
 
 
 def _secret(value: bytes) -> bytes:
@@ -70,6 +75,11 @@ def _secret(value: bytes) -> bytes:
 
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:
+    for name, _ in headers:
+        if name == b"connection":
+            break
+    else:
+        return _NOTHING
     return frozenset(
         word.strip().lower() for name, value in headers if name == b"connection" for word in value.split(b",")
     )

@@ -1,27 +1,24 @@
 """The gateway as an ASGI app: who asks, whom they mean, whose key it is, and then bytes both ways."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
-import aiohttp
-from multidict import CIMultiDict
-from starlette.types import Message, Receive, Scope, Send
-from yarl import URL
+from starlette.types import Receive, Scope, Send
 
 from daemon.audit.log import AuditLog
-from daemon.connectors.http.dialling import DEPARTURE, AddressRefused, Departure
-from daemon.connectors.http.exchange import Interrupted
-from daemon.connectors.http.urls import Target
-from daemon.core.authority import HostPort
 from daemon.core.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.manifest import Credential
 from daemon.core.providers import Provider, Providers, Style
 from daemon.gateway.errors import STATUS, error_body
-from daemon.gateway.forwarding import Headers, Presented, back, onward, presented
-from daemon.gateway.outbound import Outbound
+from daemon.gateway.forwarding import Headers, Presented, onward, presented
+from daemon.gateway.ledger import Ledger
 from daemon.gateway.record import Exchange
+from daemon.gateway.relay import Relay
+from daemon.gateway.upstream.errors import TooSlow, Unreachable, UpstreamError
+from daemon.gateway.upstream.head import HeadError, framing, request_head
+from daemon.gateway.upstream.pool import Pool
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import Capability, TokenClaims, TokenError
 
@@ -51,6 +48,14 @@ class KeySource(Protocol):
         ...
 
 
+class Denied(Protocol):
+    """Writes down who tried to reach what is not theirs."""
+
+    async def __call__(
+        self, *, session: str | None, surface: str, method: str, path: str, reason: str
+    ) -> str | None: ...
+
+
 class Gateway:
     """Forwards model requests of sessions."""
 
@@ -61,8 +66,8 @@ class Gateway:
         keys: KeySource,
         sessions: Sessions,
         audit: AuditLog,
-        outbound: Outbound,
-        allow_private: frozenset[HostPort],
+        pool: Pool,
+        denied: Denied,
         clock: Clock,
         header_seconds: float,
     ) -> None:
@@ -70,8 +75,10 @@ class Gateway:
         self._keys = keys
         self._sessions = sessions
         self._audit = audit
-        self._outbound = outbound
-        self._allow_private = allow_private
+        self._ledger = Ledger(audit)
+        self._pool = pool
+        self._denied = denied
+        self._under_way: dict[str, set[Relay]] = {}
         self._clock = clock
         self._header_seconds = header_seconds
 
@@ -87,6 +94,11 @@ class Gateway:
             found = presented(headers)
             claims = self._authorise(place, found)
         except Failure as failure:
+            # The token is in the path, so the path goes into no record as it is.
+            path = f"{PREFIX}<token>/{rest}"
+            failure.audit_id = await self._denied(
+                session=None, surface="agent", method=scope["method"], path=path, reason=failure.message
+            )
             await _fail(send, failure, style)
             return
         exchange = Exchange(
@@ -155,33 +167,58 @@ class Gateway:
         except Failure as failure:
             await self._refuse(exchange, failure)
             raise
-        sent: CIMultiDict[str] = CIMultiDict()
-        for name, value in onward(scope["headers"], keep_own=found.own):
-            sent.add(name, value)
-        for name, value in provider.headers:
-            sent[name] = value
+        headers = onward(scope["headers"], keep_own=found.own)
+        added = list(provider.header_bytes)
         if key is not None:
             exchange.binding = key.binding
-            sent[key.header] = key.value
-        query = scope["query_string"].decode("latin-1")
-        target = Target(provider.scheme, provider.host_port, f"{provider.prefix}/{path}", f"?{query}" if query else "")
-        relay = _Relay(scope, receive, send, exchange, self._clock)
+            added.append((key.header.lower().encode("latin-1"), key.value.encode("latin-1")))
+        if added:
+            replaced = {name for name, _ in added}
+            headers = [pair for pair in headers if pair[0] not in replaced] + added
+        query = scope["query_string"]
+        target = b"%b/%b" % (provider.prefix.encode("latin-1"), path.encode("latin-1")) + (query and b"?" + query)
+        relay = Relay(receive, send, exchange, self._clock)
+        under_way = self._under_way.setdefault(exchange.session, set())
+        under_way.add(relay)
         try:
-            answer = await self._ask(relay, target, sent)
-            try:
-                await relay.back(answer, still_open=lambda: self._sessions.is_open(exchange.session))
-            finally:
-                answer.close()
-        except Failure as failure:
-            await self._refuse(exchange, failure)
+            await self._carry(relay, provider, exchange.method, target, headers)
+        except UpstreamError as problem:
+            await self._refuse(exchange, _failure(problem))
         except asyncio.CancelledError:
-            if not relay.client_gone:
+            if relay.left is None:
                 raise
-            exchange.outcome = "client_gone"
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            exchange.outcome = relay.left
         finally:
             relay.end()
-        # After the last byte: writing it down holds nobody up.
-        await self._audit.append(exchange.event(self._clock.monotonic()))
+            under_way.discard(relay)
+            if not under_way:
+                self._under_way.pop(exchange.session, None)
+        self._ledger.note(exchange.event(self._clock.monotonic()))
+
+    async def _carry(self, relay: Relay, provider: Provider, method: str, target: bytes, headers: Headers) -> None:
+        first, more = await relay.first()
+        frame = framing(method, headers, None if more else first)
+        try:
+            head = request_head(method, target, provider.host_bytes, headers, frame)
+        except HeadError as problem:
+            raise Unreachable(f"The request to {provider.host_port} was not sent: {problem}.") from problem
+        if more and frame:
+            first = b"%x\r\n%b\r\n" % (len(first), first) if first else b""
+        connection = await self._pool.take(provider)
+        await relay.carry(
+            connection, method, head + first, chunked=bool(frame) if more else None, seconds=self._header_seconds
+        )
+
+    def cut(self, session: str) -> None:
+        """Break off what is under way for a session that has ended."""
+        for relay in list(self._under_way.get(session, ())):
+            relay.leave("session_ended")
+
+    async def close(self) -> None:
+        """Close the connections, and write down what is not yet written."""
+        await self._pool.close()
+        await self._ledger.close()
 
     def _key(self, provider: Provider, found: Presented) -> Resolved | None:
         if found.own:
@@ -189,120 +226,6 @@ class Gateway:
         if not found.tokens and not self._keys.is_granted(provider):
             return None  # a provider that wants no key, or will say itself that it does
         return self._keys.resolve(provider, provider.credential)
-
-    async def _ask(self, relay: "_Relay", target: Target, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
-        where = str(target.host_port)
-        token = DEPARTURE.set(Departure(target, target.host_port in self._allow_private, None))
-        try:
-            async with asyncio.timeout(self._header_seconds):
-                return await self._outbound.session.request(
-                    relay.method,
-                    URL(target.url, encoded=True),
-                    headers=headers,
-                    data=await relay.body(),
-                    allow_redirects=False,
-                )
-        except AddressRefused as refused:
-            message = f"{refused} Model servers at such addresses are allowed with network.allow_private."
-            raise _network(message) from refused
-        except aiohttp.ConnectionTimeoutError as error:
-            raise _network(f"{where} does not answer.") from error
-        except TimeoutError as error:
-            message = f"{where} did not begin to answer in {self._header_seconds:g} s."
-            raise Failure(FailureClass.RESOURCE_LIMIT_EXCEEDED, message, boundary=Boundary.EXTERNAL) from error
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise _network(f"The certificate of {where} is not trusted: {error.certificate_error}") from error
-        except (aiohttp.ClientError, Interrupted, OSError, ValueError) as error:
-            raise _network(f"{where} cannot be reached: {error}") from error
-        finally:
-            DEPARTURE.reset(token)
-
-
-class _Relay:
-    """One request's way in and one answer's way back."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange, clock: Clock) -> None:
-        self.method: str = scope["method"]
-        self.client_gone = False
-        self._receive = receive
-        self._send = send
-        self._exchange = exchange
-        self._clock = clock
-        self._task = asyncio.current_task()
-        self._watching: asyncio.Task[None] | None = None
-
-    async def body(self) -> bytes | AsyncIterator[bytes] | None:
-        """Return the body: at once if it is all there, otherwise piece by piece as it comes."""
-        message = await self._receive()
-        first = self._took(message)
-        if message.get("more_body"):
-            return self._pieces(first)
-        self._watch()
-        return first or None
-
-    async def _pieces(self, first: bytes) -> AsyncIterator[bytes]:
-        yield first
-        more = True
-        while more:
-            message = await self._receive()
-            piece = self._took(message)
-            more = message.get("more_body", False)
-            if piece:
-                yield piece
-        self._watch()
-
-    def _took(self, message: Message) -> bytes:
-        if message["type"] == "http.disconnect":
-            self._leave()
-            raise asyncio.CancelledError
-        piece: bytes = message.get("body", b"")
-        self._exchange.bytes_in += len(piece)
-        return piece
-
-    async def back(self, answer: aiohttp.ClientResponse, *, still_open: Any) -> None:
-        """Send the answer as it comes; one that is cut off there is cut off here."""
-        exchange = self._exchange
-        exchange.status = answer.status
-        exchange.first_byte = self._clock.monotonic()
-        start = {"type": "http.response.start", "status": answer.status, "headers": back(answer.raw_headers)}
-        content = answer.content
-        try:
-            # The head does not wait for a body that may be long in coming.
-            await self._send(start)
-            while True:
-                piece = await content.readany()
-                last = content.at_eof()
-                exchange.bytes_out += len(piece)
-                if not still_open():
-                    exchange.outcome = "session_ended"
-                    return
-                if piece or last:
-                    await self._send({"type": "http.response.body", "body": piece, "more_body": not last})
-                if last:
-                    exchange.outcome = "completed"
-                    return
-        except (aiohttp.ClientError, OSError):
-            # Nothing more is sent: the server closes the connection in the middle, as it was closed here.
-            exchange.outcome = "upstream_cut"
-
-    def end(self) -> None:
-        """Stop looking whether the client is still there."""
-        if self._watching is not None:
-            self._watching.cancel()
-
-    def _watch(self) -> None:
-        self._watching = asyncio.ensure_future(self._until_gone())
-
-    async def _until_gone(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        if self._exchange.outcome != "completed":
-            self._leave()
-
-    def _leave(self) -> None:
-        self.client_gone = True
-        if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()
 
 
 async def _fail(send: Send, failure: Failure, style: Style, *, status: int | None = None) -> None:
@@ -317,8 +240,10 @@ async def _fail(send: Send, failure: Failure, style: Style, *, status: int | Non
     await send({"type": "http.response.body", "body": body})
 
 
-def _network(message: str) -> Failure:
-    return Failure(FailureClass.NETWORK_ERROR, message, boundary=Boundary.EXTERNAL, retriable=True)
+def _failure(problem: UpstreamError) -> Failure:
+    if isinstance(problem, TooSlow):
+        return Failure(FailureClass.RESOURCE_LIMIT_EXCEEDED, str(problem), boundary=Boundary.EXTERNAL)
+    return Failure(FailureClass.NETWORK_ERROR, str(problem), boundary=Boundary.EXTERNAL, retriable=True)
 
 
 def _no_websockets() -> Failure:

@@ -1,7 +1,7 @@
 """Session records: who is at work, since when, until when; a token lives no longer than its session."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -80,6 +80,11 @@ class Sessions:
         self._authority = authority
         # Held in memory so that a token is checked without a read; the database is what survives a restart.
         self._open: dict[str, Session] = {}
+        self._when_ended: list[Callable[[str], None]] = []
+
+    def on_end(self, listener: Callable[[str], None]) -> None:
+        """Tell a listener of every session that ends, at the moment its token stops to open anything."""
+        self._when_ended.append(listener)
 
     async def load(self) -> None:
         """Read back the sessions that were open when the daemon stopped."""
@@ -187,6 +192,8 @@ class Sessions:
             return session
         now = self._clock.now_ms()
         self._open.pop(session_id, None)
+        for listener in self._when_ended:
+            listener(session_id)
 
         def close(conn: Connection) -> None:
             conn.execute(

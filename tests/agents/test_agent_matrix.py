@@ -12,7 +12,7 @@ from services.model_server import ModelProcess
 from services.upstream import UpstreamProcess
 from world import API_KEY, World
 
-AGENTS = ("claude", "codex", "goose", "opencode", "pi")
+AGENTS = ("claude", "codex", "goose", "opencode", "pi", "pi-adapter")
 pytestmark = [
     pytest.mark.agents,
     pytest.mark.skipif(

@@ -35,7 +35,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             yield Bench(folder, world, model, keyless=True)
 
 
-@pytest.mark.parametrize("agent", ["claude", "codex", "goose", "opencode"])
+@pytest.mark.parametrize("agent", ["claude", "codex", "goose", "opencode", "pi"])
 def test_a_bound_key_reaches_the_model_and_never_the_agent(bench: Bench, agent: str) -> None:
     bench.model.script("post_item", **arguments(bench))
     process = bench.start(agent)

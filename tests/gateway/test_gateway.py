@@ -184,7 +184,7 @@ def test_a_named_provider_is_reached_by_its_name_with_its_own_path_and_headers(s
     assert bench.post("local/v1/chat/completions").status_code == 200
     sent = bench.provider.requests[0]
     assert sent.startswith(b"POST /api/v1/chat/completions HTTP/1.1\r\n")
-    assert b"X-Team: seven" in sent
+    assert b"x-team: seven" in sent
     names = {item["name"]: item["bound"] for item in bench.world.ok("GET", "/v1/providers")["items"]}
     assert names == {"anthropic": False, "openai": False, "local": False}
 

@@ -197,3 +197,24 @@ def test_where_the_person_sends_model_requests_themselves_they_stay(name: str, m
 def test_without_a_bound_key_model_requests_are_left_alone(name: str) -> None:
     made = plan(name)
     assert "/llm/" not in str(made.argv) + str(dict(made.environment))
+
+
+def test_pi_is_sent_through_the_daemon_only_where_the_person_has_not_set_it_up() -> None:
+    def routed(**context: Any) -> dict[str, Any]:
+        made = plan("pi", bound=BOTH, present=frozenset({"settings.json"}), **context)
+        placed = {file.path: file for file in made.files}
+        assert placed["/run/launch-1/pi/auth.json"].link_to == "/home/ann/.pi/agent/auth.json"
+        models = placed.get("/run/launch-1/pi/models.json")
+        providers: dict[str, Any] = {} if models is None else json.loads(models.text)["providers"]
+        return providers
+
+    through = {
+        "openai": {"baseUrl": "http://127.0.0.1:4711/llm/ses_1/v1", "apiKey": "$AILERON_TOKEN"},
+        "anthropic": {"baseUrl": "http://127.0.0.1:4711/llm/ses_1", "apiKey": "$AILERON_TOKEN"},
+    }
+    assert routed() == through
+    assert routed(environment={"OPENAI_API_KEY": "sk"}) == {"anthropic": through["anthropic"]}
+    assert routed(existing={".pi/agent/auth.json": '{"anthropic": {}}'}) == {"openai": through["openai"]}
+    mine = {"openai": {"baseUrl": "http://x"}, "local": {}}
+    theirs = {".pi/agent/models.json": json.dumps({"providers": mine})}
+    assert routed(existing=theirs) == {**mine, "anthropic": through["anthropic"]}

@@ -1,0 +1,49 @@
+"""The head of a request as bytes, and what the head of an answer says of its body: pure."""
+
+from collections.abc import Iterable
+
+Headers = list[tuple[bytes, bytes]]
+
+_NO_BODY = frozenset({204, 304})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+class HeadError(ValueError):
+    """A head that would not be read as it is meant."""
+
+
+def request_head(
+    method: str, path: bytes, host: bytes, headers: Iterable[tuple[bytes, bytes]], framing: bytes
+) -> bytes:
+    """Write the head of a request; framing is the line that says how long the body is, or nothing."""
+    lines = [b"%b %b HTTP/1.1\r\nhost: %b" % (method.encode("latin-1"), path, host)]
+    lines += [b"%b: %b" % pair for pair in headers]
+    if framing:
+        lines.append(framing)
+    head = b"\r\n".join(lines)
+    # Whatever let a line break or a zero byte come this far, no second header is made of it.
+    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        raise HeadError("a header holds a line break")
+    return head + b"\r\n\r\n"
+
+
+def framing(method: str, headers: Iterable[tuple[bytes, bytes]], body: bytes | None) -> bytes:
+    """Return the line that frames a body: given whole, or (None) piece by piece; nothing where a header does so."""
+    if any(name == b"content-length" for name, _ in headers):
+        return b""
+    if body is None:
+        return b"transfer-encoding: chunked"
+    return b"content-length: %d" % len(body) if body or method in _WITH_BODY else b""
+
+
+def has_no_body(method: str, status: int) -> bool:
+    """Say whether an answer ends with its head, whatever its headers say."""
+    return method == "HEAD" or status in _NO_BODY
+
+
+def is_framed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Say whether an answer says itself where it ends; otherwise the end of the connection does."""
+    return any(
+        name == b"content-length" or (name == b"transfer-encoding" and value.lower().endswith(b"chunked"))
+        for name, value in headers
+    )
