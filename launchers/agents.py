@@ -27,6 +27,8 @@ class Agent:
     """The person's files that the launcher wants to see, below the home folder."""
     looks_into: tuple[str, ...] = ()
     """Folders below the home folder whose entries the launcher wants to know."""
+    moved_by: tuple[str, str] | None = None
+    """A variable that moves a folder of the agent's elsewhere, and which."""
 
     def read_version(self, said: str) -> tuple[int, ...] | None:
         """Read the version out of what the agent answers to `--version`."""
@@ -52,7 +54,8 @@ AGENTS = {
             install="npm install -g @openai/codex",
             oldest=(0, 160, 0),
             plan=codex.plan,
-            reads=(codex.CONFIG,),
+            reads=(codex.CONFIG, codex.LOGIN),
+            moved_by=("CODEX_HOME", ".codex"),
         ),
         Agent(
             name="goose",
@@ -79,6 +82,7 @@ AGENTS = {
             plan=pi.plan,
             reads=(pi.SERVERS, pi.MODELS, pi.LOGINS),
             looks_into=(pi.AGENT_FOLDER,),
+            moved_by=("PI_CODING_AGENT_DIR", pi.AGENT_FOLDER),
         ),
     )
 }

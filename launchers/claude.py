@@ -4,15 +4,8 @@ import json
 
 from launchers.plan import START_SECONDS, TOOL_SECONDS, LaunchContext, LaunchPlan, PlacedFile
 
-_ELSEWHERE = frozenset(
-    {
-        "ANTHROPIC_API_KEY",
-        "ANTHROPIC_AUTH_TOKEN",
-        "ANTHROPIC_BASE_URL",
-        "CLAUDE_CODE_USE_BEDROCK",
-        "CLAUDE_CODE_USE_VERTEX",
-    }
-)
+_OWN_KEYS = frozenset({"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"})
+_ELSEWHERE = frozenset({"ANTHROPIC_BASE_URL", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"})
 
 
 def plan(context: LaunchContext) -> LaunchPlan:
@@ -44,8 +37,12 @@ def plan(context: LaunchContext) -> LaunchPlan:
 
 
 def _model(context: LaunchContext) -> dict[str, str]:
-    """Send model requests through the daemon, unless the person has sent them elsewhere or has a key in the shell."""
-    if "anthropic" not in context.bound or not _ELSEWHERE.isdisjoint(context.environment):
+    """Send model requests through the daemon, with the person's own key if there is one, unless they go elsewhere."""
+    if not _ELSEWHERE.isdisjoint(context.environment):
         return {}
+    if not _OWN_KEYS.isdisjoint(context.environment):
+        return {"ANTHROPIC_BASE_URL": context.models_url}
+    if "anthropic" not in context.bound:
+        return {}  # it has a login of its own, or will ask for one
     # Not as an API key: about one of those it asks the person before it uses it.
     return {"ANTHROPIC_BASE_URL": context.models_url, "ANTHROPIC_AUTH_TOKEN": context.token}

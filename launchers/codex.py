@@ -6,6 +6,8 @@ import tomllib
 from launchers.plan import START_SECONDS, TOOL_SECONDS, LaunchContext, LaunchPlan
 
 CONFIG = ".codex/config.toml"
+LOGIN = ".codex/auth.json"
+_SESSION_HEADER = '{"X-Aileron-Token" = "AILERON_TOKEN"}'
 
 
 def plan(context: LaunchContext) -> LaunchPlan:
@@ -34,20 +36,35 @@ def plan(context: LaunchContext) -> LaunchPlan:
 
 def _model(context: LaunchContext) -> tuple[dict[str, str], tuple[str, ...]]:
     """Send model requests through the daemon, unless the person has chosen a provider of their own."""
-    if "openai" not in context.bound:
+    own = "CODEX_API_KEY" in context.environment or _has_key(context.existing.get(LOGIN, ""))
+    if not own and "openai" not in context.bound:
         return {}, ()
-    if "CODEX_HOME" in context.environment or _has_provider(context.existing.get(CONFIG, "")):
+    if _has_provider(context.existing.get(CONFIG, "")):
         note = "Codex has a model provider of your choice, so its model requests do not go through Aileron."
         return {}, (note,)
     provider = {
         "name": '"OpenAI through Aileron"',
-        # The session's name and not its token: everybody on the machine can read argv. The token goes as the key.
+        # The session's name and not its token: everybody on the machine can read argv.
         "base_url": json.dumps(f"{context.agent_url}/llm/{context.session_id}/v1"),
         "wire_api": '"responses"',
-        "env_key": '"AILERON_TOKEN"',
     }
+    if "CODEX_API_KEY" in context.environment:
+        provider |= {"env_key": '"CODEX_API_KEY"', "env_http_headers": _SESSION_HEADER}
+    elif own:
+        provider |= {"requires_openai_auth": "true", "env_http_headers": _SESSION_HEADER}
+    else:
+        provider["env_key"] = '"AILERON_TOKEN"'
     settings = {f"model_providers.aileron.{name}": value for name, value in provider.items()}
     return {"model_provider": '"aileron"', **settings}, ()
+
+
+def _has_key(text: str) -> bool:
+    """Say whether the login is an API key; what a ChatGPT login is good for lies elsewhere than the API."""
+    try:
+        login = json.loads(text) if text else {}
+    except ValueError:
+        return False
+    return isinstance(login, dict) and bool(login.get("OPENAI_API_KEY")) and not login.get("tokens")
 
 
 def _has_provider(text: str) -> bool:

@@ -25,11 +25,14 @@ def plan(context: LaunchContext) -> LaunchPlan:
 
 
 def _model(context: LaunchContext) -> dict[str, str]:
-    """Send the requests of those providers through the daemon whose key it holds and the person has not set."""
+    """Send the requests of those providers through the daemon for which there is a key, here or there."""
     found: dict[str, str] = {}
     for provider in ("openai", "anthropic"):
         host, key = f"{provider.upper()}_HOST", f"{provider.upper()}_API_KEY"
-        others = {host, key, f"{provider.upper()}_BASE_URL"}
-        if provider in context.bound and others.isdisjoint(context.environment):
+        if not {host, f"{provider.upper()}_BASE_URL"}.isdisjoint(context.environment):
+            continue  # the person has sent them elsewhere
+        if key in context.environment:
+            found[host] = context.models_url
+        elif provider in context.bound:
             found |= {host: context.models_url, key: context.token}
     return found

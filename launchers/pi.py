@@ -47,18 +47,21 @@ def _native(context: LaunchContext) -> LaunchPlan:
     )
 
 
-def _models(context: LaunchContext) -> dict[str, dict[str, str]]:
-    """Send the requests of those providers through the daemon whose key it holds and the person has not set up."""
+def _models(context: LaunchContext) -> dict[str, dict[str, Any]]:
+    """Send the requests of those providers through the daemon for which there is a key, here or there."""
     # What they logged in to wins over every key, so a daemon in between would be given a login it cannot use.
     set_up = _read(context, MODELS).get("providers", {}).keys() | _read(context, LOGINS).keys()
-    # The session's name in the address and the token as the key: the file holds no secret.
-    base = f"{context.agent_url}/llm/{context.session_id}"
-    urls = {"openai": f"{base}/v1", "anthropic": base}
-    return {
-        name: {"baseUrl": url, "apiKey": "$AILERON_TOKEN"}
-        for name, url in urls.items()
-        if name in context.bound - set_up and f"{name.upper()}_API_KEY" not in context.environment
-    }
+    routed: dict[str, dict[str, Any]] = {}
+    for name, version in (("openai", "/v1"), ("anthropic", "")):
+        if name in set_up:
+            continue
+        # The session's name in the address and the token beside it, so that the file holds no secret.
+        place = {"baseUrl": f"{context.agent_url}/llm/{context.session_id}{version}"}
+        if f"{name.upper()}_API_KEY" in context.environment:
+            routed[name] = place | {"headers": {"X-Aileron-Token": "$AILERON_TOKEN"}}
+        elif name in context.bound:
+            routed[name] = place | {"apiKey": "$AILERON_TOKEN"}
+    return routed
 
 
 def _added(theirs: dict[str, Any], key: str, entries: dict[str, Any]) -> dict[str, Any]:
@@ -86,10 +89,12 @@ def _adapter(context: LaunchContext) -> LaunchPlan:
         "directTools": True,
         "requestTimeoutMs": TOOL_SECONDS * 1000,
     }
+    # The flag takes the place of the person's own file, so what is in that one stands in ours, too.
+    merged = _added(_read(context, SERVERS), "mcpServers", {"aileron": server})
     return LaunchPlan(
         argv=(*context.executable, "--mcp-config", path, *context.arguments),
         environment=context.session_variables | _quiet(context),
-        files=(PlacedFile(path=path, text=json.dumps({"mcpServers": {"aileron": server}}, indent=2) + "\n"),),
+        files=(PlacedFile(path=path, text=json.dumps(merged, indent=2) + "\n"),),
         notes=("This Pi is older than 0.99: it needs the extension pi-mcp-adapter to see any tools of servers.",),
     )
 

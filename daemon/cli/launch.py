@@ -125,8 +125,8 @@ def _run(
             home=str(home),
             bound=frozenset(item["name"] for item in providers if item["bound"]),
             environment=inherited,
-            existing=finding.read_files(found.agent, home),
-            present=finding.list_entries(found.agent, home),
+            existing=finding.read_files(found.agent, home, inherited),
+            present=finding.list_entries(found.agent, home, inherited),
         )
         try:
             plan: LaunchPlan = found.agent.plan(context)

@@ -1,5 +1,6 @@
 """Model providers: where their requests go, in whose form they speak, and which one a path means."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from daemon.core.authority import AuthorityError, HostPort
 from daemon.core.manifest import Credential, Injection
 
+_DOTS = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|%2f|%5c|$)", re.IGNORECASE)
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -97,8 +99,11 @@ class Providers:
         """Return whom a path below the token means, and the provider's own path; None if nobody is meant.
 
         A name in front decides. Otherwise the path does; the list of models has one path in both APIs, so there the
-        header decides that only one of them wants.
+        header decides that only one of them wants. Dot segments mean nobody: it depends on the server where they lead,
+        and what was granted is what lies below the provider's own path.
         """
+        if _DOTS.search(path):
+            return None
         first, _, rest = path.partition("/")
         named = self.by_name.get(first)
         if named is not None and rest:

@@ -22,6 +22,8 @@ _NOTHING: frozenset[bytes] = frozenset()
 _NO_BODY = frozenset({204, 304})
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 _TOKEN = b"ailt_"
+_OURS = b"x-aileron-token"
+"""Where a client puts the session's token that has a credential of its own to send, and no secret in its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,9 @@ def presented(headers: Headers) -> Presented:
     """Look at the credentials of a request."""
     tokens, own = [], False
     for name, value in headers:
-        if name in _CREDENTIALS:
+        if name == _OURS:
+            tokens.append(value.decode("latin-1").strip())
+        elif name in _CREDENTIALS:
             secret = _secret(value)
             if secret.startswith(_TOKEN):
                 tokens.append(secret.decode("latin-1"))
@@ -52,6 +56,7 @@ def onward(headers: Headers, *, keep_own: bool) -> Headers:
         (name, value)
         for name, value in headers
         if name not in _ENDS_HERE
+        and name != _OURS
         and name not in named
         and not (name in _CREDENTIALS and (not keep_own or _secret(value).startswith(_TOKEN)))
     ]

@@ -85,15 +85,15 @@ class Bench:
         }
         return kept | common | self._variables(agent)
 
-    def start(self, agent: str) -> "subprocess.Popen[str]":
+    def start(self, agent: str, *more: str, **variables: str) -> "subprocess.Popen[str]":
         """Launch an agent without a terminal, in a process group of its own."""
         code = "from daemon.cli.main import main; main()"
         work = self.home(agent) / "work"
         work.mkdir(exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-c", code, "launch", product(agent), "--", *self._arguments(agent)],
+            [sys.executable, "-c", code, "launch", product(agent), "--", *self._arguments(agent, *more)],
             cwd=work,
-            env=self.environment(agent),
+            env=self.environment(agent) | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -169,14 +169,14 @@ class Bench:
             case _:
                 return {}
 
-    def _arguments(self, agent: str) -> list[str]:
+    def _arguments(self, agent: str, *more: str) -> list[str]:
         match agent:
             case "claude":
-                return ["-p", PROMPT]
+                return ["-p", PROMPT, *more]
             case "codex":
                 return ["exec", "--skip-git-repo-check", "--disable", "plugins", PROMPT]
             case "goose":
-                return ["run", "--no-session", "--no-profile", "-q", "-t", PROMPT]
+                return ["run", "--no-session", "-q", "-t", PROMPT]
             case "opencode":
                 return ["run", PROMPT]
             case _:

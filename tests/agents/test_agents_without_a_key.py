@@ -78,3 +78,25 @@ def test_a_bound_key_reaches_the_model_and_never_the_agent(bench: Bench, agent: 
     while not bench.world.events(type="gateway.request"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("agent", ["claude", "codex", "goose", "pi"])
+def test_a_key_of_the_persons_own_goes_through_the_gateway_as_it_is(bench: Bench, agent: str) -> None:
+    own = "sk-ant-my-own-key"
+    before = len(bench.world.events(type="gateway.request", limit=10_000))
+    bench.model.script("post_item", **arguments(bench))
+    names = {"claude": "ANTHROPIC_API_KEY", "codex": "CODEX_API_KEY"}
+    ended = bench.finish(bench.start(agent, **{names.get(agent, "OPENAI_API_KEY"): own}))
+    assert ended.code == 0, ended.err
+    assert SHIPPED in ended.out
+    asked = [request for request in bench.model.seen if request["method"] == "POST"]
+    assert asked
+    for request in asked:
+        headers = {name.lower(): value for name, value in request["headers"].items()}
+        assert own in (headers.get("x-api-key"), headers.get("authorization", "").removeprefix("Bearer "))
+        assert "ailt_" not in str(request)
+        assert "x-aileron-token" not in headers
+    deadline = time.monotonic() + 10
+    while len(bench.world.events(type="gateway.request", limit=10_000)) < before + len(asked):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -358,6 +358,35 @@ def test_a_stream_of_a_session_that_ends_is_cut(start: Start) -> None:
     assert bench.wait_for_event()["aileron.gateway.outcome"] == "session_ended"
 
 
+def test_a_silent_stream_of_a_session_that_ends_is_cut_at_once(start: Start) -> None:
+    def answer(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntick\r\n")
+        bench.provider.closed.wait(30)
+
+    bench = start(answer)
+    with (
+        httpx.Client(trust_env=False, timeout=20) as client,
+        client.stream("POST", bench.url("v1/responses")) as given,
+    ):
+        pieces = given.iter_raw()
+        next(pieces)
+        bench.world.ok("POST", f"/v1/sessions/{bench.session}/end")
+        began = time.monotonic()
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(pieces)
+        assert time.monotonic() - began < 5
+    assert bench.wait_for_event()["aileron.gateway.outcome"] == "session_ended"
+
+
+def test_requests_are_written_down_also_when_the_daemon_stops_right_after(start: Start) -> None:
+    bench = start(plain(body=ANSWER))
+    for _ in range(20):
+        assert bench.post().status_code == 200
+    bench.world.stop()
+    bench.world.start()
+    assert len(bench.events()) == 20
+
+
 def test_many_streams_at_once_are_carried_and_each_is_its_own(start: Start) -> None:
     gate = threading.Event()
 
@@ -368,7 +397,7 @@ def test_many_streams_at_once_are_carried_and_each_is_its_own(start: Start) -> N
         assert gate.wait(60)
         connection.sendall(f"{len(text):x}\r\n".encode() + text + b"\r\n0\r\n\r\n")
 
-    count = 200
+    count = 500
     bench = start(answer)
     got: dict[int, str] = {}
 

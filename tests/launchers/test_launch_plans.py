@@ -180,17 +180,37 @@ def test_a_bound_key_sends_model_requests_through_the_daemon() -> None:
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        ("claude", {"environment": {"ANTHROPIC_API_KEY": "mine"}}),
+        ("claude", {"environment": {"ANTHROPIC_BASE_URL": "mine"}}),
         ("claude", {"environment": {"CLAUDE_CODE_USE_BEDROCK": "1"}}),
         ("codex", {"existing": {".codex/config.toml": 'model_provider = "mine"'}}),
         ("codex", {"existing": {".codex/config.toml": "not = = toml"}}),
-        ("codex", {"environment": {"CODEX_HOME": "/elsewhere"}}),
         ("goose", {"environment": {"OPENAI_HOST": "http://mine", "ANTHROPIC_HOST": "http://mine"}}),
     ],
 )
 def test_where_the_person_sends_model_requests_themselves_they_stay(name: str, more: dict[str, Any]) -> None:
     made = plan(name, bound=BOTH, **more)
     assert "/llm/" not in str(made.argv) + str(dict(made.environment))
+
+
+def test_a_key_of_the_persons_own_goes_through_the_daemon_and_stays_theirs() -> None:
+    models = f"http://127.0.0.1:4711/llm/{TOKEN}"
+    claude = plan("claude", bound=BOTH, environment={"ANTHROPIC_API_KEY": "mine"}).environment
+    assert claude["ANTHROPIC_BASE_URL"] == models
+    assert "ANTHROPIC_AUTH_TOKEN" not in claude
+    goose = plan("goose", environment={"OPENAI_API_KEY": "mine"}).environment
+    assert goose["OPENAI_HOST"] == models
+    assert "OPENAI_API_KEY" not in goose
+    assert "ANTHROPIC_HOST" not in goose
+    for more, how in (
+        ({"environment": {"CODEX_API_KEY": "mine"}}, 'env_key="CODEX_API_KEY"'),
+        ({"existing": {".codex/auth.json": '{"OPENAI_API_KEY": "mine"}'}}, "requires_openai_auth=true"),
+    ):
+        codex = " ".join(plan("codex", bound=BOTH, **more).argv)
+        assert how in codex
+        assert 'env_http_headers={"X-Aileron-Token" = "AILERON_TOKEN"}' in codex
+        assert "mine" not in codex
+    chatgpt = {".codex/auth.json": '{"OPENAI_API_KEY": null, "tokens": {"access_token": "x"}}'}
+    assert "/llm/" not in str(plan("codex", existing=chatgpt).argv)
 
 
 @pytest.mark.parametrize("name", AGENTS)
@@ -213,7 +233,8 @@ def test_pi_is_sent_through_the_daemon_only_where_the_person_has_not_set_it_up()
         "anthropic": {"baseUrl": "http://127.0.0.1:4711/llm/ses_1", "apiKey": "$AILERON_TOKEN"},
     }
     assert routed() == through
-    assert routed(environment={"OPENAI_API_KEY": "sk"}) == {"anthropic": through["anthropic"]}
+    own = {"baseUrl": through["openai"]["baseUrl"], "headers": {"X-Aileron-Token": "$AILERON_TOKEN"}}
+    assert routed(environment={"OPENAI_API_KEY": "sk"}) == {"openai": own, "anthropic": through["anthropic"]}
     assert routed(existing={".pi/agent/auth.json": '{"anthropic": {}}'}) == {"openai": through["openai"]}
     mine = {"openai": {"baseUrl": "http://x"}, "local": {}}
     theirs = {".pi/agent/models.json": json.dumps({"providers": mine})}

@@ -22,6 +22,8 @@ from typing import Any, Self
 import httpx
 
 STATUS_TOOL = "check_action_status"
+_WAYS = (("mcp__", "__"), ("", "__"), ("", "_"))
+"""How the agents put the name of a server in front of a tool's."""
 _UNDECIDED = ("pending", "approved", "running")
 
 
@@ -80,7 +82,7 @@ def _spaced(text: str) -> str:
 
 def plain(name: str) -> str:
     """Take what an agent puts in front of a tool's name off it."""
-    for prefix in ("mcp__aileron__", "aileron__", "aileron_"):
+    for prefix in (f"{way}{server}{end}" for server in ("aileron", "mine") for way, end in _WAYS):
         if name.startswith(prefix):
             return name.removeprefix(prefix)
     return name

@@ -81,11 +81,11 @@ def _ask_version(agent: Agent, executable: str, environ: Mapping[str, str]) -> s
     return asked.stdout
 
 
-def read_files(agent: Agent, home: Path) -> dict[str, str]:
+def read_files(agent: Agent, home: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the text of the files that the launcher wants to see, of those that are there."""
     found = {}
     for name in agent.reads:
-        path = home / name
+        path = _place(agent, home, environ, name)
         try:
             if path.stat().st_size > _MOST_BYTES:
                 raise CliFailure(f"{path} has more than {_MOST_BYTES} bytes, so it is not read")
@@ -97,11 +97,19 @@ def read_files(agent: Agent, home: Path) -> dict[str, str]:
     return found
 
 
-def list_entries(agent: Agent, home: Path) -> frozenset[str]:
+def list_entries(agent: Agent, home: Path, environ: Mapping[str, str]) -> frozenset[str]:
     """Return the names in the folders that the launcher asks about."""
     names: set[str] = set()
     for name in agent.looks_into:
-        folder = home / name
+        folder = _place(agent, home, environ, name)
         if folder.is_dir():
             names.update(entry.name for entry in folder.iterdir())
     return frozenset(names)
+
+
+def _place(agent: Agent, home: Path, environ: Mapping[str, str], name: str) -> Path:
+    if agent.moved_by is not None:
+        variable, folder = agent.moved_by
+        if environ.get(variable) and (name == folder or name.startswith(f"{folder}/")):
+            return Path(environ[variable]) / name[len(folder) :].lstrip("/")
+    return home / name
