@@ -26,6 +26,9 @@ lock: $(READY) ## Resolve the dependencies anew
 	@cd requirements && for set in runtime dev; do \
 	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header $$set.in -o $$set.txt; done
+	@cd sandbox_image/build && for set in npm server; do \
+	  ../../$(BIN)/uv pip compile --quiet --python-platform linux --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header $$set.in -o $$set.txt; done
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy import Engine
@@ -34,6 +35,7 @@ from daemon.connectors.store import ConnectorStore
 from daemon.connectors.wasm.runtime import WasmRuntime
 from daemon.core.authority import HostPort
 from daemon.core.clock import Clock, Entropy, IdSource
+from daemon.core.failures import Failure
 from daemon.core.faults import FaultPoints
 from daemon.core.providers import Provider, Providers, Style
 from daemon.db.engine import open_engine
@@ -43,9 +45,13 @@ from daemon.gateway.proxy import Gateway
 from daemon.gateway.upstream.pool import Pool
 from daemon.housekeeping import keep_house
 from daemon.lifecycle.home import Home
+from daemon.lifecycle.listeners import Listener
 from daemon.lifecycle.processes import Processes
 from daemon.lifecycle.tasks import TaskSet
 from daemon.logging import redact_text
+from daemon.sandbox.engine import Engine as ContainerEngine
+from daemon.sandbox.images import Images
+from daemon.sandbox.service import Sandboxes
 from daemon.sessions.keyfile import load_key
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TokenAuthority
@@ -53,6 +59,8 @@ from daemon.settings import Settings
 from daemon.vault.bindings import Bindings
 from daemon.vault.vault import Vault
 from daemon.version import VERSION
+
+_SWEEP_AGAIN_SECONDS = 10.0
 
 _log = structlog.get_logger("daemon")
 
@@ -97,6 +105,7 @@ class Daemon:
 
     async def close(self) -> None:
         """Stop everything, in the reverse order of its making; the log is last, because the others write to it."""
+        await self._services.sandboxes.close()
         await self._tasks.close()
         self._runtime.close()
         await self._http.close()
@@ -213,6 +222,21 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         header_seconds=settings.gateway.header_seconds,
     )
     sessions.on_end(gateway.cut)
+    agent_apps: list[Callable[[str, str], ASGIApp]] = []
+    engine_of_containers = ContainerEngine(socket=settings.sandbox.docker_socket)
+    sandboxes = Sandboxes(
+        engine=engine_of_containers,
+        images=Images(engine_of_containers),
+        sessions=sessions,
+        audit=audit,
+        clock=clock,
+        folder=home.sandboxes_dir,
+        ca_dir=home.ca_dir,
+        home=str(home.path),
+        listen=lambda address, issued: Listener(port=0, host=address, certificate=(issued.certificate, issued.key)),
+        make_app=lambda session, url: agent_apps[0](session, url),  # noqa: PLW0108 - it is made last
+        bound=lambda: frozenset(name for name, each in gateway.providers.by_name.items() if bindings.is_granted(each)),
+    )
     services = Services(
         settings=settings,
         home=home,
@@ -233,18 +257,40 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         rules=rules,
         gateway=gateway,
         sessions=sessions,
+        sandboxes=sandboxes,
         processes=processes,
         browser=BrowserSessions(clock=clock, entropy=entropy),
         denials=denials,
     )
+    stopping = Stopping()
+    agent_apps.append(
+        lambda session, url: agent_door(
+            agent_app(services, stopping, _report), services, own_url=url, only_session=session
+        )
+    )
+    tasks.start(_sweep(sandboxes), name="sweep sandboxes")
     return Daemon(
         services=services,
         tasks=tasks,
-        stopping=Stopping(),
+        stopping=stopping,
         engine=engine,
         http=http,
         runtime=runtime,
     )
+
+
+async def _sweep(sandboxes: Sandboxes) -> None:
+    """Remove what an earlier daemon left of its sandboxes; the engine may be away for a while."""
+    while True:
+        try:
+            removed = await sandboxes.sweep()
+        except Failure as failure:
+            _log.warning("sandboxes of an earlier daemon cannot be removed yet", reason=failure.message)
+            await asyncio.sleep(_SWEEP_AGAIN_SECONDS)
+            continue
+        if removed:
+            _log.warning("removed what an earlier daemon left of its sandboxes", count=removed)
+        return
 
 
 def _report(request: Request, problem: Exception) -> None:

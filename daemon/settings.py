@@ -20,7 +20,7 @@ from pydantic_settings import (
 from daemon.core.authority import AuthorityError, HostPort
 from daemon.core.failures import DocumentError
 from daemon.core.providers import Provider, Style
-from daemon.core.quantities import QuantityError, parse_duration
+from daemon.core.quantities import QuantityError, parse_duration, parse_size
 from daemon.core.toml_source import TomlSource
 from daemon.lifecycle.home import Home
 
@@ -95,6 +95,18 @@ def _readable_file(value: Path | None) -> Path | None:
 
 
 Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, allow_inf_nan=False)]
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return parse_size(value)
+        except QuantityError as problem:
+            raise ValueError(str(problem)) from problem
+    return value
+
+
+Size = Annotated[int, BeforeValidator(_size), Field(ge=64 * 1024**2)]
 
 
 class _Section(BaseModel):
@@ -210,6 +222,15 @@ class GatewaySettings(_Section):
     header_seconds: Duration = Field(600.0, description="How long a provider may take to begin its answer.")
 
 
+class SandboxSettings(_Section):
+    """Containers for agents."""
+
+    docker_socket: str | None = Field(None, description="The socket of the Docker engine; its usual one, if not set.")
+    memory: Size = Field(4 * 1024**3, description="How much memory a sandbox may use.")
+    cpus: float = Field(2.0, gt=0, description="How many processors a sandbox may use.")
+    pids: int = Field(512, ge=16, description="How many processes and threads a sandbox may have.")
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -228,6 +249,7 @@ class Settings(BaseSettings):
     approvals: ApprovalSettings = Field(default_factory=ApprovalSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
 
 
 def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> Settings:

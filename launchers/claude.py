@@ -19,7 +19,7 @@ def plan(context: LaunchContext) -> LaunchPlan:
         "timeout": TOOL_SECONDS * 1000,
     }
     # With `=`, because these options take any number of values and would swallow the person's prompt.
-    ours = (f"--mcp-config={path}", "--allowedTools=mcp__aileron")
+    ours: tuple[str, ...] = (f"--mcp-config={path}", "--allowedTools=mcp__aileron")
     quiet = {
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
@@ -29,11 +29,27 @@ def plan(context: LaunchContext) -> LaunchPlan:
     }
     unset = {name: value for name, value in quiet.items() if name not in context.environment}
     unset |= _model(context)
+    files = [PlacedFile(path=path, text=json.dumps({"mcpServers": {"aileron": server}}, indent=2) + "\n")]
+    if context.sandboxed:
+        files.append(_first_run(context))
+        if not context.asks_for("--permission-mode", "--dangerously-skip-permissions"):
+            ours = (*ours, "--dangerously-skip-permissions")
     return LaunchPlan(
         argv=(*context.executable, *ours, *context.arguments),
         environment=context.session_variables | unset,
-        files=(PlacedFile(path=path, text=json.dumps({"mcpServers": {"aileron": server}}, indent=2) + "\n"),),
+        files=tuple(files),
     )
+
+
+def _first_run(context: LaunchContext) -> PlacedFile:
+    """Answer what it asks when its home is empty."""
+    project = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
+    state = {
+        "hasCompletedOnboarding": True,
+        "bypassPermissionsModeAccepted": True,
+        "projects": {context.workspace: project},
+    }
+    return PlacedFile(path=f"{context.home}/.claude.json", text=json.dumps(state) + "\n")
 
 
 def _model(context: LaunchContext) -> dict[str, str]:

@@ -26,12 +26,24 @@ def plan(context: LaunchContext) -> LaunchPlan:
     }
     settings = {f"mcp_servers.aileron.{name}": value for name, value in server.items()}
     settings |= {"check_for_update_on_startup": "false", "analytics.enabled": "false"}
+    if context.sandboxed:
+        settings |= _uncaged(context)
     model, notes = _model(context)
     settings |= model
     ours = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return LaunchPlan(
         argv=(*context.executable, *ours, *context.arguments), environment=context.session_variables, notes=notes
     )
+
+
+def _uncaged(context: LaunchContext) -> dict[str, str]:
+    """Turn its own sandbox off: it wants to nest one, which the container does not allow, being one."""
+    settings = {"projects": f'{{{json.dumps(context.workspace)}={{trust_level="trusted"}}}}'}
+    if not context.asks_for("-s", "--sandbox", "--full-auto", "--dangerously-bypass-approvals-and-sandbox"):
+        settings["sandbox_mode"] = '"danger-full-access"'
+    if not context.asks_for("-a", "--ask-for-approval", "--full-auto", "--dangerously-bypass-approvals-and-sandbox"):
+        settings["approval_policy"] = '"never"'
+    return settings
 
 
 def _model(context: LaunchContext) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -21,7 +21,11 @@ def plan(context: LaunchContext) -> LaunchPlan:
     notes: tuple[str, ...] = ()
     if context.environment.get("GOOSE_MODE", "auto") not in {"auto", "chat"}:
         notes = ("Goose asks before every tool in this GOOSE_MODE, Aileron's too; without a terminal it gives up.",)
-    return LaunchPlan(argv=argv, environment=context.session_variables | _model(context), notes=notes)
+    variables = context.session_variables | _model(context)
+    if context.sandboxed:
+        inside = {"GOOSE_MODE": "auto", "GOOSE_DISABLE_KEYRING": "1", "GOOSE_TELEMETRY_ENABLED": "false"}
+        variables = {name: value for name, value in inside.items() if name not in context.environment} | variables
+    return LaunchPlan(argv=argv, environment=variables, notes=notes)
 
 
 def _model(context: LaunchContext) -> dict[str, str]:

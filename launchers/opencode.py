@@ -22,11 +22,13 @@ def plan(context: LaunchContext) -> LaunchPlan:
     if context.bound:
         options = {"baseURL": f"{context.models_url}/v1", "apiKey": context.token}
         ours["provider"] = {name: {"options": options} for name in sorted(context.bound & _PROVIDERS)}
-    return LaunchPlan(
-        argv=(*context.executable, *context.arguments),
-        environment=context.session_variables
-        | {_INLINE: json.dumps(_laid_over(_theirs(context), ours)), "OPENCODE_DISABLE_AUTOUPDATE": "1"},
-    )
+    variables = {"OPENCODE_DISABLE_AUTOUPDATE": "1"}
+    if context.sandboxed:
+        ours["permission"] = {"*": "allow"}
+        # It looks for newer models and plugins, and waits for both where there is no network.
+        variables |= {"OPENCODE_DISABLE_MODELS_FETCH": "1", "npm_config_registry": "http://127.0.0.1:9/"}
+    variables[_INLINE] = json.dumps(_laid_over(_theirs(context), ours))
+    return LaunchPlan(argv=(*context.executable, *context.arguments), environment=context.session_variables | variables)
 
 
 def _theirs(context: LaunchContext) -> dict[str, Any]:

@@ -33,6 +33,12 @@ class LaunchContext:
     """A folder of this session alone, as seen from the agent, where the plan may place files."""
     home: str
     """The agent's home folder, as seen from the agent."""
+    sandboxed: bool = False
+    """Whether a container is the boundary: then the agent's own sandbox and prompts are off, and its home is empty."""
+    workspace: str = ""
+    """The folder the agent works in, as seen from the agent; known for a sandbox."""
+    ca_file: str = ""
+    """Whom to trust for the agent API, where it speaks HTTPS."""
     bound: frozenset[str] = frozenset()
     """Model providers for which the vault holds a key, so that the session token can stand in for it."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -50,7 +56,12 @@ class LaunchContext:
     @property
     def session_variables(self) -> dict[str, str]:
         """Return what aileron-mcp needs to know."""
-        return {"AILERON_URL": self.agent_url, "AILERON_TOKEN": self.token, "AILERON_SESSION_ID": self.session_id}
+        variables = {"AILERON_URL": self.agent_url, "AILERON_TOKEN": self.token, "AILERON_SESSION_ID": self.session_id}
+        return variables | ({"AILERON_CA_FILE": self.ca_file} if self.ca_file else {})
+
+    def asks_for(self, *flags: str) -> bool:
+        """Say whether the person's own arguments hold one of these flags."""
+        return any(part == flag or part.startswith(f"{flag}=") for part in self.arguments for flag in flags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,12 +35,15 @@ def control_door(app: ASGIApp, services: Services) -> ASGIApp:
     )
 
 
-def agent_door(app: ASGIApp, services: Services) -> ASGIApp:
-    """Put the door of the agent API in front of it."""
+def agent_door(
+    app: ASGIApp, services: Services, *, own_url: str | None = None, only_session: str | None = None
+) -> ASGIApp:
+    """Put the door of the agent API in front of it: of this machine's, or of one session's at a place of its own."""
     return AgentDoor(
         BodyLimit(app),
         gateway=services.gateway,
         sessions=services.sessions,
         denials=services.denials,
-        own_url=lambda: services.addresses.agent,
+        own_url=lambda: services.addresses.agent if own_url is None else own_url,
+        only_session=only_session,
     )

@@ -162,13 +162,21 @@ class AgentDoor:
     """Lets through session tokens only; what each may do is said by the route."""
 
     def __init__(
-        self, app: ASGIApp, *, gateway: ASGIApp, sessions: Sessions, denials: Denials, own_url: Callable[[], str]
+        self,
+        app: ASGIApp,
+        *,
+        gateway: ASGIApp,
+        sessions: Sessions,
+        denials: Denials,
+        own_url: Callable[[], str],
+        only_session: str | None = None,
     ) -> None:
         self._app = app
         self._gateway = gateway
         self._sessions = sessions
         self._denials = denials
         self._own_url = own_url
+        self._only_session = only_session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check Host and Origin, then the token; note what a valid token tried that does not exist."""
@@ -184,6 +192,7 @@ class AgentDoor:
             return
         if scope["path"].startswith(GATEWAY_PATH):
             # The authorization header there is the provider's; the token is in the path, and goes into no record.
+            scope["aileron.only_session"] = self._only_session
             await self._gateway(scope, receive, send)
             return
         scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
@@ -191,6 +200,8 @@ class AgentDoor:
             if scheme.lower() != "bearer":
                 raise TokenError("there is no bearer token")
             claims = self._sessions.check_token(token.strip())
+            if self._only_session not in {None, claims.session}:
+                raise TokenError("it belongs to another session")
         except TokenError as problem:
             audit_id = await self._denials.record(
                 session=None, surface="agent", method=scope["method"], path=scope["path"], reason=str(problem)

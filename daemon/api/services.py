@@ -18,6 +18,7 @@ from daemon.db.reader import Reader
 from daemon.gateway.proxy import Gateway
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.processes import Processes
+from daemon.sandbox.service import Sandboxes
 from daemon.sessions.service import Sessions
 from daemon.settings import Settings
 from daemon.vault.bindings import Bindings
@@ -55,6 +56,7 @@ class Services:
     rules: Rules
     gateway: Gateway
     sessions: Sessions
+    sandboxes: Sandboxes
     processes: Processes
     browser: BrowserSessions
     denials: Denials

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +13,7 @@ import httpx
 from daemon.cli.failure import CliFailure, ExitCode
 
 _TIMEOUT = httpx.Timeout(120.0, connect=5.0)
+_PIECE_HEAD = 5
 _UNBOUNDED = httpx.Timeout(None, connect=5.0)
 
 
@@ -65,9 +66,45 @@ class ControlClient:
         """Remove something."""
         return self._request("DELETE", path, query=query)
 
+    def post_bytes(self, path: str, data: bytes) -> None:
+        """Hand bytes over as they are."""
+        with _translated():
+            response = self._http.post(path, content=data, timeout=_UNBOUNDED)
+        if response.status_code >= 400:
+            raise _failure(response)
+
+    def pieces(self, path: str) -> Iterator[tuple[int, bytes]]:
+        """Return the pieces of a streamed answer, each with its kind; they end early if the daemon does."""
+        held = b""
+        with _translated(), self._http.stream("GET", path, timeout=_UNBOUNDED) as response:
+            if response.status_code >= 400:
+                response.read()
+                raise _failure(response)
+            with suppress(httpx.RemoteProtocolError, httpx.ReadError):
+                for chunk in response.iter_raw():
+                    held += chunk
+                    while len(held) >= _PIECE_HEAD and len(held) >= (
+                        end := _PIECE_HEAD + int.from_bytes(held[1:_PIECE_HEAD], "big")
+                    ):
+                        yield held[0], held[_PIECE_HEAD:end]
+                        held = held[end:]
+
+    def told(self, path: str, *, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Ask for something long, and return what is told of it while it goes on."""
+        for line in self._lines("POST", path, body=body):
+            yield _parsed(line)
+
     def lines(self, path: str, **query: Any) -> Iterator[str]:
         """Return the lines of a streamed answer as they come."""
-        with _translated(), self._http.stream("GET", path, params=_query(query), timeout=_UNBOUNDED) as response:
+        return self._lines("GET", path, query=query)
+
+    def _lines(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
+    ) -> Iterator[str]:
+        with (
+            _translated(),
+            self._http.stream(method, path, params=_query(query or {}), json=body, timeout=_UNBOUNDED) as response,
+        ):
             if response.status_code >= 400:
                 response.read()
                 raise _failure(response)

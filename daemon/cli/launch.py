@@ -17,6 +17,7 @@ from daemon.cli.rendering import one_line
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
     from daemon.cli.launching.finding import FoundAgent
+    from daemon.cli.launching.sandboxed import SandboxOptions
     from launchers.plan import LaunchPlan
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -38,22 +39,63 @@ def launch(
     folder: Annotated[
         Path | None, typer.Option("-C", "--dir", metavar="FOLDER", help="Where the agent works; here, if not given.")
     ] = None,
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox", help="In a container whose only way out is the daemon; the options below need it."),
+    ] = False,
+    network: Annotated[
+        str, typer.Option("--network", metavar="internal|open", help="`open` lets the agent reach everything. Loud.")
+    ] = "internal",
+    variables: Annotated[
+        list[str] | None, typer.Option("--env", metavar="NAME[=VALUE]", help="Hand a variable in; may be repeated.")
+    ] = None,
+    user: Annotated[str | None, typer.Option("--user", metavar="UID[:GID]", help="As whom, if you are root.")] = None,
+    memory: Annotated[str | None, typer.Option("--memory", metavar="SIZE", help="Such as 4GiB.")] = None,
+    cpus: Annotated[float | None, typer.Option("--cpus", metavar="NUMBER", help="Such as 2.")] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", metavar="TIME", help="End it after this time, such as 30m; exit code 124."),
+    ] = None,
+    build_ca: Annotated[
+        Path | None, typer.Option("--build-ca", metavar="FILE", help="Whom to trust, too, if the image must be built.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start an agent with your actions as its tools.
 
-    Runs it in the foreground with its own configuration as it is, and ends with its exit code. The session ends with
-    the agent. The last line, on stderr, says what happened; with --json it is one JSON object.
+    Runs it in the foreground and ends with its exit code: on this machine with its own configuration as it is, or
+    with --sandbox in a container with an empty home. The session ends with the agent. The last line, on stderr, says
+    what happened; with --json it is one JSON object.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     from daemon.cli.launching import finding
 
-    found = finding.find(finding.known(agent), invocation.environ)
     if folder is not None and not folder.is_dir():
         raise CliFailure.usage(f"{folder} is not a folder")
+    known = finding.known(agent)
     given = [*(arguments or [])]
     if given[:1] == ["--"]:
         given = given[1:]  # it says where the agent's own arguments begin, and is none of them
+    if sandbox:
+        from daemon.cli.launching.sandboxed import SandboxOptions
+
+        here = folder or Path.cwd()
+        options = SandboxOptions(
+            folder=here,
+            label=label or f"{agent} in {here.resolve().name}"[:200],
+            network=network,
+            variables=variables or (),
+            user=user,
+            memory=memory,
+            cpus=cpus,
+            seconds=_seconds(timeout),
+            build_ca=build_ca,
+            environ=invocation.environ,
+        )
+        raise typer.Exit(_in_sandbox(invocation, agent, given, options))
+    if variables or user or memory or cpus or timeout or build_ca or network != "internal":
+        raise CliFailure.usage("that option needs --sandbox")
+    found = finding.find(known, invocation.environ)
     with invocation.connect() as client:
         _say_what_will_not_work(invocation, client)
         opened = client.post(
@@ -73,6 +115,42 @@ def launch(
             summary = _end(client, session)
     _close(invocation, summary | {"agent": found.agent.name})
     raise typer.Exit(code)
+
+
+def _in_sandbox(invocation: Invocation, agent: str, arguments: list[str], options: "SandboxOptions") -> int:
+    from daemon.cli.launching.sandboxed import launch_in_sandbox
+
+    with invocation.connect() as client:
+        _say_what_will_not_work(invocation, client)
+        bound = [item["name"] for item in client.get("/v1/providers")["items"] if item["bound"]]
+        if not bound and not any("KEY" in name.upper() for name in options.variables):
+            invocation.output.note(
+                "The vault holds no key of a model, and the container none of yours: "
+                "aileron binding setup provider://openai (or anthropic), or hand one in with --env NAME"
+            )
+        session, outcome = launch_in_sandbox(invocation, client, agent, arguments, options)
+        summary = _end(client, session)
+    for path in outcome.get("moved_aside", ()):
+        invocation.output.note(f"The agent made {one_line(path)}, which git would obey here; it was moved aside.")
+    if outcome.get("ended_because"):
+        invocation.output.note(f"The sandbox was ended: {one_line(outcome['ended_because'])}.")
+    if outcome.get("out_of_memory"):
+        invocation.output.note("It ran out of memory; --memory gives it more.")
+    if outcome.get("problem"):
+        invocation.output.note(one_line(outcome["problem"]))
+    _close(invocation, summary | {"agent": agent, "sandbox": True, "exit_code": int(outcome["code"])})
+    return int(outcome["code"])
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    from daemon.core.quantities import QuantityError, parse_duration
+
+    try:
+        return parse_duration(text)
+    except QuantityError as problem:
+        raise CliFailure.usage(str(problem)) from problem
 
 
 def _say_what_will_not_work(invocation: Invocation, client: "ControlClient") -> None:

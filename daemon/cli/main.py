@@ -15,6 +15,7 @@ from daemon.cli.lazy import LazyCommand, LazyGroup
 class _Root(LazyGroup):
     table = {  # noqa: RUF012 - a constant; the base class declares it a Mapping
         "launch": LazyCommand("daemon.cli.launch", "Start an agent with your actions as its tools."),
+        "sandbox": LazyCommand("daemon.cli.sandbox", "The images that sandboxed agents run in."),
         "agent": LazyCommand("daemon.cli.agent", "Give agents that you start yourself your actions as tools."),
         "status": LazyCommand("daemon.cli.status", "Show what the daemon is doing."),
         "doctor": LazyCommand("daemon.cli.doctor", "Check the installation and say how to repair it."),

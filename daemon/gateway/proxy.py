@@ -92,7 +92,7 @@ class Gateway:
         style = Style.OPENAI if meant is None else meant[0].style
         try:
             found = presented(headers)
-            claims = self._authorise(place, found)
+            claims = self._authorise(place, found, only=scope.get("aileron.only_session"))
         except Failure as failure:
             # The token is in the path, so the path goes into no record as it is.
             path = f"{PREFIX}<token>/{rest}"
@@ -118,7 +118,7 @@ class Gateway:
             status = 426 if b"upgrade" in names else None
             await _fail(send, failure, style, status=status)
 
-    def _authorise(self, place: str, found: Presented) -> TokenClaims:
+    def _authorise(self, place: str, found: Presented, *, only: str | None) -> TokenClaims:
         """Return who asks: by the token in the path, or by the session's name there and the token as its key."""
         try:
             if place.startswith("ses_"):
@@ -132,6 +132,8 @@ class Gateway:
             for token in found.tokens:
                 if self._sessions.check_token(token).session != claims.session:
                     raise TokenError("the key is the token of another session")
+            if only not in {None, claims.session}:
+                raise TokenError("it belongs to another session than this place")
             if Capability.PROXY_MODELS not in claims.capabilities:
                 raise TokenError("it does not carry llm:proxy")
         except TokenError as problem:

@@ -87,6 +87,11 @@ class Home:
         return self.path / "ca"
 
     @property
+    def sandboxes_dir(self) -> Path:
+        """Return where each running sandbox has a folder."""
+        return self.path / "sandboxes"
+
+    @property
     def logs_dir(self) -> Path:
         """Return where logs lie."""
         return self.path / "logs"

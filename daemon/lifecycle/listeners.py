@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -24,17 +25,19 @@ class _Server(uvicorn.Server):
 
 
 class Listener:
-    """One app on one loopback port."""
+    """One app on one port of one address; on loopback, and in plain HTTP, if nothing else is said."""
 
-    def __init__(self, *, port: int) -> None:
+    def __init__(self, *, port: int, host: str = "127.0.0.1", certificate: tuple[Path, Path] | None = None) -> None:
+        self._host = host
+        self._certificate = certificate
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self._socket.bind(("127.0.0.1", port))
+            self._socket.bind((host, port))
         except OSError as problem:
             self._socket.close()
             raise ListenError(
-                f"Port {port} of 127.0.0.1 is in use or not ours to take ({problem.strerror}). Set another in the "
+                f"Port {port} of {host} is in use or not ours to take ({problem.strerror}). Set another in the "
                 "section [daemon] of config.toml, or 0 to let the system pick one."
             ) from problem
         self._socket.listen(_BACKLOG)
@@ -49,7 +52,7 @@ class Listener:
     @property
     def url(self) -> str:
         """Return where the app can be reached."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self._certificate is None else 'https'}://{self._host}:{self.port}"
 
     async def start(self, app: ASGIApp) -> None:
         """Begin to serve, and return when requests are answered."""
@@ -67,6 +70,8 @@ class Listener:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=_GRACE_SECONDS,
             backlog=_BACKLOG,
+            ssl_certfile=None if self._certificate is None else self._certificate[0],
+            ssl_keyfile=None if self._certificate is None else self._certificate[1],
         )
         self._server = _Server(configuration)
         self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._socket]))

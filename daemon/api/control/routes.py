@@ -12,6 +12,7 @@ from daemon.api.control import (
     connectors,
     keyring,
     providers,
+    sandboxes,
     sessions,
     status,
     vault,
@@ -32,3 +33,4 @@ def add_routes(app: FastAPI, services: Services, stopping: Stopping, *, stop: Ca
     app.include_router(approvals.router(services, stopping))
     app.include_router(audit.router(services))
     app.include_router(sessions.router(services))
+    app.include_router(sandboxes.router(services))

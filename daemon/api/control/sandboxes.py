@@ -1,0 +1,203 @@
+"""Sandboxes: their images, their start, and the streams of the agents in them."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path as FolderPath
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import Field
+
+from daemon.api.answers import Body
+from daemon.api.envelopes import DOCUMENTED
+from daemon.api.services import Services
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.sandbox.container import Limits
+from daemon.sandbox.images import Images
+from daemon.sandbox.service import Wanted
+from daemon.sessions.service import Owner
+
+_END = 3
+"""The kind of the last piece of an output; 1 and 2 are what the agent wrote to its output and its errors."""
+
+SandboxId = Annotated[str, Path(max_length=100)]
+Word = Annotated[str, Field(max_length=131_072)]
+Signal = Literal["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGKILL"]
+
+
+class SandboxBody(Body):
+    """One launch."""
+
+    agent: str = Field(max_length=40)
+    arguments: list[Word] = Field(default_factory=list, max_length=1000)
+    command: list[Word] = Field(default_factory=list, max_length=1000)
+    workspace: str = Field(max_length=4096)
+    label: str = Field(default="", max_length=200)
+    owner_pid: int | None = Field(default=None, ge=1, le=2**31 - 1)
+    terminal: bool = False
+    columns: int = Field(default=80, ge=1, le=10_000)
+    rows: int = Field(default=24, ge=1, le=10_000)
+    user: str | None = Field(default=None, max_length=30)
+    network: Literal["internal", "open"] = "internal"
+    environment: dict[str, Word] = Field(default_factory=dict, max_length=200)
+    memory_bytes: int | None = Field(default=None, ge=64 * 1024**2, le=2**50)
+    cpus: float | None = Field(default=None, gt=0, le=1024)
+    seconds: float | None = Field(default=None, gt=0, le=30 * 86_400)
+
+
+class BuildBody(Body):
+    """Which image to build."""
+
+    agent: str = Field(max_length=40)
+    build_ca: str | None = Field(default=None, max_length=4096)
+
+
+class PruneBody(Body):
+    """Which images to remove."""
+
+    everything: bool = False
+
+
+class SizeBody(Body):
+    """The size of a terminal."""
+
+    columns: int = Field(ge=1, le=10_000)
+    rows: int = Field(ge=1, le=10_000)
+
+
+class SignalBody(Body):
+    """A signal for the agent."""
+
+    signal: Signal
+
+
+def router(services: Services) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(responses=DOCUMENTED)
+    sandboxes = services.sandboxes
+
+    @routes.get("/v1/sandbox-engine", operation_id="sandbox_engine")
+    async def engine() -> dict[str, Any]:
+        """Describe the Docker engine."""
+        return await sandboxes.engine.describe()
+
+    @routes.get("/v1/sandbox-images", operation_id="sandbox_images")
+    async def images() -> dict[str, Any]:
+        """Return our images, and what is pinned for each agent."""
+        pins = [sandboxes.images.pin(agent) for agent in sandboxes.images.agents]
+        pinned = [{"agent": pin.agent, "version": pin.version, "tag": pin.tag} for pin in pins]
+        return {"items": await sandboxes.images.images(), "pinned": pinned, "next": None}
+
+    @routes.post("/v1/sandbox-images/build", operation_id="sandbox_image_build", response_class=StreamingResponse)
+    async def build(body: BuildBody) -> StreamingResponse:
+        """Build the image of an agent; the answer is a line of JSON for each thing that happens."""
+        known(sandboxes.images, body.agent)
+        ca_file = None if body.build_ca is None else FolderPath(body.build_ca)
+        return StreamingResponse(_lines(sandboxes.images.build(body.agent, build_ca=ca_file)), media_type="text/plain")
+
+    @routes.post("/v1/sandbox-images/prune", operation_id="sandbox_images_prune")
+    async def prune(body: PruneBody) -> dict[str, Any]:
+        """Remove images that no launch would use."""
+        return {"removed": await sandboxes.images.prune(everything=body.everything)}
+
+    @routes.get("/v1/sandboxes", operation_id="sandboxes_list")
+    async def list_sandboxes() -> dict[str, Any]:
+        """Return the sandboxes there are."""
+        return {"items": [sandbox.as_json() for sandbox in sandboxes.all()], "next": None}
+
+    @routes.post("/v1/sandboxes", operation_id="sandbox_start", status_code=201)
+    async def start(body: SandboxBody) -> dict[str, Any]:
+        """Start an agent in a container of its own; it waits for somebody to read its output."""
+        known(sandboxes.images, body.agent)
+        limits = services.settings.sandbox
+        owner = None
+        if body.owner_pid is not None:
+            identity = await services.processes.identity(body.owner_pid)
+            if identity is None:
+                raise _usage(f"There is no process {body.owner_pid} here that the sandbox could belong to.")
+            owner = Owner(body.owner_pid, identity)
+        workspace = FolderPath(body.workspace)
+        if not workspace.is_absolute() or ":" in body.workspace:
+            raise _usage("The workspace is an absolute path without a colon.")
+        started = await sandboxes.start(
+            Wanted(
+                agent=body.agent,
+                arguments=tuple(body.arguments),
+                command=tuple(body.command),
+                workspace=workspace,
+                label=body.label,
+                owner=owner,
+                terminal=body.terminal,
+                size=(body.columns, body.rows),
+                user=body.user,
+                network=body.network,
+                environment=body.environment,
+                limits=Limits(
+                    memory_bytes=body.memory_bytes or limits.memory, cpus=body.cpus or limits.cpus, pids=limits.pids
+                ),
+                seconds=body.seconds,
+            )
+        )
+        return started.as_json()
+
+    @routes.get("/v1/sandboxes/{sandbox_id}/output", operation_id="sandbox_output", response_class=StreamingResponse)
+    async def output(sandbox_id: SandboxId) -> StreamingResponse:
+        """Stream what the agent writes: a byte for its kind, four for its length, the piece; the last is the end."""
+        sandbox = sandboxes.get(sandbox_id)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            async for kind, piece in sandboxes.output(sandbox):
+                yield bytes([kind]) + len(piece).to_bytes(4, "big") + piece
+            told = json.dumps(sandbox.outcome).encode()
+            yield bytes([_END]) + len(told).to_bytes(4, "big") + told
+
+        return StreamingResponse(pieces(), media_type="application/octet-stream")
+
+    @routes.post("/v1/sandboxes/{sandbox_id}/input", operation_id="sandbox_input", status_code=204)
+    async def give(
+        sandbox_id: SandboxId,
+        request: Request,
+        end: Annotated[bool, Query()] = False,
+    ) -> Response:
+        """Write to the agent's standard input."""
+        await sandboxes.give(sandboxes.get(sandbox_id), await request.body(), end=end)
+        return Response(status_code=204)
+
+    @routes.post("/v1/sandboxes/{sandbox_id}/size", operation_id="sandbox_size", status_code=204)
+    async def size(sandbox_id: SandboxId, body: SizeBody) -> Response:
+        """Say how large the terminal is."""
+        await sandboxes.resize(sandboxes.get(sandbox_id), body.columns, body.rows)
+        return Response(status_code=204)
+
+    @routes.post("/v1/sandboxes/{sandbox_id}/signal", operation_id="sandbox_signal", status_code=204)
+    async def send_signal(sandbox_id: SandboxId, body: SignalBody) -> Response:
+        """Send a signal to the agent."""
+        await sandboxes.signal(sandboxes.get(sandbox_id), body.signal)
+        return Response(status_code=204)
+
+    @routes.post("/v1/sandboxes/{sandbox_id}/end", operation_id="sandbox_end", status_code=204)
+    async def end(sandbox_id: SandboxId) -> Response:
+        """End a sandbox; nothing of it is left when this answers."""
+        await sandboxes.end(sandboxes.get(sandbox_id), why="ended by the person")
+        return Response(status_code=204)
+
+    return routes
+
+
+def known(images: Images, agent: str) -> None:
+    """Refuse an agent there is no image of."""
+    if agent not in images.agents:
+        raise _usage(f"There is no image for {agent[:40]!r}. Agents: {', '.join(images.agents)}.")
+
+
+async def _lines(said: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    try:
+        async for each in said:
+            yield json.dumps(each).encode() + b"\n"
+    except Failure as failure:  # the answer has begun, so it is told in it
+        yield json.dumps({"error": failure.message, "output": []}).encode() + b"\n"
+
+
+def _usage(message: str) -> Failure:
+    return Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)

@@ -1,0 +1,106 @@
+"""`aileron sandbox`: the images agents run in."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemon.cli.failure import CliFailure
+from daemon.cli.invocation import Invocation
+from daemon.cli.options import JsonOption
+from daemon.cli.rendering import one_line
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="The images agents run in.")
+
+AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.")]
+_MEGA = 1e6
+
+
+@app.command()
+def build(
+    ctx: typer.Context,
+    agent: AgentArgument,
+    build_ca: Annotated[
+        Path | None,
+        typer.Option("--build-ca", metavar="FILE", help="Whom to trust, too, while building behind a proxy."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build the image for an agent.
+
+    Does nothing if it is there. `aileron launch --sandbox` does the same by itself.
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
+    from daemon.cli.launching.sandboxed import ensure_image
+
+    with invocation.connect() as client:
+        built = ensure_image(invocation, client, agent, build_ca=build_ca)
+        pins = {pin["agent"]: pin for pin in client.get("/v1/sandbox-images")["pinned"]}
+    if as_json:
+        invocation.output.json({**pins[agent], "built": built is not None})
+    elif built is None:
+        invocation.output.note(f"The image for {agent} {pins[agent]['version']} is there: {pins[agent]['tag']}")
+
+
+@app.command("list")
+def list_images(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the images, and the sandboxes that run."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        images = client.get("/v1/sandbox-images")["items"]
+        running = client.get("/v1/sandboxes")["items"]
+    if as_json:
+        invocation.output.json({"images": images, "sandboxes": running})
+        return
+    rows = [
+        (
+            one_line(image["agent"]),
+            one_line(image["version"]),
+            f"{image['bytes'] / _MEGA:.0f} MB",
+            "current" if image["current"] else "old: aileron sandbox prune",
+            one_line(image["tag"]),
+        )
+        for image in images
+    ]
+    invocation.output.table(("AGENT", "VERSION", "SIZE", "STATE", "IMAGE"), rows, empty="No image has been built.")
+    for sandbox in running:
+        invocation.output.note(f"{sandbox['id']}: {sandbox['agent']} in {one_line(sandbox['workspace'])}")
+
+
+@app.command()
+def prune(
+    ctx: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="The current images, too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove the images that no launch would use any more."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        removed = client.post("/v1/sandbox-images/prune", body={"everything": everything}, patient=True)["removed"]
+    if as_json:
+        invocation.output.json({"removed": removed})
+    else:
+        invocation.output.note(
+            "\n".join(f"Removed {one_line(tag)}" for tag in removed) or "There was nothing to remove."
+        )
+
+
+@app.command()
+def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Say whether this machine can run sandboxes, and what is missing."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        engine = client.get("/v1/sandbox-engine")
+        known = client.get("/v1/sandbox-images")
+    there = {image["tag"] for image in known["items"]}
+    missing = [pin["agent"] for pin in known["pinned"] if pin["tag"] not in there]
+    if as_json:
+        invocation.output.json({"engine": engine, "images_to_build": missing})
+        return
+    if engine["desktop"] or engine["rootless"]:
+        raise CliFailure(
+            "this engine's containers cannot reach the daemon", remedy="Use an engine of the system on Linux."
+        )
+    invocation.output.note(f"Docker Engine {one_line(engine['version'])} on {one_line(engine['system'])}: good.")
+    if missing:
+        invocation.output.note(f"Images that a first launch will build: {', '.join(missing)}.")

@@ -1,0 +1,55 @@
+"""The two ends of a container's standard streams: what it writes, in pieces with their kind, and what it is given."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+STDOUT, STDERR = 1, 2
+_PIECE = 65536
+_HEADER = 8
+
+
+class Attachment:
+    """Holds the engine's connection to one container."""
+
+    def __init__(self, response: Any, *, terminal: bool) -> None:
+        self._response = response  # as long as it is held, the connection is open
+        self._socket: socket.socket = getattr(response, "_sock", response)
+        self._socket.setblocking(False)
+        self._terminal = terminal
+
+    async def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Hand out what the container writes, until it has ended."""
+        loop = asyncio.get_running_loop()
+        held = b""
+        while True:
+            try:
+                piece = await loop.sock_recv(self._socket, _PIECE)
+            except (ConnectionError, OSError):
+                return
+            if not piece:
+                return
+            if self._terminal:
+                yield STDOUT, piece
+                continue
+            held += piece
+            while len(held) >= _HEADER:
+                size = int.from_bytes(held[4:_HEADER], "big")
+                if len(held) < _HEADER + size:
+                    break
+                yield (STDERR if held[0] == STDERR else STDOUT), held[_HEADER : _HEADER + size]
+                held = held[_HEADER + size :]
+
+    async def give(self, data: bytes) -> None:
+        """Write to the container's standard input."""
+        await asyncio.get_running_loop().sock_sendall(self._socket, data)
+
+    def end_input(self) -> None:
+        """Let the container read the end of its input."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Let go."""
+        self._socket.close()
+        self._response.close()

@@ -1,0 +1,106 @@
+"""What a container is created with: pure, and the whole list of what keeps an agent in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from daemon.sandbox.protection import Mount
+
+WORKSPACE = "/workspace"
+HOME = "/home/agent"
+RUN = "/run/aileron"
+HOST = "aileron.internal"
+ROOT = "/opt/aileron"
+START = (f"{ROOT}/bin/aileron-python", "-S", f"{ROOT}/inside/start.py")
+_NOWHERE = "127.0.0.1"
+_TMP_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a sandbox may use of the machine."""
+
+    memory_bytes: int
+    cpus: float
+    pids: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One container."""
+
+    image: str
+    name: str
+    user: str
+    workspace: str
+    mounts: Sequence[Mount]
+    run_folder: str
+    """The folder of the host with what the first process needs."""
+    tools: str | None
+    """A volume with our folder, for images that are not ours."""
+    network: str
+    address: str
+    labels: Mapping[str, str]
+    limits: Limits
+    terminal: bool
+    environment: Mapping[str, str]
+    open_network: bool = False
+
+
+def binds(spec: Spec) -> list[str]:
+    """Return what is mounted: the workspace, over it what is protected, and what the first process reads."""
+    mounted = [f"{spec.workspace}:{WORKSPACE}:rw", f"{spec.run_folder}:{RUN}:ro"]
+    for mount in spec.mounts:
+        mode = "ro" if mount.read_only else "rw"
+        mounted.append(f"{spec.workspace}/{mount.path}:{WORKSPACE}/{mount.path}:{mode}")
+    if spec.tools is not None:
+        mounted.append(f"{spec.tools}:{ROOT}:ro")
+    return mounted
+
+
+def host_config(spec: Spec) -> dict[str, Any]:
+    """Return the keyword arguments of a host configuration."""
+    user, _, group = spec.user.partition(":")
+    scratch = f"rw,nosuid,nodev,uid={user},gid={group}"
+    return {
+        "binds": binds(spec),
+        "network_mode": spec.network,
+        "extra_hosts": {HOST: spec.address},
+        # On an internal network, too, the engine would carry questions about names to the outside.
+        "dns": None if spec.open_network else [_NOWHERE],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "read_only": True,
+        "tmpfs": {
+            HOME: f"{scratch},mode=700,size={_TMP_BYTES},exec",
+            "/tmp": f"{scratch},mode=1777,size={_TMP_BYTES},exec",  # noqa: S108 - inside the container
+            "/run/lock": f"{scratch},mode=755,size=1048576,noexec",
+        },
+        "pids_limit": spec.limits.pids,
+        "mem_limit": spec.limits.memory_bytes,
+        "memswap_limit": spec.limits.memory_bytes,
+        "nano_cpus": int(spec.limits.cpus * 1e9),
+        "ipc_mode": "private",
+        "privileged": False,
+        "restart_policy": {"Name": "no"},
+        "log_config": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
+        "oom_score_adj": 500,
+    }
+
+
+def creation(spec: Spec) -> dict[str, Any]:
+    """Return the keyword arguments of a creation, but for the host configuration."""
+    return {
+        "image": spec.image,
+        "name": spec.name,
+        "command": [],
+        "entrypoint": list(START),
+        "user": spec.user,
+        "working_dir": WORKSPACE,
+        "environment": {"HOME": HOME, "TERM": "dumb", **spec.environment},
+        "labels": dict(spec.labels),
+        "tty": spec.terminal,
+        "stdin_open": True,
+        "hostname": "sandbox",
+        "stop_signal": "SIGTERM",
+    }

@@ -1,0 +1,90 @@
+"""The Docker engine, asked on this room's own threads; what it says is turned into failures a person understands."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+
+import docker
+import docker.errors
+import requests
+
+from daemon.core.failures import Boundary, Failure, FailureClass
+
+T = TypeVar("T")
+_THREADS = 16
+_ENGINE_SECONDS = 120
+_OLDEST_API = (1, 41)
+
+
+class Engine:
+    """Owns the connection; one for each daemon, opened when it is first needed."""
+
+    def __init__(self, *, socket: str | None) -> None:
+        self._socket = socket
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aileron-docker")
+        self._client: docker.APIClient | None = None
+
+    async def call(self, work: Callable[[docker.APIClient], T]) -> T:
+        """Run something on the engine; raise Failure when there is none or it refuses."""
+
+        def run() -> T:
+            try:
+                return work(self._connected())
+            except docker.errors.APIError as problem:
+                raise refusal(problem) from problem
+            except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as problem:
+                self._client = None
+                raise no_engine(problem, self._socket) from problem
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+    async def close(self) -> None:
+        """Let go of the engine."""
+        if self._client is not None:
+            self._client.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def describe(self) -> dict[str, Any]:
+        """Return what kind of engine it is: its version, whether it is rootless, and whether it runs in a machine."""
+        said = await self.call(lambda client: client.info())
+        options = " ".join(said.get("SecurityOptions") or [])
+        system = str(said.get("OperatingSystem", ""))
+        return {
+            "version": said.get("ServerVersion", "?"),
+            "system": system,
+            "rootless": "rootless" in options,
+            "desktop": "Docker Desktop" in system,
+            "architecture": said.get("Architecture", "?"),
+        }
+
+    def _connected(self) -> docker.APIClient:
+        if self._client is None:
+            base = f"unix://{self._socket}" if self._socket else os.environ.get("DOCKER_HOST")
+            client = docker.APIClient(base_url=base, version="auto", timeout=_ENGINE_SECONDS)
+            version = tuple(int(part) for part in str(client.api_version).split("."))
+            if version < _OLDEST_API:
+                raise docker.errors.DockerException(f"its API is {client.api_version}, and 1.41 (20.10) is needed")
+            self._client = client
+        return self._client
+
+
+def no_engine(problem: Exception, socket: str | None) -> Failure:
+    """Say that there is no engine, and how to get one."""
+    text = str(problem)
+    if "Permission denied" in text or "PermissionError" in text:
+        why = "The Docker engine does not let you in. Join its group (sudo usermod -aG docker $USER, then log in anew)"
+    elif "its API is" in text:
+        why = f"The Docker engine is too old: {text.partition('its API is')[2].strip()}. Install a newer one"
+    else:
+        place = socket or os.environ.get("DOCKER_HOST") or "/var/run/docker.sock"
+        why = f"There is no Docker engine at {place}. Install Docker Engine or start it (sudo systemctl start docker)"
+    return Failure(FailureClass.NOT_FOUND, f"{why}, or launch without --sandbox.", boundary=Boundary.SANDBOX)
+
+
+def refusal(problem: docker.errors.APIError) -> Failure:
+    """Say what the engine refused to do."""
+    said = cast("str", problem.explanation or str(problem))
+    kind = FailureClass.NOT_FOUND if problem.status_code == 404 else FailureClass.INTERNAL_ERROR
+    return Failure(kind, f"The Docker engine refuses: {said.strip()}", boundary=Boundary.SANDBOX)

@@ -1,0 +1,216 @@
+"""The images agents run in: known by the hash of what they are made from, built when that changes, and removed."""
+
+import asyncio
+import hashlib
+import io
+import os
+import tarfile
+import threading
+import time
+import tomllib
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.sandbox.engine import Engine
+from daemon.version import VERSION
+
+REPOSITORY = "aileron-sandbox"
+_LABEL = "io.aileron.agent"
+_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+_BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_SHOWN_LINES = 40
+_BUILD_CA = "build-ca.pem"
+_SUPPORTED = "x86_64"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One agent as it is pinned."""
+
+    agent: str
+    version: str
+    tag: str
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Return the version as numbers."""
+        return tuple(int(part) for part in self.version.split("."))
+
+
+class Images:
+    """Knows, builds and removes our images."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._content = _content()
+        self._pinned: dict[str, Any] = tomllib.loads(self._content["agents.toml"].decode())
+        self._building: dict[str, asyncio.Lock] = {}
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Return the agents there can be an image of."""
+        return tuple(self._pinned)
+
+    def pin(self, agent: str) -> Pin:
+        """Return what is pinned for an agent."""
+        pinned = self._pinned[agent]
+        digest = hashlib.sha256(f"{agent} {VERSION} {sorted(pinned.items())!r}".encode())
+        for name, content in sorted(self._content.items()):
+            if name != "agents.toml":
+                digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
+        return Pin(agent, str(pinned["version"]), f"{REPOSITORY}-{agent}:{digest.hexdigest()[:16]}")
+
+    async def is_there(self, tag: str) -> bool:
+        """Say whether an image can be used at once."""
+        try:
+            await self._engine.call(lambda client: client.inspect_image(tag))
+        except Failure as failure:
+            if "No such image" in failure.message:
+                return False
+            raise
+        return True
+
+    async def images(self) -> list[dict[str, Any]]:
+        """Return our images, current and old."""
+        wanted = {"label": _LABEL}
+        images = await self._engine.call(lambda client: client.images(filters=wanted))
+        current = {self.pin(agent).tag for agent in self.agents}
+        return [
+            {
+                "agent": image["Labels"].get(_LABEL, "?"),
+                "version": image["Labels"].get("io.aileron.agent.version", "?"),
+                "tag": tag,
+                "current": tag in current,
+                "bytes": image["Size"],
+                "created": image["Created"],
+            }
+            for image in images
+            for tag in image.get("RepoTags") or ["<none>"]
+        ]
+
+    async def prune(self, *, everything: bool) -> list[str]:
+        """Remove the images that no launch would use any more, or all of ours."""
+        removed = []
+        for image in await self.images():
+            if everything or not image["current"]:
+                tag = image["tag"]
+                await self._engine.call(lambda client, tag=tag: client.remove_image(tag))  # type: ignore[misc]
+                removed.append(tag)
+        return removed
+
+    async def build(self, agent: str, *, build_ca: Path | None) -> AsyncIterator[dict[str, Any]]:
+        """Build the image of an agent, saying what happens; the last thing said is its tag, or what went wrong."""
+        described = await self._engine.describe()
+        if described["architecture"] != _SUPPORTED:
+            message = f"The agents are pinned for {_SUPPORTED}, and this engine runs on {described['architecture']}."
+            raise Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.SANDBOX)
+        pin = self.pin(agent)
+        bundle = _bundle(build_ca)
+        async with self._building.setdefault(pin.tag, asyncio.Lock()):
+            if await self.is_there(pin.tag):
+                yield {"done": pin.tag, "built": False}
+                return
+            began = time.monotonic()
+            last: deque[str] = deque(maxlen=_SHOWN_LINES)
+            async for said in self._stream(pin, bundle):
+                if "error" in said:
+                    message = f"The image of {agent} could not be built: {said['error'].strip()}"
+                    yield {"error": message, "output": list(last)}
+                    return
+                text = str(said.get("stream") or said.get("status") or "").rstrip()
+                if text:
+                    last.append(text)
+                    yield {"text": text}
+            size = (await self._engine.call(lambda client: client.inspect_image(pin.tag)))["Size"]
+            yield {"done": pin.tag, "built": True, "bytes": size, "seconds": round(time.monotonic() - began, 1)}
+
+    async def _stream(self, pin: Pin, bundle: bytes) -> AsyncIterator[dict[str, Any]]:
+        """Hand on what the engine says while it builds; it says it on a thread."""
+        loop = asyncio.get_running_loop()
+        said: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        stopped = threading.Event()
+        arguments = {"AGENT": pin.agent, "AGENT_VERSION": pin.version, "AILERON_VERSION": VERSION}
+        arguments |= {name: os.environ[name] for name in _PROXIES if name in os.environ}
+
+        def work(client: Any) -> None:
+            lines: Iterator[dict[str, Any]] = client.build(
+                fileobj=self._context(pin, bundle),
+                custom_context=True,
+                tag=pin.tag,
+                buildargs=arguments,
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            for line in lines:
+                if stopped.is_set():
+                    return
+                loop.call_soon_threadsafe(said.put_nowait, line)
+
+        async def run() -> None:
+            try:
+                await self._engine.call(work)
+            except Failure as failure:
+                said.put_nowait({"error": failure.message})
+            finally:
+                said.put_nowait(None)
+
+        building = loop.create_task(run())
+        try:
+            while (line := await said.get()) is not None:
+                yield line
+        finally:
+            stopped.set()
+            await building
+
+    def _context(self, pin: Pin, bundle: bytes) -> io.BytesIO:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            # The engine knows what it has built by contents and times, so the times are always the same.
+            for name, content in sorted({**self._content, _BUILD_CA: bundle}.items()):
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                member.mode = 0o644
+                archive.addfile(member, io.BytesIO(content))
+        packed.seek(0)
+        del pin
+        return packed
+
+
+def _content() -> dict[str, bytes]:
+    """Return what an image is made from, by its place in the context."""
+    content = dict(_walk(files("sandbox_image"), ""))
+    content |= dict(_walk(files("aileron_mcp"), "aileron_mcp/"))
+    return content
+
+
+def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _walk(entry, f"{prefix}{entry.name}/")
+        elif entry.is_file() and not entry.name.endswith((".pyc", ".in")):
+            yield f"{prefix}{entry.name}", entry.read_bytes()
+
+
+def _bundle(named: Path | None) -> bytes:
+    """Return whom a build must trust beside the public authorities: what was named, or what this machine trusts."""
+    if named is not None:
+        try:
+            return named.read_bytes()
+        except OSError as problem:
+            message = f"{named} cannot be read: {problem.strerror}"
+            raise Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER) from problem
+    places = [os.environ[name] for name in _BUNDLE_VARIABLES if os.environ.get(name)]
+    for place in (*places, *_BUNDLES):
+        try:
+            return Path(place).read_bytes()
+        except OSError:
+            continue
+    return b""

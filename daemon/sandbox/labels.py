@@ -1,0 +1,17 @@
+"""The labels by which everything of ours in a Docker engine is known: pure."""
+
+import hashlib
+
+HOME = "io.aileron.home"
+SESSION = "io.aileron.session"
+ROLE = "io.aileron.role"
+
+
+def home_label(home: str) -> str:
+    """Return how this installation is called in an engine that others use, too."""
+    return hashlib.sha256(home.encode()).hexdigest()[:16]
+
+
+def labels(home: str, session: str, role: str) -> dict[str, str]:
+    """Return the labels of one thing."""
+    return {HOME: home_label(home), SESSION: session, ROLE: role}

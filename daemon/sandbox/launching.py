@@ -1,0 +1,100 @@
+"""What the first process of a container is told: the agent's plan, as its launcher makes it for in there."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from daemon.sandbox.container import HOME, HOST, ROOT, RUN, WORKSPACE
+from launchers.agents import AGENTS
+from launchers.plan import LaunchContext, LaunchPlan, PlacedFile
+
+BUNDLE = f"{HOME}/.aileron-ca.pem"
+TRUST = (
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "CODEX_CA_CERTIFICATE",
+    "PIP_CERT",
+    "AWS_CA_BUNDLE",
+)
+"""Every variable by which a tool is told whom to trust; all of them point to one file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """What is known when an agent is planned for a container."""
+
+    session: str
+    token: str = field(repr=False)
+    address: str
+    port: int
+    closed_port: int
+    network: str
+    protected: Sequence[str]
+    bound: frozenset[str]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Return where the agent API is, as seen from inside."""
+        return f"https://{HOST}:{self.port}"
+
+
+def agent_plan(agent: str, version: tuple[int, ...], arguments: Sequence[str], inside: Inside) -> LaunchPlan:
+    """Return how an agent is started inside."""
+    context = LaunchContext(
+        executable=(agent,),
+        version=version,
+        arguments=tuple(arguments),
+        mcp_command=(f"{ROOT}/bin/aileron-mcp",),
+        agent_url=inside.url,
+        token=inside.token,
+        session_id=inside.session,
+        scratch=f"{HOME}/.aileron-launch",
+        home=HOME,
+        workspace=WORKSPACE,
+        sandboxed=True,
+        ca_file=f"{RUN}/ca.pem",
+        bound=inside.bound,
+        environment=inside.environment,
+    )
+    return AGENTS[agent].plan(context)
+
+
+def command_plan(command: Sequence[str], inside: Inside) -> LaunchPlan:
+    """Return how any other program is started inside."""
+    return LaunchPlan(
+        argv=tuple(command),
+        environment={
+            "AILERON_URL": inside.url,
+            "AILERON_TOKEN": inside.token,
+            "AILERON_SESSION_ID": inside.session,
+            "AILERON_CA_FILE": f"{RUN}/ca.pem",
+        },
+    )
+
+
+def start_file(plan: LaunchPlan, inside: Inside) -> str:
+    """Write what the first process reads."""
+    told: dict[str, Any] = {
+        "host": HOST,
+        "address": inside.address,
+        "port": inside.port,
+        "token": inside.token,
+        "closed_port": inside.closed_port,
+        "network": inside.network,
+        "protected": [f"{WORKSPACE}/{path}" for path in inside.protected],
+        "folder": WORKSPACE,
+        "bundle": BUNDLE,
+        "argv": list(plan.argv),
+        "environment": {**dict.fromkeys(TRUST, BUNDLE), **inside.environment, **plan.environment},
+        "files": [_file(file) for file in plan.files],
+    }
+    return json.dumps(told)
+
+
+def _file(file: PlacedFile) -> dict[str, Any]:
+    return {"path": file.path, "text": file.text, "link_to": file.link_to}

@@ -1,0 +1,63 @@
+"""One running sandbox: what belongs to it, what is heard of it, and its end."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from starlette.types import ASGIApp
+
+from daemon.sandbox.attachment import Attachment
+
+
+class OpenListener(Protocol):
+    """A listener that is bound, and serves when it is told what."""
+
+    @property
+    def port(self) -> int: ...
+    async def start(self, app: ASGIApp) -> None: ...
+    async def stop(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Sandbox:
+    """Everything that exists because of one launch; whatever is not None must be undone."""
+
+    session: str
+    agent: str
+    folder: Path
+    workspace: Path
+    network_mode: str
+    token: str = field(repr=False)
+    network: str | None = None
+    address: str = ""
+    listener: OpenListener | None = None
+    container: str | None = None
+    attachment: Attachment | None = None
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
+    """The first process has called."""
+    may_probe: asyncio.Event = field(default_factory=asyncio.Event)
+    report: "asyncio.Future[Mapping[str, Any]]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    may_start: asyncio.Event = field(default_factory=asyncio.Event)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    """The end has begun."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    """Nothing of it is left."""
+    outcome: dict[str, Any] = field(default_factory=dict)
+    why: str = "the agent ended"
+    timer: asyncio.TimerHandle | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the API shows it."""
+        return {
+            "id": self.session,
+            "agent": self.agent,
+            "workspace": str(self.workspace),
+            "network": self.network_mode,
+            "container": None if self.container is None else self.container[:12],
+            "ready": self.may_start.is_set(),
+        }

@@ -1,0 +1,24 @@
+"""As whom an agent runs inside: never root, and so that what it writes belongs to whoever owns the folder. Pure."""
+
+from daemon.core.failures import Boundary, Failure, FailureClass
+
+
+def user_for(*, caller: tuple[int, int], owner: tuple[int, int], wanted: str | None, workspace: str) -> str:
+    """Return uid:gid, or raise Failure with what to do."""
+    if wanted is not None:
+        uid, _, gid = wanted.partition(":")
+        if not uid.isdecimal() or not (gid or uid).isdecimal() or int(uid) == 0:
+            raise _refused(f"--user takes UID or UID:GID, as numbers, and not root: {wanted!r} is not that.")
+        return f"{int(uid)}:{int(gid or uid)}"
+    if caller[0] != 0:
+        return f"{caller[0]}:{caller[1]}"
+    if owner[0] != 0:
+        return f"{owner[0]}:{owner[1]}"
+    raise _refused(
+        f"You are root and so is the owner of {workspace}, and an agent does not run as root. Give the folder to "
+        f"somebody else (chown -R 1000:1000 {workspace}), or name a user who may write there: --user 1000"
+    )
+
+
+def _refused(message: str) -> Failure:
+    return Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)
