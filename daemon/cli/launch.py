@@ -43,6 +43,9 @@ def launch(
         bool,
         typer.Option("--sandbox", help="In a container whose only way out is the daemon; the options below need it."),
     ] = False,
+    program: Annotated[
+        str | None, typer.Option("--program", metavar="NAME", help="A program of the image in place of the agent.")
+    ] = None,
     network: Annotated[
         str, typer.Option("--network", metavar="internal|open", help="`open` lets the agent reach everything. Loud.")
     ] = "internal",
@@ -83,6 +86,7 @@ def launch(
         options = SandboxOptions(
             folder=here,
             label=label or f"{agent} in {here.resolve().name}"[:200],
+            program=program,
             network=network,
             variables=variables or (),
             user=user,
@@ -93,7 +97,7 @@ def launch(
             environ=invocation.environ,
         )
         raise typer.Exit(_in_sandbox(invocation, agent, given, options))
-    if variables or user or memory or cpus or timeout or build_ca or network != "internal":
+    if program or variables or user or memory or cpus or timeout or build_ca or network != "internal":
         raise CliFailure.usage("that option needs --sandbox")
     found = finding.find(known, invocation.environ)
     with invocation.connect() as client:

@@ -81,6 +81,7 @@ def host_config(spec: Spec) -> dict[str, Any]:
         "memswap_limit": spec.limits.memory_bytes,
         "nano_cpus": int(spec.limits.cpus * 1e9),
         "ipc_mode": "private",
+        "cgroupns": "private",
         "privileged": False,
         "restart_policy": {"Name": "no"},
         "log_config": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},

@@ -449,6 +449,8 @@ class Sandboxes:
             state = client.inspect_container(container)["State"]
             return {"code": code, "out_of_memory": bool(state.get("OOMKilled"))}
 
+        if sandbox.outcome:
+            return  # it is known already why it had to end
         try:
             sandbox.outcome = await self.engine.call(look)
         except Failure as failure:

@@ -25,6 +25,7 @@ class SandboxOptions:
 
     folder: Path
     label: str = ""
+    program: str | None = None
     network: str = "internal"
     variables: Sequence[str] = ()
     user: str | None = None
@@ -50,7 +51,8 @@ def launch_in_sandbox(
         "/v1/sandboxes",
         body={
             "agent": agent,
-            "arguments": arguments,
+            "arguments": [] if options.program else arguments,
+            "command": [options.program, *arguments] if options.program else [],
             "workspace": str(options.folder.resolve()),
             "label": options.label,
             "owner_pid": os.getpid(),

@@ -1,0 +1,164 @@
+"""A hostile agent in a sandbox tries everything it can; each attempt must come to nothing, and is a row in the docs."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from promises.test_promise_2_asker_cannot_approve import AGENT_ROUTES, filled, routes_of
+from sandbox.engine import USER, Shell, engine
+from world import API_KEY, PASSPHRASE, ROOT, World
+
+from daemon.sandbox.protection import READ_ONLY
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+ABSTRACT = "aileron-test-abstract-socket"
+
+
+@pytest.fixture(scope="module")
+def tried(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Let it try everything once; return what it achieved."""
+    folder = tmp_path_factory.mktemp("hostile")
+    folder.chmod(0o755)
+    shell, other = Shell(world, folder), Shell(world, tmp_path_factory.mktemp("other"))
+    subprocess.run(["git", "init", "-q", str(shell.workspace)], check=True)
+    (shell.workspace / ".envrc").write_text("export MINE=1\n")
+    (shell.workspace / ".vscode").mkdir()
+    (shell.workspace / ".vscode" / "tasks.json").write_text("{}\n")
+    (folder / "sibling").write_text("not yours")
+    secret = folder / "secret-of-the-host"
+    secret.write_text("not yours either")
+    secret.chmod(0o666)
+    with (
+        socket.create_server(("0.0.0.0", 0)) as opened,  # noqa: S104 - a service of the host that listens everywhere
+        socket.socket(socket.AF_UNIX) as abstract,
+    ):
+        abstract.bind("\0" + ABSTRACT)
+        abstract.listen()
+        neighbour = other.start(*other.words("sleep", "600"))
+        theirs = wait_for_container(world)
+        _, other_token = world.session(kind="host")
+        asked = world.agent(
+            "POST", "/v1/actions/ask-first/run", {"arguments": arguments(world)}, token=other_token
+        ).json()
+        network = next(iter(theirs["NetworkSettings"]["Networks"].values()))
+        routes = routes_of(world.ok("GET", "/openapi.json")) - AGENT_ROUTES
+        known = {"approval": asked["approval_id"], "session": "ses_x"}
+        given = {
+            "open_port": opened.getsockname()[1],
+            "control_port": int(world.control_url.rsplit(":", 1)[1]),
+            "agent_port": int(world.agent_url.rsplit(":", 1)[1]),
+            "host_address": host_address(),
+            "other_gateway": network["Gateway"],
+            "other_port": int(json.loads(start_file(world))["port"]),
+            "other_container": network["IPAddress"],
+            "approval": asked["approval_id"],
+            "other_token": other_token,
+            "control_routes": sorted((method, filled(path, known)) for method, path in routes),
+            "protected": [f"/workspace/{path}" for path in READ_ONLY],
+            "host_file": str(secret),
+            "sibling": "sibling",
+            "abstract_socket": ABSTRACT,
+            "secrets": [API_KEY, PASSPHRASE, world.discovery["token"], str(world.home)],
+        }
+        for name in ("hostile.py", "given.json"):
+            place = shell.workspace / name
+            if name == "hostile.py":
+                shutil.copy(Path(__file__).with_name(name), place)
+            else:
+                place.write_text(json.dumps(given))
+        own_everything(shell.workspace)
+        before = listing(shell.workspace)
+        ended = shell.inside("aileron-python", "/workspace/hostile.py", "/workspace/given.json", seconds=240)
+        after = listing(shell.workspace)
+        neighbour.terminate()
+        neighbour.communicate(timeout=30)
+        state = world.ok("GET", f"/v1/approvals/{asked['approval_id']}")["state"]
+    assert ended.returncode == 0, ended.stderr
+    return {
+        "found": json.loads(ended.stdout.splitlines()[-1]),
+        "before": before,
+        "after": after,
+        "approval": state,
+        "secret": secret.read_text(),
+        "routes": given["control_routes"],
+    }
+
+
+def arguments(world: World) -> dict[str, str]:
+    return {"url": f"{world.upstream}/item", "body": "{}"}
+
+
+def wait_for_container(world: World) -> dict[str, Any]:
+    """Return what the engine says of the one agent that runs."""
+    deadline = time.monotonic() + 30
+    client = engine()
+    try:
+        while True:
+            ready = [item for item in world.ok("GET", "/v1/sandboxes")["items"] if item["ready"]]
+            if ready:
+                return dict(client.inspect_container(f"aileron-{ready[0]['id']}"))
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        client.close()
+
+
+def start_file(world: World) -> str:
+    (path,) = (world.home / "sandboxes").glob("*/run/start.json")
+    return path.read_text()
+
+
+def host_address() -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+
+
+def own_everything(folder: Path) -> None:
+    if os.geteuid() == 0:
+        for place in (folder, *folder.rglob("*")):
+            os.chown(place, USER, USER, follow_symlinks=False)
+
+
+def listing(folder: Path) -> dict[str, bytes | None]:
+    return {
+        str(place.relative_to(folder)): place.read_bytes() if place.is_file() and not place.is_symlink() else None
+        for place in sorted(folder.rglob("*"))
+    }
+
+
+def test_nothing_it_tries_comes_to_anything(tried: dict[str, Any]) -> None:
+    achieved = {name: each["achieved"] for name, each in tried["found"].items() if each["achieved"]}
+    assert achieved == {}
+    assert len(tried["found"]) >= 60
+
+
+def test_every_attempt_was_stopped_by_what_should_stop_it(tried: dict[str, Any]) -> None:
+    # An attempt that fails because its own code is wrong proves nothing.
+    for name, each in tried["found"].items():
+        stopped = each["stopped_by"]
+        assert not stopped.startswith(
+            ("NameError", "TypeError", "AttributeError", "KeyError", "ValueError", "IndexError")
+        ), (
+            name,
+            stopped,
+        )
+    assert len(tried["routes"]) > 35
+
+
+def test_each_attempt_is_a_row_in_the_docs(tried: dict[str, Any]) -> None:
+    text = (ROOT / "docs" / "sandbox.md").read_text()
+    missing = [name for name in tried["found"] if f"| {name} |" not in text]
+    assert missing == []
+
+
+def test_the_workspace_and_the_host_are_as_they_were(tried: dict[str, Any]) -> None:
+    assert tried["after"] == tried["before"]
+    assert tried["secret"] == "not yours either"
+    assert tried["approval"] == "pending"

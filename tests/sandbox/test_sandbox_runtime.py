@@ -1,0 +1,317 @@
+"""A sandbox as the engine sees it, its streams, and its end in every order."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sandbox.engine import COMMAND, USER, Shell, engine, left_behind
+from sandbox.test_hostile_agent import wait_for_container
+from services.upstream import UpstreamProcess
+from world import API_KEY, World
+
+pytestmark = pytest.mark.docker
+
+
+def test_the_container_has_nothing_that_a_checklist_of_escapes_looks_for(world: World, shell: Shell) -> None:
+    process = shell.start(*shell.words("sleep", "600"))
+    seen = wait_for_container(world)
+    process.terminate()
+    process.communicate(timeout=30)
+    host, config = seen["HostConfig"], seen["Config"]
+    assert host["Privileged"] is False
+    assert host["CapDrop"] == ["ALL"]
+    assert not host["CapAdd"]
+    assert "no-new-privileges" in host["SecurityOpt"]
+    assert all("unconfined" not in option for option in host["SecurityOpt"])
+    assert host["ReadonlyRootfs"] is True
+    for space in ("PidMode", "UTSMode", "UsernsMode", "CgroupnsMode"):
+        assert host.get(space, "") != "host", space
+    assert host["IpcMode"] == "private"
+    assert host["NetworkMode"] not in {"host", "bridge", "default"}
+    assert not host["Devices"]
+    assert not host["DeviceRequests"]
+    assert not host["PortBindings"]
+    assert host["PidsLimit"] == 512
+    assert host["Memory"] == host["MemorySwap"] == 4 * 1024**3
+    assert host["NanoCpus"] == 2_000_000_000
+    assert config["User"] == f"{USER}:{USER}"
+    allowed = {"/workspace", "/run/aileron"}
+    for mount in seen["Mounts"]:
+        assert mount["Type"] == "bind"
+        assert mount["Destination"] in allowed or mount["Destination"].startswith("/workspace/")
+        assert "docker" not in mount["Source"]
+        assert mount["Source"].startswith((str(shell.workspace), str(world.home / "sandboxes")))
+        if mount["Destination"] not in {"/workspace", "/workspace/.git"}:
+            assert mount["RW"] is False, mount
+    (network,) = seen["NetworkSettings"]["Networks"].values()
+    client = engine()
+    client.close()
+    assert network["NetworkID"]
+    text = json.dumps(seen)
+    assert "ailt_" not in text
+    assert API_KEY not in text
+    assert world.discovery["token"] not in text
+
+
+def test_output_and_errors_stay_apart_and_the_exit_code_comes_through(shell: Shell) -> None:
+    ended = shell.inside("sh", "-c", "echo out; echo err >&2; id -u; pwd; exit 7")
+    assert ended.returncode == 7
+    assert ended.stdout == f"out\n{USER}\n/workspace\n"
+    assert "err\n" in ended.stderr
+    assert "ended: 0 actions run" in ended.stderr
+
+
+def test_input_goes_in_and_its_end_too(shell: Shell) -> None:
+    read, write = os.pipe()
+    process = shell.start(*shell.words("wc", "-c"), stdin=read)
+    os.close(read)
+    data = b"x" * 1_000_000
+    with os.fdopen(write, "wb") as pipe:
+        pipe.write(data)
+    out, err = process.communicate(timeout=60)
+    assert out.strip() == str(len(data)), err
+
+
+def test_large_output_comes_whole(shell: Shell) -> None:
+    ended = shell.inside("sh", "-c", "head -c 20000000 /dev/zero | tr '\\0' x")
+    assert len(ended.stdout) == 20_000_000
+    assert ended.stdout.strip("x") == ""
+
+
+def test_what_it_writes_belongs_to_the_owner_of_the_folder(shell: Shell) -> None:
+    ended = shell.inside("sh", "-c", "echo hello > made.txt; mkdir -p deep/er")
+    assert ended.returncode == 0, ended.stderr
+    assert (shell.workspace / "made.txt").read_text() == "hello\n"
+    assert (shell.workspace / "made.txt").stat().st_uid == USER
+    assert sorted(path.name for path in shell.workspace.iterdir()) == ["deep", "made.txt"]
+
+
+def test_an_action_runs_from_inside_over_https(shell: Shell, world: World, upstream: UpstreamProcess) -> None:
+    upstream.forget()
+    body = json.dumps({"arguments": {"url": f"{world.upstream}/item", "body": "{}"}})
+    script = (
+        'curl -sS --cacert "$AILERON_CA_FILE" -H "Authorization: Bearer $AILERON_TOKEN" '
+        f"-H 'Content-Type: application/json' -d '{body}' \"$AILERON_URL/v1/actions/post-item/run\""
+    )
+    ended = shell.inside("sh", "-c", script)
+    assert json.loads(ended.stdout)["audit_id"].startswith("aud_"), ended.stderr
+    assert "1 action run" in ended.stderr
+    assert len(upstream.seen("/item")) == 1
+
+
+@pytest.mark.parametrize("tool", ["curl", "git", "aileron-python"])
+def test_every_tool_trusts_the_daemon_by_the_one_bundle(shell: Shell, tool: str) -> None:
+    scripts = {
+        "curl": 'curl -sS -o /dev/null -w "%{http_code}" "$AILERON_URL/healthz"',
+        "git": 'git ls-remote "$AILERON_URL/x.git" 2>&1 | grep -c -i "certificate" || true',
+        "aileron-python": (
+            "aileron-python -c 'import os, urllib.request; "
+            'print(urllib.request.urlopen(os.environ["AILERON_URL"] + "/healthz").status)\''
+        ),
+    }
+    ended = shell.inside("sh", "-c", scripts[tool])
+    assert ended.stdout.strip() == {"curl": "200", "git": "0", "aileron-python": "200"}[tool], ended.stderr
+
+
+def test_without_proof_that_it_is_closed_nothing_starts(
+    world: World, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del monkeypatch
+    body = {
+        "agent": "codex",
+        "command": ["sh", "-c", "echo started > /workspace/started"],
+        "workspace": str(shell.workspace),
+        "environment": {},
+    }
+    folder = world.home / "sandboxes"
+    began = time.monotonic()
+    # The report is forged before the first process can give its own: a finding that something is wrong.
+    import threading
+
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(world.control("POST", "/v1/sandboxes", body)))
+    thread.start()
+    rules = None
+    while rules is None and time.monotonic() - began < 20:
+        rules = next(iter(folder.glob("*/run/rules.nft")), None)
+    assert rules is not None
+    rules.write_text("this is no rule\n")
+    thread.join(60)
+    assert answers[0].status_code >= 400
+    assert "could not be closed" in answers[0].json()["error"]["message"]
+    assert not (shell.workspace / "started").exists()
+
+
+def test_time_is_bounded(shell: Shell) -> None:
+    ended = shell.inside("sleep", "600", options=("--timeout", "2s"))
+    assert ended.returncode == 124
+    assert "its time was over" in ended.stderr
+
+
+def test_memory_is_bounded(shell: Shell) -> None:
+    ended = shell.inside(
+        "aileron-python", "-c", "x = bytearray(2_000_000_000); print(len(x))", options=("--memory", "256MiB")
+    )
+    assert ended.returncode == 137
+    assert "2000000000" not in ended.stdout
+
+
+def test_a_signal_reaches_the_agent(shell: Shell, world: World) -> None:
+    process = shell.start(
+        *shell.words("sh", "-c", 'trap "echo got it; exit 3" TERM; echo ready; while :; do sleep 0.1; done')
+    )
+    wait_for_container(world)
+    time.sleep(0.5)
+    process.terminate()
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (3, "ready\ngot it\n"), err
+
+
+def test_the_summary_for_machines(shell: Shell) -> None:
+    ended = shell.inside("true", options=("--json",))
+    summary = json.loads(ended.stderr.splitlines()[-1])
+    assert summary["sandbox"] is True
+    assert summary["exit_code"] == 0
+    assert summary["audit_head"]["seq"] > 0
+
+
+def gone(seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while found := left_behind():
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def test_when_the_command_line_is_killed_everything_goes(shell: Shell, world: World) -> None:
+    process = shell.start(*shell.words("sleep", "600"))
+    wait_for_container(world)
+    process.kill()
+    process.communicate(timeout=10)
+    gone()
+    deadline = time.monotonic() + 10
+    while world.ok("GET", "/v1/sandboxes")["items"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_when_the_container_is_killed_the_launch_says_so(shell: Shell, world: World) -> None:
+    process = shell.start(*shell.words("sleep", "600"))
+    seen = wait_for_container(world)
+    subprocess.run(["docker", "kill", seen["Id"]], check=True, capture_output=True)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 137, err
+
+
+def test_when_the_session_ends_the_sandbox_does(shell: Shell, world: World) -> None:
+    process = shell.start(*shell.words("sleep", "600"))
+    wait_for_container(world)
+    (item,) = world.ok("GET", "/v1/sandboxes")["items"]
+    world.ok("POST", f"/v1/sessions/{item['id']}/end")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "its session ended" in err
+
+
+def test_when_the_daemon_stops_its_sandboxes_do(shell: Shell, world: World) -> None:
+    process = shell.start(*shell.words("sleep", "600"))
+    wait_for_container(world)
+    world.stop()
+    _, err = process.communicate(timeout=30)
+    world.start()
+    assert process.returncode != 0, err
+    assert left_behind() == []
+
+
+def test_when_the_daemon_is_killed_the_agent_ends_and_the_next_daemon_clears_up(shell: Shell, world: World) -> None:
+    process = shell.start(*shell.words("sleep", "600"))
+    seen = wait_for_container(world)
+    world.kill()
+    client = engine()
+    deadline = time.monotonic() + 15
+    while client.inspect_container(seen["Id"])["State"]["Running"]:  # nobody but the first process is left to end it
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    client.close()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "the daemon" in err
+    world.start()
+    gone()
+    assert list(shell.workspace.iterdir()) == []
+    world.unlock()
+
+
+def test_a_folder_of_root_is_refused_with_what_to_do(shell: Shell) -> None:
+    if os.geteuid() != 0:
+        return
+    os.chown(shell.workspace, 0, 0)
+    ended = shell.inside("true")
+    assert ended.returncode != 0
+    assert "chown -R 1000:1000" in ended.stderr
+
+
+def test_what_is_protected_must_not_be_a_link(shell: Shell) -> None:
+    (shell.workspace / ".vscode").symlink_to("/tmp")
+    ended = shell.inside("true")
+    assert ended.returncode != 0
+    assert ".vscode in this folder is a symbolic link" in ended.stderr
+
+
+def test_a_terminal_is_raw_while_it_runs_and_as_it_was_afterwards(shell: Shell, world: World, tmp_path: Path) -> None:
+    import pty
+    import termios
+
+    del tmp_path
+    script = "stty size; printf 'read: '; read line; echo \"got $line\"; " + "".join(
+        f"printf '\\033]{rest}\\007'; " for rest in ("52;c;aGVsbG8=", "0;title")
+    )
+    for kill in (False, True):
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (33, 101))
+        before = termios.tcgetattr(theirs)
+        process = subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *shell.words("sh", "-c", script)],
+            cwd=shell.workspace,
+            env=shell.environment(TERM="xterm-256color"),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        shown = b""
+        deadline = time.monotonic() + 40
+        while b"read: " not in shown:
+            assert time.monotonic() < deadline, shown
+            shown += os.read(ours, 4096)
+        assert b"33 101" in shown
+        assert termios.tcgetattr(theirs)[3] & termios.ICANON == 0
+        if kill:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait(10)
+            deadline = time.monotonic() + 10
+            while termios.tcgetattr(theirs)[3] != before[3]:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            gone()
+        else:
+            os.write(ours, b"hello\r")
+            while b"ended: 0 actions" not in shown:
+                assert time.monotonic() < deadline, shown
+                shown += os.read(ours, 4096)
+            assert process.wait(20) == 0
+            assert b"got hello" in shown
+            assert b"\x1b]52" not in shown
+            assert b"\x1b]0;" not in shown
+            assert termios.tcgetattr(theirs)[3] == before[3]
+        os.close(ours)
+        os.close(theirs)
+    deadline = time.monotonic() + 10
+    while world.ok("GET", "/v1/sandboxes")["items"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
