@@ -27,6 +27,8 @@ def plan(context: LaunchContext) -> LaunchPlan:
         ours["permission"] = {"*": "allow"}
         # It looks for newer models and plugins, and waits for both where there is no network.
         variables |= {"OPENCODE_DISABLE_MODELS_FETCH": "1", "npm_config_registry": "http://127.0.0.1:9/"}
+        # The project's own configuration is read-only inside, and it gives up where it cannot write beside it.
+        variables |= {"OPENCODE_DISABLE_PROJECT_CONFIG": "1"}
     variables[_INLINE] = json.dumps(_laid_over(_theirs(context), ours))
     return LaunchPlan(argv=(*context.executable, *context.arguments), environment=context.session_variables | variables)
 
