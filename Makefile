@@ -14,6 +14,7 @@ demo: $(READY) ## The story of one action, told with the real program
 test: $(READY) check ## Lint, types, import contract, and every test
 	@scripts/ensure-chromium
 	@scripts/ensure-agents
+	@scripts/ensure-docker
 	@$(BIN)/python -m pytest
 
 check: $(READY) ## Lint, types, import contract

@@ -1,4 +1,4 @@
-"""`aileron sandbox`: the images agents run in."""
+"""`aileron sandbox`: the images that sandboxed agents run in."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="The images agents run in.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="The images that sandboxed agents run in.")
 
 AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.")]
 _MEGA = 1e6
