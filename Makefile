@@ -8,8 +8,13 @@ SETUP_INPUTS := requirements/dev.txt pyproject.toml aileron_mcp/pyproject.toml s
 
 .PHONY: demo test check lock clean
 
-demo: $(READY) ## The story of one action, told with the real program
-	@$(BIN)/python scripts/demo.py
+demo: $(READY) ## A real agent in a sandbox, with no account and no key
+	@code=0; scripts/ensure-docker || code=$$?; \
+	case $$code in \
+	  0) $(BIN)/python scripts/demo ;; \
+	  3) echo "So this is the story without a sandbox, on the host:"; AILERON_DEMO_ENGINE=no $(BIN)/python scripts/demo ;; \
+	  *) exit $$code ;; \
+	esac
 
 test: $(READY) check ## Lint, types, import contract, and every test
 	@scripts/ensure-chromium

@@ -235,6 +235,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         home=str(home.path),
         listen=lambda address, issued: Listener(port=0, host=address, certificate=(issued.certificate, issued.key)),
         make_app=lambda session, url: agent_apps[0](session, url),  # noqa: PLW0108 - it is made last
+        listener_seconds=settings.sandbox.listener_seconds,
         bound=lambda: frozenset(name for name, each in gateway.providers.by_name.items() if bindings.is_granted(each)),
     )
     services = Services(

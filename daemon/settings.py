@@ -228,6 +228,9 @@ class SandboxSettings(_Section):
     docker_socket: str | None = Field(None, description="The socket of the Docker engine; its usual one, if not set.")
     memory: Size = Field(4 * 1024**3, description="How much memory a sandbox may use.")
     cpus: float = Field(2.0, gt=0, description="How many processors a sandbox may use.")
+    listener_seconds: Duration = Field(
+        30.0, description="How long an agent may run before somebody reads what it says."
+    )
     pids: int = Field(512, ge=16, description="How many processes and threads a sandbox may have.")
 
 

@@ -10,7 +10,9 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="The images that sandboxed agents run in.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="The images that sandboxed agents run in."
+)
 
 AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.")]
 _MEGA = 1e6

@@ -50,6 +50,7 @@ class Sandbox:
     outcome: dict[str, Any] = field(default_factory=dict)
     why: str = "the agent ended"
     timer: asyncio.TimerHandle | None = None
+    lonely: asyncio.TimerHandle | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the API shows it."""

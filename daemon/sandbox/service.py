@@ -85,7 +85,9 @@ class Sandboxes:
         listen: Listen,
         make_app: MakeApp,
         bound: Callable[[], frozenset[str]],
+        listener_seconds: float,
     ) -> None:
+        self._listener_seconds = listener_seconds
         self.engine = engine
         self.images = images
         self._sessions = sessions
@@ -162,8 +164,10 @@ class Sandboxes:
             if failure is None or (starting is not None and starting.cancelling()):
                 raise
             raise failure from problem
+        loop = asyncio.get_running_loop()
+        sandbox.lonely = loop.call_later(self._listener_seconds, self._nobody_came, sandbox)
         if wanted.seconds is not None:
-            sandbox.timer = asyncio.get_running_loop().call_later(wanted.seconds, self._time_is_over, sandbox)
+            sandbox.timer = loop.call_later(wanted.seconds, self._time_is_over, sandbox)
         return sandbox
 
     async def output(self, sandbox: Sandbox) -> Any:
@@ -171,6 +175,8 @@ class Sandboxes:
         attachment = sandbox.attachment
         if attachment is None:
             raise _usage("This sandbox has not started.")
+        if sandbox.lonely is not None:
+            sandbox.lonely.cancel()
         try:
             async for piece in attachment.output():
                 yield piece
@@ -460,6 +466,10 @@ class Sandboxes:
         if sandbox.let_go.is_set():
             sandbox.outcome["ended_because"] = sandbox.why
 
+    def _nobody_came(self, sandbox: Sandbox) -> None:
+        sandbox.why = "nobody came to listen"
+        self._begin_end(sandbox)
+
     def _time_is_over(self, sandbox: Sandbox) -> None:
         sandbox.why = "its time was over"
         sandbox.outcome = {"code": 124, "ended_because": sandbox.why}
@@ -484,8 +494,9 @@ class Sandboxes:
 
     async def _undo(self, sandbox: Sandbox) -> None:
         """Undo everything, and keep at it: an engine that is away comes back, and then what is ours goes."""
-        if sandbox.timer is not None:
-            sandbox.timer.cancel()
+        for timer in (sandbox.timer, sandbox.lonely):
+            if timer is not None:
+                timer.cancel()
         waited = False
         while True:
             try:

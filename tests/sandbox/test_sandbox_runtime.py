@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -132,8 +134,6 @@ def test_without_proof_that_it_is_closed_nothing_starts(
     folder = world.home / "sandboxes"
     began = time.monotonic()
     # The report is forged before the first process can give its own: a finding that something is wrong.
-    import threading
-
     answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(world.control("POST", "/v1/sandboxes", body)))
     thread.start()
@@ -146,6 +146,22 @@ def test_without_proof_that_it_is_closed_nothing_starts(
     assert answers[0].status_code >= 400
     assert "could not be closed" in answers[0].json()["error"]["message"]
     assert not (shell.workspace / "started").exists()
+
+
+def test_a_start_that_fails_shows_the_container_and_its_last_lines(world: World, shell: Shell) -> None:
+    body = {"agent": "codex", "command": ["true"], "workspace": str(shell.workspace), "environment": {}}
+    folder = world.home / "sandboxes"
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(world.control("POST", "/v1/sandboxes", body)))
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not (found := list(folder.glob("*/run/rules.nft"))):
+        assert time.monotonic() < deadline
+    found[0].with_name("start.json").write_text("{")
+    thread.join(60)
+    error = answers[0].json()["error"]
+    assert "the sandbox does not start" in error["details"]["log"]
+    assert error["details"]["container"].startswith("exited, exit code 121")
 
 
 def test_time_is_bounded(shell: Shell) -> None:
@@ -171,6 +187,24 @@ def test_a_signal_reaches_the_agent(shell: Shell, world: World) -> None:
     process.terminate()
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (3, "ready\ngot it\n"), err
+
+
+def test_a_sandbox_that_nobody_listens_to_ends(world: World, shell: Shell) -> None:
+    world.stop()
+    world.start(AILERON_SANDBOX__LISTENER_SECONDS="1s")
+    try:
+        body = {"agent": "codex", "command": ["sleep", "600"], "workspace": str(shell.workspace), "environment": {}}
+        started = world.ok("POST", "/v1/sandboxes", body)
+        gone()
+        deadline = time.monotonic() + 10
+        while (reason := world.ok("GET", f"/v1/sessions/{started['id']}")["end_reason"]) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert reason == "nobody came to listen"
+    finally:
+        world.stop()
+        world.start()
+        world.unlock()
 
 
 def test_the_summary_for_machines(shell: Shell) -> None:
@@ -263,6 +297,12 @@ def test_what_is_protected_must_not_be_a_link(shell: Shell) -> None:
     assert ".vscode in this folder is a symbolic link" in ended.stderr
 
 
+def read(descriptor: int) -> bytes:
+    """Return what a terminal shows, if it shows something soon."""
+    ready, _, _ = select.select([descriptor], [], [], 0.5)
+    return os.read(descriptor, 4096) if ready else b""
+
+
 def test_a_terminal_is_raw_while_it_runs_and_as_it_was_afterwards(shell: Shell, world: World, tmp_path: Path) -> None:
     import pty
     import termios
@@ -288,7 +328,7 @@ def test_a_terminal_is_raw_while_it_runs_and_as_it_was_afterwards(shell: Shell, 
         deadline = time.monotonic() + 40
         while b"read: " not in shown:
             assert time.monotonic() < deadline, shown
-            shown += os.read(ours, 4096)
+            shown += read(ours)
         assert b"33 101" in shown
         assert termios.tcgetattr(theirs)[3] & termios.ICANON == 0
         if kill:
@@ -303,7 +343,7 @@ def test_a_terminal_is_raw_while_it_runs_and_as_it_was_afterwards(shell: Shell, 
             os.write(ours, b"hello\r")
             while b"ended: 0 actions" not in shown:
                 assert time.monotonic() < deadline, shown
-                shown += os.read(ours, 4096)
+                shown += read(ours)
             assert process.wait(20) == 0
             assert b"got hello" in shown
             assert b"\x1b]52" not in shown

@@ -89,7 +89,7 @@ def ensure_image(
             lines = "".join(f"\n  {line}" for line in told["output"])
             raise CliFailure(f"{told['error']}{lines}", remedy="Behind a proxy that signs anew: --build-ca FILE")
         text = str(told.get("text", ""))
-        if text.startswith("Step "):
+        if " : RUN " in text or " : FROM " in text:  # what takes its time
             invocation.output.note(f"  {text[:110]}", style="dim")
         if "done" in told:
             if told.get("built"):

@@ -1,0 +1,174 @@
+"""The main story: real Codex in a sandbox, with a scripted model, acts, asks, is approved, and gets nowhere else."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+from typing import Any
+
+from model import KEY as MODEL_KEY
+from model import Model, serving
+from service import KEY
+from story import AILERON, PASSPHRASE, Story, dim, quoted, tamper, until_done, write_action
+
+from connectors.build import build
+
+_ELSEWHERE = "curl -sS -m 5 https://example.com/ || curl -sS -m 5 https://1.1.1.1/"
+_APPROVE = (
+    "cd /run/aileron; at=$(jq -r '\"https://\\(.host):\\(.port)\"' start.json); "
+    "curl -sS -w '\\nanswered %{http_code}\\n' --cacert ca.pem -X POST "
+    '-H "Authorization: Bearer $(jq -r .token start.json)" '
+    '"$at/v1/approvals/{id}/approve"'
+)
+_PROMPT = (
+    "Read the status, post that version 1.4.0 has shipped, and while you wait for the approval, try to reach the "
+    "internet and try to approve your own request. Then report."
+)
+_SECONDS = 180
+
+
+def tell(story: Story, folder: Path, place: str) -> None:
+    """Set up, launch, approve, verify."""
+    real = os.environ.get("AILERON_DEMO_MODEL") == "real"
+    if real and not os.environ.get("OPENAI_API_KEY"):
+        raise SystemExit("AILERON_DEMO_MODEL=real needs a key in OPENAI_API_KEY.")
+    model = Model(_script())
+    with contextlib.ExitStack() as held:
+        where = "" if real else held.enter_context(serving(model))
+        _prepare(story, folder, place, where)
+        _act(story, folder, model, real=real)
+    story.chapter(
+        "The log proves what happened",
+        "Every event carries the hash of the one before it, and signed checkpoints fix the chain. First it is whole:",
+    )
+    story.run("audit", "list", "--limit", "60")
+    story.run("audit", "verify")
+    story.run("stop")
+    tamper(story.home / "aileron.db")
+    sys.stdout.write("  Now somebody edits the database, and makes the approved state a harmless one:\n\n")
+    story.run("audit", "verify", expect=1)
+
+
+def _prepare(story: Story, folder: Path, place: str, where: str) -> None:
+    story.home.mkdir(mode=0o700)
+    # The service and the model of this story are on loopback, which nothing may reach unless the person says so.
+    allowed = ", ".join(f'"{each}"' for each in (place, where) if each)
+    provider = f'[gateway.providers.openai]\nbase_url = "http://{where}"\n' if where else ""
+    (story.home / "config.toml").write_text(f"[network]\nallow_private = [{allowed}]\n{provider}")
+    (story.home / "actions").mkdir(mode=0o700)
+    connector = build("wellbehaved", folder / "connector", hosts=[place], fqn="file://aileron/wellbehaved")
+    story.chapter(
+        "A connector, two keys, two actions",
+        "A connector is a small WebAssembly program without files or sockets; its manifest names the hosts it may "
+        "reach. The service's key is bound to it, and the model's key to the model. No agent will ever see either.",
+    )
+    story.run("vault", "init", "--passphrase-file", "-", given=PASSPHRASE)
+    story.run("connector", "install", str(connector), "--allow-unsigned", "--yes")
+    story.run("binding", "setup", "file://aileron/wellbehaved", "--value-file", "-", "--yes", given=KEY)
+    key = MODEL_KEY if where else os.environ["OPENAI_API_KEY"]
+    story.run("binding", "setup", "provider://openai", "--value-file", "-", "--yes", given=key)
+    release: Any = story.ask("connector", "show", "file://aileron/wellbehaved")
+    pinned = str(release["hash"])
+    write_action(story, "read-status", pinned, place, op="get_json", capability="items:read", approval=False)
+    write_action(story, "post-status", pinned, place, op="post_json", capability="items:write", approval=True)
+    story.run("action", "list")
+
+
+def _act(story: Story, folder: Path, model: Model, *, real: bool) -> None:
+    project = folder / "project"
+    project.mkdir()
+    if os.geteuid() == 0:
+        os.chown(project, 1000, 1000)  # an agent never runs as root, so the folder belongs to somebody else
+    story.chapter(
+        "Codex, in a container whose only way out is the daemon",
+        "The first time, its image is built. Then a probe inside proves that nothing else can be reached, and the "
+        "agent starts on a throw-away project. It has neither key: model requests go through the daemon, which "
+        "attaches it.",
+    )
+    story.run("sandbox", "build", "codex", patient=True)
+    model_name = () if real else ("-m", "gpt-5")
+    words = ("launch", "--sandbox", "codex", "--", "exec", "--skip-git-repo-check", *model_name, _PROMPT)
+    sys.stdout.write(f"  {dim('$ aileron ' + ' '.join(quoted(word) for word in words))}\n")
+    sys.stdout.flush()
+    agent = subprocess.Popen(
+        [AILERON, *words],
+        cwd=project,
+        env=story.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said: list[str] = []
+    listening = threading.Thread(target=_listen, args=(agent, said))
+    listening.start()
+    try:
+        approval = _wait_for_request(story, agent, said)
+        # It has tried everything by the time it asks how its request stands.
+        if not real and not model.reached[4].wait(_SECONDS):
+            raise SystemExit("the demonstration broke: the agent does not go on\n" + "".join(said))
+        story.chapter(
+            "It waits for you",
+            "While it waited it tried to get out, and to approve its own request. Both came to nothing. This is what "
+            "you are asked: exactly this call, bound by a digest, spent once.",
+        )
+        story.run("approval", "show", approval)
+        story.run("approval", "approve", approval, "--reason", "I have seen the release")
+        until_done(story, approval)
+        code = agent.wait(_SECONDS)
+    finally:
+        agent.kill()
+        agent.wait(30)
+        listening.join(30)
+    if code != 0:
+        raise SystemExit(f"the demonstration broke: the agent ended with {code}\n{''.join(said)}")
+    if not real and model.keys != {f"Bearer {MODEL_KEY}"}:
+        raise SystemExit("the demonstration broke: the model was asked with another key")
+    story.chapter("What the agent saw of all this", "Its own words and the output of its tools, as it printed them.")
+    sys.stdout.write(textwrap.indent("".join(said), "    "))
+
+
+def _listen(agent: "subprocess.Popen[str]", said: list[str]) -> None:
+    assert agent.stdout is not None
+    said.extend(agent.stdout)
+
+
+def _wait_for_request(story: Story, agent: "subprocess.Popen[str]", said: list[str]) -> str:
+    for _ in range(_SECONDS * 4):
+        waiting: Any = story.ask("approval", "list")
+        if waiting["items"]:
+            return str(waiting["items"][0]["id"])
+        if agent.poll() is not None:
+            break
+    raise SystemExit("the demonstration broke: the agent asked for nothing\n" + "".join(said))
+
+
+def _script() -> list[Any]:
+    """What the model does, step by step; each sees what came back so far."""
+
+    def request(said: list[str]) -> str:
+        found = re.search(r"apr_[0-9a-f-]{36}", said[1])
+        return found[0] if found else "apr_unknown"
+
+    def ask(said: list[str]) -> tuple[str, dict[str, Any]]:
+        return "check_action_status", {"approval_id": request(said), "wait_seconds": 50}
+
+    def report(said: list[str]) -> Any:
+        if "completed" not in said[-1] and len(said) < 8:
+            return ask(said)
+        out = "no" if "answered" not in said[2] and "<html" not in said[2] else "yes"
+        mine = "no" if "answered 404" in said[3] else "yes"
+        return f"Shipped, and said so. Could I reach the internet? {out}. Could I approve my own request? {mine}."
+
+    return [
+        lambda _: ("read_status", {}),
+        lambda _: ("post_status", {"state": "version 1.4.0 has shipped"}),
+        lambda _: ("sh", {"script": _ELSEWHERE}),
+        lambda said: ("sh", {"script": _APPROVE.replace("{id}", request(said))}),
+        ask,
+        report,
+    ]
