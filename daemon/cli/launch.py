@@ -43,6 +43,9 @@ def launch(
         bool,
         typer.Option("--sandbox", help="In a container whose only way out is the daemon; the options below need it."),
     ] = False,
+    image: Annotated[
+        str | None, typer.Option("--image", metavar="IMAGE", help="An image of yours, with the agent mounted in it.")
+    ] = None,
     program: Annotated[
         str | None, typer.Option("--program", metavar="NAME", help="A program of the image in place of the agent.")
     ] = None,
@@ -86,6 +89,7 @@ def launch(
         options = SandboxOptions(
             folder=here,
             label=label or f"{agent} in {here.resolve().name}"[:200],
+            image=image,
             program=program,
             network=network,
             variables=variables or (),
@@ -97,7 +101,7 @@ def launch(
             environ=invocation.environ,
         )
         raise typer.Exit(_in_sandbox(invocation, agent, given, options))
-    if program or variables or user or memory or cpus or timeout or build_ca or network != "internal":
+    if image or program or variables or user or memory or cpus or timeout or build_ca or network != "internal":
         raise CliFailure.usage("that option needs --sandbox")
     found = finding.find(known, invocation.environ)
     with invocation.connect() as client:

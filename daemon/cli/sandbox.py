@@ -88,9 +88,19 @@ def prune(
 
 
 @app.command()
-def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Say whether this machine can run sandboxes, and what is missing."""
+def check(
+    ctx: typer.Context,
+    image: Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="An image of yours to look into.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether this machine can run sandboxes, and what it lacks.
+
+    With the name of an image: say whether an agent can run in it, and what that lacks. Nothing of it is run.
+    """
     invocation = Invocation.of(ctx, as_json=as_json)
+    if image is not None:
+        _look_into(invocation, image)
+        return
     with invocation.connect() as client:
         engine = client.get("/v1/sandbox-engine")
         known = client.get("/v1/sandbox-images")
@@ -106,3 +116,14 @@ def check(ctx: typer.Context, as_json: JsonOption = False) -> None:
     invocation.output.note(f"Docker Engine {one_line(engine['version'])} on {one_line(engine['system'])}: good.")
     if missing:
         invocation.output.note(f"Images that a first launch will build: {', '.join(missing)}.")
+
+
+def _look_into(invocation: Invocation, image: str) -> None:
+    with invocation.connect() as client:
+        found = client.get("/v1/sandbox-images/examine", image=image)
+    if invocation.as_json:
+        invocation.output.json(found)
+    elif not found["lacks"]:
+        invocation.output.note(f"An agent can run in {one_line(image)}: aileron launch --sandbox --image {image} AGENT")
+    if found["lacks"]:
+        raise CliFailure(f"no agent can run in {image}. {' '.join(found['lacks'])}")

@@ -11,7 +11,15 @@ HOME = "/home/agent"
 RUN = "/run/aileron"
 HOST = "aileron.internal"
 ROOT = "/opt/aileron"
-START = (f"{ROOT}/bin/aileron-python", "-S", f"{ROOT}/inside/start.py")
+_PYTHON = f"{ROOT}/python"
+START = (
+    f"{_PYTHON}/libc/loader",
+    "--library-path",
+    f"{_PYTHON}/libc",
+    f"{_PYTHON}/bin/python3",
+    *("-I", "-B", "-S", f"{ROOT}/inside/start.py"),
+)
+"""Without a shell or a library of the image: it may be anybody's."""
 _NOWHERE = "127.0.0.1"
 _TMP_BYTES = 2 * 1024**3
 

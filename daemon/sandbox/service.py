@@ -23,7 +23,9 @@ from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.authority import Authority, Issued
 from daemon.sandbox.container import HOST, RUN, Limits, Spec, creation, host_config
 from daemon.sandbox.engine import Engine
-from daemon.sandbox.images import Images
+from daemon.sandbox.foreign import ForeignImage
+from daemon.sandbox.images import Images, Pin
+from daemon.sandbox.injection import checked, examine, remove_volumes, tools_volume
 from daemon.sandbox.labels import HOME, home_label, labels
 from daemon.sandbox.launching import Inside, agent_plan, command_plan, start_file
 from daemon.sandbox.lifeline import SandboxFront
@@ -56,6 +58,8 @@ class Wanted:
     arguments: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     """Any other program; then the agent only names the image."""
+    image: str | None = None
+    """Somebody else's image, in which our tools are mounted."""
     workspace: Path
     label: str = ""
     owner: Owner | None = None
@@ -115,6 +119,10 @@ class Sandboxes:
         """Return the sandboxes there are."""
         return list(self._by_session.values())
 
+    async def examine(self, image: str) -> list[str]:
+        """Return what somebody else's image lacks."""
+        return (await examine(self.engine, image, labels(self._home, "none", "examined")))[1]
+
     async def start(self, wanted: Wanted) -> Sandbox:
         """Start an agent; return when it runs, or raise Failure when nothing is left of the try."""
         await self._check_engine()
@@ -136,6 +144,9 @@ class Sandboxes:
         if not await self.images.is_there(pin.tag):
             message = f"The image for {wanted.agent} is not there. Build it: aileron sandbox build {wanted.agent}"
             raise Failure(FailureClass.NOT_FOUND, message, boundary=Boundary.SANDBOX, details={"image": pin.tag})
+        foreign = None
+        if wanted.image is not None:
+            foreign = await checked(self.engine, wanted.image, labels(self._home, "none", "examined"))
         session, token = await self._sessions.open(
             kind=SessionKind.SANDBOX,
             label=wanted.label,
@@ -156,7 +167,7 @@ class Sandboxes:
         starting = asyncio.current_task()
         try:
             async with asyncio.timeout(_START_SECONDS):
-                await self._bring_up(sandbox, wanted, pin.tag, pin.numbers, user, protected)
+                await self._bring_up(sandbox, wanted, pin, foreign, user, protected)
         except BaseException as problem:
             failure = await self._explain(sandbox, problem)
             sandbox.why = "it did not start"
@@ -244,6 +255,7 @@ class Sandboxes:
         networks = client.networks(filters=mine)
         for network in networks:
             client.remove_network(network["Id"])
+        remove_volumes(client, mine)
         return len(containers) + len(networks)
 
     async def _check_engine(self) -> None:
@@ -261,11 +273,12 @@ class Sandboxes:
         self,
         sandbox: Sandbox,
         wanted: Wanted,
-        image: str,
-        version: tuple[int, ...],
+        pin: Pin,
+        foreign: ForeignImage | None,
         user: str,
         protected: list[Mount],
     ) -> None:
+        image = pin.tag if foreign is None else foreign.name
         run = sandbox.folder / "run"
         run.mkdir(mode=0o711, parents=True)
         run.chmod(0o755)  # it is mounted by itself; above it nobody else gets anywhere
@@ -291,12 +304,15 @@ class Sandboxes:
                 plan = (
                     command_plan(wanted.command, inside)
                     if wanted.command
-                    else agent_plan(wanted.agent, version, wanted.arguments, inside)
+                    else agent_plan(wanted.agent, pin.numbers, wanted.arguments, inside)
                 )
             except LaunchError as problem:
                 raise _usage(str(problem)) from problem
             self._place(sandbox, user, start_file(plan, inside), port=inside.port)
             make_placeholders(sandbox.workspace, protected, record=sandbox.folder / "placeholders.json")
+            tools = None
+            if foreign is not None:
+                tools = await tools_volume(self.engine, pin.tag, f"aileron-{sandbox.session}", marks)
             spec = Spec(
                 image=image,
                 name=f"aileron-{sandbox.session}",
@@ -304,18 +320,18 @@ class Sandboxes:
                 workspace=str(sandbox.workspace),
                 mounts=protected,
                 run_folder=str(run),
-                tools=None,
+                tools=tools,
                 network=sandbox.network or "",
                 address=sandbox.address,
                 labels=marks,
                 limits=wanted.limits,
                 terminal=wanted.terminal,
-                environment={},
+                environment={} if foreign is None else {"PATH": foreign.path},
                 open_network=sandbox.network_mode == "open",
             )
             await self._start_container(sandbox, spec, wanted.size)
             if not spec.open_network:
-                await self._close_in(sandbox, image, run)
+                await self._close_in(sandbox, pin.tag, run)
             sandbox.may_probe.set()
             report = await sandbox.report
         wrong = {name: finding for name, finding in report.items() if finding is not None}
@@ -538,6 +554,7 @@ def _remove(client: Any, sandbox: Sandbox) -> None:
         client.remove_container(container["Id"], force=True, v=True)
     for network in client.networks(filters=mine):
         client.remove_network(network["Id"])
+    remove_volumes(client, mine)
 
 
 class _decoy:  # noqa: N801 - a context manager that reads like a function

@@ -12,6 +12,7 @@ from daemon.api.control import (
     connectors,
     keyring,
     providers,
+    sandbox_images,
     sandboxes,
     sessions,
     status,
@@ -33,4 +34,5 @@ def add_routes(app: FastAPI, services: Services, stopping: Stopping, *, stop: Ca
     app.include_router(approvals.router(services, stopping))
     app.include_router(audit.router(services))
     app.include_router(sessions.router(services))
+    app.include_router(sandbox_images.router(services))
     app.include_router(sandboxes.router(services))

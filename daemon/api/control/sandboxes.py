@@ -1,4 +1,4 @@
-"""Sandboxes: their images, their start, and the streams of the agents in them."""
+"""Sandboxes: their start, and the streams of the agents in them."""
 
 import json
 from collections.abc import AsyncIterator
@@ -10,11 +10,11 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
 from daemon.api.answers import Body
+from daemon.api.control.sandbox_images import known
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.container import Limits
-from daemon.sandbox.images import Images
 from daemon.sandbox.service import Wanted
 from daemon.sessions.service import Owner
 
@@ -32,6 +32,7 @@ class SandboxBody(Body):
     agent: str = Field(max_length=40)
     arguments: list[Word] = Field(default_factory=list, max_length=1000)
     command: list[Word] = Field(default_factory=list, max_length=1000)
+    image: str | None = Field(default=None, max_length=300)
     workspace: str = Field(max_length=4096)
     label: str = Field(default="", max_length=200)
     owner_pid: int | None = Field(default=None, ge=1, le=2**31 - 1)
@@ -44,19 +45,6 @@ class SandboxBody(Body):
     memory_bytes: int | None = Field(default=None, ge=64 * 1024**2, le=2**50)
     cpus: float | None = Field(default=None, gt=0, le=1024)
     seconds: float | None = Field(default=None, gt=0, le=30 * 86_400)
-
-
-class BuildBody(Body):
-    """Which image to build."""
-
-    agent: str = Field(max_length=40)
-    build_ca: str | None = Field(default=None, max_length=4096)
-
-
-class PruneBody(Body):
-    """Which images to remove."""
-
-    everything: bool = False
 
 
 class SizeBody(Body):
@@ -76,30 +64,6 @@ def router(services: Services) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
     sandboxes = services.sandboxes
-
-    @routes.get("/v1/sandbox-engine", operation_id="sandbox_engine")
-    async def engine() -> dict[str, Any]:
-        """Describe the Docker engine."""
-        return await sandboxes.engine.describe()
-
-    @routes.get("/v1/sandbox-images", operation_id="sandbox_images")
-    async def images() -> dict[str, Any]:
-        """Return our images, and what is pinned for each agent."""
-        pins = [sandboxes.images.pin(agent) for agent in sandboxes.images.agents]
-        pinned = [{"agent": pin.agent, "version": pin.version, "tag": pin.tag} for pin in pins]
-        return {"items": await sandboxes.images.images(), "pinned": pinned, "next": None}
-
-    @routes.post("/v1/sandbox-images/build", operation_id="sandbox_image_build", response_class=StreamingResponse)
-    async def build(body: BuildBody) -> StreamingResponse:
-        """Build the image of an agent; the answer is a line of JSON for each thing that happens."""
-        known(sandboxes.images, body.agent)
-        ca_file = None if body.build_ca is None else FolderPath(body.build_ca)
-        return StreamingResponse(_lines(sandboxes.images.build(body.agent, build_ca=ca_file)), media_type="text/plain")
-
-    @routes.post("/v1/sandbox-images/prune", operation_id="sandbox_images_prune")
-    async def prune(body: PruneBody) -> dict[str, Any]:
-        """Remove images that no launch would use."""
-        return {"removed": await sandboxes.images.prune(everything=body.everything)}
 
     @routes.get("/v1/sandboxes", operation_id="sandboxes_list")
     async def list_sandboxes() -> dict[str, Any]:
@@ -125,6 +89,7 @@ def router(services: Services) -> APIRouter:
                 agent=body.agent,
                 arguments=tuple(body.arguments),
                 command=tuple(body.command),
+                image=body.image,
                 workspace=workspace,
                 label=body.label,
                 owner=owner,
@@ -183,20 +148,6 @@ def router(services: Services) -> APIRouter:
         return Response(status_code=204)
 
     return routes
-
-
-def known(images: Images, agent: str) -> None:
-    """Refuse an agent there is no image of."""
-    if agent not in images.agents:
-        raise _usage(f"There is no image for {agent[:40]!r}. Agents: {', '.join(images.agents)}.")
-
-
-async def _lines(said: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
-    try:
-        async for each in said:
-            yield json.dumps(each).encode() + b"\n"
-    except Failure as failure:  # the answer has begun, so it is told in it
-        yield json.dumps({"error": failure.message, "output": []}).encode() + b"\n"
 
 
 def _usage(message: str) -> Failure:

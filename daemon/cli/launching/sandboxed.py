@@ -25,6 +25,7 @@ class SandboxOptions:
 
     folder: Path
     label: str = ""
+    image: str | None = None
     program: str | None = None
     network: str = "internal"
     variables: Sequence[str] = ()
@@ -53,6 +54,7 @@ def launch_in_sandbox(
             "agent": agent,
             "arguments": [] if options.program else arguments,
             "command": [options.program, *arguments] if options.program else [],
+            "image": options.image,
             "workspace": str(options.folder.resolve()),
             "label": options.label,
             "owner_pid": os.getpid(),

@@ -1,0 +1,74 @@
+"""A program on the jailed network, read while it runs."""
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aileron_testing.daemon import AileronError
+
+if TYPE_CHECKING:
+    from aileron_testing.daemon import Daemon
+
+_HEAD = 5
+_STDOUT, _STDERR = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a run ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    because: str | None
+    """Why it was ended, if it did not end by itself."""
+
+
+class Run:
+    """One container; its session is what the audit log calls it."""
+
+    def __init__(self, daemon: "Daemon", session: str) -> None:
+        self.session = session
+        self._daemon = daemon
+        self._parts: dict[int, bytearray] = {_STDOUT: bytearray(), _STDERR: bytearray()}
+        self._outcome: dict[str, Any] | None = None
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    @property
+    def stdout(self) -> str:
+        """Return what it has written so far."""
+        return self._parts[_STDOUT].decode(errors="replace")
+
+    @property
+    def stderr(self) -> str:
+        """Return what it has written to its errors so far."""
+        return self._parts[_STDERR].decode(errors="replace")
+
+    def wait(self, seconds: float = 120.0) -> Finished:
+        """Wait for its end."""
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            raise AileronError(f"The program still runs after {seconds:g} s; so far it wrote: {self.stdout[-500:]}")
+        if self._outcome is None:
+            raise AileronError("The daemon went away while the program ran.")
+        return Finished(int(self._outcome["code"]), self.stdout, self.stderr, self._outcome.get("ended_because"))
+
+    def stop(self) -> None:
+        """End it."""
+        if self._thread.is_alive():
+            self._daemon.ask("POST", f"/v1/sandboxes/{self.session}/end")
+            self._thread.join(30)
+
+    def _listen(self) -> None:
+        held = b""
+        with self._daemon.stream(f"/v1/sandboxes/{self.session}/output") as answer:
+            for chunk in answer.iter_raw():
+                held += chunk
+                while len(held) >= _HEAD and len(held) >= (end := _HEAD + int.from_bytes(held[1:_HEAD], "big")):
+                    kind, piece, held = held[0], held[_HEAD:end], held[end:]
+                    if kind in self._parts:
+                        self._parts[kind] += piece
+                    else:
+                        self._outcome = json.loads(piece)

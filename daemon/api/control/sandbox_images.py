@@ -1,0 +1,84 @@
+"""The engine, and the images agents run in."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path as FolderPath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from daemon.api.answers import Body
+from daemon.api.envelopes import DOCUMENTED
+from daemon.api.services import Services
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.sandbox.images import Images
+
+
+class BuildBody(Body):
+    """Which image to build."""
+
+    agent: str = Field(max_length=40)
+    build_ca: str | None = Field(default=None, max_length=4096)
+
+
+class PruneBody(Body):
+    """Which images to remove."""
+
+    everything: bool = False
+
+
+def router(services: Services) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(responses=DOCUMENTED)
+    sandboxes = services.sandboxes
+
+    @routes.get("/v1/sandbox-engine", operation_id="sandbox_engine")
+    async def engine() -> dict[str, Any]:
+        """Describe the Docker engine."""
+        return await sandboxes.engine.describe()
+
+    @routes.get("/v1/sandbox-images", operation_id="sandbox_images")
+    async def images() -> dict[str, Any]:
+        """Return our images, and what is pinned for each agent."""
+        pins = [sandboxes.images.pin(agent) for agent in sandboxes.images.agents]
+        pinned = [{"agent": pin.agent, "version": pin.version, "tag": pin.tag} for pin in pins]
+        return {"items": await sandboxes.images.images(), "pinned": pinned, "next": None}
+
+    @routes.post("/v1/sandbox-images/build", operation_id="sandbox_image_build", response_class=StreamingResponse)
+    async def build(body: BuildBody) -> StreamingResponse:
+        """Build the image of an agent; the answer is a line of JSON for each thing that happens."""
+        known(sandboxes.images, body.agent)
+        ca_file = None if body.build_ca is None else FolderPath(body.build_ca)
+        return StreamingResponse(_lines(sandboxes.images.build(body.agent, build_ca=ca_file)), media_type="text/plain")
+
+    @routes.post("/v1/sandbox-images/prune", operation_id="sandbox_images_prune")
+    async def prune(body: PruneBody) -> dict[str, Any]:
+        """Remove images that no launch would use."""
+        return {"removed": await sandboxes.images.prune(everything=body.everything)}
+
+    @routes.get("/v1/sandbox-images/examine", operation_id="sandbox_image_examine")
+    async def look_into(image: Annotated[str, Query(min_length=1, max_length=300)]) -> dict[str, Any]:
+        """Say what somebody else's image lacks for an agent to run in it."""
+        return {"image": image, "lacks": await sandboxes.examine(image)}
+
+    return routes
+
+
+def known(images: Images, agent: str) -> None:
+    """Refuse an agent there is no image of."""
+    if agent not in images.agents:
+        raise _usage(f"There is no image for {agent[:40]!r}. Agents: {', '.join(images.agents)}.")
+
+
+async def _lines(said: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    try:
+        async for each in said:
+            yield json.dumps(each).encode() + b"\n"
+    except Failure as failure:  # the answer has begun, so it is told in it
+        yield json.dumps({"error": failure.message, "output": []}).encode() + b"\n"
+
+
+def _usage(message: str) -> Failure:
+    return Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)
