@@ -46,6 +46,9 @@ def launch(
     image: Annotated[
         str | None, typer.Option("--image", metavar="IMAGE", help="An image of yours, with the agent mounted in it.")
     ] = None,
+    devcontainer: Annotated[
+        bool, typer.Option("--devcontainer", help="In the container that the folder's devcontainer.json describes.")
+    ] = False,
     program: Annotated[
         str | None, typer.Option("--program", metavar="NAME", help="A program of the image in place of the agent.")
     ] = None,
@@ -89,6 +92,7 @@ def launch(
         options = SandboxOptions(
             folder=here,
             label=label or f"{agent} in {here.resolve().name}"[:200],
+            devcontainer=devcontainer,
             image=image,
             program=program,
             network=network,
@@ -96,12 +100,23 @@ def launch(
             user=user,
             memory=memory,
             cpus=cpus,
-            seconds=_seconds(timeout),
+            seconds=seconds_of(timeout),
             build_ca=build_ca,
             environ=invocation.environ,
         )
         raise typer.Exit(_in_sandbox(invocation, agent, given, options))
-    if image or program or variables or user or memory or cpus or timeout or build_ca or network != "internal":
+    if (
+        devcontainer
+        or image
+        or program
+        or variables
+        or user
+        or memory
+        or cpus
+        or timeout
+        or build_ca
+        or network != "internal"
+    ):
         raise CliFailure.usage("that option needs --sandbox")
     found = finding.find(known, invocation.environ)
     with invocation.connect() as client:
@@ -150,7 +165,8 @@ def _in_sandbox(invocation: Invocation, agent: str, arguments: list[str], option
     return int(outcome["code"])
 
 
-def _seconds(text: str | None) -> float | None:
+def seconds_of(text: str | None) -> float | None:
+    """Read a duration that a person wrote."""
     if text is None:
         return None
     from daemon.core.quantities import QuantityError, parse_duration

@@ -70,6 +70,20 @@ def list_images(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def init(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where; here, if not given.")] = Path(),
+) -> None:
+    """Write a devcontainer.json to start from, and a Dockerfile."""
+    invocation = Invocation.of(ctx)
+    from daemon.cli.launching.own_container import write_starter
+
+    for path in write_starter(folder):
+        invocation.output.note(f"Wrote {path}")
+    invocation.output.note("Edit them, then: aileron launch --sandbox --devcontainer AGENT")
+
+
+@app.command()
 def prune(
     ctx: typer.Context,
     everything: Annotated[bool, typer.Option("--all", help="The current images, too.")] = False,

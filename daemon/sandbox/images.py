@@ -9,7 +9,7 @@ import threading
 import time
 import tomllib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -21,6 +21,7 @@ from daemon.sandbox.engine import Engine
 from daemon.version import VERSION
 
 REPOSITORY = "aileron-sandbox"
+_OWN = "aileron-own"
 _LABEL = "io.aileron.agent"
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 _BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT")
@@ -107,9 +108,9 @@ class Images:
 
     async def build(self, agent: str, *, build_ca: Path | None) -> AsyncIterator[dict[str, Any]]:
         """Build the image of an agent, saying what happens; the last thing said is its tag, or what went wrong."""
-        described = await self._engine.describe()
-        if described["architecture"] != _SUPPORTED:
-            message = f"The agents are pinned for {_SUPPORTED}, and this engine runs on {described['architecture']}."
+        engine = await self._engine.describe()
+        if engine["architecture"] != _SUPPORTED:
+            message = f"The agents are pinned for {_SUPPORTED}, and this engine runs on {engine['architecture']}."
             raise Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.SANDBOX)
         pin = self.pin(agent)
         bundle = _bundle(build_ca)
@@ -119,7 +120,14 @@ class Images:
                 return
             began = time.monotonic()
             last: deque[str] = deque(maxlen=_SHOWN_LINES)
-            async for said in self._stream(pin, bundle):
+            arguments = {"AGENT": pin.agent, "AGENT_VERSION": pin.version, "AILERON_VERSION": VERSION}
+            described = {
+                "fileobj": self._context(bundle),
+                "custom_context": True,
+                "tag": pin.tag,
+                "buildargs": {**arguments, **_proxies()},
+            }
+            async for said in self._stream(described):
                 if "error" in said:
                     message = f"The image of {agent} could not be built: {said['error'].strip()}"
                     yield {"error": message, "output": list(last)}
@@ -131,24 +139,37 @@ class Images:
             size = (await self._engine.call(lambda client: client.inspect_image(pin.tag)))["Size"]
             yield {"done": pin.tag, "built": True, "bytes": size, "seconds": round(time.monotonic() - began, 1)}
 
-    async def _stream(self, pin: Pin, bundle: bytes) -> AsyncIterator[dict[str, Any]]:
+    async def build_own(
+        self, context: Path, dockerfile: Path, arguments: Mapping[str, str]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Build an image from somebody's own Dockerfile; what has not changed is not built again by the engine."""
+        digest = hashlib.sha256(f"{context} {dockerfile} {sorted(arguments.items())}".encode()).hexdigest()[:16]
+        tag = f"{_OWN}:{digest}"
+        last: deque[str] = deque(maxlen=_SHOWN_LINES)
+        described = {
+            "path": str(context),
+            "dockerfile": str(dockerfile.relative_to(context)),
+            "tag": tag,
+            "buildargs": {**arguments, **_proxies()},
+        }
+        async for said in self._stream(described):
+            if "error" in said:
+                yield {"error": f"{dockerfile} could not be built: {said['error'].strip()}", "output": list(last)}
+                return
+            text = str(said.get("stream") or said.get("status") or "").rstrip()
+            if text:
+                last.append(text)
+                yield {"text": text}
+        yield {"done": tag, "built": True}
+
+    async def _stream(self, described: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """Hand on what the engine says while it builds; it says it on a thread."""
         loop = asyncio.get_running_loop()
         said: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         stopped = threading.Event()
-        arguments = {"AGENT": pin.agent, "AGENT_VERSION": pin.version, "AILERON_VERSION": VERSION}
-        arguments |= {name: os.environ[name] for name in _PROXIES if name in os.environ}
 
         def work(client: Any) -> None:
-            lines: Iterator[dict[str, Any]] = client.build(
-                fileobj=self._context(pin, bundle),
-                custom_context=True,
-                tag=pin.tag,
-                buildargs=arguments,
-                rm=True,
-                forcerm=True,
-                decode=True,
-            )
+            lines: Iterator[dict[str, Any]] = client.build(rm=True, forcerm=True, decode=True, **described)
             for line in lines:
                 if stopped.is_set():
                     return
@@ -170,7 +191,7 @@ class Images:
             stopped.set()
             await building
 
-    def _context(self, pin: Pin, bundle: bytes) -> io.BytesIO:
+    def _context(self, bundle: bytes) -> io.BytesIO:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             # The engine knows what it has built by contents and times, so the times are always the same.
@@ -180,8 +201,11 @@ class Images:
                 member.mode = 0o644
                 archive.addfile(member, io.BytesIO(content))
         packed.seek(0)
-        del pin
         return packed
+
+
+def _proxies() -> dict[str, str]:
+    return {name: os.environ[name] for name in _PROXIES if name in os.environ}
 
 
 def _content() -> dict[str, bytes]:

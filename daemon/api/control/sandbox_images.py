@@ -23,6 +23,15 @@ class BuildBody(Body):
     build_ca: str | None = Field(default=None, max_length=4096)
 
 
+class BuildOwnBody(Body):
+    """Somebody's own Dockerfile."""
+
+    context: str = Field(max_length=4096)
+    dockerfile: str = Field(max_length=4096)
+    arguments: dict[str, str] = Field(default_factory=dict, max_length=100)
+    build_ca: str | None = Field(default=None, max_length=4096)
+
+
 class PruneBody(Body):
     """Which images to remove."""
 
@@ -52,6 +61,15 @@ def router(services: Services) -> APIRouter:
         known(sandboxes.images, body.agent)
         ca_file = None if body.build_ca is None else FolderPath(body.build_ca)
         return StreamingResponse(_lines(sandboxes.images.build(body.agent, build_ca=ca_file)), media_type="text/plain")
+
+    @routes.post("/v1/sandbox-images/build-own", operation_id="sandbox_own_build", response_class=StreamingResponse)
+    async def build_own(body: BuildOwnBody) -> StreamingResponse:
+        """Build an image from somebody's own Dockerfile; the answer is a line of JSON for each thing that happens."""
+        context, dockerfile = FolderPath(body.context), FolderPath(body.dockerfile)
+        if not context.is_absolute() or not dockerfile.is_relative_to(context):
+            raise _usage("The Dockerfile lies in the context, and both are absolute paths.")
+        said = sandboxes.images.build_own(context, dockerfile, body.arguments)
+        return StreamingResponse(_lines(said), media_type="text/plain")
 
     @routes.post("/v1/sandbox-images/prune", operation_id="sandbox_images_prune")
     async def prune(body: PruneBody) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli.failure import CliFailure
 from daemon.cli.launching import terminal
 from daemon.cli.launching.attach import attach
+from daemon.cli.launching.own_container import with_devcontainer
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
@@ -25,6 +26,7 @@ class SandboxOptions:
 
     folder: Path
     label: str = ""
+    devcontainer: bool = False
     image: str | None = None
     program: str | None = None
     network: str = "internal"
@@ -42,6 +44,8 @@ def launch_in_sandbox(
 ) -> tuple[str, dict[str, Any]]:
     """Run an agent in a container to its end; return the session and how it ended."""
     ensure_image(invocation, client, agent, build_ca=options.build_ca)
+    if options.devcontainer:
+        options = with_devcontainer(invocation, client, options)
     raw = terminal.is_terminal()
     columns, rows = terminal.size()
     if options.network == "open":
@@ -86,7 +90,17 @@ def ensure_image(
         return None
     invocation.output.note(f"Building the image for {agent}, once; this takes a few minutes.")
     body = {"agent": agent, "build_ca": None if build_ca is None else str(build_ca.resolve())}
-    for told in client.told("/v1/sandbox-images/build", body=body):
+    told = follow_build(invocation, client, "/v1/sandbox-images/build", body)
+    if told.get("built"):
+        invocation.output.note(f"Built {told['done']}: {told['bytes'] / 1e6:.0f} MB in {told['seconds']:.0f} s.")
+    return told
+
+
+def follow_build(
+    invocation: "Invocation", client: "ControlClient", path: str, body: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Ask for a build and show what takes its time; return how it ended, or raise with the last it printed."""
+    for told in client.told(path, body=body):
         if "error" in told:
             lines = "".join(f"\n  {line}" for line in told["output"])
             raise CliFailure(f"{told['error']}{lines}", remedy="Behind a proxy that signs anew: --build-ca FILE")
@@ -94,9 +108,6 @@ def ensure_image(
         if " : RUN " in text or " : FROM " in text:  # what takes its time
             invocation.output.note(f"  {text[:110]}", style="dim")
         if "done" in told:
-            if told.get("built"):
-                megabytes = told["bytes"] / 1e6
-                invocation.output.note(f"Built {told['done']}: {megabytes:.0f} MB in {told['seconds']:.0f} s.")
             return dict(told)
     raise CliFailure("the daemon went away while it was building")
 

@@ -1,0 +1,63 @@
+"""A folder's own devcontainer, built and used; and one to start from."""
+
+import json
+import os
+
+import pytest
+from sandbox.engine import USER, Shell, engine
+
+pytestmark = pytest.mark.docker
+
+
+def given(shell: Shell, value: object, dockerfile: str = "") -> None:
+    folder = shell.workspace / ".devcontainer"
+    folder.mkdir()
+    (folder / "devcontainer.json").write_text(json.dumps(value))
+    if dockerfile:
+        (folder / "Dockerfile").write_text(dockerfile)
+    if os.geteuid() == 0:
+        for place in (folder, *folder.iterdir()):
+            os.chown(place, USER, USER)
+
+
+def remove_built() -> None:
+    client = engine()
+    for image in client.images("aileron-own"):
+        client.remove_image(image["Id"], force=True)
+    client.close()
+
+
+def test_its_dockerfile_is_built_and_its_variables_are_there(shell: Shell) -> None:
+    value = {
+        "build": {"dockerfile": "Dockerfile", "args": {"WORD": "argued"}},
+        "containerEnv": {"MINE": "${localEnv:HOME}"},
+        "remoteUser": "root",
+        "postCreateCommand": "touch /workspace/obeyed",
+        "customizations": {"aileron": {"memory": "512MiB"}},
+    }
+    given(shell, value, "FROM debian:bookworm-slim\nARG WORD\nRUN echo $WORD > /built\n")
+    options = ("--devcontainer",)
+    ended = shell.inside("sh", "-c", "cat /built; echo $MINE; id -u; ls /workspace", options=options, seconds=120)
+    remove_built()
+    assert ended.stdout.splitlines()[:3] == ["argued", os.environ["HOME"], str(USER)], ended.stderr
+    assert "obeyed" not in ended.stdout
+    assert "`postCreateCommand` is not obeyed" in ended.stderr
+    assert "runs as you, and not as root" in ended.stderr
+
+
+def test_a_build_that_fails_shows_its_last_lines(shell: Shell) -> None:
+    given(shell, {"build": {"dockerfile": "Dockerfile"}}, "FROM debian:bookworm-slim\nRUN echo before; exit 3\n")
+    ended = shell.inside("true", options=("--devcontainer",), seconds=120)
+    remove_built()
+    assert ended.returncode != 0
+    assert "could not be built" in ended.stderr
+    assert "before" in ended.stderr
+
+
+def test_one_to_start_from_works_as_it_is_and_is_never_overwritten(shell: Shell) -> None:
+    assert "no .devcontainer/devcontainer.json" in shell.inside("true", options=("--devcontainer",)).stderr
+    assert shell.run("sandbox", "init").returncode == 0
+    assert (shell.workspace / ".devcontainer" / "Dockerfile").exists()
+    again = shell.run("sandbox", "init")
+    assert again.returncode != 0
+    assert "is there already" in again.stderr
