@@ -155,6 +155,8 @@ def _in_sandbox(invocation: Invocation, agent: str, arguments: list[str], option
         summary = _end(client, session)
     for path in outcome.get("moved_aside", ()):
         invocation.output.note(f"The agent made {one_line(path)}, which git would obey here; it was moved aside.")
+    for path in outcome.get("changed", ()):
+        invocation.output.note(f"{one_line(path)} changed while the sandbox lived. If that was not you, look at it.")
     if outcome.get("ended_because"):
         invocation.output.note(f"The sandbox was ended: {one_line(outcome['ended_because'])}.")
     if outcome.get("out_of_memory"):

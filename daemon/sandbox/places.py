@@ -1,13 +1,16 @@
 """Looks at a workspace for what must be protected, and makes and removes the placeholders for what is not there."""
 
 import contextlib
+import hashlib
 import json
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from daemon.sandbox.protection import NOT_HELD, READ_ONLY, Mount, State, mounts
 
+_MOST_LOOKED_AT = 5000
 _QUARANTINE = "moved-by-aileron"
 
 
@@ -26,12 +29,27 @@ def look_at(workspace: Path) -> list[Mount]:
     return mounts(look)
 
 
+def must_not_be_shared(workspace: Path, *, homes: Iterable[Path]) -> str | None:
+    """Say why a folder cannot be a workspace: what lies in it, an agent reads."""
+    for home in homes:
+        if home.resolve().is_relative_to(workspace):
+            return f"{home} lies in {workspace}, and an agent there could read it. Work in the folder of a project."
+    return None
+
+
 def make_placeholders(workspace: Path, wanted: list[Mount], *, record: Path) -> None:
     """Make what is mounted where nothing is; written down first, so that whoever comes later can remove it."""
     owner = workspace.stat()
     missing = [mount.path for mount in wanted if mount.absent]
     watched = [path for path in NOT_HELD if not (workspace / path).exists()]
-    record.write_text(json.dumps({"workspace": str(workspace), "placeholders": missing, "watched": watched}))
+    there = [mount.path for mount in wanted if mount.read_only and not mount.absent]
+    written = {
+        "workspace": str(workspace),
+        "placeholders": missing,
+        "watched": watched,
+        "seen": {path: _look_of(workspace / path) for path in there},
+    }
+    record.write_text(json.dumps(written))
     for path in missing:
         place = workspace / path
         text = READ_ONLY.get(path)
@@ -44,12 +62,29 @@ def make_placeholders(workspace: Path, wanted: list[Mount], *, record: Path) -> 
             os.chown(place, owner.st_uid, owner.st_gid)
 
 
-def clear_placeholders(record: Path) -> list[str]:
-    """Remove those that are as they were made, and move aside what git must not obey; return what was moved."""
+def hand_over(record: Path, heir: Path) -> None:
+    """Leave the placeholders to another sandbox of the same workspace: removing one would take its mount away there."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        mine, theirs = json.loads(record.read_text()), json.loads(heir.read_text())
+        theirs["placeholders"] = list(dict.fromkeys([*theirs["placeholders"], *mine["placeholders"]]))
+        theirs["seen"] = {path: look for path, look in theirs["seen"].items() if path not in mine["placeholders"]}
+        heir.write_text(json.dumps(theirs))
+        mine["placeholders"] = []
+        record.write_text(json.dumps(mine))
+
+
+def clear_placeholders(record: Path) -> tuple[list[str], list[str]]:
+    """Remove those that are as they were made, and move aside what git must not obey.
+
+    Return what was moved, and what of the protected is not as it was: somebody on the host changed it, and when they
+    replaced it by another file, the protection inside went with the old one.
+    """
     moved: list[str] = []
+    changed: list[str] = []
     with contextlib.suppress(OSError, ValueError, KeyError):
         written = json.loads(record.read_text())
         workspace = Path(written["workspace"])
+        changed = [path for path, look in written["seen"].items() if _look_of(workspace / path) != look]
         for path in reversed(written["placeholders"]):
             _remove(workspace / path, READ_ONLY.get(path))
         for path in written["watched"]:
@@ -58,7 +93,17 @@ def clear_placeholders(record: Path) -> list[str]:
                 place.rename(place.with_name(f"{place.name}.{_QUARANTINE}"))
                 moved.append(path)
         record.unlink()
-    return moved
+    return moved, changed
+
+
+def _look_of(place: Path) -> str:
+    """Return what changes when a file does, or anything in a folder."""
+    looks = []
+    for path in [place, *sorted(place.rglob("*"))][:_MOST_LOOKED_AT]:
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            looks.append(f"{path} {found.st_mode} {found.st_size} {found.st_mtime_ns} {found.st_ino}")
+    return hashlib.sha256("\n".join(looks).encode()).hexdigest()
 
 
 def _remove(place: Path, text: str | None) -> None:

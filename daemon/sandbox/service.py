@@ -29,7 +29,7 @@ from daemon.sandbox.injection import checked, examine, remove_volumes, tools_vol
 from daemon.sandbox.labels import HOME, home_label, labels
 from daemon.sandbox.launching import Inside, agent_plan, command_plan, start_file
 from daemon.sandbox.lifeline import SandboxFront
-from daemon.sandbox.places import clear_placeholders, look_at, make_placeholders
+from daemon.sandbox.places import clear_placeholders, hand_over, look_at, make_placeholders, must_not_be_shared
 from daemon.sandbox.protection import Mount, ProtectionError
 from daemon.sandbox.sandbox import OpenListener, Sandbox
 from daemon.sandbox.user import user_for
@@ -42,6 +42,7 @@ _LIFETIME_MS = 30 * 86_400_000
 _START_SECONDS = 60.0
 _SHOWN_LOG_LINES = 50
 _AGAIN_SECONDS = 5.0
+_RECORD = "placeholders.json"
 _RULES = "rules.nft"
 
 Listen = Callable[[str, Issued], OpenListener]
@@ -126,9 +127,12 @@ class Sandboxes:
     async def start(self, wanted: Wanted) -> Sandbox:
         """Start an agent; return when it runs, or raise Failure when nothing is left of the try."""
         await self._check_engine()
-        workspace = wanted.workspace
+        workspace = wanted.workspace.resolve()
         if not workspace.is_dir():
             raise _usage(f"{workspace} is not a folder.")
+        problem = must_not_be_shared(workspace, homes=(Path(self._home), Path.home()))
+        if problem is not None:
+            raise _usage(problem)
         owner = workspace.stat()
         user = user_for(
             caller=(os.getuid(), os.getgid()),
@@ -240,7 +244,7 @@ class Sandboxes:
         if self._folder.is_dir():
             for folder in self._folder.iterdir():
                 if folder.name not in self._by_session:
-                    clear_placeholders(folder / "placeholders.json")
+                    clear_placeholders(folder / _RECORD)
                     shutil.rmtree(folder, ignore_errors=True)
                     found += 1
         if found:
@@ -309,7 +313,7 @@ class Sandboxes:
             except LaunchError as problem:
                 raise _usage(str(problem)) from problem
             self._place(sandbox, user, start_file(plan, inside), port=inside.port)
-            make_placeholders(sandbox.workspace, protected, record=sandbox.folder / "placeholders.json")
+            make_placeholders(sandbox.workspace, protected, record=sandbox.folder / _RECORD)
             tools = None
             if foreign is not None:
                 tools = await tools_volume(self.engine, pin.tag, f"aileron-{sandbox.session}", marks)
@@ -502,6 +506,7 @@ class Sandboxes:
         if task is None:
             sandbox.let_go.set()
             task = asyncio.get_running_loop().create_task(self._undo(sandbox), name=f"end {sandbox.session}")
+            task.add_done_callback(_complain)
             self._ending[sandbox.session] = task
         return task
 
@@ -529,15 +534,25 @@ class Sandboxes:
             sandbox.attachment.close()
         if sandbox.listener is not None:
             await sandbox.listener.stop()
-        moved = clear_placeholders(sandbox.folder / "placeholders.json")
+        moved, changed = self._tidy(sandbox)
         shutil.rmtree(sandbox.folder, ignore_errors=True)
         if moved:
             sandbox.outcome["moved_aside"] = moved
+        if changed:
+            sandbox.outcome["changed"] = changed
         if not waited:
             await self._end_session(sandbox)
         self._by_session.pop(sandbox.session, None)
         self._ending.pop(sandbox.session, None)
         sandbox.ended.set()
+
+    def _tidy(self, sandbox: Sandbox) -> tuple[list[str], list[str]]:
+        record = sandbox.folder / _RECORD
+        for other in self.all():
+            if other is not sandbox and other.workspace == sandbox.workspace and not other.let_go.is_set():
+                hand_over(record, other.folder / _RECORD)
+                break
+        return clear_placeholders(record)
 
     async def _end_session(self, sandbox: Sandbox) -> None:
         payload = {"aileron.sandbox.reason": sandbox.why, "process.exit.code": sandbox.outcome.get("code")}
@@ -555,6 +570,11 @@ def _remove(client: Any, sandbox: Sandbox) -> None:
     for network in client.networks(filters=mine):
         client.remove_network(network["Id"])
     remove_volumes(client, mine)
+
+
+def _complain(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("a sandbox did not end as it should", task=task.get_name(), exc_info=task.exception())
 
 
 class _decoy:  # noqa: N801 - a context manager that reads like a function

@@ -290,6 +290,57 @@ def test_a_folder_of_root_is_refused_with_what_to_do(shell: Shell) -> None:
     assert "chown -R 1000:1000" in ended.stderr
 
 
+def test_a_folder_that_holds_the_home_of_aileron_is_no_workspace(shell: Shell, world: World) -> None:
+    ended = shell.run("launch", "--sandbox", "--dir", str(world.folder), "--user", "1000", "--program", "true", "codex")
+    assert ended.returncode != 0
+    assert "could read it" in ended.stderr
+
+
+def test_two_sandboxes_in_one_folder_share_what_protects_it(shell: Shell, world: World) -> None:
+    first = shell.start(*shell.words("sleep", "600"))
+    wait_for_container(world)
+    second = shell.start(*shell.words("sh", "-c", "sleep 600; :"))
+    deadline = time.monotonic() + 30
+    while sum(item["ready"] for item in world.ok("GET", "/v1/sandboxes")["items"]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    first.terminate()
+    first.communicate(timeout=30)
+    (item,) = world.ok("GET", "/v1/sandboxes")["items"]
+    tried = subprocess.run(
+        [
+            "docker",
+            "exec",
+            f"aileron-{item['id']}",
+            "sh",
+            "-c",
+            "echo x > /workspace/.envrc || mkdir /workspace/.vscode/x",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tried.returncode != 0
+    assert "Read-only file system" in tried.stderr
+    second.terminate()
+    second.communicate(timeout=30)
+    deadline = time.monotonic() + 10
+    while list(shell.workspace.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_changed_meanwhile_on_the_host_is_said(shell: Shell, world: World) -> None:
+    (shell.workspace / ".envrc").write_text("a\n")
+    process = shell.start(*shell.words("sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.1; done'))
+    wait_for_container(world)
+    time.sleep(0.5)
+    (shell.workspace / ".envrc").write_text("b\n")
+    process.terminate()
+    _, err = process.communicate(timeout=30)
+    assert ".envrc changed while the sandbox lived" in err
+
+
 def test_what_is_protected_must_not_be_a_link(shell: Shell) -> None:
     (shell.workspace / ".vscode").symlink_to("/tmp")
     ended = shell.inside("true")
