@@ -18,15 +18,14 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.sandbox import firewall
-from daemon.sandbox.attachment import Attachment
+from daemon.sandbox import containers, firewall
 from daemon.sandbox.authority import Authority, Issued
-from daemon.sandbox.container import HOST, RUN, Limits, Spec, creation, host_config
+from daemon.sandbox.container import HOST, Limits, Spec
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage
 from daemon.sandbox.images import Images, Pin
-from daemon.sandbox.injection import checked, examine, remove_volumes, tools_volume
-from daemon.sandbox.labels import HOME, home_label, labels
+from daemon.sandbox.injection import checked, examine, tools_volume
+from daemon.sandbox.labels import labels
 from daemon.sandbox.launching import Inside, agent_plan, command_plan, start_file
 from daemon.sandbox.lifeline import SandboxFront
 from daemon.sandbox.places import clear_placeholders, hand_over, look_at, make_placeholders, must_not_be_shared
@@ -248,19 +247,8 @@ class Sandboxes:
                     shutil.rmtree(folder, ignore_errors=True)
                     found += 1
         if found:
-            found += await self.engine.call(self._sweep_engine)
+            found += await self.engine.call(lambda client: containers.sweep(client, self._home))
         return found
-
-    def _sweep_engine(self, client: Any) -> int:
-        mine = {"label": f"{HOME}={home_label(self._home)}"}
-        containers = client.containers(all=True, filters=mine)
-        for container in containers:
-            client.remove_container(container["Id"], force=True, v=True)
-        networks = client.networks(filters=mine)
-        for network in networks:
-            client.remove_network(network["Id"])
-        remove_volumes(client, mine)
-        return len(containers) + len(networks)
 
     async def _check_engine(self) -> None:
         described = await self.engine.describe()
@@ -287,7 +275,9 @@ class Sandboxes:
         run.mkdir(mode=0o711, parents=True)
         run.chmod(0o755)  # it is mounted by itself; above it nobody else gets anywhere
         marks = labels(self._home, sandbox.session, "agent")
-        await self._make_network(sandbox, marks)
+        sandbox.network, sandbox.address = await self.engine.call(
+            lambda client: containers.make_network(client, sandbox.session, marks, outside=wanted.network == "open")
+        )
         issued = self._issue(sandbox)
         sandbox.listener = self._listen(sandbox.address, issued)
         url = f"https://{HOST}:{sandbox.listener.port}"
@@ -333,9 +323,7 @@ class Sandboxes:
                 environment={} if foreign is None else {"PATH": foreign.path},
                 open_network=sandbox.network_mode == "open",
             )
-            await self._start_container(sandbox, spec, wanted.size)
-            if not spec.open_network:
-                await self._close_in(sandbox, pin.tag, run)
+            await self._run_container(sandbox, spec, pin.tag, wanted.size)
             sandbox.may_probe.set()
             report = await sandbox.report
         wrong = {name: finding for name, finding in report.items() if finding is not None}
@@ -362,21 +350,6 @@ class Sandboxes:
         )
         sandbox.may_start.set()
 
-    async def _make_network(self, sandbox: Sandbox, marks: Mapping[str, str]) -> None:
-        def make(client: Any) -> tuple[str, str]:
-            made = client.create_network(
-                f"aileron-{sandbox.session}",
-                driver="bridge",
-                internal=sandbox.network_mode != "open",
-                labels=dict(marks),
-                check_duplicate=True,
-                options={"com.docker.network.bridge.enable_icc": "false"},
-            )
-            sandbox.network = made["Id"]
-            return made["Id"], client.inspect_network(made["Id"])["IPAM"]["Config"][0]["Gateway"]
-
-        sandbox.network, sandbox.address = await self.engine.call(make)
-
     def _issue(self, sandbox: Sandbox) -> Issued:
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
         if self._authority is None:
@@ -398,52 +371,21 @@ class Sandboxes:
         (sandbox.folder / "run" / _RULES).write_text(rules)
         (sandbox.folder / "run" / _RULES).chmod(0o644)
 
-    async def _start_container(self, sandbox: Sandbox, spec: Spec, size: tuple[int, int]) -> None:
-        def start(client: Any) -> Attachment:
-            made = client.create_container(**creation(spec), host_config=client.create_host_config(**host_config(spec)))
-            sandbox.container = made["Id"]
-            streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
-            attached = Attachment(client.attach_socket(made["Id"], params=streams), terminal=spec.terminal)
-            client.start(made["Id"])
-            if spec.terminal:
-                client.resize(made["Id"], size[1], size[0])
-            return attached
-
-        sandbox.attachment = await self.engine.call(start)
-
-    async def _close_in(self, sandbox: Sandbox, image: str, run: Path) -> None:
-        """Set the rules of the container's network from a helper that shares it, has the right, and ends."""
-
-        def close_in(client: Any) -> None:
-            helper = client.create_container(
-                image=image,
-                entrypoint=["/usr/sbin/nft", "-f", f"{RUN}/{_RULES}"],
-                command=[],
-                user="0:0",
-                labels=labels(self._home, sandbox.session, "firewall"),
-                host_config=client.create_host_config(
-                    network_mode=f"container:{sandbox.container}",
-                    binds=[f"{run}:{RUN}:ro"],
-                    cap_drop=["ALL"],
-                    cap_add=["NET_ADMIN"],
-                    security_opt=["no-new-privileges"],
-                    read_only=True,
-                ),
-            )["Id"]
-            try:
-                client.start(helper)
-                code = client.wait(helper)["StatusCode"]
-                said = client.logs(helper).decode(errors="replace").strip() if code else ""
-            finally:
-                client.remove_container(helper, force=True)
-            if code:
-                raise Failure(
-                    FailureClass.INTERNAL_ERROR,
-                    f"The network of the sandbox could not be closed (nft ended with {code}): {said[:500]}",
-                    boundary=Boundary.SANDBOX,
-                )
-
-        await self.engine.call(close_in)
+    async def _run_container(self, sandbox: Sandbox, spec: Spec, tools: str, size: tuple[int, int]) -> None:
+        """Start the container, and close its network before its first process may go on."""
+        container = await self.engine.call(lambda client: containers.create(client, spec))
+        sandbox.container = container
+        starting = self.engine.call(lambda client: containers.start(client, container, spec, size))
+        if spec.open_network:
+            sandbox.attachment = await starting
+            return
+        marks = labels(self._home, sandbox.session, "firewall")
+        preparing = self.engine.call(
+            lambda client: containers.prepare_helper(client, container, tools, spec.run_folder, marks, rules=_RULES)
+        )
+        # Side by side, because each of them is a tenth of a second that somebody waits for.
+        sandbox.attachment, helper = await asyncio.gather(starting, preparing)
+        await self.engine.call(lambda client: containers.run_helper(client, helper))
 
     async def _explain(self, sandbox: Sandbox, problem: BaseException) -> Failure | None:
         """Say why a start failed, with the container's state and the last it wrote."""
@@ -521,7 +463,7 @@ class Sandboxes:
         waited = False
         while True:
             try:
-                await self.engine.call(lambda client: _remove(client, sandbox))
+                await self.engine.call(lambda client: containers.remove(client, sandbox.session))
                 break
             except Failure as failure:
                 if not waited:
@@ -560,16 +502,6 @@ class Sandboxes:
         with contextlib.suppress(Failure):
             await self._audit.append(event)
             await self._sessions.end(sandbox.session, reason=sandbox.why, actor="daemon")
-
-
-def _remove(client: Any, sandbox: Sandbox) -> None:
-    """Remove the container and the network; what is gone already is no problem."""
-    mine = {"label": f"io.aileron.session={sandbox.session}"}
-    for container in client.containers(all=True, filters=mine):
-        client.remove_container(container["Id"], force=True, v=True)
-    for network in client.networks(filters=mine):
-        client.remove_network(network["Id"])
-    remove_volumes(client, mine)
 
 
 def _complain(task: "asyncio.Task[None]") -> None:

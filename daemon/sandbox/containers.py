@@ -1,0 +1,97 @@
+"""What is asked of the engine for one sandbox, step by step: blocking, run on the engine's own threads."""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import docker.errors
+
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.sandbox.attachment import Attachment
+from daemon.sandbox.container import RUN, Spec, creation, host_config
+from daemon.sandbox.injection import remove_volumes
+from daemon.sandbox.labels import HOME, SESSION, home_label
+
+
+def make_network(client: Any, session: str, marks: Mapping[str, str], *, outside: bool) -> tuple[str, str]:
+    """Make the network of a session; return its id and the address of this machine on it."""
+    made = client.create_network(
+        f"aileron-{session}",
+        driver="bridge",
+        internal=not outside,
+        labels=dict(marks),
+        check_duplicate=True,
+        options={"com.docker.network.bridge.enable_icc": "false"},
+    )
+    return made["Id"], client.inspect_network(made["Id"])["IPAM"]["Config"][0]["Gateway"]
+
+
+def create(client: Any, spec: Spec) -> str:
+    """Create the container of an agent."""
+    return str(
+        client.create_container(**creation(spec), host_config=client.create_host_config(**host_config(spec)))["Id"]
+    )
+
+
+def start(client: Any, container: str, spec: Spec, size: tuple[int, int]) -> Attachment:
+    """Attach to a container, so that nothing it says is lost, and start it."""
+    streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
+    attached = Attachment(client.attach_socket(container, params=streams), terminal=spec.terminal)
+    client.start(container)
+    if spec.terminal:
+        client.resize(container, size[1], size[0])
+    return attached
+
+
+def prepare_helper(
+    client: Any, container: str, image: str, run_folder: str, marks: Mapping[str, str], *, rules: str
+) -> str:
+    """Create the helper that shares a container's network, has the right to set its rules, and ends."""
+    config = client.create_host_config(
+        network_mode=f"container:{container}",
+        binds=[f"{run_folder}:{RUN}:ro"],
+        cap_drop=["ALL"],
+        cap_add=["NET_ADMIN"],
+        security_opt=["no-new-privileges"],
+        read_only=True,
+    )
+    command = ["/usr/sbin/nft", "-f", f"{RUN}/{rules}"]
+    made = client.create_container(
+        image=image, entrypoint=command, command=[], user="0:0", labels=dict(marks), host_config=config
+    )
+    return str(made["Id"])
+
+
+def run_helper(client: Any, helper: str) -> None:
+    """Set the rules, or raise Failure; the helper itself goes with its session."""
+    client.start(helper)
+    code = client.wait(helper)["StatusCode"]
+    if code:
+        said = client.logs(helper).decode(errors="replace").strip()
+        raise Failure(
+            FailureClass.INTERNAL_ERROR,
+            f"The network of the sandbox could not be closed (nft ended with {code}): {said[:500]}",
+            boundary=Boundary.SANDBOX,
+        )
+
+
+def remove(client: Any, session: str) -> None:
+    """Remove everything of a session."""
+    _remove(client, {"label": f"{SESSION}={session}"})
+
+
+def sweep(client: Any, home: str) -> int:
+    """Remove everything of an installation; return how much it was."""
+    return _remove(client, {"label": f"{HOME}={home_label(home)}"})
+
+
+def _remove(client: Any, mine: Mapping[str, str]) -> int:
+    containers, networks = client.containers(all=True, filters=dict(mine)), client.networks(filters=dict(mine))
+    for each in containers:
+        with contextlib.suppress(docker.errors.NotFound):  # somebody was quicker
+            client.remove_container(each["Id"], force=True, v=True)
+    for each in networks:
+        with contextlib.suppress(docker.errors.NotFound):
+            client.remove_network(each["Id"])
+    remove_volumes(client, mine)
+    return len(containers) + len(networks)
