@@ -24,7 +24,9 @@ def look_at(workspace: Path) -> list[Mount]:
             return "absent"
         if stat.S_ISLNK(mode):
             return "link"
-        return "folder" if stat.S_ISDIR(mode) else "file"
+        if not stat.S_ISDIR(mode):
+            return "file"
+        return "folder" if any((workspace / path).iterdir()) else "empty"
 
     return mounts(look)
 
