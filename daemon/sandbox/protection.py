@@ -80,7 +80,8 @@ def _mounts(look: Look) -> Iterator[Mount]:
         # By itself, so that it cannot be renamed, and another one put in its place.
         yield Mount(_GIT, read_only=False, absent=False)
     else:
-        # What is empty is no repository, and may be the placeholder of another sandbox. A file there points to a repository elsewhere; nothing there could become a repository with hooks.
+        # What is empty is no repository, and may be the placeholder of another sandbox. A file there points to a
+        # repository elsewhere. Nothing there could become a repository with hooks.
         yield Mount(_GIT, read_only=True, absent=git == "absent")
     for path in READ_ONLY:
         if PurePosixPath(path).parts[0] == _GIT and not inside_git:
