@@ -1,4 +1,4 @@
-"""The engine itself is killed: the launch says so at once, the agent ends, and nothing is left when the engine is back."""
+"""The engine itself is killed: the launch says so, the agent ends, and nothing is left when it is back."""
 
 import os
 import signal
