@@ -463,7 +463,13 @@ class Sandboxes:
         return task
 
     async def _end(self, sandbox: Sandbox) -> None:
-        await asyncio.shield(self._begin_end(sandbox))
+        """Wait for the end, or until it is clear that the rest of it must wait for the engine."""
+        task = self._begin_end(sandbox)
+        told = asyncio.ensure_future(sandbox.ended.wait())
+        try:
+            await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told.cancel()
 
     async def _undo(self, sandbox: Sandbox) -> None:
         """Undo everything, and keep at it: an engine that is away comes back, and then what is ours goes."""

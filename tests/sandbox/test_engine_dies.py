@@ -1,8 +1,10 @@
 """The engine itself is killed: the launch says so, the agent ends, and nothing is left when it is back."""
 
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +51,10 @@ class PrivateEngine:
         deadline = time.monotonic() + SECONDS
         while True:
             try:
-                self.client().close()
+                if Path(self.socket).exists():
+                    self.client().close()
+                else:
+                    raise docker.errors.DockerException("not yet")
             except docker.errors.DockerException:
                 assert time.monotonic() < deadline, (self.folder / "dockerd.log").read_text()[-2000:]
                 time.sleep(0.2)
@@ -79,10 +84,11 @@ class PrivateEngine:
 
 
 @pytest.fixture
-def private(tmp_path: Path, images: dict[str, str]) -> Iterator[PrivateEngine]:
-    engine = PrivateEngine(tmp_path)
-    engine.start()
+def private(images: dict[str, str]) -> Iterator[PrivateEngine]:
+    # A short path, because the engine's sockets lie below it and a socket's path has 108 bytes.
+    engine = PrivateEngine(Path(tempfile.mkdtemp(prefix="d-", dir="/tmp")))
     try:
+        engine.start()
         saved = subprocess.Popen(["docker", "save", images["codex"]], stdout=subprocess.PIPE)
         load = ["docker", "--host", f"unix://{engine.socket}", "load", "--quiet"]
         subprocess.run(load, stdin=saved.stdout, check=True, stdout=subprocess.DEVNULL)
@@ -92,6 +98,7 @@ def private(tmp_path: Path, images: dict[str, str]) -> Iterator[PrivateEngine]:
         yield engine
     finally:
         engine.stop()
+        shutil.rmtree(engine.folder, ignore_errors=True)
 
 
 def left(engine: PrivateEngine) -> list[str]:
