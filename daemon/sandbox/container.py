@@ -20,6 +20,8 @@ START = (
     *("-I", "-B", "-S", f"{ROOT}/inside/start.py"),
 )
 """Without a shell or a library of the image: it may be anybody's."""
+_UNLOADED = dict.fromkeys(("LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH"), "")
+"""Whatever an image says: nothing of it is loaded into the first process, which proves that the sandbox is one."""
 _NOWHERE = "127.0.0.1"
 _TMP_BYTES = 2 * 1024**3
 
@@ -106,7 +108,7 @@ def creation(spec: Spec) -> dict[str, Any]:
         "entrypoint": list(START),
         "user": spec.user,
         "working_dir": WORKSPACE,
-        "environment": {"HOME": HOME, "TERM": "dumb", **spec.environment},
+        "environment": {"HOME": HOME, "TERM": "dumb", **_UNLOADED, **spec.environment},
         "labels": dict(spec.labels),
         "tty": spec.terminal,
         "stdin_open": True,

@@ -41,6 +41,7 @@ _LIFETIME_MS = 30 * 86_400_000
 _START_SECONDS = 60.0
 _SHOWN_LOG_LINES = 50
 _AGAIN_SECONDS = 5.0
+_LOOK_SECONDS = 0.5
 _RECORD = "placeholders.json"
 _RULES = "rules.nft"
 
@@ -325,7 +326,7 @@ class Sandboxes:
             )
             await self._run_container(sandbox, spec, pin.tag, wanted.size)
             sandbox.may_probe.set()
-            report = await sandbox.report
+            report = await self._report(sandbox)
         wrong = {name: finding for name, finding in report.items() if finding is not None}
         if wrong:
             told = "; ".join(f"{name}: {finding}" for name, finding in wrong.items())
@@ -386,6 +387,15 @@ class Sandboxes:
         # Side by side, because each of them is a tenth of a second that somebody waits for.
         sandbox.attachment, helper = await asyncio.gather(starting, preparing)
         await self.engine.call(lambda client: containers.run_helper(client, helper))
+
+    async def _report(self, sandbox: Sandbox) -> Mapping[str, Any]:
+        """Return what the first process found, or raise Failure as soon as it is gone."""
+        container = sandbox.container
+        while not (await asyncio.wait({sandbox.report}, timeout=_LOOK_SECONDS))[0]:
+            if not await self.engine.call(lambda client: client.inspect_container(container)["State"]["Running"]):
+                message = "The first process of the sandbox ended before it had proved anything."
+                raise Failure(FailureClass.INTERNAL_ERROR, message, boundary=Boundary.SANDBOX)
+        return sandbox.report.result()
 
     async def _explain(self, sandbox: Sandbox, problem: BaseException) -> Failure | None:
         """Say why a start failed, with the container's state and the last it wrote."""
@@ -453,7 +463,13 @@ class Sandboxes:
         return task
 
     async def _end(self, sandbox: Sandbox) -> None:
-        await asyncio.shield(self._begin_end(sandbox))
+        """Wait for the end, or until it is clear that the rest of it must wait for the engine."""
+        task = self._begin_end(sandbox)
+        told = asyncio.ensure_future(sandbox.ended.wait())
+        try:
+            await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told.cancel()
 
     async def _undo(self, sandbox: Sandbox) -> None:
         """Undo everything, and keep at it: an engine that is away comes back, and then what is ours goes."""

@@ -1,5 +1,6 @@
 """A sandbox as the engine sees it, its streams, and its end in every order."""
 
+import contextlib
 import json
 import os
 import select
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import docker.errors
 import pytest
 from sandbox.engine import COMMAND, USER, Shell, engine, left_behind
 from sandbox.test_hostile_agent import wait_for_container
@@ -162,6 +164,31 @@ def test_a_start_that_fails_shows_the_container_and_its_last_lines(world: World,
     error = answers[0].json()["error"]
     assert "the sandbox does not start" in error["details"]["log"]
     assert error["details"]["container"].startswith("exited, exit code 121")
+
+
+def test_a_first_process_that_dies_is_noticed_at_once(world: World, shell: Shell) -> None:
+    body = {"agent": "codex", "command": ["true"], "workspace": str(shell.workspace), "environment": {}}
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(world.control("POST", "/v1/sandboxes", body)))
+    thread.start()
+    client = engine()
+    deadline = time.monotonic() + 20
+    began = time.monotonic()
+    while thread.is_alive():
+        assert time.monotonic() < deadline
+        mine = {"label": "io.aileron.role=agent"}
+        for each in client.containers(filters=mine):  # those that run
+            with contextlib.suppress(docker.errors.APIError):
+                client.kill(each["Id"])
+        time.sleep(0.005)
+    client.close()
+    assert answers[0].status_code >= 400, answers[0].text
+    assert time.monotonic() - began < 15
+
+
+def test_an_image_loads_nothing_into_the_first_process(shell: Shell) -> None:
+    ended = shell.inside("sh", "-c", 'echo "[$LD_PRELOAD$LD_AUDIT$LD_LIBRARY_PATH]"')
+    assert ended.stdout == "[]\n"
 
 
 def test_time_is_bounded(shell: Shell) -> None:
