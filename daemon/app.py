@@ -49,9 +49,11 @@ from daemon.lifecycle.listeners import Listener
 from daemon.lifecycle.processes import Processes
 from daemon.lifecycle.tasks import TaskSet
 from daemon.logging import redact_text
+from daemon.sandbox.berth import Berths
 from daemon.sandbox.engine import Engine as ContainerEngine
 from daemon.sandbox.images import Images
 from daemon.sandbox.service import Sandboxes
+from daemon.sandbox.starting import Starter
 from daemon.sessions.keyfile import load_key
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TokenAuthority
@@ -224,19 +226,34 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     sessions.on_end(gateway.cut)
     agent_apps: list[Callable[[str, str], ASGIApp]] = []
     engine_of_containers = ContainerEngine(socket=settings.sandbox.docker_socket)
-    sandboxes = Sandboxes(
+    berths = Berths(
         engine=engine_of_containers,
-        images=Images(engine_of_containers),
-        sessions=sessions,
-        audit=audit,
         clock=clock,
         folder=home.sandboxes_dir,
         ca_dir=home.ca_dir,
         home=str(home.path),
         listen=lambda address, issued: Listener(port=0, host=address, certificate=(issued.certificate, issued.key)),
+        draw_session=sessions.draw_id,
+        ready_seconds=settings.sandbox.ready_seconds,
+    )
+    starter = Starter(
+        engine=engine_of_containers,
+        berths=berths,
+        audit=audit,
+        home=str(home.path),
         make_app=lambda session, url: agent_apps[0](session, url),  # noqa: PLW0108 - it is made last
-        listener_seconds=settings.sandbox.listener_seconds,
         bound=lambda: frozenset(name for name, each in gateway.providers.by_name.items() if bindings.is_granted(each)),
+    )
+    sandboxes = Sandboxes(
+        engine=engine_of_containers,
+        images=Images(engine_of_containers),
+        berths=berths,
+        starter=starter,
+        sessions=sessions,
+        audit=audit,
+        folder=home.sandboxes_dir,
+        home=str(home.path),
+        listener_seconds=settings.sandbox.listener_seconds,
     )
     services = Services(
         settings=settings,

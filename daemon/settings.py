@@ -232,6 +232,10 @@ class SandboxSettings(_Section):
         30.0, description="How long an agent may run before somebody reads what it says."
     )
     pids: int = Field(512, ge=16, description="How many processes and threads a sandbox may have.")
+    ready_seconds: Duration = Field(
+        60.0,
+        description="How long after a launch an empty network stays ready, so that the next is quick; 0 for none.",
+    )
 
 
 class Settings(BaseSettings):

@@ -23,6 +23,8 @@ START = (
 _UNLOADED = dict.fromkeys(("LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH"), "")
 """Whatever an image says: nothing of it is loaded into the first process, which proves that the sandbox is one."""
 _NOWHERE = "127.0.0.1"
+_NOBODY = "65534:65534"
+_ANCHOR_BYTES = 16 * 1024**2
 _TMP_BYTES = 2 * 1024**3
 
 
@@ -48,13 +50,24 @@ class Spec:
     """The folder of the host with what the first process needs."""
     tools: str | None
     """A volume with our folder, for images that are not ours."""
-    network: str
-    address: str
+    anchor: str
+    """The container whose network it shares."""
     labels: Mapping[str, str]
     limits: Limits
     terminal: bool
     environment: Mapping[str, str]
-    open_network: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """The container that holds a network, and does nothing else."""
+
+    image: str
+    name: str
+    network: str
+    address: str
+    labels: Mapping[str, str]
+    outside: bool
 
 
 def binds(spec: Spec) -> list[str]:
@@ -74,10 +87,7 @@ def host_config(spec: Spec) -> dict[str, Any]:
     scratch = f"rw,nosuid,nodev,uid={user},gid={group}"
     return {
         "binds": binds(spec),
-        "network_mode": spec.network,
-        "extra_hosts": {HOST: spec.address},
-        # On an internal network, too, the engine would carry questions about names to the outside.
-        "dns": None if spec.open_network else [_NOWHERE],
+        "network_mode": f"container:{spec.anchor}",
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "read_only": True,
@@ -112,6 +122,41 @@ def creation(spec: Spec) -> dict[str, Any]:
         "labels": dict(spec.labels),
         "tty": spec.terminal,
         "stdin_open": True,
-        "hostname": "sandbox",
         "stop_signal": "SIGTERM",
+    }
+
+
+def anchor_host_config(anchor: Anchor) -> dict[str, Any]:
+    """Return the keyword arguments of an anchor's host configuration; names and addresses come from it."""
+    return {
+        "network_mode": anchor.network,
+        "extra_hosts": {HOST: anchor.address},
+        # On an internal network, too, the engine would carry questions about names to the outside.
+        "dns": None if anchor.outside else [_NOWHERE],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "read_only": True,
+        "pids_limit": 1,
+        "mem_limit": _ANCHOR_BYTES,
+        "memswap_limit": _ANCHOR_BYTES,
+        "ipc_mode": "private",
+        "cgroupns": "private",
+        "privileged": False,
+        "restart_policy": {"Name": "no"},
+        "log_config": {"Type": "none"},
+    }
+
+
+def anchor_creation(anchor: Anchor) -> dict[str, Any]:
+    """Return the other keyword arguments of an anchor's creation."""
+    return {
+        "image": anchor.image,
+        "name": anchor.name,
+        "command": [],
+        # It ends with its input, which is ours.
+        "entrypoint": ["/bin/cat"],
+        "user": _NOBODY,
+        "labels": dict(anchor.labels),
+        "stdin_open": True,
+        "hostname": "sandbox",
     }

@@ -8,7 +8,7 @@ import docker.errors
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.attachment import Attachment
-from daemon.sandbox.container import RUN, Spec, creation, host_config
+from daemon.sandbox.container import RUN, Anchor, Spec, anchor_creation, anchor_host_config, creation, host_config
 from daemon.sandbox.injection import remove_volumes
 from daemon.sandbox.labels import HOME, SESSION, home_label
 
@@ -26,11 +26,28 @@ def make_network(client: Any, session: str, marks: Mapping[str, str], *, outside
     return made["Id"], client.inspect_network(made["Id"])["IPAM"]["Config"][0]["Gateway"]
 
 
+def create_anchor(client: Any, anchor: Anchor) -> str:
+    """Create the container that holds a network."""
+    config = client.create_host_config(**anchor_host_config(anchor))
+    return str(client.create_container(**anchor_creation(anchor), host_config=config)["Id"])
+
+
+def start_anchor(client: Any, anchor: str) -> Attachment:
+    """Start it, and hold its input."""
+    held = Attachment(client.attach_socket(anchor, params={"stdin": 1, "stream": 1}), terminal=False)
+    client.start(anchor)
+    return held
+
+
+def is_running(client: Any, container: str) -> bool:
+    """Say whether a container runs."""
+    return bool(client.inspect_container(container)["State"]["Running"])
+
+
 def create(client: Any, spec: Spec) -> str:
     """Create the container of an agent."""
-    return str(
-        client.create_container(**creation(spec), host_config=client.create_host_config(**host_config(spec)))["Id"]
-    )
+    config = client.create_host_config(**host_config(spec))
+    return str(client.create_container(**creation(spec), host_config=config)["Id"])
 
 
 def start(client: Any, container: str, spec: Spec, size: tuple[int, int]) -> Attachment:
@@ -63,11 +80,12 @@ def prepare_helper(
 
 
 def run_helper(client: Any, helper: str) -> None:
-    """Set the rules, or raise Failure; the helper itself goes with its session."""
+    """Set the rules, or raise Failure; then the helper has nothing more to do here."""
     client.start(helper)
     code = client.wait(helper)["StatusCode"]
+    said = client.logs(helper).decode(errors="replace").strip() if code else ""
+    client.remove_container(helper, force=True)
     if code:
-        said = client.logs(helper).decode(errors="replace").strip()
         raise Failure(
             FailureClass.INTERNAL_ERROR,
             f"The network of the sandbox could not be closed (nft ended with {code}): {said[:500]}",

@@ -25,6 +25,7 @@ class Engine:
         self._socket = socket
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aileron-docker")
         self._client: docker.APIClient | None = None
+        self._described: dict[str, Any] | None = None
 
     async def call(self, work: Callable[[docker.APIClient], T]) -> T:
         """Run something on the engine; raise Failure when there is none or it refuses."""
@@ -35,7 +36,7 @@ class Engine:
             except docker.errors.APIError as problem:
                 raise refusal(problem) from problem
             except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as problem:
-                self._client = None
+                self._client = self._described = None
                 raise no_engine(problem, self._socket) from problem
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
@@ -48,16 +49,19 @@ class Engine:
 
     async def describe(self) -> dict[str, Any]:
         """Return what kind of engine it is: its version, whether it is rootless, and whether it runs in a machine."""
+        if self._described is not None:
+            return self._described  # it stays what it is for as long as it answers
         said = await self.call(lambda client: client.info())
         options = " ".join(said.get("SecurityOptions") or [])
         system = str(said.get("OperatingSystem", ""))
-        return {
+        self._described = {
             "version": said.get("ServerVersion", "?"),
             "system": system,
             "rootless": "rootless" in options,
             "desktop": "Docker Desktop" in system,
             "architecture": said.get("Architecture", "?"),
         }
+        return self._described
 
     def _connected(self) -> docker.APIClient:
         if self._client is None:

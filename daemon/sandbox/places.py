@@ -11,6 +11,8 @@ from pathlib import Path
 from daemon.sandbox.protection import NOT_HELD, READ_ONLY, Mount, State, mounts
 
 _MOST_LOOKED_AT = 5000
+RECORD = "placeholders.json"
+"""What was made in a workspace, in the folder of its sandbox."""
 _QUARANTINE = "moved-by-aileron"
 
 

@@ -4,21 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
-
-from starlette.types import ASGIApp
+from typing import Any
 
 from daemon.sandbox.attachment import Attachment
-
-
-class OpenListener(Protocol):
-    """A listener that is bound, and serves when it is told what."""
-
-    @property
-    def port(self) -> int: ...
-    async def start(self, app: ASGIApp) -> None: ...
-    async def stop(self) -> None: ...
-    def close(self) -> None: ...
+from daemon.sandbox.berth import Berth
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,13 +16,9 @@ class Sandbox:
 
     session: str
     agent: str
-    folder: Path
     workspace: Path
-    network_mode: str
+    berth: Berth
     token: str = field(repr=False)
-    network: str | None = None
-    address: str = ""
-    listener: OpenListener | None = None
     container: str | None = None
     attachment: Attachment | None = None
     connected: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,6 +36,18 @@ class Sandbox:
     why: str = "the agent ended"
     timer: asyncio.TimerHandle | None = None
     lonely: asyncio.TimerHandle | None = None
+    watch: "asyncio.Task[None] | None" = None
+    """Notices when the network is gone."""
+
+    @property
+    def folder(self) -> Path:
+        """Return where its files are."""
+        return self.berth.folder
+
+    @property
+    def network_mode(self) -> str:
+        """Return how far its network reaches, in a word."""
+        return "open" if self.berth.outside else "internal"
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the API shows it."""

@@ -96,6 +96,10 @@ class Sessions:
             if self._clock.now_ms() >= session.expires_ms:
                 await self.end(session.id, reason="expired")
 
+    def draw_id(self) -> str:
+        """Return the id of a session that will be opened, perhaps."""
+        return self._ids.new(IdPrefix.SESSION)
+
     async def open(
         self,
         *,
@@ -105,11 +109,12 @@ class Sessions:
         lifetime_ms: int,
         actor: str,
         owner: Owner | None = None,
+        session_id: str | None = None,
     ) -> tuple[Session, str]:
-        """Start a session and mint its token."""
+        """Start a session, with an id that was drawn for it or a new one, and mint its token."""
         now = self._clock.now_ms()
         session = Session(
-            id=self._ids.new(IdPrefix.SESSION),
+            id=session_id or self.draw_id(),
             kind=kind,
             label=label,
             created_ms=now,

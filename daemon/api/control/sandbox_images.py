@@ -74,7 +74,7 @@ def router(services: Services) -> APIRouter:
     @routes.post("/v1/sandbox-images/prune", operation_id="sandbox_images_prune")
     async def prune(body: PruneBody) -> dict[str, Any]:
         """Remove images that no launch would use."""
-        return {"removed": await sandboxes.images.prune(everything=body.everything)}
+        return {"removed": await sandboxes.prune(everything=body.everything)}
 
     @routes.get("/v1/sandbox-images/examine", operation_id="sandbox_image_examine")
     async def look_into(image: Annotated[str, Query(min_length=1, max_length=300)]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.container import Limits
-from daemon.sandbox.service import Wanted
+from daemon.sandbox.starting import Wanted
 from daemon.sessions.service import Owner
 
 _END = 3

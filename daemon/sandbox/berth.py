@@ -1,0 +1,274 @@
+"""Where a sandbox will live, made before anybody is in it: a closed network, and a listener at its one open port.
+
+Most of what a launch waits for depends neither on the agent nor on the workspace. So one berth is kept ready while
+sandboxes are being launched; the next launch takes it, and it goes when nobody came for a while.
+"""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from daemon.core.clock import Clock
+from daemon.core.failures import Failure
+from daemon.sandbox import containers, firewall
+from daemon.sandbox.attachment import Attachment
+from daemon.sandbox.authority import Authority, Issued
+from daemon.sandbox.container import HOST, Anchor
+from daemon.sandbox.engine import Engine
+from daemon.sandbox.labels import labels
+
+_log = structlog.get_logger("daemon.sandbox")
+_RULES = "rules.nft"
+
+
+class OpenListener(Protocol):
+    """A listener that is bound, and serves when it is told what."""
+
+    @property
+    def port(self) -> int: ...
+    async def start(self, app: ASGIApp) -> None: ...
+    async def stop(self) -> None: ...
+    def close(self) -> None: ...
+
+
+Listen = Callable[[str, Issued], OpenListener]
+"""Binds a listener to an address, with a certificate."""
+
+
+class Door:
+    """What the listener of a berth serves: nothing, until a sandbox is behind it."""
+
+    def __init__(self) -> None:
+        self.behind: ASGIApp = PlainTextResponse("Nobody lives here yet.", status_code=503)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on."""
+        await self.behind(scope, receive, send)
+
+
+@dataclass(slots=True, kw_only=True)
+class Berth:
+    """One place; it and everything in it is known by the id that its session has, or will have."""
+
+    session: str
+    folder: Path
+    outside: bool
+    """Its network leads out, because the person wants that."""
+    door: Door = field(default_factory=Door)
+    address: str = ""
+    anchor: str = ""
+    """The container that holds the network, so that it is closed before the agent's own container begins."""
+    line: Attachment | None = None
+    """The anchor's input. When this daemon dies, it ends, and the anchor with it."""
+    listener: OpenListener | None = None
+    made: "asyncio.Task[None] | None" = None
+    closed: "asyncio.Task[None] | None" = None
+    """Sets the rules; nothing may begin in the network before they hold."""
+
+    @property
+    def run(self) -> Path:
+        """Return the folder that the containers see."""
+        return self.folder / "run"
+
+    @property
+    def url(self) -> str:
+        """Return where the agent API is, as seen from inside."""
+        return f"https://{HOST}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Return the one port that is open."""
+        if self.listener is None:
+            raise RuntimeError("a berth without a listener has no port")
+        return self.listener.port
+
+
+class Berths:
+    """Makes berths and unmakes them, and keeps one ready."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        clock: Clock,
+        folder: Path,
+        ca_dir: Path,
+        home: str,
+        listen: Listen,
+        draw_session: Callable[[], str],
+        ready_seconds: float,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._folder = folder
+        self._ca_dir = ca_dir
+        self._home = home
+        self._listen = listen
+        self._draw_session = draw_session
+        self._ready_seconds = ready_seconds
+        self._authority: Authority | None = None
+        self._spare: Berth | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._clearing: set[asyncio.Task[None]] = set()
+
+    @property
+    def ready(self) -> str | None:
+        """Return the session of the berth that waits for somebody."""
+        return None if self._spare is None else self._spare.session
+
+    def reserve(self, image: str, *, outside: bool) -> Berth:
+        """Return the berth that is ready, or one that is being made."""
+        if self._spare is not None and not outside:
+            return self._give_away()
+        return self._begin(image, outside=outside)
+
+    async def settle(self, berth: Berth, image: str) -> None:
+        """Wait for a berth, and see to it that it still stands."""
+        try:
+            await _finished(berth.made)
+            if await self._engine.call(lambda client: containers.is_running(client, berth.anchor)):
+                return
+        except Failure as failure:
+            _log.warning("a berth is made anew", session=berth.session, reason=failure.message)
+        # The engine was started anew meanwhile, or refused: what is left of the berth goes, and it gets one more try.
+        await self.clear(berth)
+        berth.made = self._making(berth, image)
+        await _finished(berth.made)
+
+    def keep_ready(self, image: str) -> None:
+        """Have a berth for the next launch, for a while."""
+        if self._ready_seconds <= 0:
+            return
+        if self._spare is None:
+            self._spare = self._begin(image, outside=False)
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry = asyncio.get_running_loop().call_later(self._ready_seconds, self.let_go)
+
+    def let_go(self) -> None:
+        """Give up the berth that is ready; nobody came."""
+        if self._spare is not None:
+            self.drop(self._give_away())
+
+    def drop(self, berth: Berth) -> None:
+        """Unmake a berth that nobody lives in, without waiting for it."""
+        task = asyncio.get_running_loop().create_task(self._clear_unused(berth))
+        self._clearing.add(task)
+        task.add_done_callback(self._clearing.discard)
+
+    async def close(self) -> None:
+        """Leave nothing ready behind."""
+        self.let_go()
+        if self._clearing:
+            await asyncio.wait(self._clearing)
+
+    async def clear(self, berth: Berth) -> None:
+        """Unmake a berth with everything in it; raise Failure while the engine is away."""
+        for task in (berth.made, berth.closed):
+            if task is not None:
+                await asyncio.wait({task})
+                if not task.cancelled():
+                    task.exception()  # whoever waited for it has been told
+        berth.made = berth.closed = None
+        await self._engine.call(lambda client: containers.remove(client, berth.session))
+        if berth.line is not None:
+            berth.line.close()
+            berth.line = None
+        if berth.listener is not None:
+            await berth.listener.stop()
+            berth.listener = None
+
+    def _give_away(self) -> Berth:
+        berth, self._spare = self._spare, None
+        if berth is None:
+            raise RuntimeError("there is no berth to give away")
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        return berth
+
+    async def _clear_unused(self, berth: Berth) -> None:
+        with contextlib.suppress(Failure):  # without an engine it stays, and the next daemon sweeps it
+            await self.clear(berth)
+            shutil.rmtree(berth.folder, ignore_errors=True)
+
+    def _begin(self, image: str, *, outside: bool) -> Berth:
+        session = self._draw_session()
+        berth = Berth(session=session, folder=self._folder / session, outside=outside)
+        berth.made = self._making(berth, image)
+        return berth
+
+    def _making(self, berth: Berth, image: str) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(self._make(berth, image), name=f"berth {berth.session}")
+        task.add_done_callback(_seen)
+        return task
+
+    async def _make(self, berth: Berth, image: str) -> None:
+        berth.run.mkdir(mode=0o755, parents=True, exist_ok=True)
+        berth.run.chmod(0o755)  # it is mounted by itself; above it nobody else gets anywhere
+        marks = labels(self._home, berth.session, "network")
+        network, berth.address = await self._engine.call(
+            lambda client: containers.make_network(client, berth.session, marks, outside=berth.outside)
+        )
+        anchor = Anchor(
+            image=image,
+            name=f"aileron-{berth.session}-network",
+            network=network,
+            address=berth.address,
+            labels=labels(self._home, berth.session, "anchor"),
+            outside=berth.outside,
+        )
+        berth.anchor = await self._engine.call(lambda client: containers.create_anchor(client, anchor))
+        starting = asyncio.ensure_future(
+            self._engine.call(lambda client: containers.start_anchor(client, berth.anchor))
+        )
+        try:
+            berth.listener = self._listen(berth.address, self._issue(berth))
+            await berth.listener.start(berth.door)
+            helper = None if berth.outside else await self._helper(berth, image)
+        finally:
+            berth.line = await starting
+        if helper is not None:
+            berth.closed = asyncio.get_running_loop().create_task(
+                self._engine.call(lambda client: containers.run_helper(client, helper))
+            )
+            berth.closed.add_done_callback(_seen)
+
+    async def _helper(self, berth: Berth, image: str) -> str:
+        rules = berth.run / _RULES
+        rules.write_text(firewall.ruleset(address=berth.address, port=berth.port))
+        rules.chmod(0o644)
+        marks = labels(self._home, berth.session, "firewall")
+        return await self._engine.call(
+            lambda client: containers.prepare_helper(client, berth.anchor, image, str(berth.run), marks, rules=_RULES)
+        )
+
+    def _issue(self, berth: Berth) -> Issued:
+        now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
+        if self._authority is None:
+            self._authority = Authority.open(self._ca_dir, now=now)
+        certificate = berth.run / "ca.pem"
+        certificate.write_bytes(self._authority.certificate_pem)
+        certificate.chmod(0o644)
+        return self._authority.issue(berth.folder, name=HOST, address=berth.address, now=now)
+
+
+async def _finished(task: "asyncio.Task[None] | None") -> None:
+    """Wait for a task without ending it when whoever waits is ended."""
+    if task is not None:
+        await asyncio.shield(task)
+
+
+def _seen(task: "asyncio.Task[Any]") -> None:
+    """Take note of how a task ended, whether anybody waits for it or not."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,240 @@
+"""Brings a sandbox up in its berth, from what a launch asks for to the agent's own start."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.sandbox import containers
+from daemon.sandbox.berth import Berths
+from daemon.sandbox.container import Limits, Spec
+from daemon.sandbox.engine import Engine
+from daemon.sandbox.foreign import ForeignImage
+from daemon.sandbox.images import Pin
+from daemon.sandbox.injection import tools_volume
+from daemon.sandbox.labels import labels
+from daemon.sandbox.launching import Inside, agent_plan, command_plan, start_file
+from daemon.sandbox.lifeline import SandboxFront
+from daemon.sandbox.places import RECORD, make_placeholders
+from daemon.sandbox.protection import Mount
+from daemon.sandbox.sandbox import Sandbox
+from daemon.sessions.service import Owner
+from launchers.plan import LaunchError
+
+START_SECONDS = 60.0
+_SHOWN_LOG_LINES = 50
+_LOOK_SECONDS = 0.5
+
+MakeApp = Callable[[str, str], ASGIApp]
+"""Makes the agent API for one session at one URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a launch asks for."""
+
+    agent: str
+    arguments: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    """Any other program; then the agent only names the image."""
+    image: str | None = None
+    """Somebody else's image, in which our tools are mounted."""
+    workspace: Path
+    label: str = ""
+    owner: Owner | None = None
+    terminal: bool = False
+    size: tuple[int, int] = (80, 24)
+    user: str | None = None
+    network: str = "internal"
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limits: Limits
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a launch stands on, once everything it asks for is known to be possible."""
+
+    wanted: Wanted
+    pin: Pin
+    foreign: ForeignImage | None
+    user: str
+    protected: list[Mount]
+
+
+class Starter:
+    """Knows the steps, and in which order they prove what."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        berths: Berths,
+        audit: AuditLog,
+        home: str,
+        make_app: MakeApp,
+        bound: Callable[[], frozenset[str]],
+    ) -> None:
+        self._engine = engine
+        self._berths = berths
+        self._audit = audit
+        self._home = home
+        self._make_app = make_app
+        self._bound = bound
+
+    async def bring_up(self, sandbox: Sandbox, ground: Ground) -> None:
+        """Start the agent, or raise Failure; what there is by then, the caller undoes."""
+        berth = sandbox.berth
+        await self._berths.settle(berth, ground.pin.tag)
+        berth.door.behind = SandboxFront(sandbox, self._make_app(sandbox.session, berth.url))
+        with _decoy(berth.address) as closed_port:
+            self._place(sandbox, ground, closed_port)
+            make_placeholders(sandbox.workspace, ground.protected, record=sandbox.folder / RECORD)
+            await self._run_container(sandbox, ground)
+            sandbox.may_probe.set()
+            report = await self._report(sandbox)
+        wrong = {name: finding for name, finding in report.items() if finding is not None}
+        if wrong:
+            told = "; ".join(f"{name}: {finding}" for name, finding in wrong.items())
+            raise Failure(
+                FailureClass.INTERNAL_ERROR,
+                f"The sandbox is not closed, so the agent was not started. {told}."[:2000],
+                boundary=Boundary.SANDBOX,
+            )
+        await self._audit.append(
+            AuditEvent(
+                type="sandbox.started",
+                session=sandbox.session,
+                actor="user",
+                payload={
+                    "aileron.sandbox.agent": sandbox.agent,
+                    "aileron.sandbox.network": sandbox.network_mode,
+                    "aileron.sandbox.probed": sorted(report),
+                    "container.id": sandbox.container,
+                    "container.image.name": _image(ground),
+                },
+            )
+        )
+        sandbox.may_start.set()
+
+    async def explain(self, sandbox: Sandbox, problem: BaseException) -> Failure | None:
+        """Say why a start failed, with the container's state and the last it wrote."""
+        if isinstance(problem, Failure):
+            failure = problem
+        elif isinstance(problem, TimeoutError):
+            message = f"The sandbox did not start in {START_SECONDS:g} s."
+            failure = Failure(FailureClass.RESOURCE_LIMIT_EXCEEDED, message, boundary=Boundary.SANDBOX)
+        else:
+            return None
+        container = sandbox.container
+        if container is not None:
+            with contextlib.suppress(Failure):
+
+                def look(client: Any) -> tuple[str, str]:
+                    state = client.inspect_container(container)["State"]
+                    logs = client.logs(container, tail=_SHOWN_LOG_LINES).decode(errors="replace")
+                    return f"{state['Status']}, exit code {state['ExitCode']}", logs.strip()
+
+                state, logs = await self._engine.call(look)
+                failure.details |= {"container": state, "log": logs}
+        return failure
+
+    def _place(self, sandbox: Sandbox, ground: Ground, closed_port: int) -> None:
+        """Write what the first process reads."""
+        wanted, berth = ground.wanted, sandbox.berth
+        inside = Inside(
+            session=sandbox.session,
+            token=sandbox.token,
+            address=berth.address,
+            port=berth.port,
+            closed_port=closed_port,
+            network=sandbox.network_mode,
+            protected=[mount.path for mount in ground.protected if mount.read_only],
+            bound=self._bound(),
+            environment=wanted.environment,
+        )
+        try:
+            plan = (
+                command_plan(wanted.command, inside)
+                if wanted.command
+                else agent_plan(wanted.agent, ground.pin.numbers, wanted.arguments, inside)
+            )
+        except LaunchError as problem:
+            raise usage(str(problem)) from problem
+        path = berth.run / "start.json"
+        path.touch(mode=0o600)
+        path.write_text(start_file(plan, inside))
+        uid, _, gid = ground.user.partition(":")
+        if os.geteuid() == 0:
+            os.chown(path, int(uid), int(gid))
+        elif int(uid) != os.geteuid():
+            raise usage("Only root may launch an agent as another user.")
+
+    async def _run_container(self, sandbox: Sandbox, ground: Ground) -> None:
+        """Start the container; its first process waits until its network is closed."""
+        wanted, foreign, berth = ground.wanted, ground.foreign, sandbox.berth
+        marks = labels(self._home, sandbox.session, "agent")
+        tools = None
+        if foreign is not None:
+            tools = await tools_volume(self._engine, ground.pin.tag, f"aileron-{sandbox.session}", marks)
+        spec = Spec(
+            image=_image(ground),
+            name=f"aileron-{sandbox.session}",
+            user=ground.user,
+            workspace=str(sandbox.workspace),
+            mounts=ground.protected,
+            run_folder=str(berth.run),
+            tools=tools,
+            anchor=berth.anchor,
+            labels=marks,
+            limits=wanted.limits,
+            terminal=wanted.terminal,
+            environment={} if foreign is None else {"PATH": foreign.path},
+        )
+        container = await self._engine.call(lambda client: containers.create(client, spec))
+        sandbox.container = container
+        sandbox.attachment = await self._engine.call(
+            lambda client: containers.start(client, container, spec, wanted.size)
+        )
+        if berth.closed is not None:
+            await asyncio.shield(berth.closed)
+
+    async def _report(self, sandbox: Sandbox) -> Mapping[str, Any]:
+        """Return what the first process found, or raise Failure as soon as it is gone."""
+        container = str(sandbox.container)
+        while not (await asyncio.wait({sandbox.report}, timeout=_LOOK_SECONDS))[0]:
+            if not await self._engine.call(lambda client: containers.is_running(client, container)):
+                message = "The first process of the sandbox ended before it had proved anything."
+                raise Failure(FailureClass.INTERNAL_ERROR, message, boundary=Boundary.SANDBOX)
+        return sandbox.report.result()
+
+
+class _decoy:  # noqa: N801 - a context manager that reads like a function
+    """A port of the host that is open, and that must not be reachable from inside."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.create_server((address, 0))
+
+    def __enter__(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+def _image(ground: Ground) -> str:
+    return ground.pin.tag if ground.foreign is None else ground.foreign.name
+
+
+def usage(message: str) -> Failure:
+    """Say what a launch may not ask for."""
+    return Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)
