@@ -1,20 +1,18 @@
 """The HTTP client of the control API: requests in, JSON out, every failure a CliFailure."""
 
 import json
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
-
-import httpx
+from urllib.parse import quote, urlencode
 
 from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.wire import Answer, BrokenError, Wire
 
-_TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 _PIECE_HEAD = 5
-_UNBOUNDED = httpx.Timeout(None, connect=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +26,8 @@ class ServerEvent:
 class ControlClient:
     """Talks to one daemon with the master token of its discovery file."""
 
-    def __init__(self, *, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
-        # trust_env is off: a proxy from the environment must never carry the master token.
-        self._http = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            timeout=_TIMEOUT,
-            trust_env=False,
-            transport=transport,
-        )
+    def __init__(self, *, url: str, token: str) -> None:
+        self._wire = Wire(url=url, token=token)
 
     def __enter__(self) -> Self:
         return self
@@ -48,7 +39,7 @@ class ControlClient:
 
     def close(self) -> None:
         """Give up the connections."""
-        self._http.close()
+        self._wire.close()
 
     def get(self, path: str, *segments: str, **query: Any) -> Any:
         """Return what a route answers; segments fill the `{}` of the path, a query value that is None is left out."""
@@ -68,26 +59,21 @@ class ControlClient:
 
     def post_bytes(self, path: str, data: bytes) -> None:
         """Hand bytes over as they are."""
-        with _translated():
-            response = self._http.post(path, content=data, timeout=_UNBOUNDED)
-        if response.status_code >= 400:
-            raise _failure(response)
+        answer = self._wire.ask("POST", path, body=data, kind="application/octet-stream", patient=True)
+        if answer.status >= 400:
+            raise _failure(answer)
 
     def pieces(self, path: str) -> Iterator[tuple[int, bytes]]:
         """Return the pieces of a streamed answer, each with its kind; they end early if the daemon does."""
         held = b""
-        with _translated(), self._http.stream("GET", path, timeout=_UNBOUNDED) as response:
-            if response.status_code >= 400:
-                response.read()
-                raise _failure(response)
-            with suppress(httpx.RemoteProtocolError, httpx.ReadError):
-                for chunk in response.iter_raw():
-                    held += chunk
-                    while len(held) >= _PIECE_HEAD and len(held) >= (
-                        end := _PIECE_HEAD + int.from_bytes(held[1:_PIECE_HEAD], "big")
-                    ):
-                        yield held[0], held[_PIECE_HEAD:end]
-                        held = held[end:]
+        with suppress(BrokenError):
+            for chunk in self._chunks("GET", path):
+                held += chunk
+                while len(held) >= _PIECE_HEAD and len(held) >= (
+                    end := _PIECE_HEAD + int.from_bytes(held[1:_PIECE_HEAD], "big")
+                ):
+                    yield held[0], held[_PIECE_HEAD:end]
+                    held = held[end:]
 
     def told(self, path: str, *, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Ask for something long, and return what is told of it while it goes on."""
@@ -101,21 +87,21 @@ class ControlClient:
     def _lines(
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
     ) -> Iterator[str]:
-        with (
-            _translated(),
-            self._http.stream(method, path, params=_query(query or {}), json=body, timeout=_UNBOUNDED) as response,
-        ):
-            if response.status_code >= 400:
-                response.read()
-                raise _failure(response)
-            # Not iter_lines: it also splits at U+2028 and friends, which JSON text may hold.
-            rest = ""
-            for chunk in response.iter_text():
-                *lines, rest = (rest + chunk).split("\n")
-                for line in lines:
-                    yield line.removesuffix("\r")
-            if rest:
-                yield rest
+        # Not splitlines: it also splits at U+2028 and friends, which JSON text may hold.
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        rest = ""
+        for chunk in self._chunks(method, _target(path, query), body=body):
+            *lines, rest = (rest + decode(chunk)).split("\n")
+            for line in lines:
+                yield line.removesuffix("\r")
+        if rest:
+            yield rest
+
+    def _chunks(self, method: str, target: str, *, body: Mapping[str, Any] | None = None) -> Iterator[bytes]:
+        with self._wire.stream(method, target, body=_encoded(body)) as (answer, pieces):
+            if answer.status >= 400:
+                raise _failure(Answer(answer.status, answer.reason, b"".join(pieces)))
+            yield from pieces
 
     def events(self, path: str, *, on_open: Callable[[], None]) -> Iterator[ServerEvent]:
         """Return server-sent events as they come, until the daemon ends the stream.
@@ -148,38 +134,10 @@ class ControlClient:
         body: Mapping[str, Any] | None = None,
         patient: bool = False,
     ) -> Any:
-        with _translated():
-            response = self._http.request(
-                method, path, params=_query(query or {}), json=body, timeout=_UNBOUNDED if patient else _TIMEOUT
-            )
-        if response.status_code >= 400:
-            raise _failure(response)
-        return _parsed(response.text) if response.content else {}
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what httpx raises into what a person can act on."""
-    try:
-        yield
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise CliFailure(
-            "the daemon does not answer at the address in its discovery file",
-            exit_code=ExitCode.UNREACHABLE,
-            remedy="See `aileron doctor`, or run: aileron daemon start",
-        ) from error
-    except httpx.TimeoutException as error:
-        raise CliFailure(
-            "the daemon took too long to answer; what was asked may still be going on",
-            exit_code=ExitCode.UNREACHABLE,
-            remedy="See `aileron status`.",
-        ) from error
-    except httpx.HTTPError as error:
-        raise CliFailure(
-            "the connection to the daemon broke before the answer was complete",
-            exit_code=ExitCode.UNREACHABLE,
-            remedy="See `aileron status` and `aileron audit list`.",
-        ) from error
+        answer = self._wire.ask(method, _target(path, query), body=_encoded(body), patient=patient)
+        if answer.status >= 400:
+            raise _failure(answer)
+        return _parsed(answer.content) if answer.content else {}
 
 
 def _filled(path: str, segments: tuple[str, ...]) -> str:
@@ -189,15 +147,20 @@ def _filled(path: str, segments: tuple[str, ...]) -> str:
     return path.format(*(quote(segment, safe="") for segment in segments))
 
 
-def _query(query: Mapping[str, Any]) -> dict[str, str]:
-    return {
+def _target(path: str, query: Mapping[str, Any] | None) -> str:
+    given = {
         name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in query.items()
+        for name, value in (query or {}).items()
         if value is not None
     }
+    return f"{path}?{urlencode(given)}" if given else path
 
 
-def _parsed(text: str) -> Any:
+def _encoded(body: Mapping[str, Any] | None) -> bytes | None:
+    return None if body is None else json.dumps(body).encode()
+
+
+def _parsed(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
@@ -208,12 +171,12 @@ def _parsed(text: str) -> Any:
         ) from error
 
 
-def _failure(response: httpx.Response) -> CliFailure:
+def _failure(answer: Answer) -> CliFailure:
     try:
-        error = response.json()["error"]
+        error = json.loads(answer.content)["error"]
         return CliFailure.from_error(error if isinstance(error, Mapping) else {"message": str(error)})
     except (ValueError, LookupError, TypeError):
         return CliFailure(
-            f"the daemon answered {response.status_code} {response.reason_phrase} without saying why",
+            f"the daemon answered {answer.status} {answer.reason} without saying why",
             remedy="See the newest lines of logs/daemon.jsonl in the Aileron home.",
         )
