@@ -10,6 +10,9 @@ from typer.main import get_command
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.lazy import LazyCommand, LazyGroup
+from daemon.cli.parameters import validate_late
+
+validate_late()
 
 
 class _Root(LazyGroup):

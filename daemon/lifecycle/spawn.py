@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections import deque
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from daemon.lifecycle.discovery import Discovery, is_alive, read_discovery
 from daemon.lifecycle.home import Home
@@ -109,12 +110,15 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _answers(found: Discovery) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    place = urlsplit(found.control_url)
+    connection = HTTPConnection(place.hostname or "", place.port, timeout=2)
     try:
-        with opener.open(f"{found.control_url}/healthz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def _tail(path: Path, begin: int) -> str:
