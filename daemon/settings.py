@@ -349,7 +349,7 @@ def _explain(problem: ValidationError, source: TomlSource, variables: Mapping[st
         near = difflib.get_close_matches(name, _names_beside(place), 1, 0.4)
         remedy = f"Did you mean {near[0]}?" if near else "docs/configuration.md lists them all."
         return SettingsError(file=file, line=line, problem=f"{name} is no setting.", remedy=remedy)
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").removesuffix(".")
     return SettingsError(
         file=file, line=line, problem=f"{name} does not fit: {message}.", remedy="docs/configuration.md says what does."
     )

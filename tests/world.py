@@ -25,7 +25,7 @@ START_SECONDS = 30.0
 class World:
     """One home and, while it runs, its daemon."""
 
-    def __init__(self, folder: Path, *, upstream: str, settings: str = "") -> None:
+    def __init__(self, folder: Path, *, upstream: str, settings: str = "", **environment: str) -> None:
         self.folder = folder
         self.home = folder / "home"
         self.upstream = upstream.rstrip("/")
@@ -38,6 +38,7 @@ class World:
         self.process: subprocess.Popen[bytes] | None = None
         self.discovery: dict[str, Any] = {}
         self.hashes: dict[str, str] = {}
+        self._environment = environment
         self._client = httpx.Client(timeout=60.0, trust_env=False, limits=httpx.Limits(max_connections=500))
 
     def __enter__(self) -> Self:
@@ -61,7 +62,7 @@ class World:
             return subprocess.Popen(
                 [sys.executable, "-m", "daemon"],
                 cwd=ROOT,
-                env=kept | {"AILERON_HOME": str(self.home)} | environment,
+                env=kept | {"AILERON_HOME": str(self.home)} | self._environment | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -34,4 +34,4 @@ def _late(parameter: _TyperParameter) -> RuntimeParam:
 
 def validate_late() -> None:
     """Have every parameter of every command wait for its value; Typer has no public way to say so."""
-    _TyperParameter.get_runtime_param = _late  # type: ignore[method-assign]
+    setattr(_TyperParameter, "get_runtime_param", _late)  # noqa: B010 - it is not ours to assign

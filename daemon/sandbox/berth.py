@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -179,13 +180,16 @@ class Berths:
                 if not task.cancelled():
                     task.exception()  # whoever waited for it has been told
         berth.made = berth.closed = None
-        await self._engine.call(lambda client: containers.remove(client, berth.session))
+        # Side by side, because somebody waits for the end of a launch, too.
+        await asyncio.gather(_stopped(berth), self._remove_containers(berth.session))
+        await self._engine.call(lambda client: containers.remove_rest(client, berth.session))
         if berth.line is not None:
             berth.line.close()
             berth.line = None
-        if berth.listener is not None:
-            await berth.listener.stop()
-            berth.listener = None
+
+    async def _remove_containers(self, session: str) -> None:
+        found = await self._engine.call(lambda client: containers.held(client, session))
+        await asyncio.gather(*(self._engine.call(partial(containers.remove, container=each)) for each in found))
 
     def _give_away(self) -> Berth:
         berth, self._spare = self._spare, None
@@ -260,6 +264,12 @@ class Berths:
         certificate.write_bytes(self._authority.certificate_pem)
         certificate.chmod(0o644)
         return self._authority.issue(berth.folder, name=HOST, address=berth.address, now=now)
+
+
+async def _stopped(berth: Berth) -> None:
+    listener, berth.listener = berth.listener, None
+    if listener is not None:
+        await listener.stop()
 
 
 async def _finished(task: "asyncio.Task[None] | None") -> None:

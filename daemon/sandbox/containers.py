@@ -34,7 +34,7 @@ def create_anchor(client: Any, anchor: Anchor) -> str:
 
 def start_anchor(client: Any, anchor: str) -> Attachment:
     """Start it, and hold its input."""
-    held = Attachment(client.attach_socket(anchor, params={"stdin": 1, "stream": 1}), terminal=False)
+    held = Attachment(client.attach_socket(anchor, params={"stdin": 1, "stdout": 1, "stream": 1}), terminal=False)
     client.start(anchor)
     return held
 
@@ -93,8 +93,19 @@ def run_helper(client: Any, helper: str) -> None:
         )
 
 
-def remove(client: Any, session: str) -> None:
-    """Remove everything of a session."""
+def held(client: Any, session: str) -> list[str]:
+    """Return the containers of a session."""
+    return [each["Id"] for each in client.containers(all=True, filters={"label": f"{SESSION}={session}"})]
+
+
+def remove(client: Any, container: str) -> None:
+    """Remove a container, whatever it is doing."""
+    with contextlib.suppress(docker.errors.NotFound):  # somebody was quicker
+        client.remove_container(container, force=True, v=True)
+
+
+def remove_rest(client: Any, session: str) -> None:
+    """Remove what of a session is no container."""
     _remove(client, {"label": f"{SESSION}={session}"})
 
 
@@ -106,8 +117,7 @@ def sweep(client: Any, home: str) -> int:
 def _remove(client: Any, mine: Mapping[str, str]) -> int:
     containers, networks = client.containers(all=True, filters=dict(mine)), client.networks(filters=dict(mine))
     for each in containers:
-        with contextlib.suppress(docker.errors.NotFound):  # somebody was quicker
-            client.remove_container(each["Id"], force=True, v=True)
+        remove(client, each["Id"])
     for each in networks:
         with contextlib.suppress(docker.errors.NotFound):
             client.remove_network(each["Id"])

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cli.stand_in_server import StandInServer
 
 from daemon.cli.client import ControlClient
 from daemon.cli.connection import Connection
@@ -71,16 +72,16 @@ class StandIn:
 class StandInConnection(Connection):
     """Leads to the stand-in."""
 
-    def __init__(self, stand_in: StandIn, home: Path) -> None:
+    def __init__(self, stand_in: StandIn, url: str, home: Path) -> None:
         self._stand_in = stand_in
+        self._url = url
         self._home = home
 
     def home(self) -> Home:
         return Home(self._home)
 
     def open(self) -> ControlClient:
-        transport = httpx.MockTransport(self._stand_in.handle)
-        return ControlClient(url="http://127.0.0.1:1", token="t", transport=transport)
+        return ControlClient(url=self._url, token="t")
 
     def open_if_running(self) -> ControlClient | None:
         return self.open() if self._stand_in.running else None
@@ -122,8 +123,9 @@ def stand_in() -> StandIn:
 
 
 @pytest.fixture
-def cli(stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+def cli(stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ended]]:
     """Return a function that runs one command line."""
+    server = StandInServer(stand_in.handle)
 
     def call(
         *arguments: str, stdin: str = "", terminal: bool = False, environ: Mapping[str, str] | None = None
@@ -140,14 +142,15 @@ def cli(stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
                 Invocation(
                     output=output,
                     prompts=Prompts(stdin=streams["stdin"], output=output, environ=variables),
-                    connection=StandInConnection(stand_in, tmp_path),
+                    connection=StandInConnection(stand_in, server.url, tmp_path),
                     environ=variables,
                     now=lambda: NOW,
                 ),
             )
         return Ended(code, streams["stdout"].getvalue(), streams["stderr"].getvalue())
 
-    return call
+    with server:
+        yield call
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cli.stand_in_server import Broken, StandInServer
 
 from daemon.cli.approval_watch import ApprovalWatch
 from daemon.cli.client import ControlClient
@@ -128,9 +129,11 @@ def test_events_are_read_across_any_split_of_the_stream() -> None:
     stream = sse({"id": "1", "text": "a\u2028b"}, {"id": "2"}) + b'data: {"id":\ndata: 3}\n\n'
     for size in (1, 2, 3, 7, 1000):
         chunks = [stream[i : i + size] for i in range(0, len(stream), size)]
-        transport = httpx.MockTransport(lambda _, chunks=chunks: httpx.Response(200, content=iter(chunks)))
         opened: list[bool] = []
-        with ControlClient(url="http://127.0.0.1:1", token="t", transport=transport) as client:
+        with (
+            StandInServer(lambda _, chunks=chunks: httpx.Response(200, content=iter(chunks))) as server,
+            ControlClient(url=server.url, token="t") as client,
+        ):
             events = list(client.events("/v1/approvals/events", on_open=lambda opened=opened: opened.append(True)))
         assert [event.data["id"] for event in events] == ["1", "2", 3]
         assert [event.name for event in events] == ["approval", "approval", "message"]
@@ -147,6 +150,7 @@ class WatchedDaemon:
         self.decided: list[str] = []
         self.events = threading.Condition()
         self.waiting: list[dict[str, Any]] = []
+        self.server = StandInServer(self.handle)
 
     def put(self, event: dict[str, Any]) -> None:
         with self.events:
@@ -157,11 +161,12 @@ class WatchedDaemon:
         with self.events:
             self.gone = True
             self.events.notify_all()
+        self.server.close()
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
         if self.gone:
-            raise httpx.ConnectError("gone")
+            raise Broken
         if path == "/v1/approvals/events":
             return httpx.Response(200, content=self.stream())
         if path == "/v1/approvals":
@@ -203,12 +208,12 @@ def watch_in_thread(daemon: WatchedDaemon, stdin: Any, *, terminal: bool) -> tup
         environ={},
         now=lambda: datetime(2026, 11, 20, 22, tzinfo=UTC),
     )
-    client = ControlClient(url="http://127.0.0.1:1", token="t", transport=httpx.MockTransport(daemon.handle))
     ends: list[Any] = []
 
     def run() -> None:
         try:
-            ApprovalWatch(invocation=invocation, client=client).run()
+            with ControlClient(url=daemon.server.url, token="t") as client:
+                ApprovalWatch(invocation=invocation, client=client).run()
             ends.append("quit")
         except CliFailure as failure:
             ends.append(failure)

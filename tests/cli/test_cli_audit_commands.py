@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from cli.stand_in_server import Broken
 
 from daemon.cli.failure import ExitCode
 
@@ -126,7 +127,7 @@ def test_an_export_that_breaks_off_leaves_no_file(cli: Any, stand_in: Any, tmp_p
     def broken(request: httpx.Request) -> httpx.Response:
         def content() -> Any:
             yield b'{"seq": 1}\n'
-            raise httpx.ReadError("gone")
+            raise Broken
 
         return httpx.Response(200, content=content())
 

@@ -1,9 +1,14 @@
 """How every command behaves, whatever it does: exit codes, JSON, questions, tracebacks."""
 
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from cli.stand_in_server import Broken, Silent, StandInServer
 
 from daemon.cli.client import ControlClient
 from daemon.cli.failure import CliFailure, ExitCode
@@ -52,18 +57,76 @@ def test_an_answer_that_is_no_json_is_somebody_else(cli: Any, stand_in: Any) -> 
     assert cli("secret", "list").code == ExitCode.UNREACHABLE
 
 
-@pytest.mark.parametrize(
-    "problem",
-    [httpx.ConnectError("no"), httpx.ReadTimeout("no"), httpx.RemoteProtocolError("no"), httpx.ReadError("no")],
-)
-def test_a_daemon_that_cannot_be_reached_has_an_exit_code_of_its_own(cli: Any, stand_in: Any, problem: Any) -> None:
-    def refuse(request: httpx.Request) -> httpx.Response:
-        raise problem
+def no_answer(request: httpx.Request) -> httpx.Response:
+    raise Broken
 
-    stand_in.answers["GET /v1/secrets"] = refuse
+
+def half_an_answer(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, headers={"Content-Length": "100"}, content=iter([b"["]), extensions={"then_close": True})
+
+
+def never(request: httpx.Request) -> httpx.Response:
+    raise Silent
+
+
+@pytest.mark.parametrize(("misbehave", "said"), [(no_answer, "broke"), (half_an_answer, "broke"), (never, "too long")])
+def test_a_daemon_that_does_not_answer_has_an_exit_code_of_its_own(
+    cli: Any, stand_in: Any, monkeypatch: pytest.MonkeyPatch, misbehave: Any, said: str
+) -> None:
+    monkeypatch.setattr("daemon.cli.wire.ANSWER_SECONDS", 0.3)
+    stand_in.answers["GET /v1/secrets"] = misbehave
     ended = cli("secret", "list")
     assert ended.code == ExitCode.UNREACHABLE
     assert ended.err.startswith("error: ")
+    assert said in ended.err
+
+
+def test_something_else_on_the_port_is_no_daemon() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"220 mail.example ESMTP\r\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with ControlClient(url=url, token="t") as client, pytest.raises(CliFailure) as failure:
+            client.get("/healthz")
+        answering.join()
+    assert failure.value.exit_code == ExitCode.UNREACHABLE
+
+
+def test_a_connection_that_ended_while_nobody_used_it_is_replaced() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={}, extensions={"then_close": True})
+
+    with StandInServer(answer) as server, ControlClient(url=server.url, token="t") as client:
+        for _ in range(3):
+            client.post("/v1/stop")
+            time.sleep(0.05)
+    assert len(asked) == 3
+
+
+def test_one_client_serves_several_threads_at_once() -> None:
+    together = threading.Barrier(4)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        together.wait(10)
+        return httpx.Response(200, json={"said": request.url.params["n"]})
+
+    with (
+        StandInServer(answer) as server,
+        ControlClient(url=server.url, token="t") as client,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        answers = list(threads.map(lambda n: client.get("/healthz", n=n)["said"], range(4)))
+    assert answers == ["0", "1", "2", "3"]
 
 
 def test_a_usage_error_is_2(cli: Any) -> None:

@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -53,8 +54,17 @@ def test_help_and_version_import_nothing_that_is_slow(arguments: list[str]) -> N
 
 @pytest.mark.parametrize("arguments", [["action", "run", "--help"], ["audit", "--help"], ["approval", "--help"]])
 def test_help_of_a_command_imports_no_client_and_no_daemon(arguments: list[str]) -> None:
-    # Typer itself brings pydantic in as soon as a command has typed parameters.
-    assert modules_after(*arguments) & (FORBIDDEN - {"pydantic"}) == set()
+    assert modules_after(*arguments) & FORBIDDEN == set()
+
+
+@pytest.mark.parametrize("arguments", [["secret", "list"], ["status", "--json"], ["launch", "--sandbox", "codex"]])
+def test_a_command_that_asks_the_daemon_imports_no_http_library_and_no_validator(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AILERON_HOME", str(tmp_path / "a file"))
+    (tmp_path / "a file").touch()
+    heavy = {"aiohttp", "httpx", "pydantic", "requests", "rich", "urllib.request", "urllib3"}
+    assert modules_after(*arguments) & heavy == set()
 
 
 def test_only_the_group_that_runs_is_imported() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sandbox.engine import Shell, left_behind
+from sandbox.engine import SHORTLY, Shell, left_behind
 from services.upstream import UpstreamProcess
 from world import World
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Build the image of every agent; return their tags."""
     folder = tmp_path_factory.mktemp("images")
-    with UpstreamProcess() as upstream, World(folder, upstream=upstream.url) as world:
+    with UpstreamProcess() as upstream, World(folder, upstream=upstream.url, **SHORTLY) as world:
         world.start()
         shell = Shell(world, folder)
         tags = {}
@@ -42,7 +42,7 @@ def world(
     tmp_path_factory: pytest.TempPathFactory, upstream: UpstreamProcess, images: dict[str, str]
 ) -> Iterator[World]:
     """Offer a running installation with actions."""
-    with World(tmp_path_factory.mktemp("world"), upstream=upstream.url) as made:
+    with World(tmp_path_factory.mktemp("world"), upstream=upstream.url, **SHORTLY) as made:
         made.start()
         made.set_up()
         made.add_action("post-item")

@@ -10,6 +10,8 @@ import docker
 from world import ROOT, World
 
 USER = 1000
+SHORTLY = {"AILERON_SANDBOX__READY_SECONDS": "500ms"}
+"""What is kept ready for the next launch goes soon, because after each test nothing of ours may be there."""
 COMMAND = "from daemon.cli.main import main; main()"
 
 

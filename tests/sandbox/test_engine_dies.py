@@ -11,7 +11,7 @@ from pathlib import Path
 
 import docker
 import pytest
-from sandbox.engine import Shell
+from sandbox.engine import SHORTLY, Shell
 from services.upstream import UpstreamProcess
 from world import World
 
@@ -114,7 +114,7 @@ def test_when_the_engine_is_killed_the_launch_says_so_and_nothing_stays(private:
     folder = tmp_path / "world"
     folder.mkdir()
     settings = f'[sandbox]\ndocker_socket = "{private.socket}"\n'
-    with UpstreamProcess() as upstream, World(folder, upstream=upstream.url, settings=settings) as world:
+    with UpstreamProcess() as upstream, World(folder, upstream=upstream.url, settings=settings, **SHORTLY) as world:
         world.start()
         shell = Shell(world, folder)
         process = shell.start(*shell.words("sh", "-c", "echo started; sleep 600"))

@@ -25,6 +25,11 @@ pytestmark = pytest.mark.docker
 def test_the_container_has_nothing_that_a_checklist_of_escapes_looks_for(world: World, shell: Shell) -> None:
     process = shell.start(*shell.words("sleep", "600"))
     seen = wait_for_container(world)
+    client = engine()
+    anchor = client.inspect_container(seen["HostConfig"]["NetworkMode"].removeprefix("container:"))
+    (place,) = anchor["NetworkSettings"]["Networks"].values()
+    network = client.inspect_network(place["NetworkID"])
+    client.close()
     process.terminate()
     process.communicate(timeout=30)
     host, config = seen["HostConfig"], seen["Config"]
@@ -37,7 +42,7 @@ def test_the_container_has_nothing_that_a_checklist_of_escapes_looks_for(world: 
     for space in ("PidMode", "UTSMode", "UsernsMode", "CgroupnsMode"):
         assert host.get(space, "") != "host", space
     assert host["IpcMode"] == "private"
-    assert host["NetworkMode"] not in {"host", "bridge", "default"}
+    assert host["NetworkMode"] == f"container:{anchor['Id']}"
     assert not host["Devices"]
     assert not host["DeviceRequests"]
     assert not host["PortBindings"]
@@ -53,10 +58,14 @@ def test_the_container_has_nothing_that_a_checklist_of_escapes_looks_for(world: 
         assert mount["Source"].startswith((str(shell.workspace), str(world.home / "sandboxes")))
         if mount["Destination"] not in {"/workspace", "/workspace/.git"}:
             assert mount["RW"] is False, mount
-    (network,) = seen["NetworkSettings"]["Networks"].values()
-    client = engine()
-    client.close()
-    assert network["NetworkID"]
+    assert network["Internal"] is True
+    assert list(network["Containers"]) == [anchor["Id"]]
+    holder = anchor["HostConfig"]
+    assert (holder["Privileged"], holder["CapDrop"], holder["CapAdd"]) == (False, ["ALL"], None)
+    assert holder["ReadonlyRootfs"] is True
+    assert "no-new-privileges" in holder["SecurityOpt"]
+    assert (anchor["Mounts"], holder["Devices"], holder["PortBindings"]) == ([], None, None)
+    assert anchor["Config"]["User"] == "65534:65534"
     text = json.dumps(seen)
     assert "ailt_" not in text
     assert API_KEY not in text

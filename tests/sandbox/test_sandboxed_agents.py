@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox.engine import Shell, engine
+from sandbox.engine import SHORTLY, Shell, engine
 from services.model_server import ModelProcess
 from services.upstream import UpstreamProcess
 from world import API_KEY, World
@@ -54,7 +54,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, images: dict[str, str]) -> I
     with UpstreamProcess() as upstream, ModelProcess() as model:
         host = model.url.removeprefix("http://")
         places = "".join(f'[gateway.providers.{n}]\nbase_url = "{model.url}"\n' for n in ("openai", "anthropic"))
-        with World(folder, upstream=upstream.url, settings=places) as world:
+        with World(folder, upstream=upstream.url, settings=places, **SHORTLY) as world:
             config = world.home / "config.toml"
             config.write_text(config.read_text().replace('allow_private = ["', f'allow_private = ["{host}", "', 1))
             world.start()
