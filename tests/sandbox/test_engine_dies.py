@@ -1,5 +1,6 @@
 """The engine itself is killed: the launch says so, the agent ends, and nothing is left when it is back."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import docker
 import pytest
 from sandbox.engine import SHORTLY, Shell
 from services.upstream import UpstreamProcess
@@ -29,19 +29,21 @@ class PrivateEngine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.socket = f"{folder}/d.sock"
+        self.bridge = f"ail{os.getpid()}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        (self.folder / "d.pid").unlink(missing_ok=True)
-        places = ("data-root", "exec-root")
-        words = [word for name in places for word in (f"--{name}", str(self.folder / name))]
+        for stale in ("d.pid", "exec-root/containerd/containerd.pid"):
+            (self.folder / stale).unlink(missing_ok=True)
+        words = [f"--{name}={self.folder / name}" for name in ("data-root", "exec-root")]
         with (self.folder / "dockerd.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     "dockerd",
                     *words,
-                    *("--host", f"unix://{self.socket}", "--pidfile", str(self.folder / "d.pid")),
-                    *("--bridge", "none", "--default-address-pool", "base=10.213.0.0/16,size=24"),
+                    *(f"--host=unix://{self.socket}", f"--pidfile={self.folder / 'd.pid'}", f"--bridge={self.bridge}"),
+                    # Another engine's rules and bridge are not this one's to change.
+                    *("--iptables=false", "--ip-masq=false", "--default-address-pool=base=10.213.0.0/16,size=24"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -49,38 +51,38 @@ class PrivateEngine:
                 start_new_session=True,
             )
         deadline = time.monotonic() + SECONDS
-        while True:
-            try:
-                if Path(self.socket).exists():
-                    self.client().close()
-                else:
-                    raise docker.errors.DockerException("not yet")
-            except docker.errors.DockerException:
-                assert time.monotonic() < deadline, (self.folder / "dockerd.log").read_text()[-2000:]
-                time.sleep(0.2)
-            else:
-                return
+        while not self.answers():
+            assert time.monotonic() < deadline, (self.folder / "dockerd.log").read_text()[-9000:]
+            time.sleep(0.2)
 
-    def client(self) -> "docker.APIClient":
-        return docker.APIClient(base_url=f"unix://{self.socket}", version="auto", timeout=10)
+    def answers(self) -> bool:
+        return self.run("version", check=False).returncode == 0
+
+    def run(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        # Not the library: it leaves its sockets open when nobody answers.
+        command = ["docker", "--host", f"unix://{self.socket}", *words]
+        return subprocess.run(command, check=check, capture_output=True, text=True, timeout=SECONDS)
 
     def kill(self) -> None:
+        """Kill the engine and its containerd; the containers and their shims go on."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(20)
+        self._kill_all("containerd --config")
 
     def stop(self) -> None:
         """End it with everything that it started."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait(SECONDS)
+        self._kill_all("")
+
+    def _kill_all(self, beginning: str) -> None:
         for place in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                ours = str(self.folder).encode() in place.read_bytes()
-            except OSError:
-                continue
-            if ours and place.parent.name != str(os.getpid()):
-                os.kill(int(place.parent.name), signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                command = place.read_bytes().decode(errors="replace").replace("\0", " ")
+                if command.startswith(beginning) and str(self.folder) in command:
+                    os.kill(int(place.parent.name), signal.SIGKILL)
 
 
 @pytest.fixture
@@ -88,6 +90,8 @@ def private(images: dict[str, str]) -> Iterator[PrivateEngine]:
     # A short path, because the engine's sockets lie below it and a socket's path has 108 bytes.
     engine = PrivateEngine(Path(tempfile.mkdtemp(prefix="d-", dir="/tmp")))
     try:
+        subprocess.run(["ip", "link", "add", engine.bridge, "type", "bridge"], check=True)
+        subprocess.run(["ip", "address", "add", "10.214.0.1/24", "dev", engine.bridge], check=True)
         engine.start()
         saved = subprocess.Popen(["docker", "save", images["codex"]], stdout=subprocess.PIPE)
         load = ["docker", "--host", f"unix://{engine.socket}", "load", "--quiet"]
@@ -98,16 +102,13 @@ def private(images: dict[str, str]) -> Iterator[PrivateEngine]:
         yield engine
     finally:
         engine.stop()
+        subprocess.run(["ip", "link", "delete", engine.bridge], check=False)
         shutil.rmtree(engine.folder, ignore_errors=True)
 
 
 def left(engine: PrivateEngine) -> list[str]:
-    client = engine.client()
-    try:
-        mine = {"label": "io.aileron.home"}
-        return [each["Id"] for each in (*client.containers(all=True, filters=mine), *client.networks(filters=mine))]
-    finally:
-        client.close()
+    mine = ("--quiet", "--filter", "label=io.aileron.home")
+    return (engine.run("ps", "--all", *mine).stdout + engine.run("network", "ls", *mine).stdout).split()
 
 
 def test_when_the_engine_is_killed_the_launch_says_so_and_nothing_stays(private: PrivateEngine, tmp_path: Path) -> None:
