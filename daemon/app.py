@@ -232,9 +232,10 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         folder=home.sandboxes_dir,
         ca_dir=home.ca_dir,
         home=str(home.path),
-        listen=lambda address, issued: Listener(port=0, host=address, certificate=(issued.certificate, issued.key)),
+        listen=lambda place, issued: Listener(port=0, host=place, certificate=(issued.certificate, issued.key)),
         draw_session=sessions.draw_id,
         ready_seconds=settings.sandbox.ready_seconds,
+        reach=settings.sandbox.reach,
     )
     starter = Starter(
         engine=engine_of_containers,

@@ -232,6 +232,11 @@ class SandboxSettings(_Section):
         30.0, description="How long an agent may run before somebody reads what it says."
     )
     pids: int = Field(512, ge=16, description="How many processes and threads a sandbox may have.")
+    reach: Literal["auto", "direct", "socket", "host"] = Field(
+        "auto",
+        description="How containers reach the daemon: as the engine's kind needs it, directly, through a socket in a "
+        "folder, or through the host of a virtual machine.",
+    )
     ready_seconds: Duration = Field(
         60.0,
         description="How long after a launch an empty network stays ready, so that the next is quick; 0 for none.",

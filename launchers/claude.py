@@ -32,6 +32,8 @@ def plan(context: LaunchContext) -> LaunchPlan:
     files = [PlacedFile(path=path, text=json.dumps({"mcpServers": {"aileron": server}}, indent=2) + "\n")]
     if context.sandboxed:
         files.append(_first_run(context))
+        # In a rootless engine it runs as what is called root there, and would refuse.
+        unset |= {"IS_SANDBOX": "1"}
         if not context.asks_for("--permission-mode", "--dangerously-skip-permissions"):
             ours = (*ours, "--dangerously-skip-permissions")
     return LaunchPlan(

@@ -123,11 +123,14 @@ def check(
     if as_json:
         invocation.output.json({"engine": engine, "images_to_build": missing})
         return
-    if engine["desktop"] or engine["rootless"]:
-        raise CliFailure(
-            "this engine's containers cannot reach the daemon", remedy="Use an engine of the system on Linux."
-        )
+    if engine["podman"]:
+        raise CliFailure("this is Podman behind Docker's socket", remedy="Sandboxes need a Docker engine.")
     invocation.output.note(f"Docker Engine {one_line(engine['version'])} on {one_line(engine['system'])}: good.")
+    if engine["desktop"] or engine["rootless"]:
+        kind = "runs in a machine of its own" if engine["desktop"] else "is rootless"
+        invocation.output.note(f"It {kind}, so a forwarder carries what an agent says to the daemon.")
+    for name in engine["without_limits"]:
+        invocation.output.note(f"It keeps no limit of {name}.")
     if missing:
         invocation.output.note(f"Images that a first launch will build: {', '.join(missing)}.")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,19 +26,22 @@ class _Server(uvicorn.Server):
 
 
 class Listener:
-    """One app on one port of one address; on loopback, and in plain HTTP, if nothing else is said."""
+    """One app on one port of one address; on loopback, and in plain HTTP, if nothing else is said.
 
-    def __init__(self, *, port: int, host: str = "127.0.0.1", certificate: tuple[Path, Path] | None = None) -> None:
+    A path in place of the address is a socket in a folder, to which everybody may connect who gets into the folder.
+    """
+
+    def __init__(
+        self, *, port: int, host: str | Path = "127.0.0.1", certificate: tuple[Path, Path] | None = None
+    ) -> None:
         self._host = host
         self._certificate = certificate
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self._socket.bind((host, port))
+            self._socket = _socket_in(host) if isinstance(host, Path) else _socket_on(host, port)
         except OSError as problem:
-            self._socket.close()
+            place = host if isinstance(host, Path) else f"Port {port} of {host}"
             raise ListenError(
-                f"Port {port} of {host} is in use or not ours to take ({problem.strerror}). Set another in the "
+                f"{place} is in use or not ours to take ({problem.strerror}). Set another in the "
                 "section [daemon] of config.toml, or 0 to let the system pick one."
             ) from problem
         self._socket.listen(_BACKLOG)
@@ -91,3 +95,30 @@ class Listener:
     def close(self) -> None:
         """Give the port back."""
         self._socket.close()
+
+
+def _socket_on(host: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _socket_in(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        # The name of a socket has 107 bytes at most, and a home may lie deeper than that.
+        made.bind(f"/proc/self/fd/{folder}/{path.name}")
+        path.chmod(0o666)
+    except OSError:
+        made.close()
+        raise
+    finally:
+        os.close(folder)
+    return made

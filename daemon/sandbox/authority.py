@@ -52,10 +52,12 @@ class Authority:
         """Return what a client must trust."""
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, folder: Path, *, name: str, address: str, now: dt.datetime) -> Issued:
+    def issue(self, folder: Path, *, name: str, address: str | None, now: dt.datetime) -> Issued:
         """Make a certificate for one listener."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address(address))]
+        names: list[x509.GeneralName] = [x509.DNSName(name)]
+        if address is not None:
+            names.append(x509.IPAddress(ipaddress.ip_address(address)))
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name(name))

@@ -19,13 +19,14 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from daemon.core.clock import Clock
-from daemon.core.failures import Failure
+from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox import containers, firewall
 from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.authority import Authority, Issued
-from daemon.sandbox.container import HOST, Anchor
+from daemon.sandbox.container import DOOR, HOST, Anchor, Forwarder
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.labels import labels
+from daemon.sandbox.reach import FORWARDED_PORT, GATEWAY_NAME, Reach, reach_of
 
 _log = structlog.get_logger("daemon.sandbox")
 _RULES = "rules.nft"
@@ -41,8 +42,8 @@ class OpenListener(Protocol):
     def close(self) -> None: ...
 
 
-Listen = Callable[[str, Issued], OpenListener]
-"""Binds a listener to an address, with a certificate."""
+Listen = Callable[[str | Path, Issued], OpenListener]
+"""Binds a listener to an address or to a socket in a folder, with a certificate."""
 
 
 class Door:
@@ -68,8 +69,10 @@ class Berth:
     address: str = ""
     anchor: str = ""
     """The container that holds the network, so that it is closed before the agent's own container begins."""
-    line: Attachment | None = None
-    """The anchor's input. When this daemon dies, it ends, and the anchor with it."""
+    forwarded: bool = False
+    """Its only open port is that of a forwarder."""
+    lines: list[Attachment] = field(default_factory=list)
+    """The inputs of the anchor and the forwarder. When this daemon dies, they end, and those containers with them."""
     listener: OpenListener | None = None
     made: "asyncio.Task[None] | None" = None
     closed: "asyncio.Task[None] | None" = None
@@ -88,6 +91,8 @@ class Berth:
     @property
     def port(self) -> int:
         """Return the one port that is open."""
+        if self.forwarded:
+            return FORWARDED_PORT
         if self.listener is None:
             raise RuntimeError("a berth without a listener has no port")
         return self.listener.port
@@ -107,6 +112,7 @@ class Berths:
         listen: Listen,
         draw_session: Callable[[], str],
         ready_seconds: float,
+        reach: str,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -116,6 +122,7 @@ class Berths:
         self._listen = listen
         self._draw_session = draw_session
         self._ready_seconds = ready_seconds
+        self._reach = reach
         self._authority: Authority | None = None
         self._spare: Berth | None = None
         self._expiry: asyncio.TimerHandle | None = None
@@ -183,9 +190,9 @@ class Berths:
         # Side by side, because somebody waits for the end of a launch, too.
         await asyncio.gather(_stopped(berth), self._remove_containers(berth.session))
         await self._engine.call(lambda client: containers.remove_rest(client, berth.session))
-        if berth.line is not None:
-            berth.line.close()
-            berth.line = None
+        for line in berth.lines:
+            line.close()
+        berth.lines.clear()
 
     async def _remove_containers(self, session: str) -> None:
         found = await self._engine.call(lambda client: containers.held(client, session))
@@ -220,13 +227,20 @@ class Berths:
         berth.run.mkdir(mode=0o755, parents=True, exist_ok=True)
         berth.run.chmod(0o755)  # it is mounted by itself; above it nobody else gets anywhere
         marks = labels(self._home, berth.session, "network")
-        network, berth.address = await self._engine.call(
-            lambda client: containers.make_network(client, berth.session, marks, outside=berth.outside)
+        reach = reach_of(await self._engine.describe(), self._reach)
+        network = await self._engine.call(
+            lambda client: containers.make_network(
+                client, berth.session, marks, outside=berth.outside, between=reach is not Reach.DIRECT
+            )
         )
+        if reach is Reach.DIRECT:
+            berth.address = network.gateway
+        else:
+            berth.address = await self._forward(berth, image, network, reach)
         anchor = Anchor(
             image=image,
             name=f"aileron-{berth.session}-network",
-            network=network,
+            network=network.id,
             address=berth.address,
             labels=labels(self._home, berth.session, "anchor"),
             outside=berth.outside,
@@ -236,16 +250,50 @@ class Berths:
             self._engine.call(lambda client: containers.start_anchor(client, berth.anchor))
         )
         try:
-            berth.listener = self._listen(berth.address, self._issue(berth))
-            await berth.listener.start(berth.door)
+            if berth.listener is None:
+                await self._open(berth, berth.address, address=berth.address)
             helper = None if berth.outside else await self._helper(berth, image)
         finally:
-            berth.line = await starting
+            berth.lines.append(await starting)
         if helper is not None:
             berth.closed = asyncio.get_running_loop().create_task(
                 self._engine.call(lambda client: containers.run_helper(client, helper))
             )
             berth.closed.add_done_callback(_seen)
+
+    async def _forward(self, berth: Berth, image: str, network: containers.Network, reach: Reach) -> str:
+        """Listen where a forwarder reaches it, and start one; return its address in the network."""
+        berth.forwarded = True
+        door: Path | None = None
+        if reach is Reach.SOCKET:
+            door = berth.folder / "door"
+            door.mkdir(mode=0o755, exist_ok=True)
+            listener = await self._open(berth, door / "socket", address=None)
+            target = f"unix:{DOOR}/socket"
+        else:
+            desktop = (await self._engine.describe())["desktop"]
+            place = "127.0.0.1" if desktop else await self._engine.call(containers.bridge_gateway)
+            listener = await self._open(berth, place, address=None)
+            target = f"tcp:{GATEWAY_NAME}:{listener.port}"
+        forwarder = Forwarder(
+            image=image,
+            name=f"aileron-{berth.session}-forwarder",
+            network=network.id,
+            subnet=network.subnet,
+            target=target,
+            door=None if door is None else str(door),
+            labels=labels(self._home, berth.session, "forwarder"),
+        )
+        address, line = await self._engine.call(lambda client: containers.start_forwarder(client, forwarder))
+        berth.lines.append(line)
+        async for _ in line.output():
+            return address  # it has said that it is ready
+        raise Failure(FailureClass.INTERNAL_ERROR, "The forwarder did not start.", boundary=Boundary.SANDBOX)
+
+    async def _open(self, berth: Berth, place: str | Path, *, address: str | None) -> OpenListener:
+        berth.listener = self._listen(place, self._issue(berth, address))
+        await berth.listener.start(berth.door)
+        return berth.listener
 
     async def _helper(self, berth: Berth, image: str) -> str:
         rules = berth.run / _RULES
@@ -256,14 +304,14 @@ class Berths:
             lambda client: containers.prepare_helper(client, berth.anchor, image, str(berth.run), marks, rules=_RULES)
         )
 
-    def _issue(self, berth: Berth) -> Issued:
+    def _issue(self, berth: Berth, address: str | None) -> Issued:
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
         if self._authority is None:
             self._authority = Authority.open(self._ca_dir, now=now)
         certificate = berth.run / "ca.pem"
         certificate.write_bytes(self._authority.certificate_pem)
         certificate.chmod(0o644)
-        return self._authority.issue(berth.folder, name=HOST, address=berth.address, now=now)
+        return self._authority.issue(berth.folder, name=HOST, address=address, now=now)
 
 
 async def _stopped(berth: Berth) -> None:

@@ -5,26 +5,41 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.sandbox.protection import Mount
+from daemon.sandbox.reach import GATEWAY_NAME
 
 WORKSPACE = "/workspace"
 HOME = "/home/agent"
 RUN = "/run/aileron"
+DOOR = "/run/door"
+"""Where a forwarder finds the daemon's socket."""
 HOST = "aileron.internal"
 ROOT = "/opt/aileron"
 _PYTHON = f"{ROOT}/python"
-START = (
+_INTERPRETER = (
     f"{_PYTHON}/libc/loader",
     "--library-path",
     f"{_PYTHON}/libc",
     f"{_PYTHON}/bin/python3",
-    *("-I", "-B", "-S", f"{ROOT}/inside/start.py"),
+    *("-I", "-B", "-S"),
 )
+START = (*_INTERPRETER, f"{ROOT}/inside/start.py")
 """Without a shell or a library of the image: it may be anybody's."""
 _UNLOADED = dict.fromkeys(("LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH"), "")
 """Whatever an image says: nothing of it is loaded into the first process, which proves that the sandbox is one."""
 _NOWHERE = "127.0.0.1"
 _NOBODY = "65534:65534"
 _ANCHOR_BYTES = 16 * 1024**2
+_FORWARDER_BYTES = 96 * 1024**2
+_SMALL: Mapping[str, Any] = {
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges"],
+    "read_only": True,
+    "ipc_mode": "private",
+    "cgroupns": "private",
+    "privileged": False,
+    "restart_policy": {"Name": "no"},
+}
+"""What holds for the containers that nobody's program runs in."""
 _TMP_BYTES = 2 * 1024**3
 
 
@@ -33,7 +48,8 @@ class Limits:
     """What a sandbox may use of the machine."""
 
     memory_bytes: int
-    cpus: float
+    cpus: float | None
+    """None where the engine cannot keep it, and would refuse; what else it cannot keep, it leaves out by itself."""
     pids: int
 
 
@@ -70,6 +86,21 @@ class Anchor:
     outside: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarder:
+    """The container that carries connections to the daemon, where no network of a container is this machine's."""
+
+    image: str
+    name: str
+    network: str
+    subnet: str
+    target: str
+    """Where the daemon listens: unix:PATH or tcp:HOST:PORT."""
+    door: str | None
+    """The folder of the host in which the daemon's socket is."""
+    labels: Mapping[str, str]
+
+
 def binds(spec: Spec) -> list[str]:
     """Return what is mounted: the workspace, over it what is protected, and what the first process reads."""
     mounted = [f"{spec.workspace}:{WORKSPACE}:rw", f"{spec.run_folder}:{RUN}:ro"]
@@ -99,7 +130,7 @@ def host_config(spec: Spec) -> dict[str, Any]:
         "pids_limit": spec.limits.pids,
         "mem_limit": spec.limits.memory_bytes,
         "memswap_limit": spec.limits.memory_bytes,
-        "nano_cpus": int(spec.limits.cpus * 1e9),
+        "nano_cpus": int(spec.limits.cpus * 1e9) if spec.limits.cpus else None,
         "ipc_mode": "private",
         "cgroupns": "private",
         "privileged": False,
@@ -129,20 +160,14 @@ def creation(spec: Spec) -> dict[str, Any]:
 def anchor_host_config(anchor: Anchor) -> dict[str, Any]:
     """Return the keyword arguments of an anchor's host configuration; names and addresses come from it."""
     return {
+        **_SMALL,
         "network_mode": anchor.network,
         "extra_hosts": {HOST: anchor.address},
         # On an internal network, too, the engine would carry questions about names to the outside.
         "dns": None if anchor.outside else [_NOWHERE],
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "read_only": True,
         "pids_limit": 1,
         "mem_limit": _ANCHOR_BYTES,
         "memswap_limit": _ANCHOR_BYTES,
-        "ipc_mode": "private",
-        "cgroupns": "private",
-        "privileged": False,
-        "restart_policy": {"Name": "no"},
         "log_config": {"Type": "none"},
     }
 
@@ -159,4 +184,30 @@ def anchor_creation(anchor: Anchor) -> dict[str, Any]:
         "labels": dict(anchor.labels),
         "stdin_open": True,
         "hostname": "sandbox",
+    }
+
+
+def forwarder_host_config(forwarder: Forwarder) -> dict[str, Any]:
+    """Return the keyword arguments of a forwarder's host configuration."""
+    return {
+        **_SMALL,
+        "network_mode": forwarder.network,
+        "extra_hosts": {GATEWAY_NAME: "host-gateway"} if forwarder.door is None else {},
+        "binds": [] if forwarder.door is None else [f"{forwarder.door}:{DOOR}:ro"],
+        "pids_limit": 16,
+        "mem_limit": _FORWARDER_BYTES,
+        "memswap_limit": _FORWARDER_BYTES,
+    }
+
+
+def forwarder_creation(forwarder: Forwarder) -> dict[str, Any]:
+    """Return the other keyword arguments of a forwarder's creation."""
+    return {
+        "image": forwarder.image,
+        "name": forwarder.name,
+        "entrypoint": [*_INTERPRETER, f"{ROOT}/inside/relay.py"],
+        "command": [forwarder.subnet, forwarder.target],
+        "user": _NOBODY,
+        "labels": dict(forwarder.labels),
+        "stdin_open": True,
     }

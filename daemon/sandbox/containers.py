@@ -2,28 +2,67 @@
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import docker.errors
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.attachment import Attachment
-from daemon.sandbox.container import RUN, Anchor, Spec, anchor_creation, anchor_host_config, creation, host_config
+from daemon.sandbox.container import (
+    RUN,
+    Anchor,
+    Forwarder,
+    Spec,
+    anchor_creation,
+    anchor_host_config,
+    creation,
+    forwarder_creation,
+    forwarder_host_config,
+    host_config,
+)
 from daemon.sandbox.injection import remove_volumes
 from daemon.sandbox.labels import HOME, SESSION, home_label
 
 
-def make_network(client: Any, session: str, marks: Mapping[str, str], *, outside: bool) -> tuple[str, str]:
-    """Make the network of a session; return its id and the address of this machine on it."""
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that was made."""
+
+    id: str
+    subnet: str
+    gateway: str
+
+
+def make_network(client: Any, session: str, marks: Mapping[str, str], *, outside: bool, between: bool) -> Network:
+    """Make the network of a session, on which containers see each other only if one of them is a forwarder."""
     made = client.create_network(
         f"aileron-{session}",
         driver="bridge",
         internal=not outside,
         labels=dict(marks),
         check_duplicate=True,
-        options={"com.docker.network.bridge.enable_icc": "false"},
+        options={"com.docker.network.bridge.enable_icc": "true" if between else "false"},
     )
-    return made["Id"], client.inspect_network(made["Id"])["IPAM"]["Config"][0]["Gateway"]
+    config = client.inspect_network(made["Id"])["IPAM"]["Config"][0]
+    return Network(made["Id"], config["Subnet"], config["Gateway"])
+
+
+def bridge_gateway(client: Any) -> str:
+    """Return the address that this machine has on the engine's own network."""
+    return str(client.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"])
+
+
+def start_forwarder(client: Any, forwarder: Forwarder) -> tuple[str, Attachment]:
+    """Start what carries connections to the daemon; return its address, and its input, which is held."""
+    config = client.create_host_config(**forwarder_host_config(forwarder))
+    made = client.create_container(**forwarder_creation(forwarder), host_config=config)["Id"]
+    if forwarder.door is None:
+        client.connect_container_to_network(made, "bridge")
+    held = Attachment(client.attach_socket(made, params={"stdin": 1, "stdout": 1, "stream": 1}), terminal=False)
+    client.start(made)
+    places = client.inspect_container(made)["NetworkSettings"]["Networks"].values()
+    return next(place["IPAddress"] for place in places if place["NetworkID"] == forwarder.network), held
 
 
 def create_anchor(client: Any, anchor: Anchor) -> str:

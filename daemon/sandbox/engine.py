@@ -16,6 +16,8 @@ T = TypeVar("T")
 _THREADS = 16
 _ENGINE_SECONDS = 120
 _OLDEST_API = (1, 41)
+_LIMITS = {"memory": "MemoryLimit", "processors": "CpuCfsQuota", "processes": "PidsLimit"}
+"""What an engine says of the limits that it can keep; a rootless one often cannot."""
 
 
 class Engine:
@@ -51,7 +53,8 @@ class Engine:
         """Return what kind of engine it is: its version, whether it is rootless, and whether it runs in a machine."""
         if self._described is not None:
             return self._described  # it stays what it is for as long as it answers
-        said = await self.call(lambda client: client.info())
+        said, version = await self.call(lambda client: (client.info(), client.version()))
+        parts = {str(part.get("Name", "")) for part in version.get("Components") or []}
         options = " ".join(said.get("SecurityOptions") or [])
         system = str(said.get("OperatingSystem", ""))
         self._described = {
@@ -59,6 +62,8 @@ class Engine:
             "system": system,
             "rootless": "rootless" in options,
             "desktop": "Docker Desktop" in system,
+            "podman": "Podman Engine" in parts,
+            "without_limits": [name for name, key in _LIMITS.items() if not said.get(key, True)],
             "architecture": said.get("Architecture", "?"),
         }
         return self._described

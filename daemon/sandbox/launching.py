@@ -36,6 +36,7 @@ class Inside:
     protected: Sequence[str]
     bound: frozenset[str]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    rootless: bool = False
 
     @property
     def url(self) -> str:
@@ -86,6 +87,7 @@ def start_file(plan: LaunchPlan, inside: Inside) -> str:
         "token": inside.token,
         "closed_port": inside.closed_port,
         "network": inside.network,
+        "root_is_you": inside.rootless,
         "protected": [f"{WORKSPACE}/{path}" for path in inside.protected],
         "folder": WORKSPACE,
         "bundle": BUNDLE,

@@ -19,6 +19,8 @@ class Sandbox:
     workspace: Path
     berth: Berth
     token: str = field(repr=False)
+    notes: list[str] = field(default_factory=list)
+    """What the person must know of it."""
     container: str | None = None
     attachment: Attachment | None = None
     connected: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,4 +60,5 @@ class Sandbox:
             "network": self.network_mode,
             "container": None if self.container is None else self.container[:12],
             "ready": self.may_start.is_set(),
+            "notes": self.notes,
         }

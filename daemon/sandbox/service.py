@@ -13,6 +13,7 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox import containers
+from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.berth import Berths
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
@@ -93,7 +94,12 @@ class Sandboxes:
             self._berths.drop(berth)
             raise
         sandbox = Sandbox(
-            session=session.id, agent=wanted.agent, workspace=wanted.workspace.resolve(), berth=berth, token=token
+            session=session.id,
+            agent=wanted.agent,
+            workspace=wanted.workspace.resolve(),
+            berth=berth,
+            token=token,
+            notes=[f"This engine keeps no limit of {name}." for name in ground.without_limits],
         )
         self._by_session[session.id] = sandbox
         starting = asyncio.current_task()
@@ -190,7 +196,14 @@ class Sandboxes:
 
     async def _survey(self, wanted: Wanted) -> Ground:
         """Look at everything a launch asks for, before anything of it exists."""
-        await self._check_engine()
+        engine = await self.engine.describe()
+        if engine["podman"]:
+            raise Failure(
+                FailureClass.INVALID_ARGUMENTS,
+                "This is Podman behind Docker's socket, and sandboxes need a Docker engine: what keeps an agent in was "
+                "proved with that one only. Install Docker Engine, or launch without --sandbox.",
+                boundary=Boundary.SANDBOX,
+            )
         workspace = wanted.workspace.resolve()
         if not workspace.is_dir():
             raise usage(f"{workspace} is not a folder.")
@@ -203,6 +216,7 @@ class Sandboxes:
             owner=(owner.st_uid, owner.st_gid),
             wanted=wanted.user,
             workspace=str(workspace),
+            rootless=engine["rootless"],
         )
         try:
             protected = look_at(workspace)
@@ -215,18 +229,15 @@ class Sandboxes:
         foreign = None
         if wanted.image is not None:
             foreign = await checked(self.engine, wanted.image, labels(self._home, "none", "examined"))
-        return Ground(wanted=wanted, pin=pin, foreign=foreign, user=user, protected=protected)
-
-    async def _check_engine(self) -> None:
-        described = await self.engine.describe()
-        if described["desktop"] or described["rootless"]:
-            kind = "Docker Desktop" if described["desktop"] else "a rootless engine"
-            raise Failure(
-                FailureClass.INVALID_ARGUMENTS,
-                f"This is {kind}, where the gateway of a container's network is not this machine, so the daemon "
-                "cannot be reached from inside. Use an engine of the system on Linux, or launch without --sandbox.",
-                boundary=Boundary.SANDBOX,
-            )
+        return Ground(
+            wanted=wanted,
+            pin=pin,
+            foreign=foreign,
+            user=user,
+            protected=protected,
+            rootless=engine["rootless"],
+            without_limits=engine["without_limits"],
+        )
 
     async def _read_outcome(self, sandbox: Sandbox) -> None:
         container = sandbox.container
@@ -249,13 +260,15 @@ class Sandboxes:
 
     async def _watch_network(self, sandbox: Sandbox) -> None:
         """End a sandbox whose network has gone: nothing in it is good for anything any more."""
-        line = sandbox.berth.line
-        if line is not None:
-            async for _ in line.output():
-                pass
-            if not sandbox.let_go.is_set():
-                sandbox.why = "its network went away"
-                self._begin_end(sandbox)
+        endings = [asyncio.ensure_future(_ended(line)) for line in sandbox.berth.lines]
+        try:
+            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for ending in endings:
+                ending.cancel()
+        if not sandbox.let_go.is_set():
+            sandbox.why = "its network went away"
+            self._begin_end(sandbox)
 
     def _nobody_came(self, sandbox: Sandbox) -> None:
         sandbox.why = "nobody came to listen"
@@ -340,3 +353,8 @@ class Sandboxes:
 def _complain(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("a sandbox did not end as it should", task=task.get_name(), exc_info=task.exception())
+
+
+async def _ended(line: Attachment) -> None:
+    async for _ in line.output():
+        pass

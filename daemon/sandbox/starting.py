@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox import containers
-from daemon.sandbox.berth import Berths
+from daemon.sandbox.berth import Berth, Berths
 from daemon.sandbox.container import Limits, Spec
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage
@@ -26,6 +26,7 @@ from daemon.sandbox.launching import Inside, agent_plan, command_plan, start_fil
 from daemon.sandbox.lifeline import SandboxFront
 from daemon.sandbox.places import RECORD, make_placeholders
 from daemon.sandbox.protection import Mount
+from daemon.sandbox.reach import DECOY_PORT
 from daemon.sandbox.sandbox import Sandbox
 from daemon.sessions.service import Owner
 from launchers.plan import LaunchError
@@ -69,6 +70,8 @@ class Ground:
     foreign: ForeignImage | None
     user: str
     protected: list[Mount]
+    rootless: bool
+    without_limits: Sequence[str]
 
 
 class Starter:
@@ -96,7 +99,7 @@ class Starter:
         berth = sandbox.berth
         await self._berths.settle(berth, ground.pin.tag)
         berth.door.behind = SandboxFront(sandbox, self._make_app(sandbox.session, berth.url))
-        with _decoy(berth.address) as closed_port:
+        with _decoy(berth) as closed_port:
             self._place(sandbox, ground, closed_port)
             make_placeholders(sandbox.workspace, ground.protected, record=sandbox.folder / RECORD)
             await self._run_container(sandbox, ground)
@@ -161,6 +164,7 @@ class Starter:
             protected=[mount.path for mount in ground.protected if mount.read_only],
             bound=self._bound(),
             environment=wanted.environment,
+            rootless=ground.rootless,
         )
         try:
             plan = (
@@ -174,6 +178,8 @@ class Starter:
         path.touch(mode=0o600)
         path.write_text(start_file(plan, inside))
         uid, _, gid = ground.user.partition(":")
+        if ground.rootless:
+            return
         if os.geteuid() == 0:
             os.chown(path, int(uid), int(gid))
         elif int(uid) != os.geteuid():
@@ -196,7 +202,7 @@ class Starter:
             tools=tools,
             anchor=berth.anchor,
             labels=marks,
-            limits=wanted.limits,
+            limits=replace(wanted.limits, cpus=None) if "processors" in ground.without_limits else wanted.limits,
             terminal=wanted.terminal,
             environment={} if foreign is None else {"PATH": foreign.path},
         )
@@ -218,17 +224,14 @@ class Starter:
         return sandbox.report.result()
 
 
-class _decoy:  # noqa: N801 - a context manager that reads like a function
-    """A port of the host that is open, and that must not be reachable from inside."""
-
-    def __init__(self, address: str) -> None:
-        self._socket = socket.create_server((address, 0))
-
-    def __enter__(self) -> int:
-        return int(self._socket.getsockname()[1])
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
+@contextlib.contextmanager
+def _decoy(berth: Berth) -> Iterator[int]:
+    """Have a port beside ours that is open, and that must not be reachable from inside."""
+    if berth.forwarded:
+        yield DECOY_PORT
+        return
+    with socket.create_server((berth.address, 0)) as opened:
+        yield int(opened.getsockname()[1])
 
 
 def _image(ground: Ground) -> str:

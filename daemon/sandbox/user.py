@@ -2,9 +2,18 @@
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 
+YOU_WHEN_ROOTLESS = "0:0"
+"""A rootless engine has its own numbers: its root is who runs it, and has no right there that you have not."""
 
-def user_for(*, caller: tuple[int, int], owner: tuple[int, int], wanted: str | None, workspace: str) -> str:
+
+def user_for(
+    *, caller: tuple[int, int], owner: tuple[int, int], wanted: str | None, workspace: str, rootless: bool = False
+) -> str:
     """Return uid:gid, or raise Failure with what to do."""
+    if rootless:
+        if wanted is not None:
+            raise _refused("In a rootless engine an agent runs as you, and as nobody else: leave --user away.")
+        return YOU_WHEN_ROOTLESS
     if wanted is not None:
         uid, _, gid = wanted.partition(":")
         if not uid.isdecimal() or not (gid or uid).isdecimal() or int(uid) == 0:

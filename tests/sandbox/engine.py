@@ -67,6 +67,21 @@ def engine() -> "docker.APIClient":
     return docker.APIClient(version="auto")
 
 
+def anchor_of(client: "docker.APIClient", seen: dict[str, Any]) -> dict[str, Any]:
+    """Return the container that holds the network of another one."""
+    return dict(client.inspect_container(seen["HostConfig"]["NetworkMode"].removeprefix("container:")))
+
+
+def place_of(seen: dict[str, Any]) -> dict[str, Any]:
+    """Return where the sandbox is in its network: its address, and the gateway's."""
+    client = engine()
+    try:
+        (place,) = anchor_of(client, seen)["NetworkSettings"]["Networks"].values()
+        return dict(place)
+    finally:
+        client.close()
+
+
 def left_behind() -> list[str]:
     """Return every container, network and volume that is labelled as ours."""
     client = engine()

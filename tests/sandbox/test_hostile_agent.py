@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from promises.test_promise_2_asker_cannot_approve import AGENT_ROUTES, filled, routes_of
-from sandbox.engine import USER, Shell, engine
+from sandbox.engine import USER, Shell, engine, place_of
 from world import API_KEY, PASSPHRASE, ROOT, World
 
 from daemon.sandbox.protection import READ_ONLY
@@ -46,7 +46,7 @@ def tried(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
         asked = world.agent(
             "POST", "/v1/actions/ask-first/run", {"arguments": arguments(world)}, token=other_token
         ).json()
-        network = next(iter(theirs["NetworkSettings"]["Networks"].values()))
+        network = place_of(theirs)
         routes = routes_of(world.ok("GET", "/openapi.json")) - AGENT_ROUTES
         known = {"approval": asked["approval_id"], "session": "ses_x"}
         given = {

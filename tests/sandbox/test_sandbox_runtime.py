@@ -14,7 +14,7 @@ from typing import Any
 
 import docker.errors
 import pytest
-from sandbox.engine import COMMAND, USER, Shell, engine, left_behind
+from sandbox.engine import COMMAND, USER, Shell, anchor_of, engine, left_behind
 from sandbox.test_hostile_agent import wait_for_container
 from services.upstream import UpstreamProcess
 from world import API_KEY, World
@@ -26,7 +26,7 @@ def test_the_container_has_nothing_that_a_checklist_of_escapes_looks_for(world: 
     process = shell.start(*shell.words("sleep", "600"))
     seen = wait_for_container(world)
     client = engine()
-    anchor = client.inspect_container(seen["HostConfig"]["NetworkMode"].removeprefix("container:"))
+    anchor = anchor_of(client, seen)
     (place,) = anchor["NetworkSettings"]["Networks"].values()
     network = client.inspect_network(place["NetworkID"])
     client.close()

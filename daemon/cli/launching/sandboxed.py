@@ -74,6 +74,8 @@ def launch_in_sandbox(
         },
         patient=True,
     )
+    for note in started["notes"]:
+        invocation.output.note(note, style="bold")
     session = str(started["id"])
     return session, attach(client, session, raw=raw)
 

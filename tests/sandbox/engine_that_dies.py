@@ -1,0 +1,142 @@
+"""An engine of its own is killed while a sandbox runs, and started again.
+
+Run in a network namespace of its own: engine_that_dies.py IMAGE. A second engine in the same one would remove bridges
+and rules of the first.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandbox.engine import SHORTLY, Shell
+from services.upstream import UpstreamProcess
+from world import World
+
+SECONDS = 60
+
+
+class PrivateEngine:
+    """An engine that nobody else uses, so that it may die."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = f"{folder}/d.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        for stale in ("d.pid", "exec-root/containerd/containerd.pid"):
+            (self.folder / stale).unlink(missing_ok=True)
+        words = [f"--{name}={self.folder / name}" for name in ("data-root", "exec-root")]
+        with (self.folder / "dockerd.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    "dockerd",
+                    *words,
+                    *(f"--host=unix://{self.socket}", f"--pidfile={self.folder / 'd.pid'}"),
+                    *("--bridge=none", "--iptables=false", "--ip-masq=false"),
+                    "--default-address-pool=base=10.213.0.0/16,size=24",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + SECONDS
+        while not self.answers():
+            assert time.monotonic() < deadline, (self.folder / "dockerd.log").read_text()[-9000:]
+            time.sleep(0.2)
+
+    def answers(self) -> bool:
+        return self.run("version", check=False).returncode == 0
+
+    def run(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        # Not the library: it leaves its sockets open when nobody answers.
+        command = ["docker", "--host", f"unix://{self.socket}", *words]
+        return subprocess.run(command, check=check, capture_output=True, text=True, timeout=SECONDS)
+
+    def kill(self) -> None:
+        """Kill the engine and its containerd; the containers and their shims go on."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(20)
+        self._kill_all("containerd --config")
+
+    def stop(self) -> None:
+        """End it with everything that it started."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(SECONDS)
+        self._kill_all("")
+
+    def _kill_all(self, beginning: str) -> None:
+        for place in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                command = place.read_bytes().decode(errors="replace").replace("\0", " ")
+                if command.startswith(beginning) and str(self.folder) in command:
+                    os.kill(int(place.parent.name), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def private(image: str) -> Iterator[PrivateEngine]:
+    # A short path, because the engine's sockets lie below it and a socket's path has 108 bytes.
+    engine = PrivateEngine(Path(tempfile.mkdtemp(prefix="d-", dir="/tmp")))
+    try:
+        engine.start()
+        saved = subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE)
+        load = ["docker", "--host", f"unix://{engine.socket}", "load", "--quiet"]
+        subprocess.run(load, stdin=saved.stdout, check=True, stdout=subprocess.DEVNULL)
+        assert saved.stdout is not None
+        saved.stdout.close()
+        saved.wait(SECONDS)
+        yield engine
+    finally:
+        engine.stop()
+        shutil.rmtree(engine.folder, ignore_errors=True)
+
+
+def left(engine: PrivateEngine) -> list[str]:
+    mine = ("--quiet", "--filter", "label=io.aileron.home")
+    return (engine.run("ps", "--all", *mine).stdout + engine.run("network", "ls", *mine).stdout).split()
+
+
+def main(engine: PrivateEngine, folder: Path) -> None:
+    """Kill it, and look at what comes of it."""
+    settings = f'[sandbox]\ndocker_socket = "{engine.socket}"\n'
+    with UpstreamProcess() as upstream, World(folder, upstream=upstream.url, settings=settings, **SHORTLY) as world:
+        world.start()
+        shell = Shell(world, folder)
+        process = shell.start(*shell.words("sh", "-c", "echo started; sleep 600"))
+        deadline = time.monotonic() + SECONDS
+        while not any(item["ready"] for item in world.ok("GET", "/v1/sandboxes")["items"]):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        engine.kill()
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 70, err
+        assert out == "started\n"
+        assert "Docker engine" in err
+        engine.start()
+        deadline = time.monotonic() + SECONDS
+        while found := left(engine):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.2)
+        while world.ok("GET", "/v1/sandboxes")["items"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert list(shell.workspace.iterdir()) == []
+        world.stop()
+
+
+if __name__ == "__main__":
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with private(sys.argv[1]) as own, tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        main(own, Path(place))
