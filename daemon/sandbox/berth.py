@@ -267,7 +267,8 @@ class Berths:
         door: Path | None = None
         if reach is Reach.SOCKET:
             door = berth.folder / "door"
-            door.mkdir(mode=0o755, exist_ok=True)
+            door.mkdir(exist_ok=True)
+            door.chmod(0o755)  # like `run`
             listener = await self._open(berth, door / "socket", address=None)
             target = f"unix:{DOOR}/socket"
         else:
