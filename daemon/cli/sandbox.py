@@ -129,8 +129,8 @@ def check(
     if engine["desktop"] or engine["rootless"]:
         kind = "runs in a machine of its own" if engine["desktop"] else "is rootless"
         invocation.output.note(f"It {kind}, so a forwarder carries what an agent says to the daemon.")
-    for name in engine["without_limits"]:
-        invocation.output.note(f"It keeps no limit of {name}.")
+    if engine["without_limits"]:
+        invocation.output.note(f"It does not limit what a container uses of: {', '.join(engine['without_limits'])}.")
     if missing:
         invocation.output.note(f"Images that a first launch will build: {', '.join(missing)}.")
 

@@ -68,6 +68,18 @@ class Engine:
         }
         return self._described
 
+    async def usable(self) -> dict[str, Any]:
+        """Describe an engine that sandboxes run in, or raise Failure."""
+        described = await self.describe()
+        if described["podman"]:
+            raise Failure(
+                FailureClass.INVALID_ARGUMENTS,
+                "This is Podman behind Docker's socket, and sandboxes need a Docker engine: what keeps an agent in was "
+                "proved with that one only. Install Docker Engine, or launch without --sandbox.",
+                boundary=Boundary.SANDBOX,
+            )
+        return described
+
     def _connected(self) -> docker.APIClient:
         if self._client is None:
             base = f"unix://{self._socket}" if self._socket else os.environ.get("DOCKER_HOST")

@@ -16,6 +16,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+import docker.errors
+
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.engine import Engine
 from daemon.version import VERSION
@@ -70,13 +72,15 @@ class Images:
 
     async def is_there(self, tag: str) -> bool:
         """Say whether an image can be used at once."""
-        try:
-            await self._engine.call(lambda client: client.inspect_image(tag))
-        except Failure as failure:
-            if "No such image" in failure.message:
+
+        def look(client: Any) -> bool:
+            try:
+                client.inspect_image(tag)
+            except docker.errors.NotFound:
                 return False
-            raise
-        return True
+            return True
+
+        return await self._engine.call(look)
 
     async def images(self) -> list[dict[str, Any]]:
         """Return our images, current and old."""
@@ -108,7 +112,7 @@ class Images:
 
     async def build(self, agent: str, *, build_ca: Path | None) -> AsyncIterator[dict[str, Any]]:
         """Build the image of an agent, saying what happens; the last thing said is its tag, or what went wrong."""
-        engine = await self._engine.describe()
+        engine = await self._engine.usable()
         if engine["architecture"] != _SUPPORTED:
             message = f"The agents are pinned for {_SUPPORTED}, and this engine runs on {engine['architecture']}."
             raise Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.SANDBOX)

@@ -6,7 +6,6 @@ from typing import Any
 
 import docker.errors
 
-from daemon.core.failures import Failure
 from daemon.sandbox.container import ROOT
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage, lacks, missing, refuse
@@ -24,7 +23,10 @@ async def examine(engine: Engine, name: str, marks: Mapping[str, str]) -> tuple[
     """Look into an image without running anything of it."""
 
     def look(client: Any) -> tuple[ForeignImage, list[str]]:
-        image = ForeignImage.read(name, client.inspect_image(name))
+        try:
+            image = ForeignImage.read(name, client.inspect_image(name))
+        except docker.errors.NotFound:
+            raise missing(name) from None
         # A container that is never started is a way to look into an image.
         held = client.create_container(image=name, entrypoint=["/none"], command=[], labels=dict(marks))["Id"]
         try:
@@ -41,12 +43,7 @@ async def examine(engine: Engine, name: str, marks: Mapping[str, str]) -> tuple[
         finally:
             client.remove_container(held, force=True, v=True)
 
-    try:
-        return await engine.call(look)
-    except Failure as failure:
-        if "No such image" in failure.message:
-            raise missing(name) from failure
-        raise
+    return await engine.call(look)
 
 
 async def tools_volume(engine: Engine, ours: str, name: str, marks: Mapping[str, str]) -> str:

@@ -99,7 +99,7 @@ class Sandboxes:
             workspace=wanted.workspace.resolve(),
             berth=berth,
             token=token,
-            notes=[f"This engine keeps no limit of {name}." for name in ground.without_limits],
+            notes=_notes(ground),
         )
         self._by_session[session.id] = sandbox
         starting = asyncio.current_task()
@@ -196,14 +196,7 @@ class Sandboxes:
 
     async def _survey(self, wanted: Wanted) -> Ground:
         """Look at everything a launch asks for, before anything of it exists."""
-        engine = await self.engine.describe()
-        if engine["podman"]:
-            raise Failure(
-                FailureClass.INVALID_ARGUMENTS,
-                "This is Podman behind Docker's socket, and sandboxes need a Docker engine: what keeps an agent in was "
-                "proved with that one only. Install Docker Engine, or launch without --sandbox.",
-                boundary=Boundary.SANDBOX,
-            )
+        engine = await self.engine.usable()
         workspace = wanted.workspace.resolve()
         if not workspace.is_dir():
             raise usage(f"{workspace} is not a folder.")
@@ -353,6 +346,11 @@ class Sandboxes:
 def _complain(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("a sandbox did not end as it should", task=task.get_name(), exc_info=task.exception())
+
+
+def _notes(ground: Ground) -> list[str]:
+    without = ", ".join(ground.without_limits)
+    return [f"This engine does not limit what a container uses of: {without}."] if without else []
 
 
 async def _ended(line: Attachment) -> None:

@@ -7,6 +7,7 @@ import ctypes
 import errno
 import json
 import os
+import re
 import socket
 import ssl
 import struct
@@ -193,10 +194,9 @@ def _() -> object:
 
 @attempt("a listener that the host can reach")
 def _() -> object:
-    with socket.create_server(("0.0.0.0", 8123)) as server:
+    # Meanwhile the test knocks from outside, again and again.
+    with socket.create_server(("0.0.0.0", GIVEN["knocked_at"])) as server:
         server.settimeout(3)
-        own = open("/proc/net/fib_trie").read()
-        print(f"LISTENING {own.count('LOCAL')}", file=sys.stderr, flush=True)
         return server.accept() and "somebody connected"
 
 
@@ -442,11 +442,28 @@ def _() -> object:
 
 @attempt("a program that gains rights")
 def _() -> object:
-    for path in ("/usr/bin/su", "/usr/bin/mount", "/usr/bin/newgrp", "/usr/bin/passwd"):
-        if os.path.exists(path) and os.stat(path).st_mode & 0o4000:
-            done = subprocess.run([path, "--help"], capture_output=True, check=False)
-            status = subprocess.run(["grep", "NoNewPrivs:\t1", "/proc/self/status"], capture_output=True, check=False)
-            return done.returncode == 0 and status.returncode != 0 and f"{path} gains"
+    asked = 0
+    for path in ("/usr/bin/su", "/usr/bin/mount", "/usr/bin/newgrp", "/usr/bin/passwd", "/usr/bin/chsh"):
+        if not os.path.exists(path) or not os.stat(path).st_mode & 0o4000:
+            continue
+        with subprocess.Popen(
+            [path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as run:
+            effective = set()
+            for _ in range(200):
+                try:
+                    status = open(f"/proc/{run.pid}/status").read()
+                except OSError:
+                    break
+                effective.add(re.search(r"^Uid:\t\d+\t(\d+)", status, re.MULTILINE)[1])
+                if run.poll() is not None:
+                    break
+            run.kill()
+        asked += 1
+        if "0" in effective:
+            return f"{path} runs as root"
+    if not asked:
+        raise PermissionError("there is no program here that could")
     return None
 
 

@@ -1,13 +1,16 @@
 """A hostile agent in a sandbox tries everything it can; each attempt must come to nothing, and is a row in the docs."""
 
+import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pytest
 from promises.test_promise_2_asker_cannot_approve import AGENT_ROUTES, filled, routes_of
@@ -17,6 +20,7 @@ from world import API_KEY, PASSPHRASE, ROOT, World
 from daemon.sandbox.protection import READ_ONLY
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
+KNOCKED_AT = 8123
 ABSTRACT = "aileron-test-abstract-socket"
 
 
@@ -63,6 +67,7 @@ def tried(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
             "protected": [f"/workspace/{path}" for path in READ_ONLY],
             "host_file": str(secret),
             "sibling": "sibling",
+            "knocked_at": KNOCKED_AT,
             "abstract_socket": ABSTRACT,
             "secrets": [API_KEY, PASSPHRASE, world.discovery["token"], str(world.home)],
         }
@@ -74,7 +79,8 @@ def tried(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
                 place.write_text(json.dumps(given))
         own_everything(shell.workspace)
         before = listing(shell.workspace)
-        ended = shell.inside("aileron-python", "/workspace/hostile.py", "/workspace/given.json", seconds=240)
+        with Knocking(world, neighbour=theirs["Id"]) as knocking:
+            ended = shell.inside("aileron-python", "/workspace/hostile.py", "/workspace/given.json", seconds=240)
         after = listing(shell.workspace)
         neighbour.terminate()
         neighbour.communicate(timeout=30)
@@ -87,7 +93,47 @@ def tried(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
         "approval": state,
         "secret": secret.read_text(),
         "routes": given["control_routes"],
+        "knocks": knocking.knocks,
+        "answered": knocking.answered,
     }
+
+
+class Knocking:
+    """Tries to reach a port of the newest sandbox from this machine, for as long as it lives."""
+
+    def __init__(self, world: World, *, neighbour: str) -> None:
+        self.knocks = 0
+        self.answered = 0
+        self._world = world
+        self._neighbour = neighbour
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(0.05):
+            items = self._world.ok("GET", "/v1/sandboxes")["items"]
+            ready = [item for item in items if item["ready"] and not self._neighbour.startswith(item["container"])]
+            if ready:
+                client = engine()
+                seen = client.inspect_container(f"aileron-{ready[0]['id']}")
+                client.close()
+                return self._knock(place_of(seen)["IPAddress"])
+
+    def _knock(self, address: str) -> None:
+        while not self._over.wait(0.02):
+            self.knocks += 1
+            with contextlib.suppress(OSError), socket.create_connection((address, KNOCKED_AT), timeout=0.3):
+                self.answered += 1
 
 
 def arguments(world: World) -> dict[str, str]:
@@ -137,6 +183,11 @@ def test_nothing_it_tries_comes_to_anything(tried: dict[str, Any]) -> None:
     achieved = {name: each["achieved"] for name, each in tried["found"].items() if each["achieved"]}
     assert achieved == {}
     assert len(tried["found"]) >= 60
+
+
+def test_it_cannot_be_reached_from_the_host(tried: dict[str, Any]) -> None:
+    assert tried["knocks"] > 10
+    assert tried["answered"] == 0
 
 
 def test_every_attempt_was_stopped_by_what_should_stop_it(tried: dict[str, Any]) -> None:

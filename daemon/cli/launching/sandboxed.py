@@ -105,7 +105,8 @@ def follow_build(
     for told in client.told(path, body=body):
         if "error" in told:
             lines = "".join(f"\n  {line}" for line in told["output"])
-            raise CliFailure(f"{told['error']}{lines}", remedy="Behind a proxy that signs anew: --build-ca FILE")
+            remedy = "Behind a proxy that signs anew: --build-ca FILE" if lines else None
+            raise CliFailure(f"{told['error']}{lines}", remedy=remedy)
         text = str(told.get("text", ""))
         if " : RUN " in text or " : FROM " in text:  # what takes its time
             invocation.output.note(f"  {text[:110]}", style="dim")
