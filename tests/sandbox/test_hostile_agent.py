@@ -127,7 +127,7 @@ class Knocking:
                 client = engine()
                 seen = client.inspect_container(f"aileron-{ready[0]['id']}")
                 client.close()
-                return self._knock(place_of(seen)["IPAddress"])
+                self._knock(place_of(seen)["IPAddress"])
 
     def _knock(self, address: str) -> None:
         while not self._over.wait(0.02):
