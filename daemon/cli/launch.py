@@ -157,6 +157,12 @@ def _in_sandbox(invocation: Invocation, agent: str, arguments: list[str], option
         invocation.output.note(f"The agent made {one_line(path)}, which git would obey here; it was moved aside.")
     for path in outcome.get("changed", ()):
         invocation.output.note(f"{one_line(path)} changed while the sandbox lived. If that was not you, look at it.")
+    for path in outcome.get("new_below", ()):
+        invocation.output.note(
+            f"{one_line(path)} is new or changed, and tools of yours obey it there. Look at it first."
+        )
+    if outcome.get("not_all_seen"):
+        invocation.output.note("The folder is too large to look through: there may be more that your tools obey.")
     if outcome.get("ended_because"):
         invocation.output.note(f"The sandbox was ended: {one_line(outcome['ended_because'])}.")
     if outcome.get("out_of_memory"):

@@ -5,12 +5,15 @@ import hashlib
 import json
 import os
 import stat
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from daemon.sandbox.protection import NOT_HELD, READ_ONLY, Mount, State, mounts
+from daemon.sandbox.protection import NOT_HELD, OBEYED, READ_ONLY, Mount, State, mounts
 
 _MOST_LOOKED_AT = 5000
+_MOST_SECONDS = 5.0
+_MOST_FOUND = 20
 RECORD = "placeholders.json"
 """What was made in a workspace, in the folder of its sandbox."""
 _QUARANTINE = "moved-by-aileron"
@@ -98,6 +101,41 @@ def clear_placeholders(record: Path) -> tuple[list[str], list[str]]:
                 moved.append(path)
         record.unlink()
     return moved, changed
+
+
+def look_below(workspace: Path, *, since_ns: int) -> tuple[list[str], bool]:
+    """Return what tools of the host would obey in the folders below, if it is newer; and whether everything was seen.
+
+    There it cannot be held: nobody knows beforehand where the folders will be. The time is that of the change of the
+    entry itself, which no program sets at will.
+    """
+    found: list[str] = []
+    until = time.monotonic() + _MOST_SECONDS
+    folders = [str(workspace)]
+    while folders:
+        folder = folders.pop()
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name in OBEYED and folder != str(workspace):
+                    if _newer(entry, since_ns):
+                        found.append(os.path.relpath(entry.path, workspace))
+                elif entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+        if time.monotonic() > until or len(found) >= _MOST_FOUND:
+            return sorted(found), False
+    return sorted(found), True
+
+
+def _newer(entry: "os.DirEntry[str]", since_ns: int) -> bool:
+    if not entry.is_dir(follow_symlinks=False):
+        return entry.stat(follow_symlinks=False).st_ctime_ns >= since_ns
+    top = Path(entry.path)
+    # Of a repository, what git runs or obeys: working in it changes the rest.
+    inside = (top / "config", top / "hooks") if entry.name == ".git" else (top,)
+    paths = [path for part in inside for path in (part, *part.rglob("*"))][:_MOST_LOOKED_AT]
+    with contextlib.suppress(OSError):
+        return any(path.lstat().st_ctime_ns >= since_ns for path in paths if path.is_symlink() or path.exists())
+    return True
 
 
 def _look_of(place: Path) -> str:

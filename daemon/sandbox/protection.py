@@ -51,6 +51,8 @@ NOT_HELD = (".git/commondir", ".git/config.worktree")
 """Git would stumble over a placeholder here; what appears at these places is moved aside when the sandbox ends."""
 
 _GIT = ".git"
+OBEYED = frozenset(PurePosixPath(path).parts[0] for path in READ_ONLY)
+"""The same by name, for the folders below."""
 
 
 class ProtectionError(Exception):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.injection import checked, examine
 from daemon.sandbox.labels import labels
-from daemon.sandbox.places import RECORD, clear_placeholders, hand_over, look_at, must_not_be_shared
+from daemon.sandbox.places import RECORD, clear_placeholders, hand_over, look_at, look_below, must_not_be_shared
 from daemon.sandbox.protection import ProtectionError
 from daemon.sandbox.sandbox import Sandbox
-from daemon.sandbox.starting import START_SECONDS, Ground, Starter, Wanted, usage
+from daemon.sandbox.starting import START_FILE, START_SECONDS, Ground, Starter, Wanted, usage
 from daemon.sandbox.user import user_for
 from daemon.sessions.service import SessionKind, Sessions
 from daemon.sessions.tokens import Capability
@@ -57,6 +58,7 @@ class Sandboxes:
         self._folder = folder
         self._home = home
         self._listener_seconds = listener_seconds
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="aileron-workspace")
         self._by_session: dict[str, Sandbox] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         sessions.on_end(self._session_ended)
@@ -175,6 +177,7 @@ class Sandboxes:
         ending = (self._end(sandbox) for sandbox in self.all())
         await asyncio.gather(*ending, self._berths.close(), return_exceptions=True)
         await self.engine.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def prune(self, *, everything: bool) -> list[str]:
         """Remove images; the berth that is ready would hold one of them."""
@@ -315,25 +318,29 @@ class Sandboxes:
                 await asyncio.sleep(_AGAIN_SECONDS)
         if sandbox.attachment is not None:
             sandbox.attachment.close()
-        moved, changed = self._tidy(sandbox)
-        shutil.rmtree(sandbox.folder, ignore_errors=True)
-        if moved:
-            sandbox.outcome["moved_aside"] = moved
-        if changed:
-            sandbox.outcome["changed"] = changed
+        sandbox.outcome |= await asyncio.get_running_loop().run_in_executor(self._threads, self._tidy, sandbox)
         if not waited:
             await self._end_session(sandbox)
         self._by_session.pop(sandbox.session, None)
         self._ending.pop(sandbox.session, None)
         sandbox.ended.set()
 
-    def _tidy(self, sandbox: Sandbox) -> tuple[list[str], list[str]]:
+    def _tidy(self, sandbox: Sandbox) -> dict[str, Any]:
+        """Leave the workspace and the disk as they should be; return what the person should look at."""
         record = sandbox.folder / RECORD
         for other in self.all():
             if other is not sandbox and other.workspace == sandbox.workspace and not other.let_go.is_set():
                 hand_over(record, other.folder / RECORD)
                 break
-        return clear_placeholders(record)
+        moved, changed = clear_placeholders(record)
+        below: list[str] = []
+        complete = True
+        with contextlib.suppress(FileNotFoundError):  # nothing has run
+            begun = (sandbox.berth.run / START_FILE).stat().st_ctime_ns
+            below, complete = look_below(sandbox.workspace, since_ns=begun)
+        shutil.rmtree(sandbox.folder, ignore_errors=True)
+        found = {"moved_aside": moved, "changed": changed, "new_below": below, "not_all_seen": not complete}
+        return {name: what for name, what in found.items() if what}
 
     async def _end_session(self, sandbox: Sandbox) -> None:
         payload = {"aileron.sandbox.reason": sandbox.why, "process.exit.code": sandbox.outcome.get("code")}

@@ -31,6 +31,7 @@ from daemon.sandbox.sandbox import Sandbox
 from daemon.sessions.service import Owner
 from launchers.plan import LaunchError
 
+START_FILE = "start.json"
 START_SECONDS = 60.0
 _SHOWN_LOG_LINES = 50
 _LOOK_SECONDS = 0.5
@@ -174,7 +175,7 @@ class Starter:
             )
         except LaunchError as problem:
             raise usage(str(problem)) from problem
-        path = berth.run / "start.json"
+        path = berth.run / START_FILE
         path.touch(mode=0o600)
         path.write_text(start_file(plan, inside))
         uid, _, gid = ground.user.partition(":")

@@ -377,6 +377,15 @@ def test_what_changed_meanwhile_on_the_host_is_said(shell: Shell, world: World) 
     assert ".envrc changed while the sandbox lived" in err
 
 
+def test_what_the_agent_makes_in_folders_below_is_told_at_the_end(shell: Shell) -> None:
+    ended = shell.inside("sh", "-c", "mkdir -p sub && git init -q sub/own && echo 'export A=1' > sub/.envrc")
+    assert ended.returncode == 0, ended.stderr
+    assert "sub/.envrc is new or changed" in ended.stderr
+    assert "sub/own/.git is new or changed" in ended.stderr
+    quiet = shell.inside("sh", "-c", "echo x > sub/source; git -C sub/own add .")
+    assert "new or changed" not in quiet.stderr
+
+
 def test_what_is_protected_must_not_be_a_link(shell: Shell) -> None:
     (shell.workspace / ".vscode").symlink_to("/tmp")
     ended = shell.inside("true")

@@ -1,11 +1,27 @@
 """What a sandbox is made of, as values: mounts, rules of the network, the container, and as whom."""
 
+from typing import Any
+
 import pytest
+from world import ROOT
 
 from daemon.core.failures import Failure
 from daemon.sandbox import firewall
-from daemon.sandbox.container import Limits, Spec, binds, creation, host_config
+from daemon.sandbox.container import (
+    Anchor,
+    Forwarder,
+    Limits,
+    Spec,
+    anchor_creation,
+    anchor_host_config,
+    binds,
+    creation,
+    forwarder_creation,
+    forwarder_host_config,
+    host_config,
+)
 from daemon.sandbox.protection import READ_ONLY, Mount, ProtectionError, mounts
+from daemon.sandbox.reach import DECOY_PORT, FORWARDED_PORT, Reach, reach_of
 from daemon.sandbox.user import user_for
 
 
@@ -50,8 +66,7 @@ def spec(**other: object) -> Spec:
         "mounts": [Mount(".git", read_only=False, absent=False), Mount(".git/hooks", read_only=True, absent=True)],
         "run_folder": "/r",
         "tools": None,
-        "network": "net",
-        "address": "172.18.0.1",
+        "anchor": "a",
         "labels": {},
         "limits": Limits(memory_bytes=2**30, cpus=1.5, pids=100),
         "terminal": False,
@@ -76,11 +91,62 @@ def test_a_container_is_closed_in_every_way_it_can_be() -> None:
     assert config["security_opt"] == ["no-new-privileges"]
     assert config["read_only"] is True
     assert config["privileged"] is False
-    assert config["dns"] == ["127.0.0.1"]
+    assert config["network_mode"] == "container:a"
     assert config["memswap_limit"] == config["mem_limit"] == 2**30
     assert config["nano_cpus"] == 1_500_000_000
     assert creation(spec())["user"] == "1000:1001"
     assert "TOKEN" not in str(creation(spec()))
+    without = spec(limits=Limits(memory_bytes=2**30, cpus=None, pids=100))
+    assert host_config(without)["nano_cpus"] is None
+
+
+def anchor(*, outside: bool) -> Anchor:
+    return Anchor(image="i", name="n", network="net", address="172.18.0.1", labels={}, outside=outside)
+
+
+def forwarder(door: str | None) -> Forwarder:
+    target = "tcp:host.docker.internal:1" if door is None else "unix:/run/door/socket"
+    return Forwarder(image="i", name="n", network="net", subnet="s", target=target, door=door, labels={})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        anchor_host_config(anchor(outside=False)),
+        anchor_host_config(anchor(outside=True)),
+        forwarder_host_config(forwarder("/d")),
+        forwarder_host_config(forwarder(None)),
+    ],
+)
+def test_what_is_beside_a_container_is_closed_too(config: dict[str, Any]) -> None:
+    assert (config["cap_drop"], config["security_opt"]) == (["ALL"], ["no-new-privileges"])
+    assert (config["read_only"], config["privileged"]) == (True, False)
+    assert config["network_mode"] == "net"
+    assert config["mem_limit"] == config["memswap_limit"] <= 2**27
+    assert config["pids_limit"] <= 16
+    assert config.get("binds", []) in ([], ["/d:/run/door:ro"])
+
+
+def test_names_are_resolved_only_where_the_network_is_open() -> None:
+    assert anchor_host_config(anchor(outside=False))["dns"] == ["127.0.0.1"]
+    assert anchor_host_config(anchor(outside=True))["dns"] is None
+    assert anchor_host_config(anchor(outside=False))["extra_hosts"] == {"aileron.internal": "172.18.0.1"}
+    for made in (anchor_creation(anchor(outside=False)), forwarder_creation(forwarder("/d"))):
+        assert made["user"] == "65534:65534"
+
+
+def test_how_the_daemon_is_reached_goes_by_the_kind_of_engine() -> None:
+    kinds = {"desktop": False, "rootless": False}
+    assert reach_of(kinds, "auto") is Reach.DIRECT
+    assert reach_of(kinds | {"rootless": True}, "auto") is Reach.SOCKET
+    assert reach_of(kinds | {"desktop": True, "rootless": True}, "auto") is Reach.HOST
+    assert reach_of(kinds | {"desktop": True}, "direct") is Reach.DIRECT
+
+
+def test_the_forwarder_s_ports_are_the_same_inside_and_outside() -> None:
+    relay = (ROOT / "sandbox_image" / "inside" / "relay.py").read_text()
+    assert f"_PORT = {FORWARDED_PORT}\n" in relay
+    assert f"_DECOY = {DECOY_PORT}\n" in relay
 
 
 def test_an_agent_is_never_root() -> None:
@@ -91,6 +157,10 @@ def test_an_agent_is_never_root() -> None:
     assert user(caller=0, owner=1000) == "1000:1000"
     assert user(caller=0, owner=0, wanted="1000") == "1000:1000"
     assert user(caller=0, owner=0, wanted="1000:100") == "1000:100"
+    rootless = user_for(caller=(1000, 1000), owner=(1000, 1000), wanted=None, workspace="/w", rootless=True)
+    assert rootless == "0:0"  # which is the caller there
+    with pytest.raises(Failure, match="leave --user away"):
+        user_for(caller=(1000, 1000), owner=(1000, 1000), wanted="5", workspace="/w", rootless=True)
     for refused in ({"caller": 0, "owner": 0}, {"wanted": "0"}, {"wanted": "root"}, {"wanted": "1000:x"}):
         with pytest.raises(Failure):
             user(**refused)  # type: ignore[arg-type]
