@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from aileron_testing.daemon import Daemon
 
 _HEAD = 5
+_POLL_SECONDS = 0.05
 _STDOUT, _STDERR = 1, 2
 
 
@@ -45,6 +47,14 @@ class Run:
     def stderr(self) -> str:
         """Return what it has written to its errors so far."""
         return self._parts[_STDERR].decode(errors="replace")
+
+    def wait_for(self, text: str, seconds: float = 60.0) -> None:
+        """Wait until it has written something."""
+        deadline = time.monotonic() + seconds
+        while text not in self.stdout:
+            if time.monotonic() > deadline or not self._thread.is_alive():
+                raise AileronError(f"It did not write {text!r}; it wrote: {self.stdout[-500:]} {self.stderr[-500:]}")
+            time.sleep(_POLL_SECONDS)
 
     def wait(self, seconds: float = 120.0) -> Finished:
         """Wait for its end."""

@@ -62,6 +62,11 @@ class AileronSandbox:
             run.stop()
         self._daemon.stop()
 
+    @property
+    def home(self) -> Path:
+        """Return the temporary home, for whoever wants to look into it."""
+        return self._daemon.home
+
     def __enter__(self) -> Self:
         return self.start()
 

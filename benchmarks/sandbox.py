@@ -62,10 +62,8 @@ def launch_time(world: World, shell: Shell, tag: str, rounds: int) -> None:
     bare = median(started_at([sys.executable, "-c", imported], cwd=ROOT) for _ in range(rounds))
     base = median(taken["docker run"])
     for name, values in taken.items():
-        print(
-            f"{name}: {median(values) * 1e3:.0f} ms to the program ({min(values) * 1e3:.0f} to {max(values) * 1e3:.0f}), "
-            f"{median(values) / base:.2f} times docker run"
-        )
+        spread = f"{min(values) * 1e3:.0f} to {max(values) * 1e3:.0f}"
+        print(f"{name}: {median(values) * 1e3:.0f} ms to the program ({spread}), {median(values) / base:.2f} times")
     print(f"limit 1.5; of it the command line's own start: {bare * 1e3:.0f} ms")
 
 

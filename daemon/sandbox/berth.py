@@ -65,6 +65,8 @@ class Berth:
     folder: Path
     outside: bool
     """Its network leads out, because the person wants that."""
+    ahead: bool
+    """It was made before anybody asked for it."""
     door: Door = field(default_factory=Door)
     address: str = ""
     anchor: str = ""
@@ -137,18 +139,22 @@ class Berths:
         """Return the berth that is ready, or one that is being made."""
         if self._spare is not None and not outside:
             return self._give_away()
-        return self._begin(image, outside=outside)
+        return self._begin(image, outside=outside, ahead=False)
 
     async def settle(self, berth: Berth, image: str) -> None:
-        """Wait for a berth, and see to it that it still stands."""
+        """Wait for a berth; one that was made ahead must still stand, or is made anew."""
+        if not berth.ahead:
+            await _finished(berth.made)
+            return
         try:
             await _finished(berth.made)
+            await _finished(berth.closed)
             if await self._engine.call(lambda client: containers.is_running(client, berth.anchor)):
                 return
         except Failure as failure:
             _log.warning("a berth is made anew", session=berth.session, reason=failure.message)
-        # The engine was started anew meanwhile, or refused: what is left of the berth goes, and it gets one more try.
         await self.clear(berth)
+        berth.ahead = False
         berth.made = self._making(berth, image)
         await _finished(berth.made)
 
@@ -157,7 +163,7 @@ class Berths:
         if self._ready_seconds <= 0:
             return
         if self._spare is None:
-            self._spare = self._begin(image, outside=False)
+            self._spare = self._begin(image, outside=False, ahead=True)
         if self._expiry is not None:
             self._expiry.cancel()
         self._expiry = asyncio.get_running_loop().call_later(self._ready_seconds, self.let_go)
@@ -212,9 +218,9 @@ class Berths:
             await self.clear(berth)
             shutil.rmtree(berth.folder, ignore_errors=True)
 
-    def _begin(self, image: str, *, outside: bool) -> Berth:
+    def _begin(self, image: str, *, outside: bool, ahead: bool) -> Berth:
         session = self._draw_session()
-        berth = Berth(session=session, folder=self._folder / session, outside=outside)
+        berth = Berth(session=session, folder=self._folder / session, outside=outside, ahead=ahead)
         berth.made = self._making(berth, image)
         return berth
 

@@ -144,6 +144,27 @@ def test_a_berth_whose_network_somebody_removed_is_made_anew(here: Shell) -> Non
     assert launched(here) == session
 
 
+def test_a_berth_that_could_not_be_closed_is_made_anew(warm: World, here: Shell) -> None:
+    process = here.start(*here.words("sleep", "3"))
+    rules: set[Path] = set()
+    deadline = time.monotonic() + 30
+    while len(rules) < 2:  # of the launch, and of what is made ahead for the next
+        assert time.monotonic() < deadline
+        new = set((warm.home / "sandboxes").glob("*/run/rules.nft")) - rules
+        if rules and new:
+            new.pop().write_text("this is no rule\n")  # before its helper has read it
+            break
+        rules |= new
+    process.communicate(timeout=30)
+    until(lambda: len(list((warm.home / "sandboxes").iterdir())) == 1)
+    reach = "import socket; socket.create_connection(('1.1.1.1', 53), 2)"
+    refused = here.inside("aileron-python", "-c", reach)
+    assert refused.returncode == 1
+    assert "Connection refused" in refused.stderr, refused.stderr
+    log = (warm.home / "logs" / "daemon.jsonl").read_text()
+    assert "a berth is made anew" in log
+
+
 def test_a_sandbox_whose_network_goes_away_ends(warm: World, here: Shell) -> None:
     process = here.start(*here.words("sleep", "600"))
     (item,) = until(lambda: [each for each in warm.ok("GET", "/v1/sandboxes")["items"] if each["ready"]])

@@ -127,12 +127,17 @@ class Knocking:
                 client = engine()
                 seen = client.inspect_container(f"aileron-{ready[0]['id']}")
                 client.close()
-                self._knock(place_of(seen)["IPAddress"])
+                self._knock(place_of(seen))
 
-    def _knock(self, address: str) -> None:
+    def _knock(self, place: dict[str, Any]) -> None:
+        address, from_here = (place["IPAddress"], KNOCKED_AT), (place["Gateway"], 0)
+        # From our end of its network: when that is gone, nobody else shall answer in its place.
         while not self._over.wait(0.02):
             self.knocks += 1
-            with contextlib.suppress(OSError), socket.create_connection((address, KNOCKED_AT), timeout=0.3):
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(address, timeout=0.3, source_address=from_here),
+            ):
                 self.answered += 1
 
 

@@ -166,9 +166,9 @@ def test_a_start_that_fails_shows_the_container_and_its_last_lines(world: World,
     thread = threading.Thread(target=lambda: answers.append(world.control("POST", "/v1/sandboxes", body)))
     thread.start()
     deadline = time.monotonic() + 20
-    while not (found := list(folder.glob("*/run/rules.nft"))):
+    while not (found := [path for path in folder.glob("*/run/start.json") if path.read_text().endswith("}")]):
         assert time.monotonic() < deadline
-    found[0].with_name("start.json").write_text("{")
+    found[0].write_text("{")
     thread.join(60)
     error = answers[0].json()["error"]
     assert "the sandbox does not start" in error["details"]["log"]
