@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from starlette.responses import PlainTextResponse
@@ -225,9 +225,18 @@ class Berths:
         return berth
 
     def _making(self, berth: Berth, image: str) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(self._make(berth, image), name=f"berth {berth.session}")
-        task.add_done_callback(_seen)
+        task = asyncio.get_running_loop().create_task(self._make(berth, image), name=f"make {berth.session}")
+        task.add_done_callback(self._seen)
         return task
+
+    def _seen(self, task: "asyncio.Task[None]") -> None:
+        """Take note of how a task ended; who takes the berth is told, and nobody has to take one that failed."""
+        if task.cancelled() or task.exception() is None:
+            return
+        _log.warning("a berth could not be made", task=task.get_name(), reason=str(task.exception()))
+        spare = self._spare
+        if spare is not None and task in (spare.made, spare.closed):
+            self.let_go()
 
     async def _make(self, berth: Berth, image: str) -> None:
         berth.run.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -263,9 +272,9 @@ class Berths:
             berth.lines.append(await starting)
         if helper is not None:
             berth.closed = asyncio.get_running_loop().create_task(
-                self._engine.call(lambda client: containers.run_helper(client, helper))
+                self._engine.call(lambda client: containers.run_helper(client, helper)), name=f"close {berth.session}"
             )
-            berth.closed.add_done_callback(_seen)
+            berth.closed.add_done_callback(self._seen)
 
     async def _forward(self, berth: Berth, image: str, network: containers.Network, reach: Reach) -> str:
         """Listen where a forwarder reaches it, and start one; return its address in the network."""
@@ -331,9 +340,3 @@ async def _finished(task: "asyncio.Task[None] | None") -> None:
     """Wait for a task without ending it when whoever waits is ended."""
     if task is not None:
         await asyncio.shield(task)
-
-
-def _seen(task: "asyncio.Task[Any]") -> None:
-    """Take note of how a task ended, whether anybody waits for it or not."""
-    if not task.cancelled():
-        task.exception()
