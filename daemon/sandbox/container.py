@@ -165,7 +165,8 @@ def anchor_host_config(anchor: Anchor) -> dict[str, Any]:
         "extra_hosts": {HOST: anchor.address},
         # On an internal network, too, the engine would carry questions about names to the outside.
         "dns": None if anchor.outside else [_NOWHERE],
-        "pids_limit": 1,
+        # `cat` is one; whoever starts it there is written in Go, and has threads that count.
+        "pids_limit": 16,
         "mem_limit": _ANCHOR_BYTES,
         "memswap_limit": _ANCHOR_BYTES,
         "log_config": {"Type": "none"},
