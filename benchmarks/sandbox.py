@@ -185,6 +185,7 @@ def main() -> None:
             first_request(world, shell, model, agents, where)
             calls(world, shell)
             memory(world, folder)
+            world.stop()
 
 
 if __name__ == "__main__":

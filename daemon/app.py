@@ -49,7 +49,8 @@ from daemon.lifecycle.listeners import Listener
 from daemon.lifecycle.processes import Processes
 from daemon.lifecycle.tasks import TaskSet
 from daemon.logging import redact_text
-from daemon.sandbox.berth import Berths
+from daemon.sandbox.berth import BerthMaker
+from daemon.sandbox.berths import Berths
 from daemon.sandbox.engine import Engine as ContainerEngine
 from daemon.sandbox.images import Images
 from daemon.sandbox.service import Sandboxes
@@ -226,16 +227,20 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     sessions.on_end(gateway.cut)
     agent_apps: list[Callable[[str, str], ASGIApp]] = []
     engine_of_containers = ContainerEngine(socket=settings.sandbox.docker_socket)
-    berths = Berths(
+    berth_maker = BerthMaker(
         engine=engine_of_containers,
         clock=clock,
-        folder=home.sandboxes_dir,
         ca_dir=home.ca_dir,
         home=str(home.path),
         listen=lambda place, issued: Listener(port=0, host=place, certificate=(issued.certificate, issued.key)),
+        reach=settings.sandbox.reach,
+    )
+    berths = Berths(
+        engine=engine_of_containers,
+        maker=berth_maker,
+        folder=home.sandboxes_dir,
         draw_session=sessions.draw_id,
         ready_seconds=settings.sandbox.ready_seconds,
-        reach=settings.sandbox.reach,
     )
     starter = Starter(
         engine=engine_of_containers,

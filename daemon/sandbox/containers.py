@@ -24,6 +24,8 @@ from daemon.sandbox.container import (
 from daemon.sandbox.injection import remove_volumes
 from daemon.sandbox.labels import HOME, SESSION, home_label
 
+_SHOWN_LOG_LINES = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -53,8 +55,8 @@ def bridge_gateway(client: Any) -> str:
     return str(client.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"])
 
 
-def start_forwarder(client: Any, forwarder: Forwarder) -> tuple[str, Attachment]:
-    """Start what carries connections to the daemon; return its address, and its input, which is held."""
+def start_forwarder(client: Any, forwarder: Forwarder) -> tuple[str, str, Attachment]:
+    """Start what carries connections to the daemon; return its id, its address, and its input, which is held."""
     config = client.create_host_config(**forwarder_host_config(forwarder))
     made = client.create_container(**forwarder_creation(forwarder), host_config=config)["Id"]
     if forwarder.door is None:
@@ -62,7 +64,7 @@ def start_forwarder(client: Any, forwarder: Forwarder) -> tuple[str, Attachment]
     held = Attachment(client.attach_socket(made, params={"stdin": 1, "stdout": 1, "stream": 1}), terminal=False)
     client.start(made)
     places = client.inspect_container(made)["NetworkSettings"]["Networks"].values()
-    return next(place["IPAddress"] for place in places if place["NetworkID"] == forwarder.network), held
+    return made, next(place["IPAddress"] for place in places if place["NetworkID"] == forwarder.network), held
 
 
 def create_anchor(client: Any, anchor: Anchor) -> str:
@@ -81,6 +83,13 @@ def start_anchor(client: Any, anchor: str) -> Attachment:
 def is_running(client: Any, container: str) -> bool:
     """Say whether a container runs."""
     return bool(client.inspect_container(container)["State"]["Running"])
+
+
+def last_words(client: Any, container: str) -> dict[str, str]:
+    """Return how a container is, and the last it wrote."""
+    state = client.inspect_container(container)["State"]
+    logs = client.logs(container, tail=_SHOWN_LOG_LINES).decode(errors="replace")
+    return {"container": f"{state['Status']}, exit code {state['ExitCode']}", "log": logs.strip()}
 
 
 def create(client: Any, spec: Spec) -> str:

@@ -15,7 +15,7 @@ from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox import containers
 from daemon.sandbox.attachment import Attachment
-from daemon.sandbox.berth import Berths
+from daemon.sandbox.berths import Berths
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.injection import checked, examine
@@ -181,7 +181,7 @@ class Sandboxes:
 
     async def prune(self, *, everything: bool) -> list[str]:
         """Remove images; the berth that is ready would hold one of them."""
-        await self._berths.close()
+        await self._berths.empty()
         return await self.images.prune(everything=everything)
 
     async def sweep(self) -> int:

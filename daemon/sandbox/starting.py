@@ -15,7 +15,8 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox import containers
-from daemon.sandbox.berth import Berth, Berths
+from daemon.sandbox.berth import Berth
+from daemon.sandbox.berths import Berths
 from daemon.sandbox.container import Limits, Spec
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage
@@ -33,7 +34,6 @@ from launchers.plan import LaunchError
 
 START_FILE = "start.json"
 START_SECONDS = 60.0
-_SHOWN_LOG_LINES = 50
 _LOOK_SECONDS = 0.5
 
 MakeApp = Callable[[str, str], ASGIApp]
@@ -142,14 +142,7 @@ class Starter:
         container = sandbox.container
         if container is not None:
             with contextlib.suppress(Failure):
-
-                def look(client: Any) -> tuple[str, str]:
-                    state = client.inspect_container(container)["State"]
-                    logs = client.logs(container, tail=_SHOWN_LOG_LINES).decode(errors="replace")
-                    return f"{state['Status']}, exit code {state['ExitCode']}", logs.strip()
-
-                state, logs = await self._engine.call(look)
-                failure.details |= {"container": state, "log": logs}
+                failure.details |= await self._engine.call(lambda client: containers.last_words(client, container))
         return failure
 
     def _place(self, sandbox: Sandbox, ground: Ground, closed_port: int) -> None:
