@@ -18,6 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from modelled import modelled
 from sandbox.engine import USER, Shell, engine
 from sandbox.test_sandboxed_agents import ARGUMENTS, OPTIONS
 from services.model_server import ModelProcess
@@ -164,17 +165,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, UpstreamProcess() as upstream, ModelProcess() as model:
         folder = Path(name)
         folder.chmod(0o755)
-        host = model.url.removeprefix("http://")
-        places = "".join(f'[gateway.providers.{n}]\nbase_url = "{model.url}"\n' for n in ("openai", "anthropic"))
-        with World(folder, upstream=upstream.url, settings=places) as world:
-            config = world.home / "config.toml"
-            config.write_text(config.read_text().replace('allow_private = ["', f'allow_private = ["{host}", "', 1))
-            upstream.behave("/item", json={"ok": True})
-            world.start()
-            world.set_up()
-            for provider in ("openai", "anthropic"):
-                body = {"connector": f"provider://{provider}", "value": {"type": "api_key", "key": "sk-benchmark"}}
-                world.ok("POST", "/v1/bindings", body)
+        upstream.behave("/item", json={"ok": True})
+        with modelled(folder, upstream=upstream, model=model, key="sk-benchmark") as world:
             world.add_action("post-item")
             shell = Shell(world, folder)
             where = {}

@@ -4,17 +4,14 @@ import sys
 from pathlib import Path
 
 from service import KEY
-from story import PASSPHRASE, Story, tamper, until_done, write_action
+from story import PASSPHRASE, Story, make_home, tamper, until_done, write_action
 
 from connectors.build import build
 
 
 def tell(story: Story, folder: Path, place: str) -> None:
     """Install, bind, run, approve, refuse, verify."""
-    story.home.mkdir(mode=0o700)
-    # The service of this story is on loopback, which no connector may reach unless the person says so.
-    (story.home / "config.toml").write_text(f'[network]\nallow_private = ["{place}"]\n')
-    (story.home / "actions").mkdir(mode=0o700)
+    make_home(story, place)
     connector = build("wellbehaved", folder / "connector", hosts=[place], fqn="file://aileron/wellbehaved")
 
     story.chapter(

@@ -13,7 +13,7 @@ from typing import Any
 from model import KEY as MODEL_KEY
 from model import Model, serving
 from service import KEY
-from story import AILERON, PASSPHRASE, Story, dim, quoted, tamper, until_done, write_action
+from story import AILERON, PASSPHRASE, Story, dim, make_home, quoted, tamper, until_done, write_action
 
 from connectors.build import build
 
@@ -54,12 +54,7 @@ def tell(story: Story, folder: Path, place: str) -> None:
 
 
 def _prepare(story: Story, folder: Path, place: str, where: str) -> None:
-    story.home.mkdir(mode=0o700)
-    # The service and the model of this story are on loopback, which nothing may reach unless the person says so.
-    allowed = ", ".join(f'"{each}"' for each in (place, where) if each)
-    provider = f'[gateway.providers.openai]\nbase_url = "http://{where}"\n' if where else ""
-    (story.home / "config.toml").write_text(f"[network]\nallow_private = [{allowed}]\n{provider}")
-    (story.home / "actions").mkdir(mode=0o700)
+    make_home(story, place, model=where)
     connector = build("wellbehaved", folder / "connector", hosts=[place], fqn="file://aileron/wellbehaved")
     story.chapter(
         "A connector, two keys, two actions",

@@ -59,6 +59,15 @@ class Story:
         return json.loads(self.run(*words, "--json", quiet=True))
 
 
+def make_home(story: Story, *services: str, model: str = "") -> None:
+    """Make the home of the story; what it reaches is on loopback, where nothing may go unless the person says so."""
+    story.home.mkdir(mode=0o700)
+    allowed = ", ".join(f'"{each}"' for each in (*services, model) if each)
+    provider = f'[gateway.providers.openai]\nbase_url = "http://{model}"\n' if model else ""
+    (story.home / "config.toml").write_text(f"[network]\nallow_private = [{allowed}]\n{provider}")
+    (story.home / "actions").mkdir(mode=0o700)
+
+
 def write_action(story: Story, name: str, pinned: str, place: str, *, op: str, capability: str, approval: bool) -> None:
     writes = op == "post_json"
     declared = '[[inputs]]\nname = "state"\ntype = "string"\ndescription = "What to say."\nmax_length = 200\n'

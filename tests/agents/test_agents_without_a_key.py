@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from agents.runners import Bench
 from agents.test_agent_matrix import SHIPPED, arguments, pytestmark  # noqa: F401 - the same marks
+from modelled import asked_with, modelled
 from services.model_server import ModelProcess
 from services.upstream import UpstreamProcess
-from world import World
 
 KEY = "sk-sentinel-90b2-model-key"
 
@@ -20,17 +20,8 @@ KEY = "sk-sentinel-90b2-model-key"
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("keyless")
     with UpstreamProcess() as upstream, ModelProcess() as model:
-        host = model.url.removeprefix("http://")
-        places = "".join(f'[gateway.providers.{n}]\nbase_url = "{model.url}"\n' for n in ("openai", "anthropic"))
-        with World(folder, upstream=upstream.url, settings=places) as world:
-            config = world.home / "config.toml"
-            config.write_text(config.read_text().replace('allow_private = ["', f'allow_private = ["{host}", "', 1))
-            upstream.behave("/item", json={"status": SHIPPED})
-            world.start()
-            world.set_up()
-            for name in ("openai", "anthropic"):
-                body = {"connector": f"provider://{name}", "value": {"type": "api_key", "key": KEY}}
-                world.ok("POST", "/v1/bindings", body)
+        upstream.behave("/item", json={"status": SHIPPED})
+        with modelled(folder, upstream=upstream, model=model, key=KEY) as world:
             world.add_action("post-item")
             yield Bench(folder, world, model, keyless=True)
 
@@ -62,12 +53,7 @@ def test_a_bound_key_reaches_the_model_and_never_the_agent(bench: Bench, agent: 
         watching.join(10)
     assert ended.code == 0, ended.err
     assert SHIPPED in ended.out
-    asked = [request for request in bench.model.seen if request["method"] == "POST"]
-    assert asked
-    for request in asked:
-        credentials = [v for n, v in request["headers"].items() if n.lower() in {"authorization", "x-api-key"}]
-        assert credentials in ([KEY], [f"Bearer {KEY}"])
-        assert "ailt_" not in str(request)
+    asked_with(bench.model, KEY)
     assert seen
     assert all(KEY.encode() not in content for content in seen)
     assert KEY not in ended.out + ended.err

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from modelled import asked_with, modelled
 from sandbox.engine import SHORTLY, Shell, engine
 from services.model_server import ModelProcess
 from services.upstream import UpstreamProcess
@@ -51,20 +52,14 @@ class Bench:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, images: dict[str, str]) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("sandboxed")
-    with UpstreamProcess() as upstream, ModelProcess() as model:
-        host = model.url.removeprefix("http://")
-        places = "".join(f'[gateway.providers.{n}]\nbase_url = "{model.url}"\n' for n in ("openai", "anthropic"))
-        with World(folder, upstream=upstream.url, settings=places, **SHORTLY) as world:
-            config = world.home / "config.toml"
-            config.write_text(config.read_text().replace('allow_private = ["', f'allow_private = ["{host}", "', 1))
-            world.start()
-            world.set_up()
-            for name in ("openai", "anthropic"):
-                body = {"connector": f"provider://{name}", "value": {"type": "api_key", "key": KEY}}
-                world.ok("POST", "/v1/bindings", body)
-            world.add_action("post-item")
-            world.add_action("ask-first", approval=True)
-            yield Bench(world, model, upstream, Shell(world, folder))
+    with (
+        UpstreamProcess() as upstream,
+        ModelProcess() as model,
+        modelled(folder, upstream=upstream, model=model, key=KEY, **SHORTLY) as world,
+    ):
+        world.add_action("post-item")
+        world.add_action("ask-first", approval=True)
+        yield Bench(world, model, upstream, Shell(world, folder))
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -77,12 +72,7 @@ def test_it_calls_an_action_and_the_model_hears_of_it_with_the_bound_key(bench: 
     assert SHIPPED in ended.stdout
     assert len(bench.upstream.seen("/item")) == 1
     assert "1 action run, 0 approvals asked for" in ended.stderr
-    asked = [request for request in bench.model.seen if request["method"] == "POST"]
-    assert asked
-    for request in asked:
-        credentials = [v for n, v in request["headers"].items() if n.lower() in {"authorization", "x-api-key"}]
-        assert credentials in ([KEY], [f"Bearer {KEY}"])
-        assert "ailt_" not in str(request)
+    asked_with(bench.model, KEY)
     assert KEY not in ended.stdout + ended.stderr
     assert API_KEY not in ended.stdout + ended.stderr
 
