@@ -132,6 +132,16 @@ def test_every_tool_trusts_the_daemon_by_the_one_bundle(shell: Shell, tool: str)
     assert ended.stdout.strip() == {"curl": "200", "git": "0", "aileron-python": "200"}[tool], ended.stderr
 
 
+def emptied(world: World) -> Path:
+    """Return the folder of the sandboxes, once what the test before left is gone."""
+    folder = world.home / "sandboxes"
+    deadline = time.monotonic() + 20
+    while list(folder.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return folder
+
+
 def test_without_proof_that_it_is_closed_nothing_starts(
     world: World, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +152,7 @@ def test_without_proof_that_it_is_closed_nothing_starts(
         "workspace": str(shell.workspace),
         "environment": {},
     }
-    folder = world.home / "sandboxes"
+    folder = emptied(world)
     began = time.monotonic()
     # The report is forged before the first process can give its own: a finding that something is wrong.
     answers: list[Any] = []
@@ -161,7 +171,7 @@ def test_without_proof_that_it_is_closed_nothing_starts(
 
 def test_a_start_that_fails_shows_the_container_and_its_last_lines(world: World, shell: Shell) -> None:
     body = {"agent": "codex", "command": ["true"], "workspace": str(shell.workspace), "environment": {}}
-    folder = world.home / "sandboxes"
+    folder = emptied(world)
     answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(world.control("POST", "/v1/sandboxes", body)))
     thread.start()
