@@ -37,10 +37,15 @@ class Berths:
         self._folder = folder
         self._draw_session = draw_session
         self._ready_seconds = ready_seconds
+        self._begun: set[str] = set()
         self._spare: Berth | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._clearing: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
+
+    def is_ours(self, session: str) -> bool:
+        """Say whether this daemon began it; what it did not begin, another one left."""
+        return session in self._begun
 
     def reserve(self, image: str, *, outside: bool) -> Berth:
         """Return the berth that is ready, or one that is being made."""
@@ -130,6 +135,7 @@ class Berths:
 
     def _begin(self, image: str, *, outside: bool, ahead: bool) -> Berth:
         session = self._draw_session()
+        self._begun.add(session)
         berth = Berth(session=session, folder=self._folder / session, outside=outside, ahead=ahead)
         berth.made = self._making(berth, image)
         return berth

@@ -1,7 +1,7 @@
 """What is asked of the engine for one sandbox, step by step: blocking, run on the engine's own threads."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from daemon.sandbox.container import (
     host_config,
 )
 from daemon.sandbox.injection import remove_volumes
-from daemon.sandbox.labels import HOME, SESSION, home_label
+from daemon.sandbox.labels import HOME, NO_SESSION, SESSION, home_label
 
 _SHOWN_LOG_LINES = 50
 
@@ -153,17 +153,19 @@ def remove(client: Any, container: str) -> None:
 
 
 def remove_rest(client: Any, session: str) -> None:
-    """Remove what of a session is no container."""
-    _remove(client, {"label": f"{SESSION}={session}"})
+    """Remove what of a session is no container, and what has become one meanwhile."""
+    _remove(client, f"{SESSION}={session}")
 
 
-def sweep(client: Any, home: str) -> int:
-    """Remove everything of an installation; return how much it was."""
-    return _remove(client, {"label": f"{HOME}={home_label(home)}"})
+def sweep(client: Any, home: str, sessions: Iterable[str]) -> int:
+    """Remove everything of some sessions of an installation, and of none of its sessions; return how much it was."""
+    mine = f"{HOME}={home_label(home)}"
+    return sum(_remove(client, mine, f"{SESSION}={session}") for session in (*sessions, NO_SESSION))
 
 
-def _remove(client: Any, mine: Mapping[str, str]) -> int:
-    containers, networks = client.containers(all=True, filters=dict(mine)), client.networks(filters=dict(mine))
+def _remove(client: Any, *marks: str) -> int:
+    mine = {"label": list(marks)}
+    containers, networks = client.containers(all=True, filters=mine), client.networks(filters=mine)
     for each in containers:
         remove(client, each["Id"])
     for each in networks:

@@ -64,7 +64,7 @@ async def tools_volume(engine: Engine, ours: str, name: str, marks: Mapping[str,
     return await engine.call(fill)
 
 
-def remove_volumes(client: Any, mine: Mapping[str, str]) -> None:
+def remove_volumes(client: Any, mine: Mapping[str, Any]) -> None:
     """Remove the volumes of a session."""
     for volume in client.volumes(filters=dict(mine))["Volumes"] or []:
         with contextlib.suppress(docker.errors.NotFound):

@@ -5,6 +5,8 @@ import hashlib
 HOME = "io.aileron.home"
 SESSION = "io.aileron.session"
 ROLE = "io.aileron.role"
+NO_SESSION = "none"
+"""What is made for a moment, to look into an image."""
 
 
 def home_label(home: str) -> str:

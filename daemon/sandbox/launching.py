@@ -23,6 +23,20 @@ TRUST = (
 """Every variable by which a tool is told whom to trust; all of them point to one file."""
 
 
+OF_THE_NETWORK = frozenset(
+    {
+        "a public address",
+        "a public address over IPv6",
+        "a name server",
+        "the metadata service",
+        "the container's name server",
+        "another port of the host",
+    }
+)
+OF_THE_CONTAINER = frozenset({"capabilities", "new privileges", "root", "the root file system", "the Docker socket"})
+"""What the first process must have looked at before an agent starts, by the names in sandbox_image/inside/probe.py."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
     """What is known when an agent is planned for a container."""

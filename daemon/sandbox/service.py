@@ -19,7 +19,7 @@ from daemon.sandbox.berths import Berths
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.injection import checked, examine
-from daemon.sandbox.labels import labels
+from daemon.sandbox.labels import NO_SESSION, labels
 from daemon.sandbox.places import RECORD, clear_placeholders, hand_over, look_at, look_below, must_not_be_shared
 from daemon.sandbox.protection import ProtectionError
 from daemon.sandbox.sandbox import Sandbox
@@ -76,7 +76,7 @@ class Sandboxes:
 
     async def examine(self, image: str) -> list[str]:
         """Return what somebody else's image lacks."""
-        return (await examine(self.engine, image, labels(self._home, "none", "examined")))[1]
+        return (await examine(self.engine, image, labels(self._home, NO_SESSION, "examined")))[1]
 
     async def start(self, wanted: Wanted) -> Sandbox:
         """Start an agent; return when it runs, or raise Failure when nothing is left of the try."""
@@ -185,16 +185,18 @@ class Sandboxes:
         return await self.images.prune(everything=everything)
 
     async def sweep(self) -> int:
-        """Remove what a daemon that was killed left in the engine and in workspaces; return how much it was."""
-        found = 0
-        if self._folder.is_dir():
-            for folder in self._folder.iterdir():
-                if folder.name not in self._by_session:
-                    clear_placeholders(folder / RECORD)
-                    shutil.rmtree(folder, ignore_errors=True)
-                    found += 1
-        if found:
-            found += await self.engine.call(lambda client: containers.sweep(client, self._home))
+        """Remove what a daemon that was killed left in workspaces and in the engine; return how much it was."""
+        if not self._folder.is_dir():
+            return 0
+        stale = [folder for folder in self._folder.iterdir() if not self._berths.is_ours(folder.name)]
+        for folder in stale:
+            clear_placeholders(folder / RECORD)
+        found = len(stale)
+        if stale:
+            sessions = {folder.name for folder in stale}
+            found += await self.engine.call(lambda client: containers.sweep(client, self._home, sessions))
+        for folder in stale:  # last, because it is known by its folder while the engine is away
+            shutil.rmtree(folder, ignore_errors=True)
         return found
 
     async def _survey(self, wanted: Wanted) -> Ground:
@@ -224,7 +226,7 @@ class Sandboxes:
             raise Failure(FailureClass.NOT_FOUND, message, boundary=Boundary.SANDBOX, details={"image": pin.tag})
         foreign = None
         if wanted.image is not None:
-            foreign = await checked(self.engine, wanted.image, labels(self._home, "none", "examined"))
+            foreign = await checked(self.engine, wanted.image, labels(self._home, NO_SESSION, "examined"))
         return Ground(
             wanted=wanted,
             pin=pin,

@@ -17,13 +17,13 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox import containers
 from daemon.sandbox.berth import Berth
 from daemon.sandbox.berths import Berths
-from daemon.sandbox.container import Limits, Spec
+from daemon.sandbox.container import WORKSPACE, Limits, Spec
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage
 from daemon.sandbox.images import Pin
 from daemon.sandbox.injection import tools_volume
 from daemon.sandbox.labels import labels
-from daemon.sandbox.launching import Inside, agent_plan, command_plan, start_file
+from daemon.sandbox.launching import OF_THE_CONTAINER, OF_THE_NETWORK, Inside, agent_plan, command_plan, start_file
 from daemon.sandbox.lifeline import SandboxFront
 from daemon.sandbox.places import RECORD, make_placeholders
 from daemon.sandbox.protection import Mount
@@ -106,7 +106,8 @@ class Starter:
             await self._run_container(sandbox, ground)
             sandbox.may_probe.set()
             report = await self._report(sandbox)
-        wrong = {name: finding for name, finding in report.items() if finding is not None}
+        wrong = dict.fromkeys(_expected(sandbox, ground) - report.keys(), "nothing was said of it")
+        wrong |= {name: finding for name, finding in report.items() if finding is not None}
         if wrong:
             told = "; ".join(f"{name}: {finding}" for name, finding in wrong.items())
             raise Failure(
@@ -216,6 +217,12 @@ class Starter:
                 message = "The first process of the sandbox ended before it had proved anything."
                 raise Failure(FailureClass.INTERNAL_ERROR, message, boundary=Boundary.SANDBOX)
         return sandbox.report.result()
+
+
+def _expected(sandbox: Sandbox, ground: Ground) -> set[str]:
+    """Return what a proof must say something of, by name."""
+    protected = {f"{WORKSPACE}/{mount.path} is read-only" for mount in ground.protected if mount.read_only}
+    return protected | OF_THE_CONTAINER | (set() if sandbox.berth.outside else OF_THE_NETWORK)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sandbox.engine import SHORTLY, Shell
@@ -112,27 +112,60 @@ def main(engine: PrivateEngine, folder: Path) -> None:
     with UpstreamProcess() as upstream, World(folder, upstream=upstream.url, settings=settings, **SHORTLY) as world:
         world.start()
         shell = Shell(world, folder)
-        process = shell.start(*shell.words("sh", "-c", "echo started; sleep 600"))
-        deadline = time.monotonic() + SECONDS
-        while not any(item["ready"] for item in world.ok("GET", "/v1/sandboxes")["items"]):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        engine.kill()
-        out, err = process.communicate(timeout=30)
-        assert process.returncode == 70, err
-        assert out == "started\n"
-        assert "Docker engine" in err
-        engine.start()
-        deadline = time.monotonic() + SECONDS
-        while found := left(engine):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.2)
-        while world.ok("GET", "/v1/sandboxes")["items"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        assert list(shell.workspace.iterdir()) == []
+        engine_alone(engine, world, shell)
+        engine_and_daemon(engine, world, shell)
         world.stop()
+
+
+def launched(world: World, shell: Shell) -> "subprocess.Popen[str]":
+    """Launch something that stays."""
+    process = shell.start(*shell.words("sh", "-c", "echo started; sleep 600"))
+    until(
+        lambda: any(item["ready"] for item in world.ok("GET", "/v1/sandboxes")["items"]) or process.poll() is not None
+    )
+    assert process.poll() is None, process.communicate()
+    return process
+
+
+def until(found: Callable[[], bool]) -> None:
+    """Wait for something."""
+    deadline = time.monotonic() + SECONDS
+    while not found():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def engine_alone(engine: PrivateEngine, world: World, shell: Shell) -> None:
+    """The launch says so at once; what is left goes when the engine is back."""
+    process = launched(world, shell)
+    engine.kill()
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 70, err
+    assert out == "started\n"
+    assert "Docker engine" in err
+    refused = shell.run(*shell.words("true"))
+    assert refused.returncode != 0
+    assert "There is no Docker engine" in refused.stderr
+    engine.start()
+    until(lambda: left(engine) == [])
+    until(lambda: world.ok("GET", "/v1/sandboxes")["items"] == [])
+    assert list(shell.workspace.iterdir()) == []
+
+
+def engine_and_daemon(engine: PrivateEngine, world: World, shell: Shell) -> None:
+    """A daemon that finds no engine clears the workspace at once, and the engine as soon as it answers."""
+    process = launched(world, shell)
+    engine.kill()
+    world.kill()
+    process.communicate(timeout=30)
+    world.start()
+    until(lambda: list(shell.workspace.iterdir()) == [])
+    engine.start()
+    until(lambda: left(engine) == [])
+    until(lambda: list((world.home / "sandboxes").iterdir()) == [])
+    again = shell.run(*shell.words("echo", "works"))
+    assert again.stdout == "works\n", again.stderr
+    until(lambda: left(engine) == [])
 
 
 if __name__ == "__main__":
