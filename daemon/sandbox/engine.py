@@ -16,6 +16,8 @@ T = TypeVar("T")
 _THREADS = 16
 _ENGINE_SECONDS = 120
 _OLDEST_API = (1, 41)
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+"""Some engines say what Go calls a processor, and others what the kernel does."""
 _LIMITS = {"memory": "MemoryLimit", "processors": "CpuCfsQuota", "processes": "PidsLimit"}
 """What an engine says of the limits that it can keep; a rootless one often cannot."""
 
@@ -64,7 +66,7 @@ class Engine:
             "desktop": "Docker Desktop" in system,
             "podman": "Podman Engine" in parts,
             "without_limits": [name for name, key in _LIMITS.items() if not said.get(key, True)],
-            "architecture": said.get("Architecture", "?"),
+            "architecture": _MACHINES.get(said.get("Architecture", "?"), said.get("Architecture", "?")),
         }
         return self._described
 

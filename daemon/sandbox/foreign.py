@@ -7,10 +7,10 @@ from typing import Any
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.container import ROOT
 
-_GLIBC = "/lib64/ld-linux-x86-64.so.2"
-_MUSL = "/lib/ld-musl-x86_64.so.1"
+_GLIBC = {"amd64": "/lib64/ld-linux-x86-64.so.2", "arm64": "/lib/ld-linux-aarch64.so.1"}
+_MUSL = {"amd64": "/lib/ld-musl-x86_64.so.1", "arm64": "/lib/ld-musl-aarch64.so.1"}
+_OURS = {"x86_64": "amd64", "aarch64": "arm64"}
 _SHELL = "/bin/sh"
-_ARCHITECTURE = "amd64"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -40,19 +40,20 @@ class ForeignImage:
         return f"{ROOT}/bin:{self.variables.get('PATH', _PATH)}"
 
 
-def lacks(image: ForeignImage, has: Callable[[str], bool]) -> list[str]:
-    """Return in sentences what an image lacks; nothing if an agent can run in it."""
+def lacks(image: ForeignImage, has: Callable[[str], bool], *, machine: str = "x86_64") -> list[str]:
+    """Return in sentences what an image lacks; nothing if an agent can run in it on this kind of machine."""
     found = []
-    if (image.system, image.architecture) != ("linux", _ARCHITECTURE):
-        found.append(f"It is built for {image.system}/{image.architecture}, and the agents for linux/{_ARCHITECTURE}.")
-    elif not has(_GLIBC):
-        if has(_MUSL):
+    ours = _OURS.get(machine, machine)
+    if (image.system, image.architecture) != ("linux", ours) or ours not in _GLIBC:
+        found.append(f"It is built for {image.system}/{image.architecture}, and the agents for linux/{ours}.")
+    elif not has(_GLIBC[ours]):
+        if has(_MUSL[ours]):
             found.append(
                 "It is built on musl, as Alpine is, and the agents need glibc. "
                 "Take an image based on Debian, Ubuntu or Fedora."
             )
         else:
-            found.append("It has no C library: there is no /lib64/ld-linux-x86-64.so.2, and the agents need glibc.")
+            found.append(f"It has no C library: there is no {_GLIBC[ours]}, and the agents need glibc.")
     if not has(_SHELL):
         found.append("It has no shell at /bin/sh, and the agents run everything through one.")
     return found

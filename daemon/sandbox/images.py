@@ -30,7 +30,6 @@ _BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _SHOWN_LINES = 40
 _BUILD_CA = "build-ca.pem"
-_SUPPORTED = "x86_64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,9 @@ class Images:
             if name != "agents.toml":
                 digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
         return Pin(agent, str(pinned["version"]), f"{REPOSITORY}-{agent}:{digest.hexdigest()[:16]}")
+
+    def _is_pinned(self, agent: str, machine: str) -> bool:
+        return all({"any", machine} & package["integrity"].keys() for package in self._pinned[agent]["packages"])
 
     async def is_there(self, tag: str) -> bool:
         """Say whether an image can be used at once."""
@@ -113,8 +115,10 @@ class Images:
     async def build(self, agent: str, *, build_ca: Path | None) -> AsyncIterator[dict[str, Any]]:
         """Build the image of an agent, saying what happens; the last thing said is its tag, or what went wrong."""
         engine = await self._engine.usable()
-        if engine["architecture"] != _SUPPORTED:
-            message = f"The agents are pinned for {_SUPPORTED}, and this engine runs on {engine['architecture']}."
+        machine = engine["architecture"]
+        if not self._is_pinned(agent, machine):
+            others = ", ".join(each for each in self.agents if self._is_pinned(each, machine))
+            message = f"{agent} is not pinned for {machine}, on which this engine runs; these are: {others or 'none'}."
             raise Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.SANDBOX)
         pin = self.pin(agent)
         bundle = _bundle(build_ca)

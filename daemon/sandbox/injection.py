@@ -21,6 +21,7 @@ async def checked(engine: Engine, name: str, marks: Mapping[str, str]) -> Foreig
 
 async def examine(engine: Engine, name: str, marks: Mapping[str, str]) -> tuple[ForeignImage, list[str]]:
     """Look into an image without running anything of it."""
+    machine = (await engine.describe())["architecture"]
 
     def look(client: Any) -> tuple[ForeignImage, list[str]]:
         try:
@@ -39,7 +40,7 @@ async def examine(engine: Engine, name: str, marks: Mapping[str, str]) -> tuple[
                 stream.close()
                 return True
 
-            return image, lacks(image, has)
+            return image, lacks(image, has, machine=machine)
         finally:
             client.remove_container(held, force=True, v=True)
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import importlib.metadata
+import platform
 import shutil
 import subprocess
 import sys
@@ -10,14 +11,20 @@ import tarfile
 import tomllib
 from pathlib import Path
 
+_NPM = {"x86_64": "x64", "aarch64": "arm64"}
+
 
 def main(agent: str, pins: str, root: str) -> None:
     """Fill <root>/agent, and write <root>/bin/<agent>."""
     pinned = tomllib.loads(Path(pins).read_text())[agent]
     place = Path(root) / "agent"
+    machine = platform.machine()
+    words = {"machine": machine, "npm": _NPM[machine]}
     for package in pinned["packages"]:
-        unpack(fetch(package["name"], package["integrity"]), place / package["into"], package["keep"])
-    command = " ".join(f'"{place}/{part}"' for part in pinned["run"])
+        integrity = package["integrity"].get("any") or package["integrity"][machine]
+        keep = [name.format_map(words) for name in package["keep"]]
+        unpack(fetch(package["name"].format_map(words), integrity), place / package["into"], keep)
+    command = " ".join(f'"{place}/{part.format_map(words)}"' for part in pinned["run"])
     script = Path(root) / "bin" / agent
     script.parent.mkdir(parents=True, exist_ok=True)
     # The agents need libstdc++, which an image of somebody else's may lack; where it has one, that one serves.

@@ -3,13 +3,15 @@
 The C library and its loader come along: an image whose own one is older does not matter.
 """
 
+import platform
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-_LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
+_LIBRARIES = Path(f"/usr/lib/{platform.machine()}-linux-gnu")
+_LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
 _LEFT_OUT = (
     "__pycache__",
     "test",
@@ -39,7 +41,7 @@ def main(root: Path) -> None:
         shutil.copy(needed, libraries / needed.name)
     for name in _BY_NAME:
         shutil.copy(_LIBRARIES / name, libraries / name)
-    shutil.copy("/lib64/ld-linux-x86-64.so.2", libraries / "loader")
+    shutil.copy(_LOADERS[platform.machine()], libraries / "loader")
     for name in _FOR_AGENTS:  # without the C library: a program of the image must never find that beside its own loader
         shutil.copy(_LIBRARIES / name, for_agents / name)
 

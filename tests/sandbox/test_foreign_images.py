@@ -92,3 +92,7 @@ def test_every_lack_has_its_sentence() -> None:
     assert len(has()) == 2
     assert "linux/arm64" in lacks(image("arm64"), lambda _: True)[0]
     assert "windows" in lacks(image(system="windows"), lambda _: True)[0]
+    arm = "/lib/ld-linux-aarch64.so.1"
+    assert lacks(image("arm64"), lambda path: path in (arm, shell), machine="aarch64") == []
+    assert "linux/amd64" in lacks(image("amd64"), lambda _: True, machine="aarch64")[0]
+    assert lacks(image("riscv64"), lambda _: True, machine="riscv64") != []

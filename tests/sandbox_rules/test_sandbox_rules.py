@@ -1,5 +1,7 @@
 """What a sandbox is made of, as values: mounts, rules of the network, the container, and as whom."""
 
+import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -164,3 +166,17 @@ def test_an_agent_is_never_root() -> None:
     for refused in ({"caller": 0, "owner": 0}, {"wanted": "0"}, {"wanted": "root"}, {"wanted": "1000:x"}):
         with pytest.raises(Failure):
             user(**refused)  # type: ignore[arg-type]
+
+
+def test_every_package_is_pinned_by_hash_for_the_machines_it_is_made_for() -> None:
+    pinned = tomllib.loads((ROOT / "sandbox_image" / "agents.toml").read_text())
+    hashes = re.compile(r"sha512-[A-Za-z0-9+/]{86}==")
+    machines = {}
+    for agent, told in pinned.items():
+        for package in told["packages"]:
+            assert re.search(r"@\d+\.\d+\.\d+", package["name"]), package["name"]
+            assert all(hashes.fullmatch(each) for each in package["integrity"].values())
+        each = [package["integrity"].keys() for package in told["packages"]]
+        machines[agent] = {m for m in ("x86_64", "aarch64") if all({"any", m} & keys for keys in each)}
+    assert all("x86_64" in found for found in machines.values())
+    assert {agent for agent, found in machines.items() if "aarch64" in found} == {"claude", "codex", "pi"}
