@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,14 @@ def place_of(seen: dict[str, Any]) -> dict[str, Any]:
         return dict(place)
     finally:
         client.close()
+
+
+def spoil(rules: Path) -> None:
+    """Make the rules of a network useless, once they are written and before their helper has read them."""
+    deadline = time.monotonic() + 20
+    while not rules.read_text().endswith("}\n"):
+        assert time.monotonic() < deadline
+    rules.write_text("this is no rule\n")
 
 
 def left_behind() -> list[str]:

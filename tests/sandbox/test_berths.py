@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sandbox.engine import Shell, engine, left_behind
+from sandbox.engine import Shell, engine, left_behind, spoil
 from services.upstream import UpstreamProcess
 from world import World
 
@@ -152,7 +152,7 @@ def test_a_berth_that_could_not_be_closed_is_never_used(warm: World, here: Shell
         assert time.monotonic() < deadline
         new = set((warm.home / "sandboxes").glob("*/run/rules.nft")) - rules
         if rules and new:
-            new.pop().write_text("this is no rule\n")  # before its helper has read it
+            spoil(new.pop())
             break
         rules |= new
     process.communicate(timeout=30)

@@ -14,7 +14,7 @@ from typing import Any
 
 import docker.errors
 import pytest
-from sandbox.engine import COMMAND, USER, Shell, anchor_of, engine, left_behind
+from sandbox.engine import COMMAND, USER, Shell, anchor_of, engine, left_behind, spoil
 from sandbox.test_hostile_agent import wait_for_container
 from services.upstream import UpstreamProcess
 from world import API_KEY, World
@@ -136,7 +136,7 @@ def emptied(world: World) -> Path:
     """Return the folder of the sandboxes, once what the test before left is gone."""
     folder = world.home / "sandboxes"
     deadline = time.monotonic() + 20
-    while list(folder.iterdir()):
+    while list(folder.glob("*")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return folder
@@ -162,7 +162,7 @@ def test_without_proof_that_it_is_closed_nothing_starts(
     while rules is None and time.monotonic() - began < 20:
         rules = next(iter(folder.glob("*/run/rules.nft")), None)
     assert rules is not None
-    rules.write_text("this is no rule\n")
+    spoil(rules)
     thread.join(60)
     assert answers[0].status_code >= 400
     assert "could not be closed" in answers[0].json()["error"]["message"]
