@@ -20,6 +20,8 @@ from services.upstream import UpstreamProcess
 from world import World
 
 SECONDS = 60
+AGENT = ("sleep", "86413")
+"""What runs in place of an agent, known by its arguments."""
 
 
 class PrivateEngine:
@@ -117,13 +119,24 @@ def main(engine: PrivateEngine, folder: Path) -> None:
         world.stop()
 
 
+def agents() -> list[str]:
+    """Return the processes of agents that run on this machine, in whatever container."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if place.read_bytes().decode(errors="replace").split("\0")[:-1] == [*AGENT]:
+                found.append(place.parent.name)
+    return found
+
+
 def launched(world: World, shell: Shell) -> "subprocess.Popen[str]":
     """Launch something that stays."""
-    process = shell.start(*shell.words("sh", "-c", "echo started; sleep 600"))
+    process = shell.start(*shell.words("sh", "-c", f"echo started; exec {' '.join(AGENT)}"))
     until(
         lambda: any(item["ready"] for item in world.ok("GET", "/v1/sandboxes")["items"]) or process.poll() is not None
     )
     assert process.poll() is None, process.communicate()
+    until(lambda: bool(agents()))
     return process
 
 
@@ -143,6 +156,7 @@ def engine_alone(engine: PrivateEngine, world: World, shell: Shell) -> None:
     assert process.returncode == 70, err
     assert out == "started\n"
     assert "Docker engine" in err
+    until(lambda: not agents())  # without an engine: by the first process of the container
     refused = shell.run(*shell.words("true"))
     assert refused.returncode != 0
     assert "There is no Docker engine" in refused.stderr
