@@ -44,8 +44,12 @@ def must_not_be_shared(workspace: Path, *, homes: Iterable[Path]) -> str | None:
     return None
 
 
-def make_placeholders(workspace: Path, wanted: list[Mount], *, record: Path) -> None:
-    """Make what is mounted where nothing is; written down first, so that whoever comes later can remove it."""
+def hold(workspace: Path, *, record: Path) -> list[Mount]:
+    """Make what is mounted where nothing is, and return what is mounted; raise ProtectionError.
+
+    Written down first, so that whoever comes later can remove it.
+    """
+    wanted = look_at(workspace)
     owner = workspace.stat()
     missing = [mount.path for mount in wanted if mount.absent]
     watched = [path for path in NOT_HELD if not (workspace / path).exists()]
@@ -60,13 +64,15 @@ def make_placeholders(workspace: Path, wanted: list[Mount], *, record: Path) -> 
     for path in missing:
         place = workspace / path
         text = READ_ONLY.get(path)
-        if text is None:
-            place.mkdir(mode=0o755)
-        else:
-            with place.open("x", encoding="utf-8") as file:
-                file.write(text)
+        with contextlib.suppress(FileExistsError):  # the daemon of another home was quicker
+            if text is None:
+                place.mkdir(mode=0o755)
+            else:
+                with place.open("x", encoding="utf-8") as file:
+                    file.write(text)
         if os.geteuid() == 0:
             os.chown(place, owner.st_uid, owner.st_gid)
+    return wanted
 
 
 def hand_over(record: Path, heir: Path) -> None:

@@ -217,7 +217,7 @@ class Sandboxes:
             rootless=engine["rootless"],
         )
         try:
-            protected = look_at(workspace)
+            look_at(workspace)
         except ProtectionError as problem:
             raise usage(str(problem)) from problem
         pin = self.images.pin(wanted.agent)
@@ -232,7 +232,6 @@ class Sandboxes:
             pin=pin,
             foreign=foreign,
             user=user,
-            protected=protected,
             rootless=engine["rootless"],
             without_limits=engine["without_limits"],
         )
@@ -320,29 +319,24 @@ class Sandboxes:
                 await asyncio.sleep(_AGAIN_SECONDS)
         if sandbox.attachment is not None:
             sandbox.attachment.close()
-        sandbox.outcome |= await asyncio.get_running_loop().run_in_executor(self._threads, self._tidy, sandbox)
+        sandbox.outcome |= self._give_back(sandbox)
+        sandbox.outcome |= await asyncio.get_running_loop().run_in_executor(self._threads, _look_through, sandbox)
         if not waited:
             await self._end_session(sandbox)
         self._by_session.pop(sandbox.session, None)
         self._ending.pop(sandbox.session, None)
         sandbox.ended.set()
 
-    def _tidy(self, sandbox: Sandbox) -> dict[str, Any]:
-        """Leave the workspace and the disk as they should be; return what the person should look at."""
+    def _give_back(self, sandbox: Sandbox) -> dict[str, Any]:
+        """Leave the workspace as it should be; on no thread, because another launch may be holding it just now."""
         record = sandbox.folder / RECORD
         for other in self.all():
-            if other is not sandbox and other.workspace == sandbox.workspace and not other.let_go.is_set():
+            beside = other is not sandbox and other.workspace == sandbox.workspace and not other.let_go.is_set()
+            if beside and (other.folder / RECORD).exists():
                 hand_over(record, other.folder / RECORD)
                 break
         moved, changed = clear_placeholders(record)
-        below: list[str] = []
-        complete = True
-        with contextlib.suppress(FileNotFoundError):  # nothing has run
-            begun = (sandbox.berth.run / START_FILE).stat().st_ctime_ns
-            below, complete = look_below(sandbox.workspace, since_ns=begun)
-        shutil.rmtree(sandbox.folder, ignore_errors=True)
-        found = {"moved_aside": moved, "changed": changed, "new_below": below, "not_all_seen": not complete}
-        return {name: what for name, what in found.items() if what}
+        return {name: paths for name, paths in (("moved_aside", moved), ("changed", changed)) if paths}
 
     async def _end_session(self, sandbox: Sandbox) -> None:
         payload = {"aileron.sandbox.reason": sandbox.why, "process.exit.code": sandbox.outcome.get("code")}
@@ -355,6 +349,17 @@ class Sandboxes:
 def _complain(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("a sandbox did not end as it should", task=task.get_name(), exc_info=task.exception())
+
+
+def _look_through(sandbox: Sandbox) -> dict[str, Any]:
+    """Return what the person should look at in the folders below; then nothing of the sandbox is needed any more."""
+    below: list[str] = []
+    complete = True
+    with contextlib.suppress(FileNotFoundError):  # nothing has run
+        begun = (sandbox.berth.run / START_FILE).stat().st_ctime_ns
+        below, complete = look_below(sandbox.workspace, since_ns=begun)
+    shutil.rmtree(sandbox.folder, ignore_errors=True)
+    return {name: what for name, what in (("new_below", below), ("not_all_seen", not complete)) if what}
 
 
 def _notes(ground: Ground) -> list[str]:

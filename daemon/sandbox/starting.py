@@ -25,8 +25,8 @@ from daemon.sandbox.injection import tools_volume
 from daemon.sandbox.labels import labels
 from daemon.sandbox.launching import OF_THE_CONTAINER, OF_THE_NETWORK, Inside, agent_plan, command_plan, start_file
 from daemon.sandbox.lifeline import SandboxFront
-from daemon.sandbox.places import RECORD, make_placeholders
-from daemon.sandbox.protection import Mount
+from daemon.sandbox.places import RECORD, hold
+from daemon.sandbox.protection import Mount, ProtectionError
 from daemon.sandbox.reach import DECOY_PORT
 from daemon.sandbox.sandbox import Sandbox
 from daemon.sessions.service import Owner
@@ -70,9 +70,9 @@ class Ground:
     pin: Pin
     foreign: ForeignImage | None
     user: str
-    protected: list[Mount]
     rootless: bool
     without_limits: Sequence[str]
+    protected: list[Mount] = field(default_factory=list)
 
 
 class Starter:
@@ -100,9 +100,13 @@ class Starter:
         berth = sandbox.berth
         await self._berths.settle(berth, ground.pin.tag)
         berth.door.behind = SandboxFront(sandbox, self._make_app(sandbox.session, berth.url))
+        # In one step: another sandbox of the same folder may be giving back what it held there.
+        try:
+            ground = replace(ground, protected=hold(sandbox.workspace, record=sandbox.folder / RECORD))
+        except ProtectionError as problem:
+            raise usage(str(problem)) from problem
         with _decoy(berth) as closed_port:
             self._place(sandbox, ground, closed_port)
-            make_placeholders(sandbox.workspace, ground.protected, record=sandbox.folder / RECORD)
             await self._run_container(sandbox, ground)
             sandbox.may_probe.set()
             report = await self._report(sandbox)

@@ -87,9 +87,11 @@ def test_the_next_launch_takes_the_berth_that_is_ready(here: Shell) -> None:
 def test_launches_at_the_same_time_have_berths_of_their_own(here: Shell) -> None:
     launched(here)
     spare()
+    # All of them in one folder, so that what one gives back there another one is about to hold.
     with ThreadPoolExecutor(3) as threads:
-        sessions = list(threads.map(lambda _: launched(here), range(3)))
-    assert len(set(sessions)) == 3
+        sessions = list(threads.map(lambda _: launched(here), range(15)))
+    assert len(set(sessions)) == 15
+    assert list(here.workspace.iterdir()) == []
     spare()
 
 
