@@ -29,7 +29,9 @@ def trust(
         list[str],
         typer.Option("--namespace", help="What the key may sign for, such as github://acme. Can be repeated."),
     ],
-    label: Annotated[str, typer.Option("--label", help="Whose key this is, in your words.")] = "",
+    label: Annotated[
+        str, typer.Option("--label", help="Whose key this is, in your words; else its file, or the first namespace.")
+    ] = "",
     yes: YesOption = False,
 ) -> None:
     """Trust a key for connectors of some namespaces."""
@@ -38,6 +40,7 @@ def trust(
     spaces = ", ".join(one_line(item) for item in namespace)
     invocation.prompts.confirm(f"Trust everything that this key signs under {spaces}?", yes=yes)
     with invocation.connect() as client:
+        label = label or (public_key if key != public_key else namespace[0])
         answer = client.post("/v1/keyring", body={"public_key": key, "label": label, "namespaces": namespace})
     invocation.output.line(f"The key {one_line(answer.get('key_id'))} is trusted for {spaces}.")
 
