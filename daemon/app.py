@@ -25,7 +25,11 @@ from daemon.api.stopping import Stopping
 from daemon.approvals.feed import ApprovalFeed
 from daemon.approvals.rules import Decision, Rule, Rules
 from daemon.approvals.service import Approvals
+from daemon.audit.attachments import Attachments
+from daemon.audit.budget import LogBudget
+from daemon.audit.large import LargeValues
 from daemon.audit.log import AuditLog
+from daemon.audit.repeats import Repeats
 from daemon.audit.signing import CheckpointSigner
 from daemon.connectors.http.client import OutboundHttp
 from daemon.connectors.http.records import NetworkPolicy
@@ -116,7 +120,9 @@ class Daemon:
         await self._services.connectors.close()
         self._services.processes.close()
         await self._services.vault.close()
+        await self._services.repeats.close()
         await self._services.audit.close()
+        self._services.large.close()
         await self._services.reader.close()
         self._engine.dispose()
 
@@ -130,6 +136,13 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     engine = open_engine(home.database_path)
     reader = Reader(engine)
     signer = CheckpointSigner.open(home.ca_dir / "audit.key")
+    budget = LogBudget(
+        clock=clock,
+        database=home.database_path,
+        budget=settings.audit.budget,
+        session_hourly=settings.audit.session_hourly,
+    )
+    large = LargeValues(Attachments(home.attachments_dir, quota=settings.audit.attachments), budget)
     audit = AuditLog.open(
         engine=engine,
         clock=clock,
@@ -137,7 +150,10 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         signer=signer,
         checkpoint_every=settings.audit.checkpoint_every,
         faults=faults,
+        budget=budget,
+        large=large,
     )
+    repeats = Repeats(audit=audit, clock=clock, ids=ids)
     vault = Vault(
         path=home.vault_path, clock=clock, idle_seconds=settings.vault.auto_lock, entropy=entropy, faults=faults
     )
@@ -191,11 +207,11 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     )
     catalog = ActionCatalog(folder=home.actions_dir)
     executor = Executor(
-        preparation=Preparation(catalog=catalog, connectors=connectors, sessions=sessions),
+        preparation=Preparation(catalog=catalog, connectors=connectors, sessions=sessions, budget=budget),
         connectors=connectors,
         approvals=approvals,
         rules=rules,
-        journal=ExecutionJournal(audit=audit, approvals=approvals, clock=clock, ids=ids),
+        journal=ExecutionJournal(audit=audit, repeats=repeats, approvals=approvals, clock=clock, ids=ids),
         sessions=sessions,
         clock=clock,
         ids=ids,
@@ -205,8 +221,10 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     )
     Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start()
     processes = Processes()
-    keep_house(tasks, vault=vault, sessions=sessions, approvals=approvals, audit=audit, processes=processes)
-    denials = Denials(audit=audit, clock=clock)
+    keep_house(
+        tasks, vault=vault, sessions=sessions, approvals=approvals, audit=audit, repeats=repeats, processes=processes
+    )
+    denials = Denials(repeats)
     gateway = Gateway(
         providers=Providers(
             Provider.configured(name, style=Style(given.style), base_url=given.base_url, headers=given.headers)
@@ -215,6 +233,8 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         keys=bindings,
         sessions=sessions,
         audit=audit,
+        repeats=repeats,
+        budget=budget,
         pool=Pool(
             extra_ca_file=settings.network.extra_ca_file,
             connect_seconds=settings.gateway.connect_seconds,
@@ -269,6 +289,9 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         master_token=entropy(32).hex(),
         reader=reader,
         audit=audit,
+        repeats=repeats,
+        budget=budget,
+        large=large,
         signer=signer,
         vault=vault,
         bindings=bindings,

@@ -5,6 +5,7 @@ import asyncio
 from daemon.approvals.service import Approvals
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
+from daemon.audit.repeats import Repeats
 from daemon.core.failures import Failure
 from daemon.lifecycle.processes import Processes
 from daemon.lifecycle.tasks import TaskSet
@@ -15,16 +16,30 @@ _SECONDS = 1.0
 
 
 def keep_house(
-    tasks: TaskSet, *, vault: Vault, sessions: Sessions, approvals: Approvals, audit: AuditLog, processes: Processes
+    tasks: TaskSet,
+    *,
+    vault: Vault,
+    sessions: Sessions,
+    approvals: Approvals,
+    audit: AuditLog,
+    repeats: Repeats,
+    processes: Processes,
 ) -> None:
     """Begin to look after what time changes."""
     tasks.start(
-        _loop(vault=vault, sessions=sessions, approvals=approvals, audit=audit, processes=processes), name="keep house"
+        _loop(vault=vault, sessions=sessions, approvals=approvals, audit=audit, repeats=repeats, processes=processes),
+        name="keep house",
     )
 
 
 async def _loop(
-    *, vault: Vault, sessions: Sessions, approvals: Approvals, audit: AuditLog, processes: Processes
+    *,
+    vault: Vault,
+    sessions: Sessions,
+    approvals: Approvals,
+    audit: AuditLog,
+    repeats: Repeats,
+    processes: Processes,
 ) -> None:
     while True:
         await asyncio.sleep(_SECONDS)
@@ -35,6 +50,7 @@ async def _loop(
                 await audit.append(AuditEvent(type="vault.locked", session=session.id, actor="daemon", payload=payload))
             for session in await sessions.end_expired():
                 await approvals.void_session(session.id)
+            await repeats.close_due()
             await _end_orphans(sessions, approvals, processes)
         except Failure:
             # The log cannot be written just now; `status` says so, and the next round tries again.

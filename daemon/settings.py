@@ -107,6 +107,7 @@ def _size(value: Any) -> Any:
 
 
 Size = Annotated[int, BeforeValidator(_size), Field(ge=64 * 1024**2)]
+LogSize = Annotated[int, BeforeValidator(_size), Field(ge=1024**2)]
 
 
 class _Section(BaseModel):
@@ -146,6 +147,17 @@ class AuditSettings(_Section):
     """The audit log."""
 
     checkpoint_every: int = Field(1000, ge=1, le=1_000_000, description="Events between two signed checkpoints.")
+    budget: LogSize = Field(
+        8 * 1024**3,
+        description="What the log, its database and its attachments may take; `status` warns at 80 percent.",
+    )
+    session_hourly: LogSize = Field(
+        256 * 1024**2, description="What one session may write into the log in an hour; then its calls are refused."
+    )
+    attachments: LogSize = Field(
+        1024**3,
+        description="What large arguments may take, which lie in files; then the oldest go, their digests stay.",
+    )
 
 
 class RuleSettings(_Section):

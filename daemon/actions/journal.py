@@ -10,6 +10,7 @@ from daemon.approvals.machine import ApprovalState
 from daemon.approvals.service import Approvals
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
+from daemon.audit.repeats import Repeats
 from daemon.core.clock import Clock, IdSource
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.ids import IdPrefix
@@ -26,8 +27,9 @@ _MAX_NAME = 200
 class ExecutionJournal:
     """What is on disk about a run, before, during and after it."""
 
-    def __init__(self, *, audit: AuditLog, approvals: Approvals, clock: Clock, ids: IdSource) -> None:
+    def __init__(self, *, audit: AuditLog, repeats: Repeats, approvals: Approvals, clock: Clock, ids: IdSource) -> None:
         self._audit = audit
+        self._repeats = repeats
         self._approvals = approvals
         self._clock = clock
         self._ids = ids
@@ -118,7 +120,7 @@ class ExecutionJournal:
         await self._close(prepared, execution, event, state, failure.envelope())
 
     async def refuse(self, *, session: str, actor: str, action: str, failure: Failure, approval: str | None) -> None:
-        """Write down that a request was turned away before anything started."""
+        """Write down, or count, that a request was turned away before anything started."""
         payload: dict[str, Any] = {
             "error.message": failure.message,
             "error.boundary": failure.boundary.value,
@@ -137,8 +139,7 @@ class ExecutionJournal:
             failure_class=failure.failure_class.value,
             payload=payload,
         )
-        appended = await self._audit.append(event)
-        failure.audit_id = appended.records[0].id
+        failure.audit_id = await self._repeats.record(event)
 
     async def _close(
         self,

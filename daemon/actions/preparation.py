@@ -2,6 +2,7 @@
 
 from daemon.actions.catalog import ActionCatalog
 from daemon.actions.requests import PreparedRun, RunRequest
+from daemon.audit.budget import LogBudget
 from daemon.connectors.service import ConnectorService
 from daemon.core.capabilities import check_action_capability, check_op, validate_against_manifest
 from daemon.core.failures import Boundary, Failure, FailureClass
@@ -13,13 +14,17 @@ from daemon.sessions.service import Sessions
 class Preparation:
     """Authorises, loads, and checks hashes, capabilities and arguments, in that order."""
 
-    def __init__(self, *, catalog: ActionCatalog, connectors: ConnectorService, sessions: Sessions) -> None:
+    def __init__(
+        self, *, catalog: ActionCatalog, connectors: ConnectorService, sessions: Sessions, budget: LogBudget
+    ) -> None:
         self._catalog = catalog
         self._connectors = connectors
         self._sessions = sessions
+        self._budget = budget
 
     async def prepare(self, request: RunRequest) -> PreparedRun:
         """Return a run that may start, or the failure that says why it may not."""
+        self._budget.admit(request.session)
         if not self._sessions.is_open(request.session):
             raise Failure(
                 FailureClass.CAPABILITY_DENIED,

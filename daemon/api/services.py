@@ -9,7 +9,10 @@ from daemon.api.browser import BrowserSessions
 from daemon.api.denials import Denials
 from daemon.approvals.rules import Rules
 from daemon.approvals.service import Approvals
+from daemon.audit.budget import LogBudget
+from daemon.audit.large import LargeValues
 from daemon.audit.log import AuditLog
+from daemon.audit.repeats import Repeats
 from daemon.audit.signing import CheckpointSigner
 from daemon.connectors.keyring import Keyring
 from daemon.connectors.service import ConnectorService
@@ -44,6 +47,9 @@ class Services:
     master_token: str
     reader: Reader
     audit: AuditLog
+    repeats: Repeats
+    budget: LogBudget
+    large: LargeValues
     signer: CheckpointSigner
     vault: Vault
     bindings: Bindings

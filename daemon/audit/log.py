@@ -4,13 +4,15 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, overload
 
 from sqlalchemy import Connection, Engine
 
+from daemon.audit.budget import LogBudget
 from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared, unavailable
 from daemon.audit.events import AuditEvent, checked_field
+from daemon.audit.large import MAX_PAYLOAD, LargeValues
 from daemon.audit.signing import CheckpointSigner
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.clock import Clock, IdSource
@@ -57,8 +59,12 @@ class AuditLog:
         signer: CheckpointSigner,
         checkpoint_every: int,
         faults: FaultPoints,
+        budget: LogBudget | None,
+        large: LargeValues | None,
     ) -> None:
         self._ids = ids
+        self._budget = budget
+        self._large = large
         self._commits = GroupCommit(
             engine=engine, clock=clock, signer=signer, checkpoint_every=checkpoint_every, faults=faults
         )
@@ -77,9 +83,20 @@ class AuditLog:
         signer: CheckpointSigner,
         checkpoint_every: int = 1000,
         faults: FaultPoints = NO_FAULTS,
+        budget: LogBudget | None = None,
+        large: LargeValues | None = None,
     ) -> "AuditLog":
         """Start the writer at the end of the log."""
-        return cls(engine=engine, clock=clock, ids=ids, signer=signer, checkpoint_every=checkpoint_every, faults=faults)
+        return cls(
+            engine=engine,
+            clock=clock,
+            ids=ids,
+            signer=signer,
+            checkpoint_every=checkpoint_every,
+            faults=faults,
+            budget=budget,
+            large=large,
+        )
 
     @overload
     async def append(self, *events: AuditEvent, effect: None = None) -> Appended[None]: ...
@@ -93,8 +110,13 @@ class AuditLog:
         transaction it was part of had to be undone, so it changes nothing but the database. A caller who is cancelled
         stops waiting; what it asked for is written all the same.
         """
-        entry = Entry(tuple(map(self._prepare, events)), effect)
-        return await self._submit(entry)
+        prepared = tuple(map(self._prepare, events))
+        if self._budget is not None:
+            for each in prepared:
+                self._budget.charge(each.event.session, len(each.payload))
+        if self._large is not None and any(len(each.payload) > MAX_PAYLOAD for each in prepared):
+            prepared = await self._slimmed(self._large, prepared)
+        return await self._submit(Entry(prepared, effect))
 
     def status(self) -> AuditStatus:
         """Say whether the log can be written."""
@@ -128,6 +150,22 @@ class AuditLog:
         done: asyncio.Future[Appended[Any]] = loop.create_future()
         self._jobs.put(_Job(entry, done, loop, last))
         return done
+
+    async def _slimmed(self, large: LargeValues, prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:
+        """Move large values into files; what more must be said of that comes behind the events that were given."""
+        events: list[Prepared] = []
+        further: list[Prepared] = []
+        for each in prepared:
+            if len(each.payload) <= MAX_PAYLOAD:
+                events.append(each)
+                continue
+            try:
+                slim, *told = await large.moved(replace(each.event, id=each.id))
+            except OSError as problem:
+                raise unavailable(problem.strerror or type(problem).__name__) from problem
+            events.append(self._prepare(slim))
+            further += map(self._prepare, told)
+        return (*events, *further)
 
     def _prepare(self, event: AuditEvent) -> Prepared:
         checked_field(event.type, name="type")

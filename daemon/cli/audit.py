@@ -129,10 +129,15 @@ def show(
     if as_json:
         invocation.output.json(event)
         return
-    invocation.output.fields([(name, value) for name, value in event.items() if name != "payload"])
+    invocation.output.fields([(name, value) for name, value in event.items() if name not in ("payload", "attachments")])
     invocation.output.line()
     invocation.output.heading("Payload")
     invocation.output.line(pretty_json(event["payload"]))
+    for name, value in event.get("attachments", {}).items():
+        invocation.output.line()
+        invocation.output.heading(f"Attachment: {name}")
+        gone = "Its file was removed or changed. The digest in the payload still says what it was."
+        invocation.output.line(gone if value is None else pretty_json(value))
 
 
 @app.command()

@@ -9,6 +9,8 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.moments import span
 from daemon.cli.options import JsonOption
 
+_MIB = 1024 * 1024
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -42,6 +44,10 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
     if state == "unlocked" and vault.get("auto_lock_seconds"):
         state += f" (locks after {span(vault['auto_lock_seconds'])} without use)"
     log = f"{audit['head_seq']} events" if audit["available"] else f"NOT WRITABLE: {audit['reason']}"
+    storage = answer["storage"]
+    taken = f"{storage['used_bytes'] // _MIB} of {storage['budget_bytes'] // _MIB} MiB"
+    if storage["state"] != "ok":
+        taken += " (FULL: nothing new is begun)" if storage["state"] == "full" else " (nearly full)"
     counts = ", ".join(f"{actions[kind]} {kind}" for kind in ("enabled", "disabled", "broken"))
     invocation.output.fields(
         [
@@ -51,6 +57,7 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
             ("agent API", answer["agent_url"]),
             ("vault", state),
             ("audit log", log),
+            ("log budget", taken),
             ("approvals", f"{answer['approvals']['pending']} waiting for you"),
             ("runs", f"{answer['runs']['active']} active"),
             ("sessions", f"{answer['sessions']['active']} active"),
@@ -58,5 +65,7 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
             ("connectors", str(answer["connectors"])),
         ]
     )
+    if storage["state"] != "ok":
+        invocation.output.note("Raise [audit] budget in config.toml, then: aileron stop", style="yellow")
     if answer["approvals"]["pending"]:
         invocation.output.note("See them with: aileron approval list", style="yellow")

@@ -6,7 +6,9 @@ from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
+from daemon.audit.budget import LogBudget
 from daemon.audit.log import AuditLog
+from daemon.audit.repeats import Repeats
 from daemon.core.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.manifest import Credential
@@ -66,6 +68,8 @@ class Gateway:
         keys: KeySource,
         sessions: Sessions,
         audit: AuditLog,
+        repeats: Repeats,
+        budget: LogBudget,
         pool: Pool,
         denied: Denied,
         clock: Clock,
@@ -75,6 +79,8 @@ class Gateway:
         self._keys = keys
         self._sessions = sessions
         self._audit = audit
+        self._repeats = repeats
+        self._budget = budget
         self._ledger = Ledger(audit)
         self._pool = pool
         self._denied = denied
@@ -143,8 +149,7 @@ class Gateway:
 
     async def _refuse(self, exchange: Exchange, failure: Failure) -> None:
         """Write a failure down and raise it with its audit id."""
-        appended = await self._audit.append(exchange.refusal(failure))
-        failure.audit_id = appended.records[0].id
+        failure.audit_id = await self._repeats.record(exchange.refusal(failure))
         raise failure
 
     async def _forward(
@@ -165,6 +170,7 @@ class Gateway:
                 boundary=Boundary.RUNTIME,
             )
         try:
+            self._budget.admit(exchange.session)
             key = self._key(provider, found)
         except Failure as failure:
             await self._refuse(exchange, failure)

@@ -52,6 +52,11 @@ class Home:
         return self.path / "aileron.db"
 
     @property
+    def attachments_dir(self) -> Path:
+        """Return where values lie that are too large for a row of the log."""
+        return self.path / "attachments"
+
+    @property
     def keyring_path(self) -> Path:
         """Return the file of trusted keys."""
         return self.path / "keyring.json"

@@ -17,6 +17,13 @@ STATUS: dict[str, Any] = {
     "agent_url": "http://127.0.0.1:2",
     "vault": {"state": "unlocked", "auto_lock_seconds": 900},
     "audit": {"available": True, "reason": None, "head_seq": 12, "head_hash": "h", "checkpoint_seq": 10},
+    "storage": {
+        "state": "ok",
+        "used_bytes": 12 * 1024**2,
+        "budget_bytes": 8 * 1024**3,
+        "database_bytes": 11 * 1024**2,
+        "attachment_bytes": 1024**2,
+    },
     "approvals": {"pending": 1},
     "runs": {"active": 0},
     "sessions": {"active": 2},
@@ -34,6 +41,14 @@ def test_status_shows_what_the_daemon_does(cli: Any, stand_in: Any) -> None:
     assert "3 enabled, 0 disabled, 1 broken" in ended.out
     assert "aileron approval list" in ended.err
     assert cli("status", "--json").json == {"running": True, **STATUS}
+
+
+def test_status_warns_before_the_log_is_full_and_says_what_to_do(cli: Any, stand_in: Any) -> None:
+    for state, said in (("warning", "nearly full"), ("full", "FULL: nothing new is begun")):
+        stand_in.answers["GET /v1/status"] = {**STATUS, "storage": {**STATUS["storage"], "state": state}}
+        ended = cli("status")
+        assert f"12 of 8192 MiB ({said})" in ended.out
+        assert "[audit] budget" in ended.err
 
 
 def test_status_does_not_start_the_daemon_and_says_3(cli: Any, stand_in: Any) -> None:

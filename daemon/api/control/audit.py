@@ -120,13 +120,16 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/v1/audit/{event_id}", operation_id="audit_show")
     async def show(event_id: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
-        """Return one event."""
+        """Return one event; values of it that lie in files come with it, null if a file is gone or was changed."""
         event = await services.reader.read(lambda conn: get_event(conn, event_id))
         if event is None:
             raise Failure(
                 FailureClass.NOT_FOUND, f"There is no event {event_id} in the audit log.", boundary=Boundary.USER
             )
-        return _shown(event)
+        shown = _shown(event)
+        moved = await services.large.read(event.session, shown["payload"])
+        attached = {name: None if text is None else json.loads(text) for name, text in moved.items()}
+        return {**shown, "attachments": attached} if attached else shown
 
     return routes
 

@@ -5,10 +5,12 @@ from typing import Any
 from daemon.api.services import Services
 from daemon.core.failures import Failure
 
+_MIB = 1024 * 1024
+
 
 async def service_checks(services: Services) -> list[dict[str, Any]]:
     """Return each check with its result and remedy."""
-    return [_audit(services), _vault(services), *await _actions(services), *_rules(services)]
+    return [_audit(services), _storage(services), _vault(services), *await _actions(services), *_rules(services)]
 
 
 def _check(name: str, status: str, message: str, remedy: str = "") -> dict[str, Any]:
@@ -25,6 +27,17 @@ def _audit(services: Services) -> dict[str, Any]:
         f"The audit log cannot be written, so no action runs: {status.reason}",
         "Free some space or mend the disk; the daemon goes on by itself as soon as writing works again.",
     )
+
+
+def _storage(services: Services) -> dict[str, Any]:
+    usage = services.budget.usage()
+    taken = f"{usage.used // _MIB} of {usage.budget // _MIB} MiB are taken by the log, its database and its attachments"
+    if usage.state == "ok":
+        return _check("log budget", "ok", f"{taken}.")
+    remedy = "Raise [audit] budget in config.toml, then: aileron stop. The daemon starts anew by itself."
+    if usage.state == "full":
+        return _check("log budget", "failed", f"{taken}, so nothing new is begun.", remedy)
+    return _check("log budget", "warning", f"{taken}; when it is full, nothing new is begun.", remedy)
 
 
 def _vault(services: Services) -> dict[str, Any]:

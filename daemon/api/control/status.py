@@ -26,6 +26,7 @@ def router(services: Services, *, stop: Callable[[], None]) -> APIRouter:
     async def status() -> dict[str, Any]:
         """Say how everything is."""
         audit = services.audit.status()
+        usage = services.budget.usage()
         states = [entry.state for entry in services.catalog.all()]
         now = services.clock.now_ms()
         return {
@@ -43,6 +44,13 @@ def router(services: Services, *, stop: Callable[[], None]) -> APIRouter:
                 "head_seq": audit.head_seq,
                 "head_hash": audit.head_hash,
                 "checkpoint_seq": audit.checkpoint_seq,
+            },
+            "storage": {
+                "state": usage.state,
+                "used_bytes": usage.used,
+                "budget_bytes": usage.budget,
+                "database_bytes": usage.database,
+                "attachment_bytes": usage.attachments,
             },
             "approvals": {"pending": await services.approvals.pending_count()},
             "runs": {"active": services.executor.active},
