@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
+from daemon.actions.admission import Admission
 from daemon.actions.catalog import ActionCatalog
 from daemon.actions.dispatch import Dispatcher
 from daemon.actions.executor import Executor
@@ -216,7 +217,11 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         clock=clock,
         ids=ids,
         tasks=tasks,
-        max_concurrent=settings.limits.max_concurrent_runs,
+        admission=Admission(
+            most=settings.limits.max_concurrent_runs,
+            queued=settings.limits.queued_runs,
+            wait_seconds=settings.limits.wait_seconds,
+        ),
         faults=faults,
     )
     Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start()

@@ -182,13 +182,21 @@ class ApprovalSettings(_Section):
 
 
 class LimitSettings(_Section):
-    """What one daemon uses at most."""
+    """What one daemon uses at most. One session gets at most half of each; no limit is so low that half is nothing."""
 
-    wasm_threads: int = Field(256, ge=1, le=1024, description="Connector calls that may be under way at once.")
+    wasm_threads: int = Field(512, ge=2, le=1024, description="Connector calls that may be under way at once.")
     active_guests: int | None = Field(
-        None, ge=1, le=256, description="Connector calls that may compute at once; by default twice the processors."
+        None, ge=2, le=256, description="Connector calls that may compute at once; by default twice the processors."
     )
-    max_concurrent_runs: int = Field(512, ge=1, le=10_000, description="Runs that may be under way at once.")
+    max_concurrent_runs: int = Field(512, ge=2, le=10_000, description="Runs that may be under way at once.")
+    queued_runs: int = Field(
+        256, ge=1, le=10_000, description="Runs of one session that may wait for a place; more are told to try again."
+    )
+    wait_seconds: Duration = Field(
+        30.0,
+        description="How long a run may wait for its turn before it is told to try again. What a person approved waits"
+        " as long as its approval is good.",
+    )
 
 
 class ProviderSettings(_Section):

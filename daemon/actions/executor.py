@@ -1,16 +1,15 @@
 """The one path: every run of an action, whoever asked, goes through Executor.run."""
 
 import asyncio
-from functools import partial
-from typing import Any
 
+from daemon.actions.admission import Admission
+from daemon.actions.execution import Execution, RunServices, rank_of
 from daemon.actions.journal import ExecutionJournal
 from daemon.actions.preparation import Preparation
 from daemon.actions.requests import Finished, PreparedRun, RunRequest, Waiting
 from daemon.approvals.record import ApprovalRequest
 from daemon.approvals.rules import Decision, Rules
-from daemon.approvals.service import Approvals, StaleApprovalError
-from daemon.connectors.call import ConnectorCall
+from daemon.approvals.service import Approvals
 from daemon.connectors.service import ConnectorService
 from daemon.core.clock import Clock, IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
@@ -18,8 +17,6 @@ from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.core.ids import IdPrefix
 from daemon.lifecycle.tasks import TaskSet
 from daemon.sessions.service import Sessions
-
-_RECORD_RETRY_SECONDS = 1.0
 
 
 class Executor:
@@ -37,27 +34,34 @@ class Executor:
         clock: Clock,
         ids: IdSource,
         tasks: TaskSet,
-        max_concurrent: int,
+        admission: Admission,
         faults: FaultPoints = NO_FAULTS,
     ) -> None:
         self._preparation = preparation
-        self._connectors = connectors
         self._approvals = approvals
         self._rules = rules
         self._journal = journal
-        self._sessions = sessions
         self._clock = clock
         self._ids = ids
         self._tasks = tasks
-        self._slots = asyncio.Semaphore(max_concurrent)
+        self._admission = admission
         self._faults = faults
-        self._active = 0
+        self._services = RunServices(
+            preparation=preparation,
+            connectors=connectors,
+            journal=journal,
+            sessions=sessions,
+            clock=clock,
+            tasks=tasks,
+            faults=faults,
+            may_begin=self._refuse_while_draining,
+        )
         self._draining = False
 
     @property
     def active(self) -> int:
         """Count the runs under way."""
-        return self._active
+        return self._admission.active
 
     def begin_drain(self) -> None:
         """Take no further runs; those under way go on."""
@@ -78,22 +82,36 @@ class Executor:
             raise
         if unattended is None:
             return await self._ask(prepared)
-        async with self._slots:
-            self._active += 1
+        return await self._execute(prepared, unattended=unattended or None)
+
+    async def _execute(self, prepared: PreparedRun, *, unattended: str | None) -> Finished:
+        """Wait for a place and run; what cannot begin is refused, and its approval stays good."""
+        request, checked_at = prepared.request, self._clock.monotonic()
+        self._faults.hit("execution.before_turn")
+        execution: Execution | None = None
+        try:
+            await self._admission.enter(request.session, rank=rank_of(prepared))
             try:
-                return await self._execute(prepared, unattended=unattended or None)
+                execution = Execution(
+                    services=self._services,
+                    prepared=prepared,
+                    execution=self._ids.new(IdPrefix.EXECUTION),
+                    unattended=unattended,
+                    checked_at=checked_at,
+                    start_by=None if request.approval is not None else checked_at + self._admission.wait_seconds,
+                )
+                return await execution.run()
             finally:
-                self._active -= 1
+                self._admission.leave(request.session)
+        except Failure as failure:
+            begun = execution is not None and execution.begun
+            if not begun and failure.failure_class is not FailureClass.AUDIT_UNAVAILABLE:
+                await self._refuse(request, failure)
+            raise
 
     def _authorise(self, prepared: PreparedRun) -> str | None:
         """Return None if a person must be asked; otherwise the unattended reason, empty where none was needed."""
-        if self._draining:
-            raise Failure(
-                FailureClass.RESOURCE_LIMIT_EXCEEDED,
-                "The daemon is stopping and takes no new runs; try again when it has started anew.",
-                boundary=Boundary.RUNTIME,
-                retriable=True,
-            )
+        self._refuse_while_draining()
         request, action = prepared.request, prepared.action
         ruling = self._rules.ruling(action.name, required=action.approval.required)
         if ruling.decision is Decision.DENY:
@@ -113,6 +131,15 @@ class Executor:
         if ruling.decision is Decision.ASK:
             return None
         return ruling.reason if self._rules.is_unattended(action.name) else ""
+
+    def _refuse_while_draining(self) -> None:
+        if self._draining:
+            raise Failure(
+                FailureClass.RESOURCE_LIMIT_EXCEEDED,
+                "The daemon is stopping and takes no new runs; try again when it has started anew.",
+                boundary=Boundary.RUNTIME,
+                retriable=True,
+            )
 
     async def _ask(self, prepared: PreparedRun) -> Waiting:
         request, action = prepared.request, prepared.action
@@ -134,163 +161,6 @@ class Executor:
             await self._refuse(request, failure)
             raise
         return Waiting(approval=approval)
-
-    async def _execute(self, prepared: PreparedRun, *, unattended: str | None) -> Finished:
-        execution = self._ids.new(IdPrefix.EXECUTION)
-        # The start is written while the connector computes; nothing leaves before it is on disk (see _before_send).
-        started = self._tasks.start(self._begin(prepared, execution, unattended=unattended), name=f"begin {execution}")
-
-        steps: list[dict[str, Any]] = []
-        try:
-            result = await self._run_steps(prepared, execution, steps, started)
-            await started
-        except Failure as failure:
-            await self._insist_on(started, prepared.request)
-            done = [step["id"] for step in steps if step["status"] == "succeeded"]
-            if done:
-                failure.details["completed_steps"] = done
-            await self._settle(prepared, execution, failure=failure, steps=steps)
-            raise
-        except Exception as bug:
-            await self._insist_on(started, prepared.request)
-            defect = Failure(
-                FailureClass.INTERNAL_ERROR,
-                f"The run of {prepared.action.name} hit a defect of Aileron itself ({type(bug).__name__}).",
-                boundary=Boundary.RUNTIME,
-            )
-            await self._settle(prepared, execution, failure=defect, steps=steps)
-            raise defect from bug
-        audit_id = await self._settle(prepared, execution, failure=None, steps=steps, result=result)
-        return Finished(audit_id=audit_id, execution=execution, result=result)
-
-    async def _begin(self, prepared: PreparedRun, execution: str, *, unattended: str | None) -> None:
-        self._faults.hit("execution.before_started")
-        try:
-            await self._journal.start(prepared, execution, unattended=unattended)
-        except StaleApprovalError as stale:
-            raise Failure(FailureClass.APPROVAL_VOID, f"{stale}", boundary=Boundary.USER) from None
-        self._faults.hit("execution.after_started")
-
-    async def _insist_on(self, started: "asyncio.Task[None]", request: RunRequest) -> None:
-        """Raise what kept a run from beginning; such a run has nothing to settle, because nothing of it left."""
-        try:
-            await started
-        except Failure as failure:
-            if failure.failure_class is not FailureClass.AUDIT_UNAVAILABLE:
-                await self._refuse(request, failure)
-            raise
-
-    async def _run_steps(
-        self, prepared: PreparedRun, execution: str, steps: list[dict[str, Any]], started: "asyncio.Task[None]"
-    ) -> Any:
-        request = prepared.request
-        results: dict[str, Any] = {}
-        value: Any = None
-        for index, step in enumerate(prepared.action.steps):
-            if not self._sessions.is_open(request.session):
-                raise Failure(
-                    FailureClass.CAPABILITY_DENIED,
-                    f"The session ended before step {step.id!r}; the rest was not run.",
-                    boundary=Boundary.USER,
-                )
-            record: dict[str, Any] = {"id": step.id, "op": step.op, "status": "failed"}
-            steps.append(record)
-            began = self._clock.monotonic()
-            try:
-                inputs = step.render_inputs(prepared.arguments, results)
-                outcome = await self._connectors.call(
-                    ConnectorCall(
-                        requirement=prepared.action.requirement_for(step.connector),
-                        op=step.op,
-                        arguments=inputs,
-                        seconds=step.timeout_seconds,
-                        execution=execution,
-                        session=request.session,
-                        actor=request.actor,
-                        action=prepared.action.name,
-                        before_send=partial(self._before_send, prepared, execution, index, started),
-                    )
-                )
-            except Failure as failure:
-                record["attempts"] = failure.details.get("attempts", [])
-                failure.details.setdefault("step", step.id)
-                raise
-            finally:
-                record["ms"] = round((self._clock.monotonic() - began) * 1000)
-            record["status"] = "succeeded"
-            record["attempts"] = [attempt.as_json() for attempt in outcome.attempts]
-            if outcome.binding is not None:
-                record["binding"] = outcome.binding
-            value = results[step.id] = outcome.value
-        return value
-
-    async def _before_send(
-        self, prepared: PreparedRun, execution: str, index: int, started: "asyncio.Task[None]"
-    ) -> None:
-        await started
-        self._faults.hit("execution.before_send")
-        if index > 0:
-            await self._journal.reach_step(prepared, execution, index)
-
-    async def _settle(
-        self,
-        prepared: PreparedRun,
-        execution: str,
-        *,
-        failure: Failure | None,
-        steps: list[dict[str, Any]],
-        result: Any = None,
-    ) -> str:
-        self._faults.hit("execution.before_finished")
-        try:
-            audit_id = await self._write_end(prepared, execution, failure=failure, steps=steps, result=result)
-        except Failure as unwritten:
-            # The run is over and the log cannot say so yet. It will, as soon as it can; until then nobody may take
-            # this for a run that did not happen.
-            self._tasks.start(
-                self._keep_writing(prepared, execution, failure=failure, steps=steps, result=result),
-                name=f"settle {execution}",
-            )
-            ended = "succeeded" if failure is None else f"failed with {failure.failure_class.value}: {failure.message}"
-            raise Failure(
-                FailureClass.AUDIT_UNAVAILABLE,
-                f"The run of {prepared.action.name} {ended}, but the audit log cannot be written. Do not repeat it.",
-                boundary=Boundary.RUNTIME,
-                details={"execution": execution, "cause": unwritten.message},
-            ) from None
-        self._faults.hit("execution.after_finished")
-        return audit_id
-
-    async def _write_end(
-        self,
-        prepared: PreparedRun,
-        execution: str,
-        *,
-        failure: Failure | None,
-        steps: list[dict[str, Any]],
-        result: Any,
-    ) -> str:
-        if failure is None:
-            return await self._journal.succeed(prepared, execution, result=result, steps=steps)
-        await self._journal.fail(prepared, execution, failure, steps=steps)
-        return failure.audit_id or ""
-
-    async def _keep_writing(
-        self,
-        prepared: PreparedRun,
-        execution: str,
-        *,
-        failure: Failure | None,
-        steps: list[dict[str, Any]],
-        result: Any,
-    ) -> None:
-        while True:
-            await asyncio.sleep(_RECORD_RETRY_SECONDS)
-            try:
-                await self._write_end(prepared, execution, failure=failure, steps=steps, result=result)
-                return
-            except Failure:
-                continue
 
     async def _refuse(self, request: RunRequest, failure: Failure) -> None:
         await self._journal.refuse(

@@ -11,6 +11,7 @@ from daemon.connectors.http.records import AttemptRecord, InjectedHeader
 from daemon.connectors.http.scrub import Scrubber
 from daemon.connectors.sealing import Redact, Resolved, Scrubbers, Seal
 from daemon.connectors.wasm.errors import (
+    ConnectorBusy,
     ConnectorCancelled,
     ConnectorCrash,
     ConnectorError,
@@ -19,6 +20,7 @@ from daemon.connectors.wasm.errors import (
 )
 from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
+from daemon.connectors.wasm.turn import CallTime, Turn
 from daemon.core.action import ConnectorRequirement
 from daemon.core.authority import HostPort
 from daemon.core.clock import Clock
@@ -58,6 +60,7 @@ class ConnectorCall:
     actor: str
     action: str | None
     before_send: Callable[[], Awaitable[None]]
+    turn: Turn = Turn()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +108,12 @@ class CallRunner:
 
     async def run(self, ready: ReadyCall) -> ConnectorResult:
         """Run the operation once; it is single requests, in the HTTP layer, that may be sent again."""
-        deadline = self._clock.monotonic() + min(ready.call.seconds, ready.manifest.limits.time_seconds)
+        time = CallTime(self._clock, min(ready.call.seconds, ready.manifest.limits.time_seconds))
         scrubber = None if ready.credential is None else self._scrubbers.of(ready.credential)
         seal = Seal(scrubber, redact=self._redact)
-        context = self._context(ready, scrubber, deadline)
+        context = self._context(ready, scrubber, time.deadline)
         try:
-            value = await self._run_once(ready, context, seal, deadline)
+            value = await self._run_once(ready, context, seal, time)
         except Failure as failure:
             seal.failure(failure)
             _complete(failure, ready, seal.attempts(context.attempts), seal.denials(context.denials))
@@ -130,8 +133,7 @@ class CallRunner:
             before_send=ready.call.before_send,
         )
 
-    async def _run_once(self, ready: ReadyCall, context: CallContext, seal: Seal, deadline: float) -> Any:
-        seconds = deadline - self._clock.monotonic()
+    async def _run_once(self, ready: ReadyCall, context: CallContext, seal: Seal, time: CallTime) -> Any:
         name = f"{ready.manifest.name} {ready.manifest.version}"
 
         def note(level: int, message: str) -> None:
@@ -145,15 +147,21 @@ class CallRunner:
                 session=ready.call.session,
             )
 
+        async def http(request: str) -> tuple[bool, str]:
+            context.end_by(time.deadline)
+            return await context(request)
+
         try:
             answer = await self._runtime.execute(
                 ready.loaded,
                 ready.op.name,
                 ready.arguments_json,
-                http=context,
+                http=http,
                 log=note,
                 manifest_json=ready.manifest_json,
-                limits=CallLimits(seconds=seconds, memory_bytes=ready.manifest.limits.memory_bytes),
+                limits=CallLimits(seconds=time.seconds, memory_bytes=ready.manifest.limits.memory_bytes),
+                turn=ready.call.turn,
+                time=time,
             )
             return read_result(answer, scrub=seal.scrub)
         except ConnectorError as error:
@@ -168,6 +176,8 @@ class CallRunner:
         except ResourceExceeded as spent:
             message = seal.message(f"{name}, {ready.op.name}: {spent}")
             raise _broken_off(_limit(message, limit=spent.limit), context, ready.op) from spent
+        except ConnectorBusy as busy:
+            raise _busy(f"{name} could not begin {ready.op.name}. {busy}.") from busy
         except ConnectorCancelled as stopped:
             message = f"{name} was stopped in {ready.op.name}, because its caller went away or the daemon is stopping."
             raise _broken_off(_runtime_error(message), context, ready.op) from stopped
@@ -254,6 +264,16 @@ def _broken_off(cause: Failure, context: CallContext, op: Op) -> Failure:
 
 def _runtime_error(message: str) -> Failure:
     return Failure(FailureClass.CONNECTOR_RUNTIME_ERROR, message, boundary=Boundary.RUNTIME)
+
+
+def _busy(message: str) -> Failure:
+    return Failure(
+        FailureClass.RESOURCE_LIMIT_EXCEEDED,
+        f"{message} Nothing was run. Try again when other calls of this session have ended.",
+        boundary=Boundary.RUNTIME,
+        retriable=True,
+        details={"limit": "waiting"},
+    )
 
 
 def _limit(message: str, *, limit: str) -> Failure:

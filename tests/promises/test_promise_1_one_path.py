@@ -22,7 +22,7 @@ def calls_of(attribute: str, *, on: str) -> set[str]:
 
 
 def test_a_connector_is_called_by_the_executor_and_for_a_persons_preview_only() -> None:
-    assert calls_of("call", on="connectors") == {"actions/executor.py", "actions/preview.py"}
+    assert calls_of("call", on="connectors") == {"actions/execution.py", "actions/preview.py"}
 
 
 def test_guest_code_is_executed_by_the_connector_service_only() -> None:

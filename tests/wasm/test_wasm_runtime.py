@@ -256,8 +256,8 @@ async def test_cancelling_a_call_frees_its_thread(harness: Any, hostile: LoadedC
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.sleep(0.1)
-    assert harness.runtime._scheduler._running == 0
-    assert not harness.runtime._scheduler._live
+    assert harness.runtime._scheduler.computing == 0
+    assert not harness.runtime._scheduler.live
 
 
 async def test_cancelling_a_call_that_waits_for_its_upstream_frees_its_thread(
@@ -273,7 +273,7 @@ async def test_cancelling_a_call_that_waits_for_its_upstream_frees_its_thread(
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.sleep(0.05)
-    assert not harness.runtime._scheduler._live
+    assert not harness.runtime._scheduler.live
 
 
 async def test_a_call_that_waits_for_its_turn_can_be_cancelled_and_times_out(harness: Any, hostile_wasm: bytes) -> None:
@@ -302,7 +302,7 @@ async def test_no_more_guests_compute_at_once_than_allowed(harness: Any, hostile
     hostile = await harness.runtime.load(hostile_wasm)
     calls = [asyncio.ensure_future(harness.run(hostile, "spin", seconds=0.3, fuel=10**15)) for _ in range(6)]
     await asyncio.sleep(0.1)
-    assert harness.runtime._scheduler._running == 2
+    assert harness.runtime._scheduler.computing == 2
     done = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(outcome, ConnectorTimeout) for outcome in done)
 

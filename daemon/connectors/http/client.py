@@ -16,8 +16,10 @@ from daemon.connectors.http.workers import BodyWorkers
 from daemon.core.clock import Clock, Entropy
 from daemon.core.manifest import Manifest
 
-MAX_CONNECTIONS = 512
-MAX_CONNECTIONS_PER_HOST = 256
+MAX_CONNECTIONS = 1024
+MAX_CONNECTIONS_PER_HOST = 0
+"""No fewer than guests may be under way, each of which asks for one thing at a time, and none for a host alone: what
+keeps one session from taking all is its share of the guests, so whoever has a guest never waits for a connection."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,10 @@ class CallContext:
         """What happened to that request; None when the outcome is known."""
         return self._ledger.unknown.message if self._ledger.unknown is not None else None
 
+    def end_by(self, deadline: float) -> None:
+        """Move the end of the call's time: it begins with the guest, and stands still while the guest queues."""
+        self._deadline = deadline
+
     def scrub(self, text: str) -> str:
         """Remove every secret that this call has used from a text."""
         return self._scrubber.scrub(text)

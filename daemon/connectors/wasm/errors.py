@@ -4,6 +4,7 @@ ConnectorFault
 ├── ConnectorRejected          not installed: the program is invalid or asks for more than the host interface
 ├── ConnectorError             the connector answered with its own error, as JSON
 ├── ConnectorCrash             the program trapped
+├── ConnectorBusy              the call got no place to compute in time; nothing of it ran
 ├── ConnectorCancelled         the call was ended from our side
 └── ResourceExceeded           the call ran into one of its limits; .limit names it
     ├── ConnectorTimeout
@@ -29,6 +30,10 @@ class ConnectorError(ConnectorFault):
 
 class ConnectorCrash(ConnectorFault):
     """The program trapped; the message never contains text the program chose."""
+
+
+class ConnectorBusy(ConnectorFault):
+    """The call got no place to compute in the time it may wait; nothing of it ran, and it may be tried again."""
 
 
 class ConnectorCancelled(ConnectorFault):

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.connectors.wasm.engine import Ticker
-from daemon.connectors.wasm.errors import ConnectorCancelled, ConnectorCrash, ConnectorTimeout, ResourceExceeded
+from daemon.connectors.wasm.errors import (
+    ConnectorBusy,
+    ConnectorCancelled,
+    ConnectorCrash,
+    ConnectorTimeout,
+    ResourceExceeded,
+)
 from daemon.connectors.wasm.limits import MAX_RANDOM_BYTES, MAX_REQUEST_BYTES, CallLimits
 from daemon.connectors.wasm.native import GuestTrap, LimitBroken, drop_store
 from daemon.connectors.wasm.traps import explain_trap
+from daemon.connectors.wasm.turn import CallTime, Turn
 from daemon.connectors.wasm.workers import Worker
 from daemon.core.clock import Clock, Entropy
 
@@ -46,15 +53,17 @@ class GuestCall:
         "_on_paused",
         "_services",
         "_waiter",
-        "deadline",
         "failure",
         "limits",
         "loop",
+        "pending",
         "result",
         "scope",
         "state",
         "stopped",
+        "time",
         "timer",
+        "turn",
         "worker",
     )
 
@@ -66,6 +75,8 @@ class GuestCall:
         limits: CallLimits,
         manifest: str,
         loop: asyncio.AbstractEventLoop,
+        turn: Turn | None = None,
+        time: CallTime | None = None,
     ) -> None:
         self._body = body
         self._services = services
@@ -81,9 +92,11 @@ class GuestCall:
         self._on_finished: Callable[[GuestCall], None]
         self.limits = limits
         self.loop = loop
-        self.deadline = services.clock.monotonic() + limits.seconds
+        self.turn = turn or Turn()
+        self.time = time or CallTime(services.clock, limits.seconds)
         self.failure: BaseException | None = None
-        self.stopped: ConnectorCancelled | ConnectorTimeout | None = None
+        self.stopped: ConnectorBusy | ConnectorCancelled | ConnectorTimeout | None = None
+        self.pending: tuple[bool, str] | None = None
         self.result: Any = None
         self.scope: asyncio.Timeout | None = None
         self.state = "new"
@@ -114,7 +127,7 @@ class GuestCall:
         """Raise if the call must end now; keeps the ticker going otherwise."""
         if self.stopped is not None:
             raise self.stopped
-        if self._services.clock.monotonic() >= self.deadline:
+        if self.time.remaining() <= 0:
             raise self.timeout()
         self._services.ticker.touch()
 
@@ -176,6 +189,8 @@ class GuestCall:
 
     async def next_request(self) -> str | None:
         """Wait until the guest asks for something; None when it has ended."""
+        if self.state == "done":
+            return None
         self._waiter = self.loop.create_future()
         return await self._waiter
 
@@ -199,10 +214,6 @@ class GuestCall:
         """End the request that is being answered, if one is."""
         if self.scope is not None and not self.scope.expired() and not self.loop.is_closed():
             self.scope.reschedule(self.loop.time())
-
-    def remaining(self) -> float:
-        """Return the seconds left."""
-        return self.deadline - self._services.clock.monotonic()
 
     def timeout(self) -> ConnectorTimeout:
         """Make the error for a call whose time is up."""

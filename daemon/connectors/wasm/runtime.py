@@ -29,6 +29,7 @@ from daemon.connectors.wasm.limits import DESCRIBE_LIMITS, MAX_MEMORIES, MAX_WAS
 from daemon.connectors.wasm.native import GuestTrap, Program, make_linker
 from daemon.connectors.wasm.scheduler import Scheduler
 from daemon.connectors.wasm.traps import too_many_memories
+from daemon.connectors.wasm.turn import CallTime, Turn
 from daemon.connectors.wasm.workers import Workers
 from daemon.core.clock import Clock, Entropy
 
@@ -59,7 +60,7 @@ class WasmRuntime:
     """Runs connectors. It belongs to one event loop at a time."""
 
     def __init__(
-        self, *, cache_dir: Path, clock: Clock, entropy: Entropy, threads: int = 256, active: int | None = None
+        self, *, cache_dir: Path, clock: Clock, entropy: Entropy, threads: int = 512, active: int | None = None
     ) -> None:
         self._cache = CompiledCache(directory=cache_dir, tag=engine_tag())
         self._engine = make_engine()
@@ -132,10 +133,13 @@ class WasmRuntime:
         log: Log,
         manifest_json: str,
         limits: CallLimits,
+        turn: Turn | None = None,
+        time: CallTime | None = None,
     ) -> str:
         """Run one operation in a fresh instance and return its result's JSON, unchecked.
 
-        http and log are called on the event loop. An exception of theirs comes out unchanged, and ends the guest.
+        http and log are called on the event loop. An exception of theirs comes out unchanged, and ends the guest. The
+        call waits for its turn first; its time, which the caller may share, begins with the guest.
         """
         try:
             op_bytes, arguments = op.encode(), args_json.encode()
@@ -149,7 +153,7 @@ class WasmRuntime:
         def body(call: GuestCall) -> tuple[bool, str]:
             return loaded.program.call_execute(call, limits, memories=loaded.memories, op=op_bytes, arguments=arguments)
 
-        ok, text = await self._converse(self._call(body, limits, manifest_json), http, log)
+        ok, text = await self._converse(self._call(body, limits, manifest_json, turn, time), http, log)
         if not ok:
             raise ConnectorError(text)
         return str(text)
@@ -180,7 +184,7 @@ class WasmRuntime:
 
     async def _answer(self, call: GuestCall, http: Http, request: str) -> tuple[bool, str]:
         try:
-            async with asyncio.timeout(call.remaining()) as scope:
+            async with asyncio.timeout(call.time.remaining()) as scope:
                 call.scope = scope
                 return await http(request)
         except TimeoutError:
@@ -190,9 +194,22 @@ class WasmRuntime:
         finally:
             call.scope = None
 
-    def _call(self, body: Callable[[GuestCall], Any], limits: CallLimits, manifest: str) -> GuestCall:
+    def _call(
+        self,
+        body: Callable[[GuestCall], Any],
+        limits: CallLimits,
+        manifest: str,
+        turn: Turn | None = None,
+        time: CallTime | None = None,
+    ) -> GuestCall:
         return GuestCall(
-            body=body, services=self._services, limits=limits, manifest=manifest, loop=asyncio.get_running_loop()
+            body=body,
+            services=self._services,
+            limits=limits,
+            manifest=manifest,
+            loop=asyncio.get_running_loop(),
+            turn=turn,
+            time=time,
         )
 
     async def _in_worker(self, work: Callable[[], Any]) -> Any:

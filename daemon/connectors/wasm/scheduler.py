@@ -1,29 +1,45 @@
-"""Decides which guests compute: at most so many at once, while any number wait for the world.
+"""Decides which guests compute: at most so many at once, shared by session, while any number wait for the world.
 
 All of its state belongs to the event loop's thread. Workers reach it only through call_soon_threadsafe.
+
+    new -> waiting -> running <-> paused (asks its host) -> resuming (has its answer) -> running
+    waiting, running, paused, resuming -> done
+
+A guest may compute until its time is up, so a place given away cannot be taken back. That is why one session never
+gets all of them, even when nobody else asks (see Shares).
 """
 
 from collections import deque
 
 from daemon.connectors.wasm.engine import Ticker
-from daemon.connectors.wasm.errors import ConnectorCancelled
+from daemon.connectors.wasm.errors import ConnectorBusy, ConnectorCancelled
 from daemon.connectors.wasm.guest_call import GuestCall
 from daemon.connectors.wasm.workers import Workers
+from daemon.core.fairness import FairQueue, Rank, Shares
 
 
 class Scheduler:
     """Starts calls, pauses them while they wait, resumes them, and ends them."""
 
     def __init__(self, *, active: int, workers: Workers, ticker: Ticker) -> None:
-        self._active = active
+        self._places = Shares(active)
+        self._threads = Shares(workers.most)
         self._workers = workers
         self._ticker = ticker
-        self._running = 0
-        self._waiting: deque[GuestCall] = deque()
-        self._resuming: deque[tuple[GuestCall, tuple[bool, str]]] = deque()
+        self._queue: FairQueue[GuestCall] = FairQueue()
         self._live: set[GuestCall] = set()
         self._orphans: deque[GuestCall] = deque()
         self._closed = False
+
+    @property
+    def computing(self) -> int:
+        """Count the guests that compute."""
+        return self._places.used
+
+    @property
+    def live(self) -> int:
+        """Count the calls that have not ended."""
+        return len(self._live)
 
     def start(self, call: GuestCall) -> None:
         """Run a call now, or when its turn comes."""
@@ -33,33 +49,31 @@ class Scheduler:
             raise ConnectorCancelled("The WebAssembly runtime is closed.")
         call.attach(on_paused=self._tell_paused, on_finished=self._tell_finished)
         self._live.add(call)
-        if self._running < self._active and self._workers.available:
-            self._launch(call)
-        else:
-            call.state = "waiting"
-            self._waiting.append(call)
-            self._limit_wait(call)
+        call.state = "waiting"
+        self._queue.put(call.turn.session, call, rank=call.turn.rank)
+        self._fill()
+        if call.state == "waiting" and call.turn.wait_seconds is not None:
+            call.timer = call.loop.call_later(max(0.0, call.turn.wait_seconds), self._give_up, call)
 
     def resume(self, call: GuestCall, answer: tuple[bool, str]) -> None:
-        """Give a paused guest its answer, now or when a slot is free."""
-        if self._running < self._active:
-            self._continue(call, answer)
-        else:
-            call.state = "resuming"
-            self._resuming.append((call, answer))
-            self._limit_wait(call)
+        """Give a paused guest its answer, now or when its turn comes; what it waits is not its time."""
+        call.state = "resuming"
+        call.pending = answer
+        call.time.hold()
+        self._queue.put(call.turn.session, call, rank=Rank.RESUMED)
+        self._fill()
 
-    def abandon(self, call: GuestCall, reason: ConnectorCancelled | None = None) -> None:
+    def abandon(self, call: GuestCall, reason: ConnectorCancelled | ConnectorBusy | None = None) -> None:
         """End a call whose caller went away: at once if it waits, within a tick if it computes."""
         if call.state == "done":
             return
         call.stopped = call.stopped or reason or ConnectorCancelled("The call was cancelled.")
         if call.state == "waiting":
-            self._waiting.remove(call)
-            self._end_unstarted(call)
+            self._queue.remove(call.turn.session, call)
+            self._end_unstarted(call, call.stopped)
         elif call.state in {"paused", "resuming"}:
-            self._resuming = deque(entry for entry in self._resuming if entry[0] is not call)
-            # It only has to unwind, so it does not wait for a slot.
+            self._queue.remove(call.turn.session, call)
+            # It only has to unwind, so it does not wait for a place.
             self._continue(call, None)
 
     def close(self) -> None:
@@ -70,69 +84,77 @@ class Scheduler:
             call.end_http()
         self._workers.close()
 
+    def _fill(self) -> None:
+        while self._queue and (turn := self._queue.take(self._may_go)) is not None:
+            _, call = turn
+            if call.state == "resuming":
+                self._continue(call, call.pending)
+            else:
+                self._launch(call)
+
+    def _may_go(self, session: str, call: GuestCall) -> bool:
+        if not self._places.may_take(session):
+            return False
+        return call.state == "resuming" or self._threads.may_take(session)
+
     def _launch(self, call: GuestCall) -> None:
-        self._running += 1
+        self._clear_timer(call)
+        try:
+            call.turn.on_start()
+        except Exception as refused:  # noqa: BLE001 -- it belongs to the caller, who waits for this call
+            self._end_unstarted(call, refused)
+            return
+        self._threads.take(call.turn.session)
+        self._places.take(call.turn.session)
         self._ticker.ensure_running()
         call.state = "running"
+        call.time.begin()
         call.worker = worker = self._workers.take()
         worker.do(call.run)
 
     def _continue(self, call: GuestCall, answer: tuple[bool, str] | None) -> None:
-        self._running += 1
+        self._places.take(call.turn.session)
         self._ticker.ensure_running()
         call.state = "running"
-        self._clear_timer(call)
+        call.pending = None
+        call.time.go_on()
         call.answer(answer)
 
-    def _fill(self) -> None:
-        while self._running < self._active:
-            if self._resuming:
-                self._continue(*self._resuming.popleft())
-            elif self._waiting and self._workers.available and not self._closed:
-                call = self._waiting.popleft()
-                self._clear_timer(call)
-                self._launch(call)
-            else:
-                return
-
     def _paused(self, call: GuestCall, request: str) -> None:
-        self._running -= 1
+        self._places.give_back(call.turn.session)
         call.state = "paused"
         if call.stopped is not None or not call.deliver(request):
             self._continue(call, None)
         self._fill()
 
     def _finished(self, call: GuestCall) -> None:
-        self._running -= 1
+        self._places.give_back(call.turn.session)
         call.state = "done"
         self._live.discard(call)
         if call.worker is not None:
+            self._threads.give_back(call.turn.session)
             self._workers.give_back(call.worker)
             call.worker = None
         call.deliver(None)
-        if self._waiting or self._resuming:
-            self._fill()
+        self._fill()
 
-    def _end_unstarted(self, call: GuestCall) -> None:
+    def _end_unstarted(self, call: GuestCall, failure: BaseException) -> None:
         self._clear_timer(call)
         call.state = "done"
-        call.failure = call.stopped
+        call.failure = failure
         self._live.discard(call)
         call.deliver(None)
-
-    def _limit_wait(self, call: GuestCall) -> None:
-        call.timer = call.loop.call_later(max(0.0, call.remaining()), self._expire, call)
 
     def _clear_timer(self, call: GuestCall) -> None:
         if call.timer is not None:
             call.timer.cancel()
             call.timer = None
 
-    def _expire(self, call: GuestCall) -> None:
+    def _give_up(self, call: GuestCall) -> None:
         call.timer = None
-        if call.state in {"waiting", "resuming"}:
-            call.stopped = call.timeout()
-            self.abandon(call)
+        if call.state == "waiting":
+            waited = f"{call.turn.wait_seconds:g} s"
+            self.abandon(call, ConnectorBusy(f"It waited {waited} for a place to compute, and none became free for it"))
 
     # Called on worker threads.
 

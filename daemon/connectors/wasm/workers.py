@@ -43,17 +43,12 @@ class Workers:
     """The idle threads, and how many there are in all."""
 
     def __init__(self, *, most: int) -> None:
-        self._most = most
+        self.most = most
         self._all: list[Worker] = []
         self._idle: list[Worker] = []
 
-    @property
-    def available(self) -> bool:
-        """Say whether a job could start now."""
-        return bool(self._idle) or len(self._all) < self._most
-
     def take(self) -> Worker:
-        """Take an idle worker, or make one."""
+        """Take an idle worker, or make one; the caller counts, so that there are never more than `most`."""
         if self._idle:
             return self._idle.pop()
         worker = Worker(name=f"wasm-{len(self._all)}")
