@@ -23,6 +23,7 @@ from daemon.api.denials import Denials
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
 from daemon.approvals.feed import ApprovalFeed
+from daemon.approvals.following import SessionFollower
 from daemon.approvals.rules import Decision, Rule, Rules
 from daemon.approvals.service import Approvals
 from daemon.audit.log import AuditLog
@@ -181,11 +182,15 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         ids=ids,
         authority=TokenAuthority(key=load_key(home.ca_dir / "session.key", entropy=entropy)),
     )
+    follower = SessionFollower(approvals=approvals)
+    sessions.on_end(follower.session_ended)
     await sessions.load()
     await sessions.terminal()
+    await approvals.load()
     interrupted = await settle_interrupted(audit=audit, approvals=approvals, reader=reader, ids=ids)
     if interrupted:
         _log.warning("settled interrupted runs", count=interrupted)
+    tasks.start(follower.follow(is_open=sessions.is_open), name="follow sessions")
     rules = Rules(
         {name: Rule(decision=Decision(r.decision), reason=r.reason) for name, r in settings.approvals.rules.items()}
     )
@@ -203,9 +208,9 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         max_concurrent=settings.limits.max_concurrent_runs,
         faults=faults,
     )
-    Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start()
+    Dispatcher(executor=executor, approvals=approvals, audit=audit, tasks=tasks).start(on_vault_change=vault.on_change)
     processes = Processes()
-    keep_house(tasks, vault=vault, sessions=sessions, approvals=approvals, audit=audit, processes=processes)
+    keep_house(tasks, vault=vault, sessions=sessions, audit=audit, processes=processes)
     denials = Denials(audit=audit, clock=clock)
     gateway = Gateway(
         providers=Providers(

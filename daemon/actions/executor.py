@@ -125,6 +125,7 @@ class Executor:
                     action_version=str(action.version),
                     action_hash=prepared.action_hash,
                     connector_hashes=prepared.connector_hashes,
+                    accounts=tuple(prepared.accounts.values()),
                     arguments=prepared.arguments,
                     digest=prepared.digest,
                     expires_seconds=action.approval.expires_seconds,
@@ -166,6 +167,8 @@ class Executor:
     async def _begin(self, prepared: PreparedRun, execution: str, *, unattended: str | None) -> None:
         self._faults.hit("execution.before_started")
         try:
+            # The run may have waited for its place since it was prepared: an approval is spent on its own account only.
+            self._preparation.check_accounts(prepared)
             await self._journal.start(prepared, execution, unattended=unattended)
         except StaleApprovalError as stale:
             raise Failure(FailureClass.APPROVAL_VOID, f"{stale}", boundary=Boundary.USER) from None
@@ -208,6 +211,7 @@ class Executor:
                         session=request.session,
                         actor=request.actor,
                         action=prepared.action.name,
+                        account=prepared.accounts.get(str(step.connector)),
                         before_send=partial(self._before_send, prepared, execution, index, started),
                     )
                 )
@@ -293,6 +297,8 @@ class Executor:
                 continue
 
     async def _refuse(self, request: RunRequest, failure: Failure) -> None:
+        if request.waits_for(failure):
+            return
         await self._journal.refuse(
             session=request.session,
             actor=request.actor,
@@ -312,4 +318,6 @@ def _difference(prepared: PreparedRun) -> str:
         return "the action file has changed."
     if approval.connector_hashes != prepared.connector_hashes:
         return "a connector has changed."
+    if approval.accounts != tuple(prepared.accounts.values()):
+        return f"the account has changed. {prepared.account_change(approval)}"
     return "the arguments have changed."

@@ -19,6 +19,7 @@ from daemon.connectors.wasm.errors import (
 )
 from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
+from daemon.core.account import Account
 from daemon.core.action import ConnectorRequirement
 from daemon.core.authority import HostPort
 from daemon.core.clock import Clock
@@ -34,6 +35,10 @@ class CredentialSource(Protocol):
 
     def resolve(self, connector: Fqn, credential: Credential) -> Resolved:
         """Return the credential bound to exactly this connector, or raise the Failure that says what is missing."""
+        ...
+
+    def account(self, connector: Fqn, credential: Credential) -> Account | None:
+        """Return the account that is bound to this connector now, also while the vault is locked."""
         ...
 
 
@@ -57,6 +62,8 @@ class ConnectorCall:
     session: str | None
     actor: str
     action: str | None
+    account: Account | None
+    """The account that was checked, shown and written down for this call; it runs as no other."""
     before_send: Callable[[], Awaitable[None]]
 
 
