@@ -5,7 +5,7 @@ Run: python -m benchmarks.fairness [--flood 200] [--calls 40] [--approvals 20] [
 A hostile session keeps 200 calls under way: programs that spin until their time is up, that eat memory, that write logs
 without end, that answer with 24 MB, and that send request after request. Another session calls a service and has writes
 approved. Daemon, service, flood and the quiet session are four processes on whatever processors there are.
-Limit: every call and every approved write of the quiet session runs, and the median takes at most twice as long as alone.
+Limit: every call and approved write of the quiet session runs, and the median takes at most twice as long as alone.
 """
 
 import argparse

@@ -24,6 +24,7 @@ from daemon.api.denials import Denials
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
 from daemon.approvals.feed import ApprovalFeed
+from daemon.approvals.following import SessionFollower
 from daemon.approvals.rules import Decision, Rule, Rules
 from daemon.approvals.service import Approvals
 from daemon.audit.attachments import Attachments
@@ -137,23 +138,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     engine = open_engine(home.database_path)
     reader = Reader(engine)
     signer = CheckpointSigner.open(home.ca_dir / "audit.key")
-    budget = LogBudget(
-        clock=clock,
-        database=home.database_path,
-        budget=settings.audit.budget,
-        session_hourly=settings.audit.session_hourly,
-    )
-    large = LargeValues(Attachments(home.attachments_dir, quota=settings.audit.attachments), budget)
-    audit = AuditLog.open(
-        engine=engine,
-        clock=clock,
-        ids=ids,
-        signer=signer,
-        checkpoint_every=settings.audit.checkpoint_every,
-        faults=faults,
-        budget=budget,
-        large=large,
-    )
+    budget, large, audit = _open_log(settings, home, engine=engine, signer=signer, clock=clock, ids=ids, faults=faults)
     repeats = Repeats(audit=audit, clock=clock, ids=ids)
     vault = Vault(
         path=home.vault_path, clock=clock, idle_seconds=settings.vault.auto_lock, entropy=entropy, faults=faults
@@ -198,11 +183,15 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         ids=ids,
         authority=TokenAuthority(key=load_key(home.ca_dir / "session.key", entropy=entropy)),
     )
+    follower = SessionFollower(approvals=approvals)
+    sessions.on_end(follower.session_ended)
     await sessions.load()
     await sessions.terminal()
+    await approvals.load()
     interrupted = await settle_interrupted(audit=audit, approvals=approvals, reader=reader, ids=ids)
     if interrupted:
         _log.warning("settled interrupted runs", count=interrupted)
+    tasks.start(follower.follow(is_open=sessions.is_open), name="follow sessions")
     rules = Rules(
         {name: Rule(decision=Decision(r.decision), reason=r.reason) for name, r in settings.approvals.rules.items()}
     )
@@ -224,11 +213,9 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         ),
         faults=faults,
     )
-    Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start()
+    Dispatcher(executor=executor, approvals=approvals, audit=audit, tasks=tasks).start(on_vault_change=vault.on_change)
     processes = Processes()
-    keep_house(
-        tasks, vault=vault, sessions=sessions, approvals=approvals, audit=audit, repeats=repeats, processes=processes
-    )
+    keep_house(tasks, vault=vault, sessions=sessions, audit=audit, repeats=repeats, processes=processes)
     denials = Denials(repeats)
     gateway = Gateway(
         providers=Providers(
@@ -329,6 +316,37 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         http=http,
         runtime=runtime,
     )
+
+
+def _open_log(
+    settings: Settings,
+    home: Home,
+    *,
+    engine: Engine,
+    signer: CheckpointSigner,
+    clock: Clock,
+    ids: IdSource,
+    faults: FaultPoints,
+) -> tuple[LogBudget, LargeValues, AuditLog]:
+    """Open the log, with what bounds it."""
+    budget = LogBudget(
+        clock=clock,
+        database=home.database_path,
+        budget=settings.audit.budget,
+        session_hourly=settings.audit.session_hourly,
+    )
+    large = LargeValues(Attachments(home.attachments_dir, quota=settings.audit.attachments), budget)
+    audit = AuditLog.open(
+        engine=engine,
+        clock=clock,
+        ids=ids,
+        signer=signer,
+        checkpoint_every=settings.audit.checkpoint_every,
+        faults=faults,
+        budget=budget,
+        large=large,
+    )
+    return budget, large, audit
 
 
 async def _sweep(sandboxes: Sandboxes) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from daemon.approvals.service import Approvals
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.audit.repeats import Repeats
@@ -16,31 +15,15 @@ _SECONDS = 1.0
 
 
 def keep_house(
-    tasks: TaskSet,
-    *,
-    vault: Vault,
-    sessions: Sessions,
-    approvals: Approvals,
-    audit: AuditLog,
-    repeats: Repeats,
-    processes: Processes,
+    tasks: TaskSet, *, vault: Vault, sessions: Sessions, audit: AuditLog, repeats: Repeats, processes: Processes
 ) -> None:
     """Begin to look after what time changes."""
     tasks.start(
-        _loop(vault=vault, sessions=sessions, approvals=approvals, audit=audit, repeats=repeats, processes=processes),
-        name="keep house",
+        _loop(vault=vault, sessions=sessions, audit=audit, repeats=repeats, processes=processes), name="keep house"
     )
 
 
-async def _loop(
-    *,
-    vault: Vault,
-    sessions: Sessions,
-    approvals: Approvals,
-    audit: AuditLog,
-    repeats: Repeats,
-    processes: Processes,
-) -> None:
+async def _loop(*, vault: Vault, sessions: Sessions, audit: AuditLog, repeats: Repeats, processes: Processes) -> None:
     while True:
         await asyncio.sleep(_SECONDS)
         try:
@@ -48,20 +31,18 @@ async def _loop(
                 session = await sessions.terminal()
                 payload = {"reason": "idle"}
                 await audit.append(AuditEvent(type="vault.locked", session=session.id, actor="daemon", payload=payload))
-            for session in await sessions.end_expired():
-                await approvals.void_session(session.id)
+            await sessions.end_expired()
             await repeats.close_due()
-            await _end_orphans(sessions, approvals, processes)
+            await _end_orphans(sessions, processes)
         except Failure:
             # The log cannot be written just now; `status` says so, and the next round tries again.
             continue
 
 
-async def _end_orphans(sessions: Sessions, approvals: Approvals, processes: Processes) -> None:
+async def _end_orphans(sessions: Sessions, processes: Processes) -> None:
     """End the sessions whose process has ended; also those of before this daemon was started."""
     owned = {session: (owner.pid, owner.identity) for session, owner in sessions.owned().items()}
     gone = await processes.gone(owned.values())
     for session, owner in owned.items():
         if owner in gone:
             await sessions.end(session, reason="its process ended", actor="daemon")
-            await approvals.void_session(session)

@@ -1,43 +1,54 @@
 """Runs what a person approved: once, through the one path, also when the daemon restarted in between."""
 
 import asyncio
+from collections.abc import Callable
 
 from daemon.actions.executor import Executor
 from daemon.actions.requests import RunRequest
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.record import Approval
 from daemon.approvals.service import Approvals, StaleApprovalError
+from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
 from daemon.core.failures import Failure, FailureClass
 from daemon.lifecycle.tasks import TaskSet
 
 _TICK_SECONDS = 1.0
-_PASSING = frozenset(
-    {
-        FailureClass.VAULT_LOCKED,
-        FailureClass.BINDING_REQUIRED,
-        FailureClass.AUDIT_UNAVAILABLE,
-        FailureClass.RESOURCE_LIMIT_EXCEEDED,
-    }
-)
-"""What can pass without the approved call having changed; the approval stays good until it expires."""
 
 
 class Dispatcher:
-    """Takes approvals from `approved` to their run, and closes those whose time is over."""
+    """Takes approvals from `approved` to their run, and closes those whose time is over.
 
-    def __init__(self, *, executor: Executor, approvals: Approvals, tasks: TaskSet) -> None:
+    An approved call that cannot start yet waits in one of two ways. For a locked vault it is held until the vault
+    changes. For what nobody announces (no free place, a log that cannot be written, a daemon that stops) it is tried
+    again with every tick. Either way one event says what it waits for, and another one only when that has changed.
+    """
+
+    def __init__(self, *, executor: Executor, approvals: Approvals, audit: AuditLog, tasks: TaskSet) -> None:
         self._executor = executor
         self._approvals = approvals
+        self._audit = audit
         self._tasks = tasks
         self._dispatching: set[str] = set()
+        self._held: dict[str, Approval] = {}
+        self._waits_for: dict[str, FailureClass] = {}
+        self._vault_changes = 0
 
-    def start(self) -> None:
+    def start(self, *, on_vault_change: Callable[[Callable[[], None]], None]) -> None:
         """Begin to dispatch; what was approved before a restart goes first."""
+        on_vault_change(self._vault_changed)
         self._tasks.start(self._follow(), name="dispatch approvals")
 
+    def _vault_changed(self) -> None:
+        """Try again what waits for the vault: it was unlocked, or what it holds was changed."""
+        self._vault_changes += 1
+        held, self._held = self._held, {}
+        for approval in held.values():
+            self.dispatch(approval)
+
     def dispatch(self, approval: Approval) -> None:
-        """Run an approved call, unless that is happening already."""
-        if approval.id in self._dispatching:
+        """Run an approved call, unless that is happening already or it waits for the vault."""
+        if approval.id in self._dispatching or approval.id in self._held:
             return
         self._dispatching.add(approval.id)
         self._tasks.start(self._dispatch(approval), name=f"dispatch {approval.id}")
@@ -49,11 +60,15 @@ class Dispatcher:
                 try:
                     async with asyncio.timeout(_TICK_SECONDS):
                         while True:
-                            approval = await changes.get()
-                            if approval.state is ApprovalState.APPROVED:
-                                self.dispatch(approval)
+                            self._heard(await changes.get())
                 except TimeoutError:
                     continue
+
+    def _heard(self, approval: Approval) -> None:
+        if approval.state is ApprovalState.APPROVED:
+            self.dispatch(approval)
+        else:
+            self._forget(approval.id)
 
     async def _sweep(self) -> None:
         try:
@@ -65,26 +80,58 @@ class Dispatcher:
             return
 
     async def _dispatch(self, approval: Approval) -> None:
+        changes = self._vault_changes
+        request = RunRequest(
+            session=approval.session,
+            actor=approval.actor,
+            action=approval.action,
+            arguments=approval.arguments,
+            approval=approval,
+        )
         try:
-            await self._executor.run(
-                RunRequest(
-                    session=approval.session,
-                    actor=approval.actor,
-                    action=approval.action,
-                    arguments=approval.arguments,
-                    approval=approval,
-                )
-            )
+            await self._executor.run(request)
         except Failure as failure:
-            if failure.failure_class not in _PASSING:
-                await self._void_unspent(approval, failure)
+            await self._not_run(request, approval, failure, changes)
         finally:
             self._dispatching.discard(approval.id)
 
-    async def _void_unspent(self, approval: Approval, failure: Failure) -> None:
+    async def _not_run(self, request: RunRequest, approval: Approval, failure: Failure, changes: int) -> None:
+        """Let a call wait, or make its approval void; a run that had started has written its end itself."""
         try:
             current = await self._approvals.get(approval.id)
-            if current.state is ApprovalState.APPROVED:
+            if current.state is not ApprovalState.APPROVED:
+                self._forget(approval.id)
+            elif request.waits_for(failure):
+                await self._wait(current, failure, changes)
+            else:
                 await self._approvals.void(current, reason=failure.message)
         except (Failure, StaleApprovalError):
             return
+
+    async def _wait(self, approval: Approval, failure: Failure, changes: int) -> None:
+        # A vault that was unlocked while this call found it locked will not announce that a second time.
+        if failure.failure_class is FailureClass.VAULT_LOCKED and changes == self._vault_changes:
+            self._held[approval.id] = approval
+        if self._waits_for.get(approval.id) is failure.failure_class:
+            return
+        event = AuditEvent(
+            type="approval.waiting",
+            session=approval.session,
+            actor="daemon",
+            action=approval.action,
+            failure_class=failure.failure_class.value,
+            payload={
+                "aileron.approval.id": approval.id,
+                "aileron.approval.digest": approval.digest,
+                "error.message": failure.message,
+            },
+        )
+        self._waits_for[approval.id] = failure.failure_class
+        try:
+            await self._audit.append(event)
+        except Failure:
+            self._waits_for.pop(approval.id, None)  # not written down, so it is still to be said
+
+    def _forget(self, approval_id: str) -> None:
+        self._held.pop(approval_id, None)
+        self._waits_for.pop(approval_id, None)

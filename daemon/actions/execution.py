@@ -114,6 +114,8 @@ class Execution:
             await self._check_anew()
         services.faults.hit("execution.before_started")
         try:
+            # The run may have waited for its place: an approval is spent on the account that was approved only.
+            services.preparation.check_accounts(prepared)
             await services.journal.start(prepared, self._id, unattended=self._unattended)
         except StaleApprovalError as stale:
             raise Failure(FailureClass.APPROVAL_VOID, f"{stale}", boundary=Boundary.USER) from None
@@ -174,6 +176,7 @@ class Execution:
                     session=request.session,
                     actor=request.actor,
                     action=prepared.action.name,
+                    account=prepared.accounts.get(str(step.connector)),
                     before_send=partial(self._before_send, index),
                     turn=self._turn(index),
                 )

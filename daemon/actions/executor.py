@@ -152,6 +152,7 @@ class Executor:
                     action_version=str(action.version),
                     action_hash=prepared.action_hash,
                     connector_hashes=prepared.connector_hashes,
+                    accounts=tuple(prepared.accounts.values()),
                     arguments=prepared.arguments,
                     digest=prepared.digest,
                     expires_seconds=action.approval.expires_seconds,
@@ -163,6 +164,8 @@ class Executor:
         return Waiting(approval=approval)
 
     async def _refuse(self, request: RunRequest, failure: Failure) -> None:
+        if request.waits_for(failure):
+            return
         await self._journal.refuse(
             session=request.session,
             actor=request.actor,
@@ -182,4 +185,6 @@ def _difference(prepared: PreparedRun) -> str:
         return "the action file has changed."
     if approval.connector_hashes != prepared.connector_hashes:
         return "a connector has changed."
+    if approval.accounts != tuple(prepared.accounts.values()):
+        return f"the account has changed. {prepared.account_change(approval)}"
     return "the arguments have changed."

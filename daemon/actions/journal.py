@@ -65,6 +65,7 @@ class ExecutionJournal:
             "aileron.action.hash": prepared.action_hash,
             "aileron.action.arguments": dict(prepared.arguments),
             "aileron.connector.hashes": list(prepared.connector_hashes),
+            "aileron.connector.accounts": [account.as_json() for account in prepared.accounts.values()],
         }
         if approval is not None:
             payload["aileron.approval.id"] = approval.id

@@ -91,6 +91,14 @@ class Previews:
                 f"The preview op {preview.op!r} is not idempotent, so it is not run.",
                 boundary=Boundary.CONNECTOR_MANIFEST,
             )
+        bound = (account for account in approval.accounts or () if account.connector == str(requirement.name))
+        account = next(bound, None)
+        if account != self._connectors.account(manifest):
+            raise Failure(
+                FailureClass.APPROVAL_VOID,
+                f"{requirement.name} no longer acts as {account or 'no account'}, which the request was made for.",
+                boundary=Boundary.USER,
+            )
         arguments = render_inputs(preview.args, approval.arguments, {})
         event = AuditEvent(
             type="approval.previewed",
@@ -111,6 +119,7 @@ class Previews:
                 session=approval.session,
                 actor="user",
                 action=action.name,
+                account=account,
                 before_send=_nothing_more_to_write,
             )
         )

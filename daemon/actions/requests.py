@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.approvals.record import Approval
+from daemon.core.account import Account
 from daemon.core.action import Action
 from daemon.core.digests import approval_digest
+from daemon.core.failures import Failure, FailureClass
 from daemon.core.manifest import Manifest
+
+_PASSES = frozenset({FailureClass.VAULT_LOCKED, FailureClass.AUDIT_UNAVAILABLE, FailureClass.RESOURCE_LIMIT_EXCEEDED})
+"""What can pass without the approved call having changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +24,13 @@ class RunRequest:
     action: str
     arguments: Mapping[str, Any]
     approval: Approval | None = None
+
+    def waits_for(self, failure: Failure) -> bool:
+        """Say whether an approved call waits until a failure passes, and is not refused.
+
+        The approval stays good until it expires. It is the dispatcher that writes down, once, what the call waits for.
+        """
+        return self.approval is not None and failure.failure_class in _PASSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +57,8 @@ class PreparedRun:
     action: Action
     action_hash: str
     manifests: Mapping[str, Manifest]
+    accounts: Mapping[str, Account]
+    """By connector, in the order the action names them; connectors that take no credential have none."""
     arguments: Mapping[str, Any]
 
     @property
@@ -54,6 +68,7 @@ class PreparedRun:
             session=self.request.session,
             action_hash=self.action_hash,
             connector_hashes=self.connector_hashes,
+            accounts=tuple(self.accounts.values()),
             arguments=self.arguments,
         )
 
@@ -61,6 +76,15 @@ class PreparedRun:
     def connector_hashes(self) -> tuple[str, ...]:
         """Return the hashes of the connectors, in the order the action names them."""
         return tuple(requirement.hash for requirement in self.action.requires)
+
+    def account_change(self, approval: Approval) -> str:
+        """Say for each connector whose account is not the one that was approved what it was and what it is."""
+        before = {account.connector: account for account in approval.accounts or ()}
+        changed = [name for name in {**before, **self.accounts} if before.get(name) != self.accounts.get(name)]
+        return " ".join(
+            f"{name} was to act as {before.get(name, 'none')} and would now act as {self.accounts.get(name, 'none')}."
+            for name in changed
+        )
 
     def step_may_repeat(self, index: int) -> bool:
         """Say whether running a step twice does no more than running it once."""

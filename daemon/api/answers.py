@@ -6,9 +6,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from daemon.actions.requests import Finished, Waiting
+from daemon.approvals.endings import closing_failure
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.record import Approval
-from daemon.approvals.service import closing_failure
 
 MAX_WAIT_SECONDS = 60.0
 _CLOSED = frozenset({ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.VOID})
@@ -54,7 +54,7 @@ class ApprovalResult(BaseModel):
 
 _MESSAGES = {
     ApprovalState.PENDING: "A person has not decided yet.",
-    ApprovalState.APPROVED: "A person approved it; it is about to run.",
+    ApprovalState.APPROVED: "A person approved it; it has not started yet.",
     ApprovalState.RUNNING: "It was approved and is running.",
     ApprovalState.COMPLETED: "It was approved and has run.",
     ApprovalState.FAILED: "It was approved, ran and failed.",

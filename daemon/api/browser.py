@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
-from daemon.core.clock import Clock, Entropy
+from daemon.core.clock import Clock, Deadline, Entropy
 
 COOKIE = "aileron_session"
 _LINK_MS = 60_000
@@ -17,7 +17,7 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Link:
-    expires_ms: int
+    end: Deadline
     target: str
 
 
@@ -26,7 +26,7 @@ class BrowserSession:
     """A signed-in browser; the name of its cookie's digest, never the cookie, is what we keep."""
 
     key: bytes
-    expires_ms: int
+    end: Deadline
 
     @property
     def csrf_token(self) -> str:
@@ -49,7 +49,7 @@ class BrowserSessions:
         while len(self._links) >= _MAX_LINKS:
             self._links.pop(next(iter(self._links)))
         code = self._entropy(_SECRET_BYTES).hex()
-        self._links[code] = _Link(expires_ms=self._clock.now_ms() + _LINK_MS, target=target)
+        self._links[code] = _Link(end=self._after(_LINK_MS), target=target)
         return code
 
     def redeem(self, code: str) -> tuple[str, str] | None:
@@ -60,7 +60,7 @@ class BrowserSessions:
             return None
         cookie = self._entropy(_SECRET_BYTES).hex()
         key = _digest(cookie)
-        self._sessions[key] = BrowserSession(key=key, expires_ms=self._clock.now_ms() + _SESSION_MS)
+        self._sessions[key] = BrowserSession(key=key, end=self._after(_SESSION_MS))
         return cookie, link.target
 
     def find(self, headers: Mapping[str, str]) -> BrowserSession | None:
@@ -73,14 +73,18 @@ class BrowserSessions:
         if morsel is None:
             return None
         session = self._sessions.get(_digest(morsel.value))
-        if session is None or self._clock.now_ms() >= session.expires_ms:
+        if session is None or session.end.has_come(self._clock):
             return None
         return session
 
     def _forget_old(self) -> None:
+        clock = self._clock
+        self._links = {code: link for code, link in self._links.items() if not link.end.has_come(clock)}
+        self._sessions = {key: session for key, session in self._sessions.items() if not session.end.has_come(clock)}
+
+    def _after(self, lifetime_ms: int) -> Deadline:
         now = self._clock.now_ms()
-        self._links = {code: link for code, link in self._links.items() if now < link.expires_ms}
-        self._sessions = {key: session for key, session in self._sessions.items() if now < session.expires_ms}
+        return Deadline.of(self._clock, since_ms=now, until_ms=now + lifetime_ms)
 
 
 def _digest(cookie: str) -> bytes:

@@ -21,7 +21,10 @@ _MOVES: dict[ApprovalState, frozenset[ApprovalState]] = {
     ApprovalState.PENDING: frozenset(
         {ApprovalState.APPROVED, ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.VOID}
     ),
-    ApprovalState.APPROVED: frozenset({ApprovalState.RUNNING, ApprovalState.EXPIRED, ApprovalState.VOID}),
+    # A person may take back a yes for as long as the run has not started.
+    ApprovalState.APPROVED: frozenset(
+        {ApprovalState.RUNNING, ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.VOID}
+    ),
     # Leaving `approved` for `running` is the spending: there is no move back, so there is no second execution.
     ApprovalState.RUNNING: frozenset({ApprovalState.COMPLETED, ApprovalState.FAILED, ApprovalState.UNKNOWN}),
 }
@@ -32,11 +35,11 @@ OPEN_STATES = (ApprovalState.PENDING, ApprovalState.APPROVED)
 FINAL_STATES = tuple(state for state in ApprovalState if state not in _MOVES)
 
 _ADVICE = {
-    ApprovalState.APPROVED: "it was approved already and is about to run",
+    ApprovalState.APPROVED: "it was approved already and has not started yet",
     ApprovalState.DENIED: "it was denied",
     ApprovalState.EXPIRED: "it expired before anyone decided; the asker has to ask again",
     ApprovalState.VOID: "it is void, because what it was bound to has changed; the asker has to ask again",
-    ApprovalState.RUNNING: "it was approved and is running",
+    ApprovalState.RUNNING: "it was approved and has started",
     ApprovalState.COMPLETED: "it was approved and has run",
     ApprovalState.FAILED: "it was approved, ran and failed",
     ApprovalState.UNKNOWN: "it was approved and interrupted; whether it took effect is unknown",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.approvals.machine import ApprovalState
+from daemon.core.account import Account
 from daemon.core.clock import rfc3339
 
 
@@ -19,6 +20,7 @@ class ApprovalRequest:
     action_version: str
     action_hash: str
     connector_hashes: tuple[str, ...]
+    accounts: tuple[Account, ...]
     arguments: Mapping[str, Any]
     digest: str
     expires_seconds: float
@@ -35,6 +37,8 @@ class Approval:
     action_version: str
     action_hash: str
     connector_hashes: tuple[str, ...]
+    accounts: tuple[Account, ...] | None
+    """The accounts the call acts as; None in a record of a version that did not bind them."""
     arguments: Mapping[str, Any]
     digest: str
     state: ApprovalState
@@ -60,6 +64,7 @@ class Approval:
             action_version=row.action_version,
             action_hash=row.action_hash,
             connector_hashes=tuple(json.loads(row.connector_hashes)),
+            accounts=None if row.accounts is None else tuple(map(Account.from_json, json.loads(row.accounts))),
             arguments=json.loads(row.arguments),
             digest=row.digest,
             state=ApprovalState(row.state),
@@ -75,6 +80,11 @@ class Approval:
             request_audit_id=row.request_audit_id,
         )
 
+    @property
+    def withdrawn(self) -> bool:
+        """Say whether a person took back an approval that had been given."""
+        return self.state is ApprovalState.DENIED and self.outcome is not None
+
     def as_json(self) -> dict[str, Any]:
         """Return the record as the control API shows it."""
         return {
@@ -84,6 +94,7 @@ class Approval:
             "action_version": self.action_version,
             "action_hash": self.action_hash,
             "connectors": list(self.connector_hashes),
+            "accounts": None if self.accounts is None else [account.as_json() for account in self.accounts],
             "session": self.session,
             "actor": self.actor,
             "arguments": dict(self.arguments),
@@ -93,6 +104,7 @@ class Approval:
             "decided_at": _moment(self.decided_ms),
             "decided_by": self.decided_by,
             "decision_reason": self.decision_reason,
+            "withdrawn": self.withdrawn,
             "execution": self.execution,
             "started_at": _moment(self.started_ms),
             "finished_at": _moment(self.finished_ms),

@@ -3,17 +3,19 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from daemon.approvals.endings import taken_away, withdrawal
 from daemon.approvals.feed import ApprovalFeed
 from daemon.approvals.machine import OPEN_STATES, ApprovalState, explain, sources_of
 from daemon.approvals.record import Approval, ApprovalRequest
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.canonical import canonical_json
-from daemon.core.clock import Clock, IdSource
+from daemon.core.clock import Clock, Deadline, IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.core.ids import IdPrefix
@@ -24,6 +26,8 @@ MAX_PENDING_PER_SESSION = 50
 """An agent that asks without end must not bury the request a person wants to find."""
 
 _TABLE = tables.approvals
+_IS_OPEN = _TABLE.c.state.in_(OPEN_STATES)
+_AT_ONCE = 500
 
 
 class StaleApprovalError(Exception):
@@ -52,13 +56,24 @@ class Approvals:
         self._clock = clock
         self._ids = ids
         self._faults = faults
+        self._deadlines: dict[str, Deadline] = {}
         self.feed = feed
+
+    async def load(self) -> None:
+        """Begin to count the time of what the last daemon left open, and take back what it did not bind to accounts."""
+        for approval in await self._select(select(_TABLE).where(_IS_OPEN)):
+            self._count(approval.id, since_ms=approval.created_ms, until_ms=approval.expires_ms)
+            if approval.accounts is None:
+                await self.void(
+                    approval, reason="It was asked for before approvals were bound to the account they use."
+                )
 
     async def request(self, request: ApprovalRequest) -> Approval:
         """Write down that somebody wants a decision."""
         now = self._clock.now_ms()
         approval_id = self._ids.new(IdPrefix.APPROVAL)
         audit_id = self._ids.new(IdPrefix.AUDIT)
+        expires_ms = now + int(request.expires_seconds * 1000)
 
         def store(conn: Connection) -> None:
             mine = (_TABLE.c.session == request.session) & (_TABLE.c.state == ApprovalState.PENDING)
@@ -79,11 +94,12 @@ class Approvals:
                     action_version=request.action_version,
                     action_hash=request.action_hash,
                     connector_hashes=json.dumps(list(request.connector_hashes)),
+                    accounts=json.dumps([account.as_json() for account in request.accounts]),
                     arguments=canonical_json(dict(request.arguments)),
                     digest=request.digest,
                     state=ApprovalState.PENDING.value,
                     created_ms=now,
-                    expires_ms=now + int(request.expires_seconds * 1000),
+                    expires_ms=expires_ms,
                     request_audit_id=audit_id,
                 )
             )
@@ -101,40 +117,61 @@ class Approvals:
                 "aileron.action.hash": request.action_hash,
                 "aileron.action.arguments": dict(request.arguments),
                 "aileron.connector.hashes": list(request.connector_hashes),
+                "aileron.connector.accounts": [account.as_json() for account in request.accounts],
             },
         )
         self._faults.hit("approval.before_request")
+        self._count(approval_id, since_ms=now, until_ms=expires_ms)
         await self._audit.append(event, effect=store)
         self._faults.hit("approval.after_request")
         return await self._announce(approval_id)
 
     async def decide(self, approval_id: str, *, approve: bool, by: str, reason: str | None = None) -> Approval:
-        """Write down a person's decision."""
-        approval = await self.get(approval_id)
-        now = self._clock.now_ms()
-        if approval.state in OPEN_STATES and now >= approval.expires_ms:
-            approval = await self.expire(approval)
-            raise StaleApprovalError(approval)
+        """Write down a person's decision; a no also takes back an earlier yes, until the run has really started.
+
+        Raises StaleApprovalError, which says what had become of the approval before.
+        """
+        while True:
+            approval = await self.get(approval_id)
+            if approval.state in OPEN_STATES and self._is_over(approval):
+                approval = await self.expire(approval)
+                raise StaleApprovalError(approval)
+            self._faults.hit("approval.before_decision")
+            try:
+                moved = await self._decide_from(approval, approve=approve, by=by, reason=reason)
+            except StaleApprovalError as stale:
+                if not approve and stale.approval.state in OPEN_STATES:
+                    continue  # somebody said yes in between; this person has said no to that, too
+                raise
+            self._faults.hit("approval.after_decision")
+            return moved
+
+    async def _decide_from(self, approval: Approval, *, approve: bool, by: str, reason: str | None) -> Approval:
         target = ApprovalState.APPROVED if approve else ApprovalState.DENIED
-        self._faults.hit("approval.before_decision")
-        moved = await self._move(
+        values = {"decided_ms": self._clock.now_ms(), "decided_by": by, "decision_reason": reason}
+        withdrawn = not approve and approval.state is ApprovalState.APPROVED
+        if withdrawn:
+            values["outcome"] = withdrawal(approval, reason)
+        return await self._move(
             approval,
             target,
-            values={"decided_ms": now, "decided_by": by, "decision_reason": reason},
+            # From exactly the state that was read: only so does the record tell a no from a yes that was taken back.
+            sources=tuple({approval.state} & set(sources_of(target))),
+            values=values,
             actor=by,
             payload={"aileron.approval.reason": reason},
+            event_type="approval.withdrawn" if withdrawn else None,
         )
-        self._faults.hit("approval.after_decision")
-        return moved
 
     async def void(self, approval: Approval, *, reason: str) -> Approval:
         """Take back an approval whose call is no longer the one that was asked about."""
         return await self._move(
             approval,
             ApprovalState.VOID,
+            sources=sources_of(ApprovalState.VOID),
             values={
                 "finished_ms": self._clock.now_ms(),
-                "outcome": _outcome(approval, ApprovalState.VOID, reason),
+                "outcome": taken_away(approval, ApprovalState.VOID, reason),
             },
             actor="daemon",
             payload={"aileron.approval.reason": reason},
@@ -146,9 +183,10 @@ class Approvals:
         return await self._move(
             approval,
             ApprovalState.EXPIRED,
+            sources=sources_of(ApprovalState.EXPIRED),
             values={
                 "finished_ms": self._clock.now_ms(),
-                "outcome": _outcome(approval, ApprovalState.EXPIRED, reason),
+                "outcome": taken_away(approval, ApprovalState.EXPIRED, reason),
             },
             actor="daemon",
             payload={"aileron.approval.reason": reason},
@@ -156,16 +194,24 @@ class Approvals:
 
     async def expire_due(self) -> None:
         """Close every open request whose time is over."""
-        due = (_TABLE.c.state.in_(OPEN_STATES)) & (_TABLE.c.expires_ms <= self._clock.now_ms())
-        for approval in await self._select(select(_TABLE).where(due).limit(500)):
+        over = [name for name, deadline in self._deadlines.items() if deadline.has_come(self._clock)][:_AT_ONCE]
+        due = _IS_OPEN & ((_TABLE.c.expires_ms <= self._clock.now_ms()) | _TABLE.c.id.in_(over))
+        for approval in await self._select(select(_TABLE).where(due).limit(_AT_ONCE)):
             try:
                 await self.expire(approval)
             except StaleApprovalError:
                 continue
+        for name in over:
+            self._deadlines.pop(name, None)
+
+    async def sessions_with_open_approvals(self) -> list[str]:
+        """Return the sessions that have asked for something that is still open."""
+        query = select(_TABLE.c.session).where(_IS_OPEN).distinct()
+        return await self._reader.read(lambda conn: list(conn.execute(query).scalars()))
 
     async def void_session(self, session: str) -> None:
         """Take back what an ended session still had open."""
-        mine = (_TABLE.c.session == session) & (_TABLE.c.state.in_(OPEN_STATES))
+        mine = _IS_OPEN & (_TABLE.c.session == session)
         for approval in await self._select(select(_TABLE).where(mine)):
             try:
                 await self.void(approval, reason="The session that asked has ended.")
@@ -175,8 +221,11 @@ class Approvals:
     def spending(self, approval: Approval, *, execution: str) -> Callable[[Connection], None]:
         """Return the write that spends an approval; it belongs into the transaction of `execution.started`."""
         now = self._clock.now_ms()
+        over = self._is_over(approval)
 
         def spend(conn: Connection) -> None:
+            if over:
+                raise StaleApprovalError(replace(approval, state=ApprovalState.EXPIRED))
             result = conn.execute(
                 update(_TABLE)
                 .where(_TABLE.c.id == approval.id)
@@ -256,22 +305,24 @@ class Approvals:
         approval: Approval,
         target: ApprovalState,
         *,
+        sources: tuple[ApprovalState, ...],
         values: Mapping[str, Any],
         actor: str,
         payload: Mapping[str, Any],
+        event_type: str | None = None,
     ) -> Approval:
         def apply(conn: Connection) -> None:
             result = conn.execute(
                 update(_TABLE)
                 .where(_TABLE.c.id == approval.id)
-                .where(_TABLE.c.state.in_(sources_of(target)))
+                .where(_TABLE.c.state.in_(sources))
                 .values(state=target.value, **values)
             )
             if result.rowcount != 1:
                 raise StaleApprovalError(_load(conn, approval.id))
 
         event = AuditEvent(
-            type=f"approval.{target.value}",
+            type=event_type or f"approval.{target.value}",
             session=approval.session,
             actor=actor,
             action=approval.action,
@@ -286,38 +337,21 @@ class Approvals:
 
     async def _announce(self, approval_id: str) -> Approval:
         approval = await self.get(approval_id)
+        if approval.state not in OPEN_STATES:
+            self._deadlines.pop(approval_id, None)
         self.feed.publish(approval)
         return approval
+
+    def _count(self, approval_id: str, *, since_ms: int, until_ms: int) -> None:
+        self._deadlines[approval_id] = Deadline.of(self._clock, since_ms=since_ms, until_ms=until_ms)
+
+    def _is_over(self, approval: Approval) -> bool:
+        deadline = self._deadlines.get(approval.id)
+        return self._clock.now_ms() >= approval.expires_ms or (deadline is not None and deadline.has_come(self._clock))
 
     async def _select(self, query: Any) -> list[Approval]:
         rows = await self._reader.read(lambda conn: conn.execute(query).all())
         return [Approval.from_row(row) for row in rows]
-
-
-def closing_failure(approval: Approval) -> Failure:
-    """Return the failure that an approval which never ran means to the one who asked."""
-    classes = {
-        ApprovalState.DENIED: FailureClass.APPROVAL_DENIED,
-        ApprovalState.EXPIRED: FailureClass.APPROVAL_EXPIRED,
-        ApprovalState.VOID: FailureClass.APPROVAL_VOID,
-    }
-    if approval.outcome is not None and "error" in approval.outcome:
-        return Failure.from_envelope(approval.outcome)
-    message = f"A person denied {approval.action}."
-    if approval.decision_reason:
-        message += f" The reason given: {approval.decision_reason}"
-    return Failure(classes[approval.state], message, boundary=Boundary.USER, audit_id=approval.request_audit_id)
-
-
-def _outcome(approval: Approval, state: ApprovalState, reason: str) -> str:
-    failure_class = FailureClass.APPROVAL_EXPIRED if state is ApprovalState.EXPIRED else FailureClass.APPROVAL_VOID
-    failure = Failure(
-        failure_class,
-        f"The approval of {approval.action} is {state.value}: {reason} Nothing was run; ask again if it matters.",
-        boundary=Boundary.USER,
-        audit_id=approval.request_audit_id,
-    )
-    return json.dumps(failure.envelope())
 
 
 def _find(conn: Connection, approval_id: str) -> Approval | None:

@@ -1,7 +1,7 @@
 """One call of one operation: what goes in, what comes out, and the run in between with its limits and its verdict."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from daemon.connectors.answers import AnswerError, ReportedError, read_error, read_result
@@ -21,6 +21,7 @@ from daemon.connectors.wasm.errors import (
 from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
 from daemon.connectors.wasm.turn import CallTime, Turn
+from daemon.core.account import Account
 from daemon.core.action import ConnectorRequirement
 from daemon.core.authority import HostPort
 from daemon.core.clock import Clock
@@ -36,6 +37,10 @@ class CredentialSource(Protocol):
 
     def resolve(self, connector: Fqn, credential: Credential) -> Resolved:
         """Return the credential bound to exactly this connector, or raise the Failure that says what is missing."""
+        ...
+
+    def account(self, connector: Fqn, credential: Credential) -> Account | None:
+        """Return the account that is bound to this connector now, also while the vault is locked."""
         ...
 
 
@@ -59,8 +64,10 @@ class ConnectorCall:
     session: str | None
     actor: str
     action: str | None
+    account: Account | None
+    """The account that was checked, shown and written down for this call; it runs as no other."""
     before_send: Callable[[], Awaitable[None]]
-    turn: Turn = Turn()
+    turn: Turn = field(default_factory=Turn)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from daemon.connectors.answers import scrub_all, tidy_message
 from daemon.connectors.http.records import AttemptRecord, Denial
 from daemon.connectors.http.scrub import Scrubber, secrets_of_header
+from daemon.core.account import Account
 from daemon.core.failures import Failure
 
 Redact = Callable[[str], str]
@@ -24,6 +25,8 @@ class Resolved(Protocol):
 
     @property
     def binding(self) -> str: ...
+    @property
+    def account(self) -> Account: ...
     @property
     def header(self) -> str: ...
     @property

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -30,6 +31,7 @@ from daemon.connectors.sealing import Redact, Resolved
 from daemon.connectors.store import ConnectorStore, StoredConnector
 from daemon.connectors.wasm.errors import ConnectorRejected
 from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
+from daemon.core.account import Account
 from daemon.core.action import ConnectorRequirement
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.capabilities import check_op
@@ -114,9 +116,13 @@ class ConnectorService:
         """Return the manifest of a pinned connector, read from bytes that match its hash."""
         return await self.check(requirement)
 
-    def check_credential(self, manifest: Manifest) -> None:
-        """Raise the Failure that a call of this connector would meet for want of a credential."""
-        self._resolve(manifest)
+    def account(self, manifest: Manifest) -> Account | None:
+        """Return the account a call would act as, None for a connector without one.
+
+        Raises the Failure that the call would meet for want of a credential.
+        """
+        credential = self._resolve(manifest)
+        return None if credential is None else credential.account
 
     async def newest(self, name: Fqn) -> Manifest:
         """Return the manifest of the newest installed version of a connector."""
@@ -132,10 +138,11 @@ class ConnectorService:
         arguments_json = _arguments_json(call, manifest, problems=check_arguments(op.inputs, call.arguments))
         # Before the program is touched: a missing binding or a locked vault shows at once, with nothing done.
         credential = self._resolve(manifest)
+        _check_account(call, None if credential is None else credential.account)
         program = self._programs.get(stored.hash) or await self._load(stored)
         return await self._runner.run(
             ReadyCall(
-                call=call,
+                call=replace(call, before_send=partial(self._before_send, call, manifest)),
                 manifest=manifest,
                 manifest_json=program.manifest_json,
                 op=op,
@@ -144,6 +151,12 @@ class ConnectorService:
                 loaded=program.loaded,
             )
         )
+
+    async def _before_send(self, call: ConnectorCall, manifest: Manifest) -> None:
+        """Look at the account once more when all is written down; a call may have waited since it was resolved."""
+        await call.before_send()
+        if manifest.credential is not None:
+            _check_account(call, self._credentials.account(manifest.name, manifest.credential))
 
     def _resolve(self, manifest: Manifest) -> Resolved | None:
         if manifest.credential is None:
@@ -273,6 +286,19 @@ class ConnectorService:
         key = await self._inventory.off_loop(lambda: mark_revoked(self._keyring, self._store, key_id, reason=reason))
         await self._audit.append(_key_event("connector.key_revoked", key, actor=actor, session=session))
         return key
+
+
+def _check_account(call: ConnectorCall, account: Account | None) -> None:
+    """Refuse a call that would act as another account than the one it was checked, shown and written down with."""
+    if account == call.account:
+        return
+    raise Failure(
+        FailureClass.BINDING_FAILED,
+        f"The account of {call.requirement.name} has changed since this call was checked: it was"
+        f" {call.account or 'none'} and is now {account or 'none'}. Nothing was sent; ask again.",
+        boundary=Boundary.USER,
+        details={"connector": str(call.requirement.name)},
+    )
 
 
 def _arguments_json(call: ConnectorCall, manifest: Manifest, *, problems: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Time and identity as values that come in from the edge: what a clock is, and how times are written."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -22,6 +23,33 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds on a clock that never goes back."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The end of a span of time by two clocks; it has come as soon as either of them says so.
+
+    The wall clock can be set back, and then it would let a span last longer. The steady clock stands still while a
+    laptop sleeps, and knows nothing of the time before the daemon was started.
+    """
+
+    wall_ms: int
+    steady: float
+
+    @classmethod
+    def of(cls, clock: Clock, *, since_ms: int, until_ms: int) -> "Deadline":
+        """Begin to count towards an end; never more than the whole span, should the wall clock have been set back."""
+        left_ms = min(until_ms - clock.now_ms(), until_ms - since_ms)
+        return cls(until_ms, clock.monotonic() + left_ms / 1000)
+
+    def brought_forward(self, until_ms: int) -> "Deadline":
+        """Return an earlier end of the same span; a later one stays this one."""
+        earlier_ms = max(0, self.wall_ms - until_ms)
+        return Deadline(self.wall_ms - earlier_ms, self.steady - earlier_ms / 1000)
+
+    def has_come(self, clock: Clock) -> bool:
+        """Say whether the span is over."""
+        return clock.now_ms() >= self.wall_ms or clock.monotonic() >= self.steady
 
 
 class IdSource:

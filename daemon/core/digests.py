@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daemon.core.account import Account
 from daemon.core.canonical import canonical_json
 
 
@@ -20,14 +21,20 @@ def file_hash(content: bytes) -> str:
 
 
 def approval_digest(
-    *, session: str | None, action_hash: str, connector_hashes: Sequence[str], arguments: Mapping[str, Any]
+    *,
+    session: str | None,
+    action_hash: str,
+    connector_hashes: Sequence[str],
+    accounts: Sequence[Account],
+    arguments: Mapping[str, Any],
 ) -> str:
-    """Return the digest an approval is bound to: who asks, for which files, with which arguments."""
+    """Return the digest an approval is bound to: who asks, for which files, as which accounts, with which arguments."""
     bound = {
-        "digest": "aileron-approval-1",
+        "digest": "aileron-approval-2",
         "session": session,
         "action": action_hash,
         "connectors": list(connector_hashes),
+        "accounts": [account.as_json() for account in accounts],
         "arguments": dict(arguments),
     }
     return f"sha256:{hashlib.sha256(canonical_json(bound).encode()).hexdigest()}"

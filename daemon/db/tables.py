@@ -77,6 +77,7 @@ approvals = Table(
     Column("action_version", String(200), nullable=False),
     Column("action_hash", String(80), nullable=False),
     Column("connector_hashes", Text, nullable=False),
+    Column("accounts", Text),  # empty in what was asked before approvals were bound to accounts
     Column("arguments", Text, nullable=False),
     Column("digest", String(80), nullable=False),
     Column("state", String(20), nullable=False),

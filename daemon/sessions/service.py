@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
-from daemon.core.clock import Clock, IdSource, rfc3339
+from daemon.core.clock import Clock, Deadline, IdSource, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.db import tables
@@ -80,6 +80,7 @@ class Sessions:
         self._authority = authority
         # Held in memory so that a token is checked without a read; the database is what survives a restart.
         self._open: dict[str, Session] = {}
+        self._deadlines: dict[str, Deadline] = {}
         self._when_ended: list[Callable[[str], None]] = []
 
     def on_end(self, listener: Callable[[str], None]) -> None:
@@ -91,10 +92,9 @@ class Sessions:
         rows = await self._reader.read(
             lambda conn: conn.execute(select(tables.sessions).where(tables.sessions.c.ended_ms.is_(None))).all()
         )
-        self._open = {row.id: _from_row(row) for row in rows}
-        for session in list(self._open.values()):
-            if self._clock.now_ms() >= session.expires_ms:
-                await self.end(session.id, reason="expired")
+        for row in rows:
+            self._keep(_from_row(row))
+        await self.end_expired()
 
     def draw_id(self) -> str:
         """Return the id of a session that will be opened, perhaps."""
@@ -151,7 +151,7 @@ class Sessions:
             },
         )
         await self._audit.append(event, effect=store)
-        self._open[session.id] = session
+        self._keep(session)
         return session, self.token_for(session)
 
     def token_for(self, session: Session) -> str:
@@ -179,12 +179,13 @@ class Sessions:
         claims = self._authority.check(token, now_ms=self._clock.now_ms())
         if not self.is_open(claims.session):
             raise TokenError("the token's session has ended")
+        if self._deadlines[claims.session].brought_forward(claims.expires_ms).has_come(self._clock):
+            raise TokenError("the token has expired")
         return claims
 
     def is_open(self, session_id: str) -> bool:
         """Say whether a session may still act."""
-        session = self._open.get(session_id)
-        return session is not None and self._clock.now_ms() < session.expires_ms
+        return session_id in self._open and not self._deadlines[session_id].has_come(self._clock)
 
     def open_count(self) -> int:
         """Count the sessions that may still act."""
@@ -197,6 +198,7 @@ class Sessions:
             return session
         now = self._clock.now_ms()
         self._open.pop(session_id, None)
+        self._deadlines.pop(session_id, None)
         for listener in self._when_ended:
             listener(session_id)
 
@@ -218,9 +220,12 @@ class Sessions:
 
     async def end_expired(self) -> list[Session]:
         """End every session whose time is over."""
-        now = self._clock.now_ms()
-        due = [session.id for session in self._open.values() if now >= session.expires_ms]
+        due = [session_id for session_id in self._open if not self.is_open(session_id)]
         return [await self.end(session_id, reason="expired", actor="daemon") for session_id in due]
+
+    def _keep(self, session: Session) -> None:
+        self._deadlines[session.id] = Deadline.of(self._clock, since_ms=session.created_ms, until_ms=session.expires_ms)
+        self._open[session.id] = session
 
     def owned(self) -> dict[str, Owner]:
         """Return the owner of each open session that has one."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
+from daemon.core.account import Account
 from daemon.core.authority import HostPort
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.manifest import Credential
@@ -17,6 +18,7 @@ from daemon.vault.grants import (
     is_binding,
     needs_choice,
     pick,
+    with_choice,
     with_grant,
 )
 from daemon.vault.names import check_name, check_segment
@@ -72,6 +74,7 @@ class ResolvedCredential:
 
     binding: str
     kind: str
+    account: Account
     header: str
     value: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
@@ -94,6 +97,7 @@ class Bindings:
         self._vault = vault
         self._indexed: Contents | None = None
         self._index: dict[str, tuple[Candidate, ...]] = {}
+        self._ready_for: Contents | None = None
 
     async def setup(
         self,
@@ -159,7 +163,8 @@ class Bindings:
             entry = _binding(draft.entry(name))
             if kind is not None and entry.kind != kind:
                 raise EntryRefused(f"{fqn} takes a credential of kind {kind}; {name} is of kind {entry.kind}.")
-            draft.describe(name, with_grant(entry.metadata, fqn=fqn, hosts=granted))
+            metadata = with_grant(entry.metadata, fqn=fqn, hosts=granted)
+            draft.describe(name, with_choice(metadata, fqn=fqn, revision=draft.revision + 1))
             draft.choose(fqn, name)
             return _info(draft.contents(), draft.entry(name))
 
@@ -192,13 +197,30 @@ class Bindings:
         Only a binding that was granted to exactly this connector, for at least the hosts the manifest names, is used.
         """
         contents, ready = self._vault.contents, self._vault.derived
-        if contents is not self._indexed:
-            self._index, self._indexed = candidates_by_connector(contents), contents
+        self._look_at(contents)
+        if contents is not self._ready_for:
             ready.clear()
+            self._ready_for = contents
         resolved: ResolvedCredential | None = ready.get((connector, credential))
         if resolved is None or self._is_over(resolved.expires_at_ms):
             resolved = ready[connector, credential] = self._work_out(connector, credential, contents)
         return resolved
+
+    def account(self, connector: Grantee, credential: Credential) -> Account | None:
+        """Return the account a connector would act as now, or None where there is none; also while locked.
+
+        It tells whether what was resolved before is still what a person wants used. It decides nothing by itself: while
+        the vault is locked nothing can be resolved.
+        """
+        contents = self._vault.readable_contents()
+        self._look_at(contents)
+        fqn = str(connector)
+        found = pick(self._index.get(fqn, ()), kind=credential.kind, chosen=contents.choices.get(fqn))
+        return None if found is None else _account(fqn, found)
+
+    def _look_at(self, contents: Contents) -> None:
+        if contents is not self._indexed:
+            self._index, self._indexed = candidates_by_connector(contents), contents
 
     def _work_out(self, connector: Grantee, credential: Credential, contents: Contents) -> ResolvedCredential:
         fqn, kind = str(connector), credential.kind
@@ -226,6 +248,7 @@ class Bindings:
         return ResolvedCredential(
             binding.name,
             kind,
+            _account(fqn, binding),
             credential.inject.header,
             header,
             secret_forms(value, header=header),
@@ -243,6 +266,10 @@ class Bindings:
 
     def _is_over(self, expires_at_ms: int | None) -> bool:
         return expires_at_ms is not None and expires_at_ms <= self._vault.now_ms() + EXPIRY_MARGIN_MS
+
+
+def _account(fqn: str, binding: Candidate) -> Account:
+    return Account(connector=fqn, name=binding.name, kind=binding.kind, version=binding.version, seal=binding.seal)
 
 
 def _check_offer(fqn: str, credential: Credential, value: SecretValue) -> None:

@@ -35,6 +35,11 @@ class Draft:
         return self._revision != self._before.revision
 
     @property
+    def revision(self) -> int:
+        """Return the count of changes with those of the draft; the next one makes it one more."""
+        return self._revision
+
+    @property
     def entries(self) -> Mapping[str, SealedEntry]:
         """Return the entries as the draft has them."""
         return MappingProxyType(self._entries)

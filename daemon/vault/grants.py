@@ -4,10 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from daemon.core.account import seal_of
 from daemon.vault.document import Contents, SealedEntry
 from daemon.vault.names import BINDING_KINDS
 
 GRANTS = "connectors"
+CHOSEN_AT = "chosen_at"
+"""For each connector the revision of the vault at which a person last chose this binding for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,9 @@ class Candidate:
     name: str
     kind: str
     hosts: frozenset[str]
+    version: int
+    """The revision of the vault at which the value or the choice of this binding was last set."""
+    seal: str
 
 
 def is_binding(entry: SealedEntry) -> bool:
@@ -39,13 +45,30 @@ def with_grant(metadata: Mapping[str, Any], *, fqn: str, hosts: Iterable[str]) -
     return {**metadata, GRANTS: {**kept, fqn: sorted(set(hosts))}}
 
 
+def with_choice(metadata: Mapping[str, Any], *, fqn: str, revision: int) -> dict[str, Any]:
+    """Return metadata that says at which revision a person chose this binding for a connector."""
+    chosen = metadata.get(CHOSEN_AT)
+    kept = dict(chosen) if isinstance(chosen, dict) else {}
+    return {**metadata, CHOSEN_AT: {**kept, fqn: revision}}
+
+
+def _version(entry: SealedEntry, *, fqn: str) -> int:
+    chosen = entry.metadata.get(CHOSEN_AT)
+    revision = chosen.get(fqn) if isinstance(chosen, dict) else None
+    return max(entry.version, revision) if isinstance(revision, int) else entry.version
+
+
 def candidates_by_connector(contents: Contents) -> dict[str, tuple[Candidate, ...]]:
     """Arrange all bindings by the connectors they are granted to, sorted by name."""
     found: dict[str, list[Candidate]] = {}
     for name in sorted(contents.entries):
         entry = contents.entries[name]
         for fqn, hosts in grants_of(entry).items():
-            found.setdefault(fqn, []).append(Candidate(name, entry.kind, frozenset(hosts)))
+            found.setdefault(fqn, []).append(
+                Candidate(
+                    name, entry.kind, frozenset(hosts), version=_version(entry, fqn=fqn), seal=seal_of(entry.nonce)
+                )
+            )
     return {fqn: tuple(candidates) for fqn, candidates in found.items()}
 
 

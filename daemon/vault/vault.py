@@ -70,6 +70,7 @@ class Vault:
         self._mutex = asyncio.Lock()
         self._at_work = False
         self._ended = False
+        self._when_changed: list[Callable[[], None]] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault")
 
     def __repr__(self) -> str:
@@ -166,6 +167,10 @@ class Vault:
                     self._adopt(opened)
 
             await self._save(work, finish, before=held)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Tell a listener each time the vault was unlocked or what it holds was changed, so that nobody has to ask."""
+        self._when_changed.append(listener)
 
     def list(self) -> tuple[EntryInfo, ...]:
         """Tell the names and kinds of all entries, sorted by name; while locked, as the file says them, unproved."""
@@ -301,6 +306,8 @@ class Vault:
         self._closed = None
         self._idle_lock_unreported = False
         self._touch()
+        for listener in self._when_changed:
+            listener()
 
     def _drop(self) -> None:
         if self._opened is not None:

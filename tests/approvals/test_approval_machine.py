@@ -21,9 +21,12 @@ def test_only_an_approved_request_can_be_spent() -> None:
     assert sources_of(ApprovalState.RUNNING) == (ApprovalState.APPROVED,)
 
 
-def test_only_a_pending_request_can_be_decided() -> None:
+def test_only_a_pending_request_can_be_approved() -> None:
     assert sources_of(ApprovalState.APPROVED) == (ApprovalState.PENDING,)
-    assert sources_of(ApprovalState.DENIED) == (ApprovalState.PENDING,)
+
+
+def test_a_no_is_possible_until_the_run_has_started_and_not_afterwards() -> None:
+    assert sources_of(ApprovalState.DENIED) == (ApprovalState.PENDING, ApprovalState.APPROVED)
 
 
 def test_time_and_change_take_away_what_is_open_and_nothing_else() -> None:

@@ -24,11 +24,13 @@ from daemon.connectors.keyring import Keyring
 from daemon.connectors.service import ConnectorService
 from daemon.connectors.store import ConnectorStore
 from daemon.connectors.wasm.runtime import WasmRuntime
+from daemon.core.account import Account
 from daemon.core.action import ConnectorRequirement
 from daemon.core.authority import HostPort
 from daemon.core.clock import IdSource
 from daemon.core.failures import Failure
 from daemon.core.fqn import Fqn
+from daemon.core.manifest import Credential, Injection
 from daemon.core.semver import Version
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
@@ -202,12 +204,18 @@ hosts = ["{self.up.host_port}"]
         assert manifest.credential is not None
         await self.bindings.setup(connector=requirement.name, credential=manifest.credential, value=ApiKey(secret))
 
+    def account(self, requirement: ConnectorRequirement) -> Account | None:
+        """Return the account the connector is bound to."""
+        api_key = Credential("api_key", None, Injection("Authorization", "Bearer {secret}"), ())
+        return self.bindings.account(requirement.name, api_key)
+
     async def call(
         self, requirement: ConnectorRequirement, op: str, *, seconds: float = 10.0, **arguments: Any
     ) -> ConnectorResult:
         """Call an operation."""
         return await self.service.call(
             ConnectorCall(
+                account=self.account(requirement),
                 requirement=requirement,
                 op=op,
                 arguments=arguments,

@@ -223,7 +223,7 @@ async def test_a_missing_binding_shows_before_anything_runs(room: Room) -> None:
     assert failure.failure_class is FailureClass.BINDING_REQUIRED
     assert failure.boundary is Boundary.USER
     with pytest.raises(Failure) as caught:
-        room.service.check_credential(await room.service.check(pinned))
+        room.service.account(await room.service.check(pinned))
     assert caught.value.failure_class is FailureClass.BINDING_REQUIRED
 
 

@@ -58,7 +58,7 @@ async def _actions(services: Services) -> list[dict[str, Any]]:
             continue
         for requirement in entry.action.requires:
             try:
-                services.connectors.check_credential(await services.connectors.check(requirement))
+                services.connectors.account(await services.connectors.check(requirement))
             except Failure as failure:
                 command = str(failure.details.get("command", ""))
                 remedy = f"Run: {command}" if command and command not in failure.message else ""

@@ -76,6 +76,7 @@ def router(services: Services) -> APIRouter:
     async def end(session_id: SessionId, body: EndBody | None = None) -> dict[str, Any]:
         """End a session: its token opens nothing any more, and what it had asked for is void."""
         session = await sessions.end(session_id, reason=visible((body or EndBody()).reason))
+        # Approvals follow their session by themselves, however it ends. Here the answer waits until they have.
         await services.approvals.void_session(session_id)
         return session.as_json()
 
