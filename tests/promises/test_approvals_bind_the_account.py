@@ -123,7 +123,7 @@ def test_an_approval_is_void_when_the_account_changes_while_the_approved_call_wa
     tmp_path: Path, upstream: UpstreamProcess
 ) -> None:
     upstream.behave("/slow", delay=3)
-    with World(tmp_path, upstream=upstream.url, settings="[limits]\nmax_concurrent_runs = 1\n") as world:
+    with World(tmp_path, upstream=upstream.url, settings="[limits]\nmax_concurrent_runs = 2\n") as world:  # one for a session
         world.start()
         world.set_up()
         world.add_action("ship", approval=True)
