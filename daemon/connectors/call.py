@@ -20,7 +20,7 @@ from daemon.connectors.wasm.errors import (
 )
 from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
-from daemon.connectors.wasm.turn import CallTime, Turn
+from daemon.connectors.wasm.turn import NO_SESSION, CallTime, Turn
 from daemon.core.action import ConnectorRequirement
 from daemon.core.authority import HostPort
 from daemon.core.clock import Clock
@@ -60,7 +60,7 @@ class ConnectorCall:
     actor: str
     action: str | None
     before_send: Callable[[], Awaitable[None]]
-    turn: Turn = Turn()
+    turn: Turn = NO_SESSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
