@@ -25,11 +25,10 @@ from typing import Any
 
 import aiohttp
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from services.upstream import UpstreamProcess
-from world import World
+from world import ROOT, World
 
 ATTACKS = ("spin", "eat-memory", "flood-log", "huge-output", "many-requests")
 LIMIT = 2.0

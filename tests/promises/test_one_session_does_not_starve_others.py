@@ -122,7 +122,7 @@ def test_a_call_that_cannot_start_in_time_says_busy_and_has_not_run(queue: Queue
 def test_a_run_that_has_begun_is_finished_however_long_its_session_keeps_it_waiting(
     queue: Queue, upstream: UpstreamProcess
 ) -> None:
-    """The first step's guest waits for the service; meanwhile a spinning call takes the place, longer than the limit."""
+    """While the first step's guest waits for the service, a spinning call takes the place for longer than the limit."""
     _two_steps(queue.world)
     upstream.behave("/slow", delay=1.0, json={"ok": True}, times=1)
     running = queue.run("two-steps", url=f"{queue.world.upstream}/slow", body="{}")
