@@ -5,7 +5,8 @@ Run: python -m benchmarks.fairness [--flood 200] [--calls 40] [--approvals 20] [
 A hostile session keeps 200 calls under way: programs that spin until their time is up, that eat memory, that write logs
 without end, that answer with 24 MB, and that send request after request. Another session calls a service and has writes
 approved. Daemon, service, flood and the quiet session are four processes on whatever processors there are.
-Limit: every call and approved write of the quiet session runs, and the median takes at most twice as long as alone.
+Limit: every call and every approved write of the quiet session runs, and the median takes at most twice as long as it
+takes alone.
 """
 
 import argparse
@@ -15,6 +16,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,7 +28,7 @@ import aiohttp
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from services.upstream import UpstreamProcess
-from world import World
+from world import ROOT, World
 
 ATTACKS = ("spin", "eat-memory", "flood-log", "huge-output", "many-requests")
 LIMIT = 2.0
@@ -71,6 +74,20 @@ async def flood(agent_url: str, token: str, upstream: str, count: int, attacks: 
 
         print("flooding", flush=True)
         await asyncio.gather(*(attack(attacks[number % len(attacks)]) for number in range(count)))
+
+
+@contextmanager
+def flooding(world: World, token: str, *, count: int, attacks: Sequence[str] = ATTACKS) -> Iterator[None]:
+    """Flood from a process of its own while the block runs."""
+    flooder = [sys.executable, "-m", "benchmarks.fairness", "--as-flood", world.agent_url, token, world.upstream]
+    command = [*flooder, str(count), "--attacks", *attacks]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline(), "the flood did not begin"
+            yield
+        finally:
+            process.kill()
 
 
 async def quiet(world: World, token: str, *, calls: int, approvals: int) -> Seen:
@@ -154,29 +171,9 @@ def main() -> int:
         set_up(world)
         (_, hostile), (_, other) = world.session(), world.session()
         alone = asyncio.run(quiet(world, other, calls=given.calls, approvals=given.approvals))
-        flooding = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "benchmarks.fairness",
-                "--as-flood",
-                world.agent_url,
-                hostile,
-                world.upstream,
-                str(given.flood),
-                "--attacks",
-                *given.attacks,
-            ],
-            stdout=subprocess.PIPE,
-        )
-        try:
-            assert flooding.stdout is not None
-            flooding.stdout.readline()
+        with flooding(world, hostile, count=given.flood, attacks=given.attacks):
             time.sleep(2)
             beside = asyncio.run(quiet(world, other, calls=given.calls, approvals=given.approvals))
-        finally:
-            flooding.kill()
-            flooding.wait()
         return 0 if report(given, alone, beside) else 1
 
 

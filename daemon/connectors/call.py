@@ -1,7 +1,7 @@
 """One call of one operation: what goes in, what comes out, and the run in between with its limits and its verdict."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from daemon.connectors.answers import AnswerError, ReportedError, read_error, read_result
@@ -20,7 +20,7 @@ from daemon.connectors.wasm.errors import (
 )
 from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
-from daemon.connectors.wasm.turn import CallTime, Turn
+from daemon.connectors.wasm.turn import NO_SESSION, CallTime, Turn
 from daemon.core.account import Account
 from daemon.core.action import ConnectorRequirement
 from daemon.core.authority import HostPort
@@ -67,7 +67,7 @@ class ConnectorCall:
     account: Account | None
     """The account that was checked, shown and written down for this call; it runs as no other."""
     before_send: Callable[[], Awaitable[None]]
-    turn: Turn = field(default_factory=Turn)
+    turn: Turn = NO_SESSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import contextlib
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ from world import World
 
 AUDIT_POINTS = ("audit.before_insert", "audit.before_commit", "audit.after_commit")
 RUN_POINTS = (
+    "execution.before_turn",
+    "execution.place_taken",
     "execution.before_started",
     "execution.after_started",
     "execution.before_send",
@@ -36,8 +39,11 @@ UPSTREAM = "while the service is at work"
 ANSWERING = "while the service answers"
 ANSWERED = "after the service answered"
 ANYTIME = "at any time"
+QUEUED = "while its call only queues"
+QUEUED_ACT = "approval behind a spinning call"
+APPROVAL_ACTS = frozenset(("approval", QUEUED_ACT))
 RECOVERY = "while it comes back"
-MOMENTS = frozenset((UPSTREAM, ANSWERING, ANSWERED, ANYTIME))
+MOMENTS = frozenset((UPSTREAM, ANSWERING, ANSWERED, ANYTIME, QUEUED))
 ANYTIME_SECONDS = 0.08
 
 
@@ -72,6 +78,8 @@ def plan() -> Iterator[Cycle]:
     for count in (1, 2, 3, 4):
         for point in AUDIT_POINTS:
             yield Cycle("approval", point, count)
+    yield Cycle(QUEUED_ACT, QUEUED)
+    yield Cycle(QUEUED_ACT, "execution.before_turn", 2)
     for point in (*VAULT_POINTS, *AUDIT_POINTS):
         yield Cycle("secret", point)
     for point in STORE_POINTS:
@@ -88,22 +96,27 @@ class Lives:
         folder.mkdir()
         self.random = random.Random(seed)
         self.upstream = upstream
-        self.world = World(folder, upstream=upstream.url)
+        # Two places to compute: a session has one of them, and while a guest of its own spins there, its others queue.
+        self.world = World(folder, upstream=upstream.url, settings="[limits]\nactive_guests = 2\n")
         self.armed = folder / "fault"
         self.log = folder / "fault-points"
         self.kills = 0
         self._serial = 0
         self._session = ("", "")
         self._ledger = Ledger()
+        self._approved = threading.Event()
 
     def begin(self, **environment: str) -> None:
         """Set the home up."""
         self._start(**environment)
-        self.world.set_up()
+        self.world.set_up("wellbehaved", "hostile")
         self._session = self.world.session()
         self.world.add_action("post")
         self.world.add_action("get", op="get_json", inputs={"url": "${args.url}"})
         self.world.add_action("approval", approval=True)
+        self.world.add_action(
+            "spin", connector="hostile", op="spin", capabilities=("mischief",), inputs={}, timeout="5m"
+        )
         self._two_steps()
 
     def rehearse(self) -> set[str]:
@@ -118,6 +131,7 @@ class Lives:
     def live(self, cycle: Cycle) -> None:
         """Act, die, come back, and insist on the promises."""
         self._serial += 1
+        self._approved.clear()
         self.upstream.forget()
         paths = [f"/k/{self._serial}/{number}" for number in range(4 if cycle.act == "several" else 1)]
         for path in paths:
@@ -135,14 +149,18 @@ class Lives:
             self._die_coming_back(cycle)
         self._start()
         self.world.unlock()
-        if cycle.act == "approval":
+        if cycle.act in APPROVAL_ACTS:
             self._finish_approvals()
         self._insist(cycle, paths, seen, answers)
 
     def _act_and_die(self, cycle: Cycle, paths: list[str]) -> list[httpx.Response | Exception]:
         with ThreadPoolExecutor(6) as pool:
             acting = [pool.submit(_quietly, act) for act in self._acts(cycle.act, paths)]
-            if cycle.again:
+            if cycle.point == QUEUED:
+                assert self._approved.wait(20), f"{cycle}: nothing was approved"
+                time.sleep(self.random.random() * ANYTIME_SECONDS)
+                self.world.kill()
+            elif cycle.again:
                 for path in paths:
                     self.upstream.wait_for(1, path=path)
                 self.world.kill()
@@ -174,6 +192,8 @@ class Lives:
     def _acts(self, act: str, paths: list[str]) -> list[Callable[[], httpx.Response]]:
         if act == "approval":
             return [lambda: self._ask_and_approve(paths[0])]
+        if act == QUEUED_ACT:
+            return [self._spin, lambda: self._queue_approved(paths[0])]
         if act == "secret":
             return [self._keep_secret]
         if act == "install":
@@ -185,15 +205,28 @@ class Lives:
         arguments = {"url": f"{self.world.upstream}{path}"} | ({} if action == "get" else {"body": '{"n":1}'})
         return self.world.agent("POST", f"/v1/actions/{action}/run", {"arguments": arguments}, token=self._session[1])
 
-    def _ask_and_approve(self, path: str) -> httpx.Response:
+    def _ask_and_approve(self, path: str, *, only_queues: bool = False) -> httpx.Response:
         asked = self._run("approval", path)
         approval = asked.json()["approval_id"]
+        if only_queues:
+            self._ledger.queued(approval)
         self._ledger.said(approval, {"pending", "approved", "running", *FINAL})
         if self.world.control("POST", f"/v1/approvals/{approval}/approve", {}).is_success:
             self._ledger.said(approval, {"approved", "running", *FINAL})
+            self._approved.set()
         return self.world.agent(
             "GET", f"/v1/action-approvals/{approval}/result?wait=20", token=self._session[1], timeout=30
         )
+
+    def _spin(self) -> httpx.Response:
+        """Hold the session's only place to compute until the daemon dies."""
+        return self.world.agent("POST", "/v1/actions/spin/run", {"arguments": {}}, token=self._session[1])
+
+    def _queue_approved(self, path: str) -> httpx.Response:
+        deadline = time.monotonic() + 20
+        while self._open_executions() == 0 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return self._ask_and_approve(path, only_queues=True)
 
     def _keep_secret(self) -> httpx.Response:
         name = f"secret-{self._serial}"
@@ -239,9 +272,14 @@ class Lives:
         assert self._open_executions() == 0, f"{cycle}: an execution was left open"
         ledger = self._ledger
         ledger.take(self.world.events(after_seq=ledger.seq), cycle)
-        if cycle.act == "approval":
-            ledger.check_approvals(self._approvals(), cycle)
-            ledger.check_outcomes(self._approvals(), cycle)
+        if cycle.act in APPROVAL_ACTS:
+            states = self._approvals()
+            ledger.check_approvals(states, cycle)
+            ledger.check_outcomes(states, cycle)
+            ledger.check_spent(states, cycle)
+        if cycle.act == QUEUED_ACT:
+            assert not any(seen.values()), f"{cycle}: a call ran while another held its session's only place"
+            ledger.check_queued(self._approvals(), cycle)
         if cycle.act == "secret":
             kept = {item["name"] for item in self.world.ok("GET", "/v1/secrets")["items"]}
             assert ledger.secrets <= kept, f"{cycle}: a secret that was kept is gone"

@@ -3,6 +3,7 @@
 from typing import Any
 
 FINAL = frozenset({"denied", "expired", "void", "completed", "failed", "unknown"})
+SPENT = frozenset({"running", "completed", "failed", "unknown"})
 ENDS = {"execution.succeeded": "completed", "execution.failed": "failed", "execution.unknown": "unknown"}
 _NEXT = {
     None: {"requested"},
@@ -24,10 +25,15 @@ class Ledger:
         self._stages: dict[str, list[str]] = {}
         self._spent: dict[str, str] = {}
         self._allowed: dict[str, set[str]] = {}
+        self._queued: set[str] = set()
 
     def said(self, approval: str, states: set[str]) -> None:
         """Note what a caller was told: from now on the approval is in one of these states."""
         self._allowed[approval] = states
+
+    def queued(self, approval: str) -> None:
+        """Note that the call of this approval can only have queued when the daemon died."""
+        self._queued.add(approval)
 
     def take(self, events: list[dict[str, Any]], cycle: object) -> None:
         """Read on in the log, and insist that it tells one possible story."""
@@ -57,6 +63,17 @@ class Ledger:
         """Insist that the state of each approval is what the log says became of it."""
         for approval, state in states.items():
             assert self._stages[approval][-1] == state, f"{cycle}: {approval}: {self._stages[approval]}, but {state}"
+
+    def check_spent(self, states: dict[str, str], cycle: object) -> None:
+        """Insist that no approval is spent without a start, that none starts unspent, and none twice."""
+        started = sorted(self._spent.values())
+        spent = sorted(approval for approval, state in states.items() if state in SPENT)
+        assert started == spent, f"{cycle}: approvals spent and approvals of runs that began are not the same"
+
+    def check_queued(self, states: dict[str, str], cycle: object) -> None:
+        """Insist that an approval whose call only queued was not spent by the crash: its call ran afterwards."""
+        for approval in self._queued:
+            assert states[approval] == "completed", f"{cycle}: {approval} only queued, and is {states[approval]}"
 
     def check_path(self, path: str, *, posted: int, arrived: int, before_restart: int, cycle: object) -> None:
         """Insist that what the service saw and what the log says of it agree."""
@@ -99,4 +116,4 @@ class Ledger:
 
 
 def _is_about(event: dict[str, Any], path: str) -> bool:
-    return str(event["payload"]["aileron.action.arguments"]["url"]).endswith(path)
+    return str(event["payload"]["aileron.action.arguments"].get("url", "")).endswith(path)

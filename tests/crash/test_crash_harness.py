@@ -41,7 +41,7 @@ def live_through(folder: Path, cycles: list[Cycle], seed: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(max(1200, 6 * KILLS))  # a thousand by hand take their time
 def test_no_kill_at_any_point_breaks_a_promise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print(f"\nCRASH_SEED={SEED} CRASH_KILLS={KILLS}")

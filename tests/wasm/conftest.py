@@ -13,6 +13,7 @@ import wasmtime
 
 from connectors.build import SOURCES, compile_c
 from daemon.connectors.wasm import CallLimits, LoadedConnector, WasmRuntime
+from daemon.connectors.wasm.turn import Turn
 
 
 class RealClock:
@@ -49,6 +50,7 @@ class Harness:
         *,
         http: Any = None,
         manifest: str = "{}",
+        turn: Turn | None = None,
         **limits: Any,
     ) -> str:
         return await self.runtime.execute(
@@ -59,6 +61,7 @@ class Harness:
             log=lambda level, message: self.log.append((level, message)),
             manifest_json=manifest,
             limits=CallLimits(**{"seconds": 10.0, **limits}),
+            turn=turn,
         )
 
 

@@ -13,6 +13,7 @@ import uvloop
 
 from daemon.connectors.wasm import (
     CallLimits,
+    ConnectorBusy,
     ConnectorCancelled,
     ConnectorCrash,
     ConnectorError,
@@ -20,6 +21,7 @@ from daemon.connectors.wasm import (
     ConnectorTimeout,
     LoadedConnector,
     ResourceExceeded,
+    Turn,
 )
 
 URL = '{"url": "https://api.example.test/items"}'
@@ -276,18 +278,18 @@ async def test_cancelling_a_call_that_waits_for_its_upstream_frees_its_thread(
     assert not harness.runtime._scheduler.live
 
 
-async def test_a_call_that_waits_for_its_turn_can_be_cancelled_and_times_out(harness: Any, hostile_wasm: bytes) -> None:
+async def test_a_call_that_waits_for_its_turn_can_be_cancelled_and_gives_up(harness: Any, hostile_wasm: bytes) -> None:
     harness.runtime.close()
     harness.runtime = harness.make(active=1)
     hostile = await harness.runtime.load(hostile_wasm)
     spinner = asyncio.ensure_future(harness.run(hostile, "spin", seconds=1, fuel=10**15))
     await asyncio.sleep(0.05)
     cancelled = asyncio.ensure_future(harness.run(hostile, "random"))
-    late = asyncio.ensure_future(harness.run(hostile, "random", seconds=0.2))
+    late = asyncio.ensure_future(harness.run(hostile, "random", turn=Turn(wait_seconds=0.2)))
     patient = asyncio.ensure_future(harness.run(hostile, "random"))
     await asyncio.sleep(0.05)
     cancelled.cancel()
-    with pytest.raises(ConnectorTimeout):
+    with pytest.raises(ConnectorBusy):
         await late
     with pytest.raises(asyncio.CancelledError):
         await cancelled
@@ -298,11 +300,14 @@ async def test_a_call_that_waits_for_its_turn_can_be_cancelled_and_times_out(har
 
 async def test_no_more_guests_compute_at_once_than_allowed(harness: Any, hostile_wasm: bytes) -> None:
     harness.runtime.close()
-    harness.runtime = harness.make(active=2)
+    harness.runtime = harness.make(active=3)
     hostile = await harness.runtime.load(hostile_wasm)
-    calls = [asyncio.ensure_future(harness.run(hostile, "spin", seconds=0.3, fuel=10**15)) for _ in range(6)]
+    calls = [
+        asyncio.ensure_future(harness.run(hostile, "spin", turn=Turn(session=name), seconds=0.3, fuel=10**15))
+        for name in "abcdef"
+    ]
     await asyncio.sleep(0.1)
-    assert harness.runtime._scheduler.computing == 2
+    assert harness.runtime._scheduler.computing == 3
     done = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(outcome, ConnectorTimeout) for outcome in done)
 

@@ -1,6 +1,7 @@
 """Runs connectors: compiles them once in a child process, then gives every call a fresh, bounded instance."""
 
 from daemon.connectors.wasm.errors import (
+    ConnectorBusy,
     ConnectorCancelled,
     ConnectorCrash,
     ConnectorError,
@@ -12,9 +13,12 @@ from daemon.connectors.wasm.errors import (
 )
 from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.runtime import LoadedConnector, Prepared, WasmRuntime
+from daemon.connectors.wasm.turn import CallTime, Turn
 
 __all__ = [
     "CallLimits",
+    "CallTime",
+    "ConnectorBusy",
     "ConnectorCancelled",
     "ConnectorCrash",
     "ConnectorError",
@@ -25,5 +29,6 @@ __all__ = [
     "LoadedConnector",
     "Prepared",
     "ResourceExceeded",
+    "Turn",
     "WasmRuntime",
 ]

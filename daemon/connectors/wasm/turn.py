@@ -23,6 +23,10 @@ class Turn:
     """Called on the event loop when the guest gets its place; what it raises ends the call before it has begun."""
 
 
+NO_SESSION = Turn()
+"""The turn of the daemon's own calls, and of the person's: they share a part of their own."""
+
+
 class CallTime:
     """The time of one call: it begins with the guest, and stands still while the guest queues to go on.
 
