@@ -1,0 +1,137 @@
+"""Row L2: an approved call that cannot start yet waits without writing; the log says once what it waits for."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from services.upstream import UpstreamProcess
+from world import PASSPHRASE, World
+
+WATCHED_SECONDS = 3.5
+"""The daemon looks at approved calls every second, so that a loop that writes would have written three times."""
+
+
+@pytest.fixture
+def ready(tmp_path: Path, upstream: UpstreamProcess) -> Iterator[World]:
+    """Offer a running world with one place for runs, an action that asks and one that does not."""
+    with World(tmp_path, upstream=upstream.url, settings="[limits]\nmax_concurrent_runs = 1\n") as made:
+        made.start()
+        made.set_up()
+        made.add_action("ship", approval=True)
+        made.add_action("slow")
+        yield made
+
+
+def arguments(world: World, path: str) -> dict[str, Any]:
+    return {"arguments": {"url": f"{world.upstream}{path}", "body": "{}"}}
+
+
+def ask(world: World, token: str) -> str:
+    answer = world.agent("POST", "/v1/actions/ship/run", arguments(world, "/ship"), token=token)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["approval_id"])
+
+
+def approve(world: World, approval: str) -> None:
+    world.ok("POST", f"/v1/approvals/{approval}/approve", {})
+
+
+def state(world: World, approval: str) -> str:
+    return str(world.ok("GET", f"/v1/approvals/{approval}")["state"])
+
+
+def wait_until(true: Callable[[], object], *, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+
+
+def waits(world: World) -> list[str]:
+    return [event["failure_class"] for event in world.events(type="approval.waiting")]
+
+
+def refused(world: World) -> list[str]:
+    """Return the refusals of calls that had been approved."""
+    events = world.events(type="action.refused")
+    return [event["id"] for event in events if "aileron.approval.id" in event["payload"]]
+
+
+def test_calls_that_wait_for_a_locked_vault_write_once_each_and_run_at_the_unlock(
+    ready: World, upstream: UpstreamProcess
+) -> None:
+    _, token = ready.session()
+    approvals = [ask(ready, token) for _ in range(3)]
+    ready.ok("POST", "/v1/vault/lock")
+    for approval in approvals:
+        approve(ready, approval)
+    wait_until(lambda: len(waits(ready)) == 3)
+    before = len(ready.events())
+    time.sleep(WATCHED_SECONDS)
+    assert len(ready.events()) == before
+    assert waits(ready) == ["vault_locked"] * 3
+    assert refused(ready) == []
+    assert {state(ready, approval) for approval in approvals} == {"approved"}
+    ready.ok("POST", "/v1/vault/unlock", {"passphrase": PASSPHRASE})
+    wait_until(lambda: {state(ready, approval) for approval in approvals} == {"completed"})
+    assert len(upstream.seen("/ship")) == 3
+
+
+def test_a_call_that_waits_for_the_vault_can_be_withdrawn_and_does_not_run_at_the_unlock(
+    ready: World, upstream: UpstreamProcess
+) -> None:
+    _, token = ready.session()
+    approval, other = ask(ready, token), ask(ready, token)
+    ready.ok("POST", "/v1/vault/lock")
+    approve(ready, approval)
+    approve(ready, other)
+    wait_until(lambda: len(waits(ready)) == 2)
+    withdrawn = ready.ok("POST", f"/v1/approvals/{approval}/deny", {"reason": "not today"})
+    assert (withdrawn["state"], withdrawn["withdrawn"]) == ("denied", True)
+    told = ready.agent("GET", f"/v1/action-approvals/{approval}/result?wait=20", token=token).json()
+    assert told["status"] == "denied"
+    assert "withdrew the approval before it started" in told["message"]
+    assert "not today" in told["message"]
+    ready.ok("POST", "/v1/vault/unlock", {"passphrase": PASSPHRASE})
+    wait_until(lambda: state(ready, other) == "completed")
+    assert len(upstream.seen("/ship")) == 1
+    assert [event["payload"]["aileron.approval.reason"] for event in ready.events(type="approval.withdrawn")] == [
+        "not today"
+    ]
+    late = ready.control("POST", f"/v1/approvals/{other}/deny", {})
+    assert late.status_code == 409
+    assert "has run" in late.json()["error"]["message"]
+
+
+def test_a_call_that_waits_for_a_place_or_for_the_daemon_to_stop_writes_at_most_once(
+    ready: World, upstream: UpstreamProcess
+) -> None:
+    upstream.behave("/slow", delay=WATCHED_SECONDS + 4)
+    _, token = ready.session()
+    queued, late = ask(ready, token), ask(ready, token)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(ready.agent, "POST", "/v1/actions/slow/run", arguments(ready, "/slow"), token=token)
+        upstream.wait_for(1, path="/slow")
+        approve(ready, queued)
+        assert ready.process is not None
+        ready.process.send_signal(signal.SIGTERM)
+        asking = arguments(ready, "/never")
+        wait_until(lambda: "is stopping" in ready.agent("POST", "/v1/actions/ship/run", asking, token=token).text)
+        approve(ready, late)
+        wait_until(lambda: waits(ready) != [])
+        time.sleep(WATCHED_SECONDS)
+        assert waits(ready) == ["resource_limit_exceeded"]
+        assert refused(ready) == []
+        assert slow.result().status_code == 200
+    assert ready.process.wait(30) == 0
+    ready.start()
+    assert refused(ready) == []
+    wait_until(lambda: waits(ready)[1:] == ["vault_locked"] * (len(waits(ready)) - 1) != [])
+    assert len(waits(ready)) <= 3  # what was approved and has not run says in its new life what it waits for now
+    ready.unlock()
+    wait_until(lambda: {state(ready, approval) for approval in (queued, late)} == {"completed"})
+    assert len(upstream.seen("/ship")) == 2
