@@ -81,6 +81,40 @@ def test_calls_that_wait_for_a_locked_vault_write_once_each_and_run_at_the_unloc
     assert len(upstream.seen("/ship")) == 3
 
 
+def test_an_unlock_at_the_very_moment_at_which_a_call_finds_the_vault_locked_is_not_missed(
+    ready: World, upstream: UpstreamProcess
+) -> None:
+    _, token = ready.session()
+    for _ in range(8):
+        approval = ask(ready, token)
+        ready.ok("POST", "/v1/vault/lock")
+        with ThreadPoolExecutor(2) as pool:
+            unlock = pool.submit(ready.ok, "POST", "/v1/vault/unlock", {"passphrase": PASSPHRASE})
+            pool.submit(approve, ready, approval).result()
+            unlock.result()
+        wait_until(lambda approval=approval: state(ready, approval) == "completed")
+    assert len(upstream.seen("/ship")) == 8
+
+
+def test_of_an_unlock_and_a_withdrawal_at_once_exactly_one_wins_for_each_waiting_call(
+    ready: World, upstream: UpstreamProcess
+) -> None:
+    _, token = ready.session()
+    approvals = [ask(ready, token) for _ in range(30)]
+    ready.ok("POST", "/v1/vault/lock")
+    for approval in approvals:
+        approve(ready, approval)
+    wait_until(lambda: len(waits(ready)) == len(approvals))
+    with ThreadPoolExecutor(4) as pool:
+        pool.submit(ready.ok, "POST", "/v1/vault/unlock", {"passphrase": PASSPHRASE})
+        denials = [pool.submit(ready.control, "POST", f"/v1/approvals/{a}/deny", {}) for a in approvals]
+        denied = [denial.result().status_code for denial in denials].count(200)
+    wait_until(lambda: {state(ready, approval) for approval in approvals} <= {"denied", "completed"})
+    ran = [approval for approval in approvals if state(ready, approval) == "completed"]
+    assert len(ran) + denied == len(approvals)
+    assert len(upstream.seen("/ship")) == len(ran) == len(ready.events(type="execution.started"))
+
+
 def test_a_call_that_waits_for_the_vault_can_be_withdrawn_and_does_not_run_at_the_unlock(
     ready: World, upstream: UpstreamProcess
 ) -> None:
