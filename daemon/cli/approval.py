@@ -162,7 +162,10 @@ def approve(ctx: typer.Context, approval_id: IdArgument, reason: ReasonOption = 
 
 @app.command()
 def deny(ctx: typer.Context, approval_id: IdArgument, reason: ReasonOption = None) -> None:
-    """Refuse this call; the agent is told, with your reason."""
+    """Refuse this call, or withdraw your approval of it.
+
+    The agent is told, with your reason. A call that has started cannot be withdrawn any more.
+    """
     _decide(Invocation.of(ctx), approval_id, "deny", reason)
 
 
@@ -170,7 +173,7 @@ def _decide(invocation: Invocation, approval_id: str, decision: str, reason: str
     body = {} if reason is None else {"reason": reason}
     with invocation.connect() as client:
         item = client.post(f"/v1/approvals/{{}}/{decision}", approval_id, body=body)
-    done = "Approved" if decision == "approve" else "Denied"
+    done = "Approved" if decision == "approve" else "Withdrawn" if item.get("withdrawn") else "Denied"
     invocation.output.line(f"{done}: {one_line(item['action'])} ({one_line(item['id'])}).")
     if decision == "approve":
         invocation.output.note(f"See what became of it: aileron approval show {one_line(item['id'])}", style="dim")

@@ -16,6 +16,7 @@ from daemon.audit.query import EventFilter, query_events
 from daemon.audit.signing import CheckpointSigner
 from daemon.core.account import Account
 from daemon.core.clock import IdSource
+from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.reader import Reader
@@ -82,7 +83,9 @@ class ApprovalRoom:
 
 
 @asynccontextmanager
-async def open_room(folder: Path, *, clock: TwoClocks | None = None) -> AsyncIterator[ApprovalRoom]:
+async def open_room(
+    folder: Path, *, clock: TwoClocks | None = None, faults: FaultPoints = NO_FAULTS
+) -> AsyncIterator[ApprovalRoom]:
     """Open the rooms over a folder's database; a second time is a restart."""
     clock = clock or TwoClocks()
     path = folder / "aileron.db"
@@ -91,7 +94,7 @@ async def open_room(folder: Path, *, clock: TwoClocks | None = None) -> AsyncIte
     reader = Reader(engine)
     ids = IdSource(clock=clock, entropy=os.urandom)
     audit = AuditLog.open(
-        engine=engine, clock=clock, ids=ids, signer=CheckpointSigner.open(folder / "ca" / "audit.key")
+        engine=engine, clock=clock, ids=ids, signer=CheckpointSigner.open(folder / "ca" / "audit.key"), faults=faults
     )
     approvals = Approvals(audit=audit, reader=reader, clock=clock, ids=ids, feed=ApprovalFeed())
     sessions = Sessions(

@@ -114,6 +114,8 @@ def test_a_decision_takes_a_reason(cli: Any, stand_in: Any) -> None:
     stand_in.answers["POST /v1/approvals/apr_1/deny"] = {**PENDING, "state": "denied"}
     assert cli("approval", "approve", "apr_1").out == "Approved: ship-update (apr_1).\n"
     assert cli("approval", "deny", "apr_1", "--reason", "no").out == "Denied: ship-update (apr_1).\n"
+    stand_in.answers["POST /v1/approvals/apr_2/deny"] = {**PENDING, "id": "apr_2", "state": "denied", "withdrawn": True}
+    assert cli("approval", "deny", "apr_2").out == "Withdrawn: ship-update (apr_2).\n"
     assert stand_in.bodies("POST /v1/approvals/apr_1/approve") == [{}]
     assert stand_in.bodies("POST /v1/approvals/apr_1/deny") == [{"reason": "no"}]
 

@@ -8,7 +8,9 @@ import pytest
 from guests import Ask, Does, Repeat, Say
 from room import SECRET, Room
 
+from daemon.core.action import ConnectorRequirement
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.vault.values import ApiKey
 
 
 def err(**fields: object) -> str:
@@ -225,6 +227,54 @@ async def test_a_missing_binding_shows_before_anything_runs(room: Room) -> None:
     with pytest.raises(Failure) as caught:
         room.service.account(await room.service.check(pinned))
     assert caught.value.failure_class is FailureClass.BINDING_REQUIRED
+
+
+async def change_the_account(room: Room, pinned: ConnectorRequirement) -> None:
+    manifest = await room.service.check(pinned)
+    assert manifest.credential is not None
+    await room.bindings.setup(
+        connector=pinned.name, credential=manifest.credential, value=ApiKey("another"), replace=True
+    )
+
+
+async def test_a_call_runs_as_the_account_it_was_checked_with_or_not_at_all(room: Room) -> None:
+    pinned = await room.install(
+        room.lay_out({"get": Does(end="answer", steps=(Ask.get(f"{room.up.url}/echo"),))}, credential=True)
+    )
+    await room.bind(pinned)
+    checked = room.account(pinned)
+    await change_the_account(room, pinned)
+    room.account = lambda _: checked  # type: ignore[method-assign]
+    failure = await room.fails(pinned, "get")
+    assert failure.failure_class is FailureClass.BINDING_FAILED
+    assert "has changed since this call was checked" in failure.message
+    assert (room.up.requests, room.sent) == ([], [])
+
+
+async def test_a_call_whose_account_changes_until_the_first_byte_sends_nothing(room: Room) -> None:
+    pinned = await room.install(
+        room.lay_out({"get": Does(end="answer", steps=(Ask.get(f"{room.up.url}/echo"),))}, credential=True)
+    )
+    await room.bind(pinned)
+
+    async def change() -> None:
+        await change_the_account(room, pinned)
+
+    room.before_send = change
+    failure = await room.fails(pinned, "get")
+    assert failure.failure_class is FailureClass.BINDING_FAILED
+    assert "has changed since this call was checked" in failure.message
+    assert room.up.requests == []
+
+
+async def test_a_call_that_is_under_way_goes_on_when_the_vault_is_locked(room: Room) -> None:
+    pinned = await room.install(
+        room.lay_out({"get": Does(end="answer", steps=(Ask.get(f"{room.up.url}/echo"),))}, credential=True)
+    )
+    await room.bind(pinned)
+    room.before_send = room.vault.lock
+    await room.call(pinned, "get")
+    assert len(room.up.requests) == 1
 
 
 async def test_a_locked_vault_shows_before_anything_runs(room: Room) -> None:

@@ -298,6 +298,19 @@ def test_when_the_session_ends_the_sandbox_does(shell: Shell, world: World) -> N
     assert "its session ended" in err
 
 
+def test_when_a_sandbox_ends_by_itself_what_it_had_asked_for_is_void(shell: Shell, world: World) -> None:
+    body = json.dumps({"arguments": {"url": f"{world.upstream}/item", "body": "{}"}})
+    ask = 'curl -sS -H "Authorization: Bearer $AILERON_TOKEN" -d "$0" $AILERON_URL/v1/actions/ask-first/run'
+    ended = shell.inside("sh", "-c", ask, body)
+    approval = json.loads(ended.stdout)["approval_id"]
+    deadline = time.monotonic() + 20
+    while (shown := world.ok("GET", f"/v1/approvals/{approval}"))["state"] == "pending":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert shown["state"] == "void"
+    assert "The session that asked has ended" in shown["outcome"]["error"]["message"]
+
+
 def test_when_the_daemon_stops_its_sandboxes_do(shell: Shell, world: World) -> None:
     process = shell.start(*shell.words("sleep", "600"))
     wait_for_container(world)
