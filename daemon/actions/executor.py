@@ -197,7 +197,7 @@ class Executor:
             steps.append(record)
             began = self._clock.monotonic()
             try:
-                inputs = step.render_inputs(prepared.arguments, results)
+                inputs = prepared.step_inputs(index, results)
                 outcome = await self._connectors.call(
                     ConnectorCall(
                         requirement=prepared.action.requirement_for(step.connector),

@@ -8,6 +8,7 @@ from daemon.approvals.record import Approval
 from daemon.core.action import Action
 from daemon.core.digests import approval_digest
 from daemon.core.manifest import Manifest
+from daemon.core.op_inputs import render_inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,12 @@ class PreparedRun:
     def connector_hashes(self) -> tuple[str, ...]:
         """Return the hashes of the connectors, in the order the action names them."""
         return tuple(requirement.hash for requirement in self.action.requires)
+
+    def step_inputs(self, index: int, results: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a step's connector is called with, once the steps before it have answered."""
+        step = self.action.steps[index]
+        op = self.manifests[str(step.connector)].ops[step.op]
+        return render_inputs(op, step.inputs, self.arguments, results)
 
     def step_may_repeat(self, index: int) -> bool:
         """Say whether running a step twice does no more than running it once."""

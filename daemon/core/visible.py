@@ -1,9 +1,9 @@
-"""Makes hostile text safe to look at: whatever has no ink of its own, steers, or poses as another letter is spelled out.
+"""Makes hostile text safe to look at: what has no ink, steers, or poses as another letter is spelled out.
 
 A person decides by what is on the screen. So a character stays as it is only if a reader can see it and tell it from
 others. Everything else is a *hidden* character, and is shown as a mark that names its code point. Hidden are:
 
-- controls, formats (also those that turn the reading order), surrogates, private and unassigned code points, separators;
+- controls, formats (they also turn the reading order), surrogates, private and unassigned code points, separators;
 - what Unicode tells renderers to show as nothing (Default_Ignorable_Code_Point): fillers, variation selectors, tags;
 - every space except the plain one, and the few glyphs that are blank;
 - a letter of a script that is mistaken for Latin, when it stands in a word with Latin letters;
