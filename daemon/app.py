@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from daemon.actions.catalog import ActionCatalog
 from daemon.actions.dispatch import Dispatcher
 from daemon.actions.executor import Executor
+from daemon.actions.explanation import Explanations
 from daemon.actions.journal import ExecutionJournal
 from daemon.actions.preparation import Preparation
 from daemon.actions.preview import Previews
@@ -277,6 +278,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         catalog=catalog,
         executor=executor,
         previews=Previews(catalog=catalog, connectors=connectors, audit=audit),
+        explanations=Explanations(catalog=catalog, connectors=connectors),
         approvals=approvals,
         rules=rules,
         gateway=gateway,
