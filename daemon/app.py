@@ -13,6 +13,7 @@ from daemon.actions.admission import Admission
 from daemon.actions.catalog import ActionCatalog
 from daemon.actions.dispatch import Dispatcher
 from daemon.actions.executor import Executor
+from daemon.actions.explanation import Explanations
 from daemon.actions.journal import ExecutionJournal
 from daemon.actions.preparation import Preparation
 from daemon.actions.preview import Previews
@@ -292,6 +293,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         catalog=catalog,
         executor=executor,
         previews=Previews(catalog=catalog, connectors=connectors, audit=audit),
+        explanations=Explanations(catalog=catalog, connectors=connectors),
         approvals=approvals,
         rules=rules,
         gateway=gateway,

@@ -170,7 +170,7 @@ class Execution:
                 ConnectorCall(
                     requirement=prepared.action.requirement_for(step.connector),
                     op=step.op,
-                    arguments=step.render_inputs(prepared.arguments, results),
+                    arguments=prepared.step_inputs(index, results),
                     seconds=step.timeout_seconds,
                     execution=self._id,
                     session=request.session,

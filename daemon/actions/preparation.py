@@ -12,6 +12,7 @@ from daemon.core.account import Account
 from daemon.core.capabilities import check_action_capability, check_op, validate_against_manifest
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.manifest import Manifest
+from daemon.core.op_inputs import outline_inputs
 from daemon.core.schema import validate_arguments
 from daemon.sessions.service import Sessions
 
@@ -56,6 +57,9 @@ class Preparation:
                     boundary=Boundary.ACTION,
                     details={"problems": problems},
                 )
+        for step in action.steps:
+            # An argument that cannot stand in its place is refused now, not after the steps before it have run.
+            outline_inputs(manifests[str(step.connector)].ops[step.op], step.inputs, arguments)
         return PreparedRun(
             request=request,
             action=action,

@@ -15,7 +15,7 @@ from daemon.connectors.service import ConnectorService
 from daemon.core.action import Action, Preview
 from daemon.core.capabilities import check_op
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.templates import render_inputs
+from daemon.core.op_inputs import render_inputs
 
 _SECONDS = 10.0
 _MAX_VALUE = 20_000
@@ -99,7 +99,7 @@ class Previews:
                 f"{requirement.name} no longer acts as {account or 'no account'}, which the request was made for.",
                 boundary=Boundary.USER,
             )
-        arguments = render_inputs(preview.args, approval.arguments, {})
+        arguments = render_inputs(op, preview.args, approval.arguments, {})
         event = AuditEvent(
             type="approval.previewed",
             session=approval.session,

@@ -10,6 +10,7 @@ from daemon.core.action import Action
 from daemon.core.digests import approval_digest
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.manifest import Manifest
+from daemon.core.op_inputs import render_inputs
 
 _PASSES = frozenset({FailureClass.VAULT_LOCKED, FailureClass.AUDIT_UNAVAILABLE, FailureClass.RESOURCE_LIMIT_EXCEEDED})
 """What can pass without the approved call having changed."""
@@ -85,6 +86,12 @@ class PreparedRun:
             f"{name} was to act as {before.get(name, 'none')} and would now act as {self.accounts.get(name, 'none')}."
             for name in changed
         )
+
+    def step_inputs(self, index: int, results: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a step's connector is called with, once the steps before it have answered."""
+        step = self.action.steps[index]
+        op = self.manifests[str(step.connector)].ops[step.op]
+        return render_inputs(op, step.inputs, self.arguments, results)
 
     def step_may_repeat(self, index: int) -> bool:
         """Say whether running a step twice does no more than running it once."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from daemon.actions.catalog import ActionCatalog
 from daemon.actions.executor import Executor
+from daemon.actions.explanation import Explanations
 from daemon.actions.preview import Previews
 from daemon.api.browser import BrowserSessions
 from daemon.api.denials import Denials
@@ -58,6 +59,7 @@ class Services:
     catalog: ActionCatalog
     executor: Executor
     previews: Previews
+    explanations: Explanations
     approvals: Approvals
     rules: Rules
     gateway: Gateway

@@ -1,27 +1,16 @@
 """Writes the text of a new action file, filled in from a connector's manifest where one was chosen."""
 
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from daemon.cli.rendering import one_line
+from daemon.core.toml_writer import toml_key, toml_string, toml_value
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _INPUT_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _TYPES = frozenset({"string", "integer", "number", "boolean"})
 _NO_HASH = "sha256:" + "0" * 64
-
-
-def toml_string(text: str) -> str:
-    """Write a text as a TOML basic string."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def toml_array(texts: Iterable[str]) -> str:
-    """Write texts as a TOML array."""
-    return f"[{', '.join(toml_string(text) for text in texts)}]"
 
 
 def starter(name: str, *, connector: Mapping[str, Any] | None = None, op: Mapping[str, Any] | None = None) -> str:
@@ -45,7 +34,7 @@ def starter(name: str, *, connector: Mapping[str, Any] | None = None, op: Mappin
         f"name = {toml_string(fqn)}",
         f"version = {toml_string(str(connector['version']) if connector is not None else '0.0.0')}",
         f"hash = {toml_string(str(connector['hash']) if connector is not None else _NO_HASH)}",
-        f"capabilities = {toml_array([str(op['capability']) if op is not None else 'example:write'])}",
+        f"capabilities = {toml_value([str(op['capability']) if op is not None else 'example:write'])}",
         "",
         "# What the agent passes in. Types: string, integer, number, boolean. To narrow one further, add",
         "# enum, pattern, min_length, max_length, minimum, maximum or default.",
@@ -65,7 +54,7 @@ def starter(name: str, *, connector: Mapping[str, Any] | None = None, op: Mappin
         f"op = {toml_string(str(op['name']) if op is not None else 'example_op')}",
         'timeout = "30s"'.ljust(44) + "# at most 5m",
         "[execute.inputs]",
-        *(f"{_key(item['target'])} = {toml_string('${args.' + item['name'] + '}')}" for item in inputs),
+        *(line for item in inputs for line in _given(item)),
         "+++",
         f"# {name.replace('-', ' ').capitalize()}",
         "",
@@ -94,13 +83,17 @@ def _inputs(op: Mapping[str, Any]) -> list[dict[str, Any]]:
         name = _input_name(target, taken)
         taken.add(name)
         kind = declared.get("type")
+        is_json = declared.get("format") == "json"
+        said = f"What goes into {target}." if is_json else _comment(declared.get("description"))
         found.append(
             {
                 "name": name,
                 "target": target,
                 "type": kind if kind in _TYPES else "string",
-                "required": bool(declared.get("required", True)),
-                "description": _comment(declared.get("description")) or f"The {name.replace('_', ' ')}.",
+                "format": declared.get("format"),
+                # An argument inside a table must be there: a table has fixed members.
+                "required": is_json or bool(declared.get("required", True)),
+                "description": said or f"The {name.replace('_', ' ')}.",
             }
         )
     return found
@@ -113,6 +106,17 @@ def _input_name(target: str, taken: set[str]) -> str:
     while name in taken:
         name += "_2"
     return name
+
+
+def _given(item: Mapping[str, Any]) -> list[str]:
+    value = toml_string("${args." + item["name"] + "}")
+    if item.get("format") != "json":
+        return [f"{toml_key(item['target'])} = {value}"]
+    return [
+        "# A table is sent as JSON. Put the members here that the service expects; what stands in a table is encoded,",
+        "# so that no argument can change what stands beside it.",
+        f"{toml_key(item['target'])} = {{ text = {value} }}",
+    ]
 
 
 def _input_block(item: Mapping[str, Any]) -> list[str]:
@@ -129,10 +133,6 @@ def _input_block(item: Mapping[str, Any]) -> list[str]:
 def _step_id(op: Mapping[str, Any] | None) -> str:
     name = str(op["name"]).lower() if op is not None else "first"
     return name if _INPUT_NAME.fullmatch(name) and name != "args" else "first"
-
-
-def _key(name: str) -> str:
-    return name if _BARE_KEY.fullmatch(name) else toml_string(name)
 
 
 def _comment(text: Any) -> str:

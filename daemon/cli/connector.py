@@ -148,7 +148,7 @@ def _credential_line(credential: dict[str, Any] | None) -> str:
 
 def requirement_block(plan: dict[str, Any]) -> str:
     """Return the lines with which an action requires a connector."""
-    from daemon.cli.action_starter import toml_array, toml_string
+    from daemon.core.toml_writer import toml_string, toml_value
 
     capabilities = sorted({op["capability"] for op in plan["ops"]})
     return "\n".join(
@@ -157,7 +157,7 @@ def requirement_block(plan: dict[str, Any]) -> str:
             f"name = {toml_string(plan['name'])}",
             f"version = {toml_string(plan['version'])}",
             f"hash = {toml_string(plan['hash'])}",
-            f"capabilities = {toml_array(capabilities)}  # keep only what the action uses",
+            f"capabilities = {toml_value(capabilities)}  # keep only what the action uses",
         ]
     )
 

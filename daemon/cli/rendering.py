@@ -2,39 +2,34 @@
 
 import json
 import threading
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
+
+from daemon.core.visible import spell_out
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from daemon.cli.failure import CliFailure
 
-# Control, format (bidi overrides, zero width, tags), surrogate, private use, unassigned, line and paragraph separators:
-# none of these has a glyph of its own, and each can make a terminal show something other than what was sent.
-_UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SPINNER_DELAY = 1.0
 _GAP = "  "
 _LEAST_FOLDED = 24
 
 
 def neutralise(text: str, *, multiline: bool = False) -> str:
-    """Escape every character that could steer a terminal or hide what a text says.
+    """Escape every character that could steer a terminal or hide what a text says (`daemon.core.visible` knows them).
 
     The escape is JSON's, so that JSON which was neutralised is still the same JSON.
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_shown(character, multiline=multiline) for character in text)
+    shown = spell_out(text, _escape).replace("\t", "\\t")
+    return shown if multiline else shown.replace("\n", "\\n")
 
 
-def _shown(character: str, *, multiline: bool) -> str:
-    if character == "\n":
-        return "\n" if multiline else "\\n"
-    if unicodedata.category(character) not in _UNSHOWN:
-        return character
+def _escape(character: str) -> str:
     return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
 
 

@@ -88,15 +88,7 @@ def describe_manifest(manifest: Manifest) -> dict[str, Any]:
                 "capability": op.capability,
                 "idempotent": op.idempotent,
                 "description": op.description,
-                "inputs": [
-                    {
-                        "name": name,
-                        "type": given.type,
-                        "required": given.required,
-                        "description": given.description,
-                    }
-                    for name, given in op.inputs.items()
-                ],
+                "inputs": [{"name": name} | given.as_json() for name, given in op.inputs.items()],
             }
             for op in manifest.ops.values()
         ],

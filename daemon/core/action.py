@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from daemon.core.fqn import Fqn
 from daemon.core.semver import Version
-from daemon.core.templates import Template, render_inputs
+from daemon.core.templates import Template
 
 InputType = Literal["string", "integer", "number", "boolean"]
 
@@ -72,10 +72,6 @@ class Step:
     op: str
     timeout_seconds: float = DEFAULT_STEP_SECONDS
     inputs: Mapping[str, Template] = field(default_factory=dict)
-
-    def render_inputs(self, args: Mapping[str, Any], steps: Mapping[str, Any]) -> dict[str, Any]:
-        """Fill in this step's inputs; one that is only an argument nobody gave is left out."""
-        return render_inputs(self.inputs, args, steps)
 
 
 @dataclass(frozen=True, slots=True)

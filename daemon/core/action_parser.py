@@ -22,8 +22,9 @@ from daemon.core.fields import Fields
 from daemon.core.fqn import Fqn
 from daemon.core.input_parser import parse_input
 from daemon.core.quantities import format_duration, parse_duration
+from daemon.core.references import ARGUMENTS, TemplateError
 from daemon.core.semver import Version, VersionError
-from daemon.core.templates import ARGUMENTS, Template, TemplateError, parse_template
+from daemon.core.templates import Template, parse_template
 from daemon.core.toml_source import TomlSource
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
@@ -257,7 +258,9 @@ def _parse_templates(fields: Fields, key: str, inputs: frozenset[str], steps: tu
         try:
             templates[name] = parse_template(value)
         except TemplateError as error:
-            raise table.wrong(name, f"{table.label(name)} is not a template.", str(error)) from None
+            nested = not isinstance(value, str)
+            safe = None if nested or error.safe_form is None else f"Write it as a table: {name} = {error.safe_form}"
+            raise table.wrong(name, f"{table.label(name)} {error.problem}.", safe or str(error)) from None
         for reference in templates[name].references:
             problem = _check_reference(reference.root, reference.path, inputs, steps)
             if problem is not None:

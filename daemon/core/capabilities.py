@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
 
 from daemon.core.action import Action, Preview, Step
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.manifest import Manifest, Op
+from daemon.core.op_inputs import problem_with
+from daemon.core.templates import Template
 
 
 def check_op(manifest: Manifest, op: str) -> Op:
@@ -72,7 +73,7 @@ def _check_preview(preview: Preview, declared: tuple[str, ...], manifest: Manife
 
 
 def _check_call(
-    place: str, name: str, inputs: Mapping[str, Any], declared: tuple[str, ...], manifest: Manifest
+    place: str, name: str, inputs: Mapping[str, Template], declared: tuple[str, ...], manifest: Manifest
 ) -> list[str]:
     op = manifest.ops.get(name)
     if op is None:
@@ -92,6 +93,11 @@ def _check_call(
         f"{place} does not give {name!r} the input {wanted!r}, which it must have."
         for wanted, op_input in op.inputs.items()
         if op_input.required and wanted not in inputs
+    ]
+    problems += [
+        f"{place} gives {name!r} the input {given!r}, which {problem}"
+        for given, template in inputs.items()
+        if given in op.inputs and (problem := problem_with(given, template, op.inputs[given])) is not None
     ]
     return problems
 

@@ -10,6 +10,7 @@ from daemon.core.fqn import Fqn
 from daemon.core.semver import Version
 
 CredentialKind = Literal["oauth2", "api_key", "basic", "none"]
+InputFormat = Literal["json", "url"]
 
 SECRET_PLACE = "{secret}"  # noqa: S105 -- the placeholder, not a secret
 MAX_MEMORY_BYTES = 2**30
@@ -51,11 +52,17 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class OpInput:
-    """One input of an operation."""
+    """One input of an operation; `format` says what its text is read as, where it is more than text."""
 
     type: str
     required: bool = True
     description: str = ""
+    format: InputFormat | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the input as it is listed; without a format it looks as it did before there were any."""
+        listed: dict[str, Any] = {"type": self.type, "required": self.required, "description": self.description}
+        return listed if self.format is None else listed | {"format": self.format}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +138,5 @@ def _op_json(op: Op) -> dict[str, Any]:
         "capability": op.capability,
         "idempotent": op.idempotent,
         "description": op.description,
-        "inputs": {
-            name: {"type": given.type, "required": given.required, "description": given.description}
-            for name, given in op.inputs.items()
-        },
+        "inputs": {name: given.as_json() for name, given in op.inputs.items()},
     }

@@ -15,6 +15,7 @@ from daemon.core.manifest import (
     Credential,
     CredentialKind,
     Injection,
+    InputFormat,
     Limits,
     Manifest,
     OAuth2Settings,
@@ -26,6 +27,7 @@ from daemon.core.semver import Version
 from daemon.core.toml_source import TomlSource
 
 CREDENTIAL_KINDS = ("oauth2", "api_key", "basic", "none")
+INPUT_FORMATS = ("json", "url")
 OP_INPUT_TYPES = ("string", "integer", "number", "boolean", "object", "array")
 MIN_MEMORY_BYTES = 64 * 1024  # one page of WebAssembly memory
 
@@ -222,7 +224,7 @@ def _parse_ops(root: Fields, *, default_idempotent: bool) -> dict[str, Op]:
 def _parse_op(name: str, fields: Fields, *, default_idempotent: bool) -> Op:
     inputs = fields.named_tables(
         "inputs",
-        ("type", "required", "description"),
+        ("type", "required", "description", "format"),
         pattern=_OP_INPUT,
         rule="Write a name of letters, digits and underscores, like channel.",
     )
@@ -233,12 +235,22 @@ def _parse_op(name: str, fields: Fields, *, default_idempotent: bool) -> Op:
         ),
         idempotent=fields.flag("idempotent", default=default_idempotent),
         description=fields.prose("description"),
-        inputs={
-            key: OpInput(
-                type=given.choice("type", OP_INPUT_TYPES),
-                required=given.flag("required", default=True),
-                description=given.prose("description"),
-            )
-            for key, given in inputs.items()
-        },
+        inputs={key: _parse_op_input(given) for key, given in inputs.items()},
+    )
+
+
+def _parse_op_input(fields: Fields) -> OpInput:
+    kind = fields.choice("type", OP_INPUT_TYPES)
+    form = fields.choice("format", INPUT_FORMATS) if "format" in fields else None
+    if form is not None and kind != "string":
+        raise fields.wrong(
+            "format",
+            f"{fields.label('format')} does not fit the type {kind}.",
+            'It says what a text holds; use it with type = "string", or leave it out.',
+        )
+    return OpInput(
+        type=kind,
+        required=fields.flag("required", default=True),
+        description=fields.prose("description"),
+        format=cast("InputFormat | None", form),
     )

@@ -1,8 +1,11 @@
-"""The page on which a person decides: who asks, what exactly, yes or no. Plain HTML, no script."""
+"""The page on which a person decides: what would happen, exactly, who asks, yes or no. Plain HTML, no script.
+
+No key that is pressed while typing decides anything: the reason is a text area, in which Enter is a new line; the first
+button of the form, which browsers press by themselves, decides later; so does the first one that Tab leads to.
+"""
 
 import hmac
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,10 +17,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from daemon.api.browser import COOKIE, BrowserSession
 from daemon.api.services import Services
 from daemon.approvals.machine import ApprovalState, explain
+from daemon.approvals.record import Approval
 from daemon.approvals.service import StaleApprovalError
 from daemon.core.clock import rfc3339
 from daemon.core.failures import Failure
 from daemon.core.visible import visible
+from daemon.web.approval_view import ApprovalView, approval_view
+from daemon.web.blocks import marked
 
 _STATIC = Path(__file__).parent / "static"
 _HEADERS = {
@@ -33,19 +39,32 @@ _HEADERS = {
 }
 
 
+class _Renderer:
+    """Makes pages of templates, each with the headers that keep scripts, frames and caches away."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=PackageLoader("daemon.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+        self._templates.filters["marked"] = marked
+
+    def page(self, name: str, *, status: int = 200, **values: Any) -> Response:
+        """Return one page."""
+        return HTMLResponse(self._templates.get_template(name).render(**values), status_code=status, headers=_HEADERS)
+
+    def sign_in(self, approval_id: str = "<id>") -> Response:
+        """Return the page for a browser that is not signed in, with the command that signs it in."""
+        return self.page("sign_in.html", status=401, command=f"aileron open approval {visible(approval_id)[:60]}")
+
+
 def add_pages(app: FastAPI, services: Services) -> None:
     """Add the pages to the control app."""
-    templates = Environment(
-        loader=PackageLoader("daemon.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    templates.filters["visible"] = visible
+    renderer = _Renderer()
+    _add_entrance(app, services, renderer)
+    _add_approvals(app, services, renderer)
 
-    def page(name: str, *, status: int = 200, **values: Any) -> Response:
-        return HTMLResponse(templates.get_template(name).render(**values), status_code=status, headers=_HEADERS)
 
-    def sign_in(command: str) -> Response:
-        return page("sign_in.html", status=401, command=command)
-
+def _add_entrance(app: FastAPI, services: Services, renderer: _Renderer) -> None:
     @app.get("/static/aileron.css", include_in_schema=False)
     async def stylesheet() -> Response:
         """Return the one stylesheet."""
@@ -56,7 +75,7 @@ def add_pages(app: FastAPI, services: Services) -> None:
         """Turn a one-time code into a signed-in browser."""
         redeemed = services.browser.redeem(code)
         if redeemed is None:
-            return sign_in("aileron open approval <id>")
+            return renderer.sign_in()
         cookie, target = redeemed
         answer = RedirectResponse(target, status_code=303, headers=_HEADERS)
         answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
@@ -66,23 +85,30 @@ def add_pages(app: FastAPI, services: Services) -> None:
     async def index(request: Request) -> Response:
         """List what waits for a decision."""
         if "aileron.browser" not in request.scope:
-            return sign_in("aileron open approval <id>")
+            return renderer.sign_in()
         pending = await services.approvals.find(state=ApprovalState.PENDING)
-        return page("index.html", pending=pending, rfc3339=rfc3339)
+        return renderer.page("index.html", pending=pending, rfc3339=rfc3339)
 
-    async def show(approval_id: str, session: BrowserSession, *, notice: str = "", status: int = 200) -> Response:
+
+def _add_approvals(app: FastAPI, services: Services, renderer: _Renderer) -> None:
+    async def view_of(approval: Approval, *, whole: bool) -> ApprovalView:
+        explanation = await services.explanations.explain(approval)
+        return approval_view(approval, explanation, await services.previews.show(approval), whole=whole)
+
+    async def show(
+        approval_id: str, session: BrowserSession, *, whole: bool, notice: str = "", status: int = 200
+    ) -> Response:
         try:
             approval = await services.approvals.get(approval_id)
         except Failure as failure:
-            return page("message.html", status=404, title="No such approval", message=failure.message)
-        preview = await services.previews.show(approval)
-        return page(
+            return renderer.page("message.html", status=404, title="No such approval", message=failure.message)
+        return renderer.page(
             "approval.html",
             status=status,
             approval=approval,
-            arguments=_lines(approval.arguments),
-            outcome=None if approval.outcome is None else visible(json.dumps(approval.outcome, indent=2)),
-            preview=preview,
+            view=await view_of(approval, whole=whole),
+            whole=whole,
+            outcome=None if approval.outcome is None else json.dumps(approval.outcome, indent=2, ensure_ascii=False),
             notice=notice,
             explanation=explain(approval.state),
             csrf=session.csrf_token,
@@ -91,46 +117,57 @@ def add_pages(app: FastAPI, services: Services) -> None:
         )
 
     @app.get("/approvals/{approval_id}", include_in_schema=False)
-    async def approval_page(request: Request, approval_id: str) -> Response:
-        """Show one request for a decision."""
+    async def approval_page(request: Request, approval_id: str, whole: bool = False) -> Response:
+        """Show one request for a decision; long texts are folded unless the whole is asked for."""
         session = request.scope.get("aileron.browser")
         if session is None:
-            return sign_in(f"aileron open approval {visible(approval_id)[:60]}")
-        return await show(approval_id, session)
+            return renderer.sign_in(approval_id)
+        return await show(approval_id, session, whole=whole)
 
     @app.post("/approvals/{approval_id}", include_in_schema=False)
     async def decide(request: Request, approval_id: str) -> Response:
         """Write down the decision of a form."""
         session: BrowserSession | None = request.scope.get("aileron.browser")
         if session is None:
-            return sign_in(f"aileron open approval {visible(approval_id)[:60]}")
+            return renderer.sign_in(approval_id)
         try:
             form = parse_qs((await request.body()).decode("utf-8"), max_num_fields=8)
         except ValueError:
             form = {}
         if not hmac.compare_digest(form.get("csrf", [""])[0].encode(), session.csrf_token.encode()):
-            return page(
+            return renderer.page(
                 "message.html",
                 status=403,
                 title="Nothing was changed",
                 message="The form is too old or was not ours. Open the approval again and decide there.",
             )
+        whole = form.get("whole", [""])[0] == "yes"
         verdict = form.get("verdict", [""])[0]
+        if verdict == "later":
+            return RedirectResponse("/", status_code=303, headers=_HEADERS)
         if verdict not in {"approve", "deny"}:
-            return await show(approval_id, session, notice="Nothing was changed: press one of the buttons.", status=400)
+            return await show(
+                approval_id, session, whole=whole, notice="Nothing was changed: press one of the buttons.", status=400
+            )
         reason = form.get("reason", [""])[0].strip()[:2000] or None
         try:
+            if verdict == "approve":
+                approval = await services.approvals.get(approval_id)
+                unseen = _unseen(await view_of(approval, whole=whole))
+                if unseen is not None and approval.state is ApprovalState.PENDING:
+                    return await show(approval_id, session, whole=whole, notice=unseen, status=409)
             await services.approvals.decide(approval_id, approve=verdict == "approve", by="user", reason=reason)
         except StaleApprovalError as stale:
-            return await show(approval_id, session, notice=f"Nothing was changed. {stale}", status=409)
+            return await show(approval_id, session, whole=whole, notice=f"Nothing was changed. {stale}", status=409)
         except Failure as failure:
-            return page("message.html", status=409, title="Nothing was changed", message=failure.message)
+            return renderer.page("message.html", status=409, title="Nothing was changed", message=failure.message)
         return RedirectResponse(f"/approvals/{approval_id}", status_code=303, headers=_HEADERS)
 
 
-def _lines(arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
-    shown = []
-    for name, value in arguments.items():
-        text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-        shown.append((name, visible(text)))
-    return shown
+def _unseen(view: ApprovalView) -> str | None:
+    """Say why a request cannot be approved from the page that sent the form; None if all of it was on the page."""
+    if not view.explanation.complete:
+        return f"Nothing was changed. {view.explanation.message}"
+    if view.left_out:
+        return f"Nothing was changed: {view.left_out:,} characters were not on the page. Show all of it, then decide."
+    return None

@@ -71,7 +71,7 @@ def make_home(story: Story, *services: str, model: str = "") -> None:
 def write_action(story: Story, name: str, pinned: str, place: str, *, op: str, capability: str, approval: bool) -> None:
     writes = op == "post_json"
     declared = '[[inputs]]\nname = "state"\ntype = "string"\ndescription = "What to say."\nmax_length = 200\n'
-    body = 'body = \'{"state": "${args.state}"}\'\n'
+    body = 'body = { state = "${args.state}" }\n'
     text = f"""+++
 name = "{name}"
 version = "1.0.0"

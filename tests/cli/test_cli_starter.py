@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.cli.action_starter import starter, toml_array, toml_string
+from daemon.cli.action_starter import starter
 from daemon.core.action_parser import parse_action
+from daemon.core.toml_writer import toml_string, toml_value
 
 CONNECTOR: dict[str, Any] = {
     "name": "github://acme/slack",
@@ -84,4 +85,11 @@ def test_a_hostile_manifest_cannot_break_out_of_its_place(
 def test_a_toml_string_reads_back(text: str) -> None:
     import tomllib
 
-    assert tomllib.loads(f"x = {toml_string(text)}\ny = {toml_array([text, text])}") == {"x": text, "y": [text, text]}
+    assert tomllib.loads(f"x = {toml_string(text)}\ny = {toml_value([text, text])}") == {"x": text, "y": [text, text]}
+
+
+def test_an_input_in_json_is_begun_as_a_table() -> None:
+    inputs = [{"name": "body", "type": "string", "format": "json", "required": False, "description": "The item."}]
+    action = parse_action(starter("a-b", connector=CONNECTOR, op={**OP, "inputs": inputs}), file="a-b.md")
+    assert action.inputs[0].required
+    assert action.steps[0].inputs["body"].render({"body": '"}'}, {}) == {"text": '"}'}

@@ -10,8 +10,11 @@ from daemon.core.action_parser import parse_action
 from daemon.core.documents import decode_document
 from daemon.core.failures import DocumentError
 from daemon.core.fqn import Fqn
+from daemon.core.manifest import Op
+from daemon.core.op_inputs import render_inputs
 from daemon.core.semver import Version
 
+ANY_OP = Op(name="call", capability="any", idempotent=False)
 ACTIONS = Path(__file__).parents[1] / "data" / "actions"
 SHIP = (ACTIONS / "ship-update.md").read_text(encoding="utf-8")
 REPORT = (ACTIONS / "file-report.md").read_text(encoding="utf-8")
@@ -40,7 +43,7 @@ def test_the_action_of_the_design_is_read() -> None:
     ]
     assert preview.multiline == ("Body",)
     assert action.steps[0].timeout_seconds == 30
-    assert action.steps[0].render_inputs({"channel": "#eng"}, {}) == {
+    assert render_inputs(ANY_OP, action.steps[0].inputs, {"channel": "#eng"}, {}) == {
         "channel": "#eng",
         "text": "Shipped, and said so in #eng.",
     }
@@ -65,7 +68,7 @@ def test_an_action_of_several_steps_is_read() -> None:
     assert action.inputs[4].default is False
     args = {"title": "Broken", "severity": "high", "urgent": False, "count": 2}
     steps = {"now": {"time": 12.5}, "search": {"items": [{"id": 7}]}}
-    assert action.steps[2].render_inputs(args, steps) == {
+    assert render_inputs(ANY_OP, action.steps[2].inputs, args, steps) == {
         "title": "Broken",
         "body": "Seen at 12.5, severity high, urgent false.\nRelated: 7\n",
         "options": {"urgent": False, "related": [7], "count": 2},
@@ -337,3 +340,16 @@ def test_any_text_is_an_action_or_a_document_error(text: str) -> None:
         assert outcome.problem
         assert outcome.remedy
         assert outcome.line is None or 1 <= outcome.line <= text.count("\n") + 1
+
+
+def test_an_action_that_builds_json_as_text_is_refused_with_its_line_and_the_safe_form() -> None:
+    unsafe = """options = '{"channel":"${args.title}","text":"@here ${args.title}"}'"""
+    text = re.sub(r"options = .*", lambda _: unsafe, REPORT)
+    with pytest.raises(DocumentError) as caught:
+        parse_action(text, file="file-report.md")
+    assert caught.value.line == text.split("\n").index(unsafe) + 1
+    assert "`options` in [execute.inputs] (number 3) builds JSON as text" in caught.value.problem
+    assert caught.value.remedy == (
+        'Write it as a table: options = { channel = "${args.title}", text = "@here ${args.title}" }'
+    )
+    parse_action(text.replace(unsafe, caught.value.remedy.removeprefix("Write it as a table: ")), file="file-report.md")

@@ -273,3 +273,26 @@ def test_any_text_is_a_manifest_or_a_document_error(text: str) -> None:
     else:
         json.loads(outcome.as_json())
         assert outcome.credential is None or set(outcome.credential.hosts) <= set(outcome.hosts)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ('{ type = "string", format = "xml" }', "is 'xml'"),
+        ('{ type = "object", format = "json" }', "does not fit the type object"),
+        ('{ type = "string", fromat = "json" }', "'fromat' is unknown"),
+    ],
+)
+def test_an_input_says_what_its_text_holds_in_known_words_only(given: str, problem: str) -> None:
+    text = TRACKER.replace('body = { type = "string" }', f"body = {given}")
+    with pytest.raises(DocumentError, match=problem):
+        parse_manifest(text, file="manifest.toml")
+
+
+@pytest.mark.parametrize("form", ["json", "url"])
+def test_what_a_text_holds_is_read_and_listed(form: str) -> None:
+    text = TRACKER.replace('body = { type = "string" }', f'body = {{ type = "string", format = "{form}" }}')
+    manifest = parse_manifest(text, file="manifest.toml")
+    assert manifest.ops["create_issue"].inputs["body"].format == form
+    assert manifest.ops["create_issue"].inputs["title"].format is None
+    assert f'"format":"{form}"' in manifest.as_json()

@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.templates import (
-    MAX_RENDERED_LENGTH,
-    Reference,
-    TemplateError,
-    follow_path,
-    parse_template,
-    render_inputs,
-)
+from daemon.core.filling import MAX_RENDERED_LENGTH, follow_path
+from daemon.core.manifest import Op
+from daemon.core.op_inputs import render_inputs
+from daemon.core.references import Reference, TemplateError
+from daemon.core.templates import parse_template
+
+ANY_OP = Op(name="call", capability="any", idempotent=False)
 
 ARGS = {"text": "hello", "count": 3, "ratio": 1e21, "whole": 2.0, "yes": True, "list": [1], "tricky": "${args.count}"}
 STEPS = {"find": {"items": [{"id": "a"}, {"id": 7, "none": None}], "1": "one", "deep": {"x": {"y": 1.5}}}}
@@ -131,11 +130,11 @@ def test_a_text_that_repeats_a_long_argument_has_a_bound() -> None:
 
 def test_an_input_that_is_only_an_argument_nobody_gave_is_left_out() -> None:
     templates = {name: parse_template(text) for name, text in {"a": "${args.x}", "b": "${args.y}", "c": "c"}.items()}
-    assert render_inputs(templates, {"y": None}, {}) == {"b": None, "c": "c"}
+    assert render_inputs(ANY_OP, templates, {"y": None}, {}) == {"b": None, "c": "c"}
     with pytest.raises(Failure):
-        render_inputs({"a": parse_template("to ${args.x}")}, {}, {})
+        render_inputs(ANY_OP, {"a": parse_template("to ${args.x}")}, {}, {})
     with pytest.raises(Failure):
-        render_inputs({"a": parse_template("${step.x}")}, {}, {})
+        render_inputs(ANY_OP, {"a": parse_template("${step.x}")}, {}, {})
 
 
 def test_a_path_is_followed_through_objects_and_lists() -> None:

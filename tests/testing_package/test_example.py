@@ -37,7 +37,7 @@ connector = "file://acme/items"
 op = "post_json"
 [execute.inputs]
 url = "{url}/item"
-body = '{{"text": "${{args.text}}"}}'
+body = {{ text = "${{args.text}}" }}
 +++
 # Post an item
 """

@@ -51,8 +51,9 @@ def router(services: Services, stopping: Stopping) -> APIRouter:
 
     @routes.get("/v1/approvals/{approval_id}", operation_id="approval_show")
     async def show(approval_id: ApprovalId) -> dict[str, Any]:
-        """Return one approval: who asks, for what, with exactly which arguments."""
-        return shown(await approvals.get(approval_id))
+        """Return one approval: who asks, for what, with exactly which arguments, and every step that would run."""
+        approval = await approvals.get(approval_id)
+        return shown(approval) | {"explanation": (await services.explanations.explain(approval)).as_json()}
 
     @routes.get("/v1/approvals/{approval_id}/preview", operation_id="approval_preview")
     async def preview(approval_id: ApprovalId) -> dict[str, Any]:
