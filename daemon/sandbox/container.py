@@ -28,6 +28,9 @@ _UNLOADED = dict.fromkeys(("LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH"), "")
 """Whatever an image says: nothing of it is loaded into the first process, which proves that the sandbox is one."""
 _NOWHERE = "127.0.0.1"
 _NOBODY = "65534:65534"
+ANCHOR_UID = 65533
+"""As whom an anchor runs. No agent may have this number: a process may signal, trace and slow down others of its own."""
+_ANCHOR_USER = f"{ANCHOR_UID}:{ANCHOR_UID}"
 _ANCHOR_BYTES = 16 * 1024**2
 _FORWARDER_BYTES = 96 * 1024**2
 _SMALL: Mapping[str, Any] = {
@@ -67,7 +70,7 @@ class Spec:
     tools: str | None
     """A volume with our folder, for images that are not ours."""
     anchor: str
-    """The container whose network it shares."""
+    """The container whose network and processes it shares."""
     labels: Mapping[str, str]
     limits: Limits
     terminal: bool
@@ -76,7 +79,11 @@ class Spec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """The container that holds a network, and does nothing else."""
+    """The container that holds the network and the processes of a sandbox, and does nothing else.
+
+    It waits for the end of its input, which only the daemon's death or the end of the sandbox brings. The agent can
+    see it and not touch it: it has another user, other limits, and is process 1, which ignores signals from inside.
+    """
 
     image: str
     name: str
@@ -119,6 +126,9 @@ def host_config(spec: Spec) -> dict[str, Any]:
     return {
         "binds": binds(spec),
         "network_mode": f"container:{spec.anchor}",
+        # The anchor is process 1 in there. When it ends, the kernel kills every other process with it, however the
+        # agent has stopped or starved what runs in its own container.
+        "pid_mode": f"container:{spec.anchor}",
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "read_only": True,
@@ -181,7 +191,7 @@ def anchor_creation(anchor: Anchor) -> dict[str, Any]:
         "command": [],
         # It ends with its input, which is ours.
         "entrypoint": ["/bin/cat"],
-        "user": _NOBODY,
+        "user": _ANCHOR_USER,
         "labels": dict(anchor.labels),
         "stdin_open": True,
         "hostname": "sandbox",

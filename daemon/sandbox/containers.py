@@ -85,6 +85,14 @@ def is_running(client: Any, container: str) -> bool:
     return bool(client.inspect_container(container)["State"]["Running"])
 
 
+def is_held(client: Any, anchor: str) -> bool:
+    """Say whether an anchor is there and runs."""
+    try:
+        return is_running(client, anchor)
+    except docker.errors.NotFound:
+        return False
+
+
 def last_words(client: Any, container: str) -> dict[str, str]:
     """Return how a container is, and the last it wrote."""
     state = client.inspect_container(container)["State"]

@@ -31,6 +31,7 @@ from daemon.sessions.tokens import Capability
 _log = structlog.get_logger("daemon.sandbox")
 _LIFETIME_MS = 30 * 86_400_000
 _AGAIN_SECONDS = 5.0
+_NETWORK_GONE = "its network went away"
 
 
 class Sandboxes:
@@ -248,6 +249,10 @@ class Sandboxes:
             return  # it is known already why it had to end
         try:
             sandbox.outcome = await self.engine.call(look)
+            # The end of an anchor ends the agent at once, and the agent's end may be heard of first.
+            held = await self.engine.call(lambda client: containers.is_held(client, sandbox.berth.anchor))
+            if not held and not sandbox.let_go.is_set():
+                sandbox.why = sandbox.outcome["ended_because"] = _NETWORK_GONE
         except Failure as failure:
             sandbox.outcome = {"code": 70, "problem": failure.message}
             if not sandbox.let_go.is_set():
@@ -264,7 +269,7 @@ class Sandboxes:
             for ending in endings:
                 ending.cancel()
         if not sandbox.let_go.is_set():
-            sandbox.why = "its network went away"
+            sandbox.why = _NETWORK_GONE
             self._begin_end(sandbox)
 
     def _nobody_came(self, sandbox: Sandbox) -> None:
