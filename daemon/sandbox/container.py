@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from daemon.sandbox.held_pipe import PIPE
 from daemon.sandbox.protection import Mount
 from daemon.sandbox.reach import GATEWAY_NAME
 
@@ -12,6 +13,8 @@ HOME = "/home/agent"
 RUN = "/run/aileron"
 DOOR = "/run/door"
 """Where a forwarder finds the daemon's socket."""
+HELD = "/run/held"
+"""Where an anchor finds the pipe that the daemon holds."""
 HOST = "aileron.internal"
 ROOT = "/opt/aileron"
 _PYTHON = f"{ROOT}/python"
@@ -81,14 +84,16 @@ class Spec:
 class Anchor:
     """The container that holds the network and the processes of a sandbox, and does nothing else.
 
-    It waits for the end of its input, which only the daemon's death or the end of the sandbox brings. The agent can
-    see it and not touch it: it has another user, other limits, and is process 1, which ignores signals from inside.
+    It waits for the end of a pipe, which only the daemon's death or the end of the sandbox brings. The agent can see
+    it and not touch it: it has another user, other limits, and is process 1, which ignores signals from inside.
     """
 
     image: str
     name: str
     network: str
     address: str
+    held: str | None
+    """The folder of the host with the pipe; None where the engine has another kernel, and the input must do."""
     labels: Mapping[str, str]
     outside: bool
 
@@ -175,6 +180,7 @@ def anchor_host_config(anchor: Anchor) -> dict[str, Any]:
         "extra_hosts": {HOST: anchor.address},
         # On an internal network, too, the engine would carry questions about names to the outside.
         "dns": None if anchor.outside else [_NOWHERE],
+        "binds": [] if anchor.held is None else [f"{anchor.held}:{HELD}:ro"],
         # `cat` is one; whoever starts it there is written in Go, and has threads that count.
         "pids_limit": 16,
         "mem_limit": _ANCHOR_BYTES,
@@ -188,9 +194,9 @@ def anchor_creation(anchor: Anchor) -> dict[str, Any]:
     return {
         "image": anchor.image,
         "name": anchor.name,
-        "command": [],
-        # It ends with its input, which is ours.
+        # It ends with the pipe, or with its input; either is the daemon's.
         "entrypoint": ["/bin/cat"],
+        "command": [] if anchor.held is None else [f"{HELD}/{PIPE}"],
         "user": _ANCHOR_USER,
         "labels": dict(anchor.labels),
         "stdin_open": True,

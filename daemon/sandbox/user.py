@@ -14,8 +14,8 @@ def user_for(
     user = _wanted_or_owner(caller=caller, owner=owner, wanted=wanted, workspace=workspace, rootless=rootless)
     if int(user.partition(":")[0]) == ANCHOR_UID:
         raise _refused(
-            f"An agent cannot be user {ANCHOR_UID}: the process that ends a sandbox has that number, and the agent could "
-            "stop it. Give the folder to somebody else, or name another user: --user UID"
+            f"An agent cannot be user {ANCHOR_UID}: the process that ends a sandbox has that number, and the agent "
+            "could stop it. Give the folder to somebody else, or name another user: --user UID"
         )
     return user
 

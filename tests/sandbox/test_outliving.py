@@ -1,28 +1,31 @@
 """An agent that does all it can beforehand does not outlive the daemon, and cannot stop what ends it."""
 
 import json
+import math
 import os
 import secrets
 import shutil
+import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox.engine import USER, Shell, engine, left_behind
+from sandbox.engine import SHORTLY, USER, Shell, engine, left_behind
 from sandbox.outliving import WAYS
 from sandbox.test_foreign_images import PLAIN
+from services.upstream import UpstreamProcess
 from world import World
 
 pytestmark = pytest.mark.docker
 SECONDS = 2.0
 """How long an agent may live without its daemon."""
-OPTIONS = {
-    "memory": ("--memory", "192MiB", "--env", "EATEN_MIB=150"),
-    "spin": ("--cpus", "1"),
-    "slow down": ("--cpus", "1"),
-}
+SOME = ("--cpus", "0.2")
+"""A share, so that those who use all they get leave something to the test."""
+OPTIONS = {"memory": ("--memory", "192MiB", "--env", "EATEN_MIB=150"), "spin": SOME, "slow down": SOME}
+ELSEWHERE = {"in an image of others": ("--image", PLAIN), "with an open network": ("--network", "open")}
 
 
 def running(mark: str) -> list[int]:
@@ -48,50 +51,67 @@ def until(found: Callable[[], Any], seconds: float = 30) -> Any:
     return seen
 
 
-def lived_on(world: World, shell: Shell, way: str, *options: str) -> float:
-    """Launch an agent that prepares itself, kill the daemon, and return how long the agent lived on."""
-    mark = f"mark-{secrets.token_hex(8)}"
-    place = shell.workspace / "outliving.py"
-    shutil.copy(Path(__file__).with_name("outliving.py"), place)
-    if os.geteuid() == 0:
-        os.chown(place, USER, USER)
+def prepared(shell: Shell, way: str, mark: str, *options: str) -> "subprocess.Popen[str]":
+    """Launch an agent that does what it can beforehand; return when it has."""
     words = shell.words("aileron-python", "/workspace/outliving.py", way, mark, options=options)
     process = shell.start(*words)
     assert process.stdout is not None
     said = process.stdout.readline()
-    assert said == "ready\n", (said, process.communicate(timeout=30))
+    assert said == "ready\n", (way, said, process.communicate(timeout=30))
     assert running(mark)
+    return process
+
+
+def lived_on(world: World, shell: Shell, ways: dict[str, tuple[str, ...]]) -> dict[str, float]:
+    """Launch agents side by side, kill the daemon, and return how long each of them lived on."""
+    shutil.copy(Path(__file__).with_name("outliving.py"), shell.workspace)
+    if os.geteuid() == 0:
+        os.chown(shell.workspace / "outliving.py", USER, USER)
+    marks = {name: f"mark-{secrets.token_hex(8)}" for name in ways}
+    with ThreadPoolExecutor(len(ways)) as threads:
+        starting = {
+            name: threads.submit(prepared, shell, name.partition(",")[0], marks[name], *options)
+            for name, options in ways.items()
+        }
+    processes = [each.result() for each in starting.values()]
     began = time.monotonic()
     world.kill()
-    until(lambda: not running(mark))
-    lived = time.monotonic() - began
-    process.communicate(timeout=30)
-    return lived
+    lived: dict[str, float] = {}
+    while len(lived) < len(ways) and time.monotonic() < began + 30:
+        lived |= {name: time.monotonic() - began for name in ways.keys() - lived.keys() if not running(marks[name])}
+    for process in processes:
+        process.communicate(timeout=30)
+    return {name: lived.get(name, math.inf) for name in ways}
 
 
-@pytest.fixture
-def back_again(world: World) -> Iterator[None]:
-    """Have a daemon again after a test that killed it."""
-    yield
+def come_back(world: World) -> None:
+    """Have a daemon again, and wait until it has cleared up."""
     world.start()
     world.unlock()
     until(lambda: not left_behind())
 
 
-@pytest.mark.usefixtures("back_again")
-@pytest.mark.parametrize("way", WAYS)
-def test_whatever_an_agent_does_beforehand_it_is_gone_two_seconds_after_the_daemon(
-    world: World, shell: Shell, way: str
-) -> None:
-    assert lived_on(world, shell, way, *OPTIONS.get(way, ())) < SECONDS
+def test_whatever_an_agent_does_beforehand_it_is_gone_two_seconds_after_the_daemon(world: World, shell: Shell) -> None:
+    ways = {way: OPTIONS.get(way, ()) for way in WAYS}
+    # Somebody else's image, and a network that leads out.
+    ways |= {f"{way}, {what}": options for way in ("trace", "stop") for what, options in ELSEWHERE.items()}
+    lived = lived_on(world, shell, ways)
+    come_back(world)
+    assert {name: seconds for name, seconds in lived.items() if seconds >= SECONDS} == {}
 
 
-@pytest.mark.usefixtures("back_again")
-@pytest.mark.parametrize("way", ["trace", "stop"])
-def test_in_an_image_of_the_person_s_own_it_does_not_outlive_the_daemon_either(
-    world: World, shell: Shell, way: str
+@pytest.mark.parametrize("reach", ["socket", "host"])
+def test_where_a_forwarder_carries_what_it_says_it_does_not_outlive_the_daemon_either(
+    tmp_path: Path, upstream: UpstreamProcess, images: dict[str, str], reach: str
 ) -> None:
-    assert lived_on(world, shell, way, "--image", PLAIN) < SECONDS
+    settings = f'[sandbox]\nreach = "{reach}"\n'
+    with World(tmp_path, upstream=upstream.url, settings=settings, **SHORTLY) as world:
+        world.start()
+        world.set_up()
+        lived = lived_on(world, Shell(world, tmp_path), {"trace": (), "stop": ()})
+        come_back(world)
+        world.stop()
+    assert max(lived.values()) < SECONDS
 
 
 def test_the_end_of_the_anchor_ends_the_agent_without_the_daemon(world: World, shell: Shell) -> None:

@@ -19,6 +19,8 @@ from sandbox.test_hostile_agent import wait_for_container
 from services.upstream import UpstreamProcess
 from world import API_KEY, World
 
+from daemon.sandbox.container import ANCHOR_UID
+
 pytestmark = pytest.mark.docker
 
 
@@ -64,8 +66,10 @@ def test_the_container_has_nothing_that_a_checklist_of_escapes_looks_for(world: 
     assert (holder["Privileged"], holder["CapDrop"], holder["CapAdd"]) == (False, ["ALL"], None)
     assert holder["ReadonlyRootfs"] is True
     assert "no-new-privileges" in holder["SecurityOpt"]
-    assert (anchor["Mounts"], holder["Devices"], holder["PortBindings"]) == ([], None, None)
-    assert anchor["Config"]["User"] == "65534:65534"
+    assert (holder["Devices"], holder["PortBindings"]) == (None, None)
+    assert [(mount["Destination"], mount["RW"]) for mount in anchor["Mounts"]] == [("/run/held", False)]
+    assert anchor["Config"]["User"] == f"{ANCHOR_UID}:{ANCHOR_UID}"
+    assert host["PidMode"] == f"container:{anchor['Id']}"
     text = json.dumps(seen)
     assert "ailt_" not in text
     assert API_KEY not in text
