@@ -32,7 +32,7 @@ _UNLOADED = dict.fromkeys(("LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH"), "")
 _NOWHERE = "127.0.0.1"
 _NOBODY = "65534:65534"
 ANCHOR_UID = 65533
-"""As whom an anchor runs. No agent may have this number: a process may signal, trace and slow down others of its own."""
+"""As whom an anchor runs. No agent may have this number, because a user may signal, trace and slow down their own."""
 _ANCHOR_USER = f"{ANCHOR_UID}:{ANCHOR_UID}"
 _ANCHOR_BYTES = 16 * 1024**2
 _FORWARDER_BYTES = 96 * 1024**2
