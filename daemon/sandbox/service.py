@@ -211,11 +211,11 @@ class Sandboxes:
 
     async def _survey(self, wanted: Wanted) -> Ground:
         """Look at everything a launch asks for, before anything of it exists."""
-        engine = await self.engine.usable()
         workspace = wanted.workspace.resolve()
+        self._refuse_off_limits(workspace)
         if not workspace.is_dir():
             raise usage(f"{workspace} is not a folder.")
-        self._refuse_off_limits(workspace)
+        engine = await self.engine.usable()
         owner = workspace.stat()
         user = user_for(
             caller=(os.getuid(), os.getgid()),

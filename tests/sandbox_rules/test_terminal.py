@@ -139,7 +139,7 @@ FULL_SCREEN = {
     "questions about colours": b"\x1b]10;?\x07\x1b]11;?\x1b\\\x1b]4;1;?\x07",
     "colours": b"\x1b[0;1;38;5;9m\x1b[38:2::1:2:3m\x1b[4:3m\x1b[58;5;1m\x1b[m",
 }
-"""What the terminal descriptions of xterm, screen, tmux, linux and vt220 name, and what the five agents write besides."""
+"""What the descriptions of xterm, screen, tmux, linux and vt220 name, and what the five agents write besides."""
 
 
 @pytest.mark.parametrize("what", FULL_SCREEN)
