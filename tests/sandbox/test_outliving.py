@@ -1,6 +1,5 @@
 """An agent that does all it can beforehand does not outlive the daemon, and cannot stop what ends it."""
 
-import json
 import math
 import os
 import secrets
@@ -42,7 +41,7 @@ def running(mark: str) -> list[int]:
     return found
 
 
-def until(found: Callable[[], Any], seconds: float = 30) -> Any:
+def until(found: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait for something, and return it."""
     deadline = time.monotonic() + seconds
     while not (seen := found()):
@@ -88,13 +87,13 @@ def come_back(world: World) -> None:
     """Have a daemon again, and wait until it has cleared up."""
     world.start()
     world.unlock()
-    until(lambda: not left_behind())
+    until(lambda: not left_behind(), seconds=120)
 
 
 def test_whatever_an_agent_does_beforehand_it_is_gone_two_seconds_after_the_daemon(world: World, shell: Shell) -> None:
     ways = {way: OPTIONS.get(way, ()) for way in WAYS}
     # Somebody else's image, and a network that leads out.
-    ways |= {f"{way}, {what}": options for way in ("trace", "stop") for what, options in ELSEWHERE.items()}
+    ways |= {f"trace, {what}": options for what, options in ELSEWHERE.items()}
     lived = lived_on(world, shell, ways)
     come_back(world)
     assert {name: seconds for name, seconds in lived.items() if seconds >= SECONDS} == {}
@@ -108,7 +107,7 @@ def test_where_a_forwarder_carries_what_it_says_it_does_not_outlive_the_daemon_e
     with World(tmp_path, upstream=upstream.url, settings=settings, **SHORTLY) as world:
         world.start()
         world.set_up()
-        lived = lived_on(world, Shell(world, tmp_path), {"trace": (), "stop": ()})
+        lived = lived_on(world, Shell(world, tmp_path), {"trace": ()})
         come_back(world)
         world.stop()
     assert max(lived.values()) < SECONDS
@@ -125,7 +124,9 @@ def test_the_end_of_the_anchor_ends_the_agent_without_the_daemon(world: World, s
     assert "its network went away" in err
 
 
-def test_an_agent_may_trace_its_own_children_and_its_orphans_are_waited_for(shell: Shell) -> None:
+def test_an_agent_may_trace_its_own_children_and_its_orphans_are_waited_for_and_process_1_is_not_its_own(
+    shell: Shell,
+) -> None:
     script = """
 import contextlib, ctypes, glob, os, subprocess, time
 child = subprocess.Popen(["sleep", "60"])
@@ -141,16 +142,8 @@ while True:
     if len(others) == 1 or time.monotonic() > deadline:
         break
     time.sleep(0.05)
-print(traced, len(others))
+print(traced, len(others), os.stat("/proc/1").st_uid in (0, os.getuid()), os.getpid() == 1)
 child.kill()
 """
     ended = shell.inside("aileron-python", "-c", script)
-    assert ended.stdout == "0 1\n", ended.stderr
-
-
-def test_process_1_of_a_sandbox_is_not_the_agent_s(shell: Shell) -> None:
-    script = "import json, os; print(json.dumps([os.stat('/proc/1').st_uid, os.getuid(), os.getpid() > 1]))"
-    ended = shell.inside("aileron-python", "-c", script)
-    owner, own, later = json.loads(ended.stdout)
-    assert owner not in {own, 0}
-    assert later
+    assert ended.stdout == "0 1 False False\n", ended.stderr
