@@ -102,6 +102,9 @@ class AileronSandbox:
         It finds AILERON_URL, AILERON_TOKEN and AILERON_CA_FILE in its environment, and the program aileron-mcp.
         """
         place = Path(workspace).resolve()
+        home = self._daemon.home.resolve()
+        if place.is_relative_to(home) or home.is_relative_to(place):
+            raise AileronError(f"{place} is the home of this daemon, or lies in it, or holds it. Name another folder.")
         if os.geteuid() == 0 and place.stat().st_uid == 0:
             os.chown(place, _USER, _USER)  # nothing runs as root in there
         self._build()

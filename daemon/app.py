@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 from sqlalchemy import Engine
@@ -62,6 +63,7 @@ from daemon.sandbox.engine import Engine as ContainerEngine
 from daemon.sandbox.images import Images
 from daemon.sandbox.service import Sandboxes
 from daemon.sandbox.starting import Starter
+from daemon.sandbox.workspaces import OffLimits
 from daemon.sessions.keyfile import load_key
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TokenAuthority
@@ -272,6 +274,9 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         audit=audit,
         folder=home.sandboxes_dir,
         home=str(home.path),
+        off_limits=OffLimits(
+            homes=(home.path, Home.find({}).path), person=Path.home(), sockets=(engine_of_containers.socket_path,)
+        ),
         listener_seconds=settings.sandbox.listener_seconds,
     )
     services = Services(

@@ -18,10 +18,12 @@ from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.authority import Authority, Issued
 from daemon.sandbox.container import DOOR, HOST, Anchor, Forwarder
 from daemon.sandbox.engine import Engine
+from daemon.sandbox.held_pipe import HeldPipe
 from daemon.sandbox.labels import labels
 from daemon.sandbox.reach import FORWARDED_PORT, GATEWAY_NAME, Reach, reach_of
 
 _RULES = "rules.nft"
+_HELD = "held"
 
 
 class OpenListener(Protocol):
@@ -66,7 +68,9 @@ class Berth:
     forwarded: bool = False
     """Its only open port is that of a forwarder."""
     lines: list[Attachment] = field(default_factory=list)
-    """The inputs of the anchor and the forwarder. When this daemon dies, they end, and those containers with them."""
+    """The streams of the anchor and the forwarder; they end with them. A forwarder ends when its input does."""
+    held: HeldPipe | None = None
+    """When this is closed, or the daemon dies, the anchor ends, and the kernel kills whatever is in the sandbox."""
     listener: OpenListener | None = None
     made: "asyncio.Task[None] | None" = None
     closed: "asyncio.Task[None] | None" = None
@@ -119,11 +123,14 @@ class BerthMaker:
             berth.address = network.gateway
         else:
             berth.address = await self._forward(berth, image, network, reach)
+        if reach is not Reach.HOST:
+            berth.held = HeldPipe.make(berth.folder / _HELD)
         anchor = Anchor(
             image=image,
             name=f"aileron-{berth.session}-network",
             network=network.id,
             address=berth.address,
+            held=None if berth.held is None else str(berth.folder / _HELD),
             labels=labels(self._home, berth.session, "anchor"),
             outside=berth.outside,
         )
@@ -199,6 +206,9 @@ class BerthMaker:
 
     async def clear(self, berth: Berth) -> None:
         """Unmake it with everything in it; raise Failure while the engine is away."""
+        if berth.held is not None:  # first, because this ends the agent also while the engine is away
+            berth.held.close()
+            berth.held = None
         # Side by side, because somebody waits for the end of a launch, too.
         await asyncio.gather(_stopped(berth), self._remove_containers(berth.session))
         await self._engine.call(lambda client: containers.remove_rest(client, berth.session))

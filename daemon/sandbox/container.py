@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from daemon.sandbox.held_pipe import PIPE
 from daemon.sandbox.protection import Mount
 from daemon.sandbox.reach import GATEWAY_NAME
 
@@ -12,6 +13,8 @@ HOME = "/home/agent"
 RUN = "/run/aileron"
 DOOR = "/run/door"
 """Where a forwarder finds the daemon's socket."""
+HELD = "/run/held"
+"""Where an anchor finds the pipe that the daemon holds."""
 HOST = "aileron.internal"
 ROOT = "/opt/aileron"
 _PYTHON = f"{ROOT}/python"
@@ -28,6 +31,9 @@ _UNLOADED = dict.fromkeys(("LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH"), "")
 """Whatever an image says: nothing of it is loaded into the first process, which proves that the sandbox is one."""
 _NOWHERE = "127.0.0.1"
 _NOBODY = "65534:65534"
+ANCHOR_UID = 65533
+"""As whom an anchor runs. No agent may have this number, because a user may signal, trace and slow down their own."""
+_ANCHOR_USER = f"{ANCHOR_UID}:{ANCHOR_UID}"
 _ANCHOR_BYTES = 16 * 1024**2
 _FORWARDER_BYTES = 96 * 1024**2
 _SMALL: Mapping[str, Any] = {
@@ -67,7 +73,7 @@ class Spec:
     tools: str | None
     """A volume with our folder, for images that are not ours."""
     anchor: str
-    """The container whose network it shares."""
+    """The container whose network and processes it shares."""
     labels: Mapping[str, str]
     limits: Limits
     terminal: bool
@@ -76,12 +82,18 @@ class Spec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """The container that holds a network, and does nothing else."""
+    """The container that holds the network and the processes of a sandbox, and does nothing else.
+
+    It waits for the end of a pipe, which only the daemon's death or the end of the sandbox brings. The agent can see
+    it and not touch it: it has another user, other limits, and is process 1, which ignores signals from inside.
+    """
 
     image: str
     name: str
     network: str
     address: str
+    held: str | None
+    """The folder of the host with the pipe; None where the engine has another kernel, and the input must do."""
     labels: Mapping[str, str]
     outside: bool
 
@@ -119,6 +131,9 @@ def host_config(spec: Spec) -> dict[str, Any]:
     return {
         "binds": binds(spec),
         "network_mode": f"container:{spec.anchor}",
+        # The anchor is process 1 in there. When it ends, the kernel kills every other process with it, however the
+        # agent has stopped or starved what runs in its own container.
+        "pid_mode": f"container:{spec.anchor}",
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "read_only": True,
@@ -165,6 +180,7 @@ def anchor_host_config(anchor: Anchor) -> dict[str, Any]:
         "extra_hosts": {HOST: anchor.address},
         # On an internal network, too, the engine would carry questions about names to the outside.
         "dns": None if anchor.outside else [_NOWHERE],
+        "binds": [] if anchor.held is None else [f"{anchor.held}:{HELD}:ro"],
         # `cat` is one; whoever starts it there is written in Go, and has threads that count.
         "pids_limit": 16,
         "mem_limit": _ANCHOR_BYTES,
@@ -178,10 +194,10 @@ def anchor_creation(anchor: Anchor) -> dict[str, Any]:
     return {
         "image": anchor.image,
         "name": anchor.name,
-        "command": [],
-        # It ends with its input, which is ours.
+        # It ends with the pipe, or with its input; either is the daemon's.
         "entrypoint": ["/bin/cat"],
-        "user": _NOBODY,
+        "command": [] if anchor.held is None else [f"{HELD}/{PIPE}"],
+        "user": _ANCHOR_USER,
         "labels": dict(anchor.labels),
         "stdin_open": True,
         "hostname": "sandbox",

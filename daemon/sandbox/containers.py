@@ -1,6 +1,7 @@
 """What is asked of the engine for one sandbox, step by step: blocking, run on the engine's own threads."""
 
 import contextlib
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,9 @@ def make_network(client: Any, session: str, marks: Mapping[str, str], *, outside
 
 def bridge_gateway(client: Any) -> str:
     """Return the address that this machine has on the engine's own network."""
-    return str(client.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"])
+    config = client.inspect_network("bridge")["IPAM"]["Config"][0]
+    # An engine that has just made its bridge does not name the gateway yet; it is the first address.
+    return str(config.get("Gateway") or next(ipaddress.ip_network(config["Subnet"]).hosts()))
 
 
 def start_forwarder(client: Any, forwarder: Forwarder) -> tuple[str, str, Attachment]:
@@ -83,6 +86,14 @@ def start_anchor(client: Any, anchor: str) -> Attachment:
 def is_running(client: Any, container: str) -> bool:
     """Say whether a container runs."""
     return bool(client.inspect_container(container)["State"]["Running"])
+
+
+def is_held(client: Any, anchor: str) -> bool:
+    """Say whether an anchor is there and runs."""
+    try:
+        return is_running(client, anchor)
+    except docker.errors.NotFound:
+        return False
 
 
 def last_words(client: Any, container: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import docker
@@ -14,6 +15,7 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 
 T = TypeVar("T")
 _THREADS = 16
+_USUAL_SOCKET = "/var/run/docker.sock"
 _ENGINE_SECONDS = 120
 _OLDEST_API = (1, 41)
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -44,6 +46,13 @@ class Engine:
                 raise no_engine(problem, self._socket) from problem
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+    @property
+    def socket_path(self) -> Path:
+        """Return where the engine's socket is in the file system; the usual place, if it is asked over a network."""
+        named = self._socket or os.environ.get("DOCKER_HOST", "")
+        path = named.removeprefix("unix://")
+        return Path(path if path.startswith("/") else _USUAL_SOCKET)
 
     async def close(self) -> None:
         """Let go of the engine."""
@@ -101,7 +110,7 @@ def no_engine(problem: Exception, socket: str | None) -> Failure:
     elif "its API is" in text:
         why = f"The Docker engine is too old: {text.partition('its API is')[2].strip()}. Install a newer one"
     else:
-        place = socket or os.environ.get("DOCKER_HOST") or "/var/run/docker.sock"
+        place = socket or os.environ.get("DOCKER_HOST") or _USUAL_SOCKET
         why = f"There is no Docker engine at {place}. Install Docker Engine or start it (sudo systemctl start docker)"
     return Failure(FailureClass.NOT_FOUND, f"{why}, or launch without --sandbox.", boundary=Boundary.SANDBOX)
 

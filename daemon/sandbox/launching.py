@@ -33,7 +33,16 @@ OF_THE_NETWORK = frozenset(
         "another port of the host",
     }
 )
-OF_THE_CONTAINER = frozenset({"capabilities", "new privileges", "root", "the root file system", "the Docker socket"})
+OF_THE_CONTAINER = frozenset(
+    {
+        "capabilities",
+        "new privileges",
+        "root",
+        "the root file system",
+        "the Docker socket",
+        "the process that ends the sandbox",
+    }
+)
 """What the first process must have looked at before an agent starts, by the names in sandbox_image/inside/probe.py."""
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from daemon.sandbox.protection import NOT_HELD, OBEYED, READ_ONLY, Mount, State, mounts
@@ -34,14 +33,6 @@ def look_at(workspace: Path) -> list[Mount]:
         return "folder" if any((workspace / path).iterdir()) else "empty"
 
     return mounts(look)
-
-
-def must_not_be_shared(workspace: Path, *, homes: Iterable[Path]) -> str | None:
-    """Say why a folder cannot be a workspace: what lies in it, an agent reads."""
-    for home in homes:
-        if home.resolve().is_relative_to(workspace):
-            return f"{home} lies in {workspace}, and an agent there could read it. Work in the folder of a project."
-    return None
 
 
 def hold(workspace: Path, *, record: Path) -> list[Mount]:

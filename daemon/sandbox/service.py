@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,19 @@ from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.injection import checked, examine
 from daemon.sandbox.labels import NO_SESSION, labels
-from daemon.sandbox.places import RECORD, clear_placeholders, hand_over, look_at, look_below, must_not_be_shared
+from daemon.sandbox.places import RECORD, clear_placeholders, hand_over, look_at, look_below
 from daemon.sandbox.protection import ProtectionError
 from daemon.sandbox.sandbox import Sandbox
 from daemon.sandbox.starting import START_FILE, START_SECONDS, Ground, Starter, Wanted, usage
 from daemon.sandbox.user import user_for
+from daemon.sandbox.workspaces import OffLimits, refusal
 from daemon.sessions.service import SessionKind, Sessions
 from daemon.sessions.tokens import Capability
 
 _log = structlog.get_logger("daemon.sandbox")
 _LIFETIME_MS = 30 * 86_400_000
 _AGAIN_SECONDS = 5.0
+_NETWORK_GONE = "its network went away"
 
 
 class Sandboxes:
@@ -47,6 +50,7 @@ class Sandboxes:
         audit: AuditLog,
         folder: Path,
         home: str,
+        off_limits: OffLimits,
         listener_seconds: float,
     ) -> None:
         self.engine = engine
@@ -57,6 +61,7 @@ class Sandboxes:
         self._audit = audit
         self._folder = folder
         self._home = home
+        self._off_limits = off_limits
         self._listener_seconds = listener_seconds
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="aileron-workspace")
         self._by_session: dict[str, Sandbox] = {}
@@ -78,6 +83,11 @@ class Sandboxes:
         """Return what somebody else's image lacks."""
         return (await examine(self.engine, image, labels(self._home, NO_SESSION, "examined")))[1]
 
+    def build_own(self, context: Path, dockerfile: Path, arguments: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+        """Build an image from somebody's own Dockerfile, which may read its whole context; raise Failure."""
+        self._refuse_off_limits(context)
+        return self.images.build_own(context, dockerfile, arguments)
+
     async def start(self, wanted: Wanted) -> Sandbox:
         """Start an agent; return when it runs, or raise Failure when nothing is left of the try."""
         ground = await self._survey(wanted)
@@ -98,7 +108,7 @@ class Sandboxes:
         sandbox = Sandbox(
             session=session.id,
             agent=wanted.agent,
-            workspace=wanted.workspace.resolve(),
+            workspace=ground.workspace,
             berth=berth,
             token=token,
             notes=_notes(ground),
@@ -201,13 +211,11 @@ class Sandboxes:
 
     async def _survey(self, wanted: Wanted) -> Ground:
         """Look at everything a launch asks for, before anything of it exists."""
-        engine = await self.engine.usable()
         workspace = wanted.workspace.resolve()
+        self._refuse_off_limits(workspace)
         if not workspace.is_dir():
             raise usage(f"{workspace} is not a folder.")
-        problem = must_not_be_shared(workspace, homes=(Path(self._home), Path.home()))
-        if problem is not None:
-            raise usage(problem)
+        engine = await self.engine.usable()
         owner = workspace.stat()
         user = user_for(
             caller=(os.getuid(), os.getgid()),
@@ -229,12 +237,18 @@ class Sandboxes:
             foreign = await checked(self.engine, wanted.image, labels(self._home, NO_SESSION, "examined"))
         return Ground(
             wanted=wanted,
+            workspace=workspace,
             pin=pin,
             foreign=foreign,
             user=user,
             rootless=engine["rootless"],
             without_limits=engine["without_limits"],
         )
+
+    def _refuse_off_limits(self, folder: Path) -> None:
+        problem = refusal(folder, self._off_limits)
+        if problem is not None:
+            raise usage(problem)
 
     async def _read_outcome(self, sandbox: Sandbox) -> None:
         container = sandbox.container
@@ -248,6 +262,10 @@ class Sandboxes:
             return  # it is known already why it had to end
         try:
             sandbox.outcome = await self.engine.call(look)
+            # The end of an anchor ends the agent at once, and the agent's end may be heard of first.
+            held = await self.engine.call(lambda client: containers.is_held(client, sandbox.berth.anchor))
+            if not held and not sandbox.let_go.is_set():
+                sandbox.why = sandbox.outcome["ended_because"] = _NETWORK_GONE
         except Failure as failure:
             sandbox.outcome = {"code": 70, "problem": failure.message}
             if not sandbox.let_go.is_set():
@@ -264,7 +282,7 @@ class Sandboxes:
             for ending in endings:
                 ending.cancel()
         if not sandbox.let_go.is_set():
-            sandbox.why = "its network went away"
+            sandbox.why = _NETWORK_GONE
             self._begin_end(sandbox)
 
     def _nobody_came(self, sandbox: Sandbox) -> None:

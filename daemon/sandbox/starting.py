@@ -67,6 +67,8 @@ class Ground:
     """What a launch stands on, once everything it asks for is known to be possible."""
 
     wanted: Wanted
+    workspace: Path
+    """What was looked at, links followed; nothing resolves the name again."""
     pin: Pin
     foreign: ForeignImage | None
     user: str

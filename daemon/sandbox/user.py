@@ -1,6 +1,7 @@
 """As whom an agent runs inside: never root, and so that what it writes belongs to whoever owns the folder. Pure."""
 
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.sandbox.container import ANCHOR_UID
 
 YOU_WHEN_ROOTLESS = "0:0"
 """A rootless engine has its own numbers: its root is who runs it, and has no right there that you have not."""
@@ -10,6 +11,18 @@ def user_for(
     *, caller: tuple[int, int], owner: tuple[int, int], wanted: str | None, workspace: str, rootless: bool = False
 ) -> str:
     """Return uid:gid, or raise Failure with what to do."""
+    user = _wanted_or_owner(caller=caller, owner=owner, wanted=wanted, workspace=workspace, rootless=rootless)
+    if int(user.partition(":")[0]) == ANCHOR_UID:
+        raise _refused(
+            f"An agent cannot be user {ANCHOR_UID}: the process that ends a sandbox has that number, and the agent "
+            "could stop it. Give the folder to somebody else, or name another user: --user UID"
+        )
+    return user
+
+
+def _wanted_or_owner(
+    *, caller: tuple[int, int], owner: tuple[int, int], wanted: str | None, workspace: str, rootless: bool
+) -> str:
     if rootless:
         if wanted is not None:
             raise _refused("In a rootless engine an agent runs as you, and as nobody else: leave --user away.")

@@ -42,6 +42,7 @@ def run(start: dict) -> dict:
     findings["the Docker socket"] = next(
         (f"{path} is here" for path in ("/var/run/docker.sock", "/run/docker.sock") if os.path.exists(path)), None
     )
+    findings["the process that ends the sandbox"] = within_reach(1)
     for path in start["protected"]:
         findings[f"{path} is read-only"] = writable(path)
     return findings
@@ -74,6 +75,17 @@ def new_privileges() -> str | None:
     """Say if programs could gain privileges."""
     with open("/proc/self/status", encoding="ascii") as status:
         return None if "NoNewPrivs:\t1" in status.read() else "programs may gain some"
+
+
+def within_reach(process: int) -> str | None:
+    """Say if a process belongs to this container, or could be signalled from it."""
+    if process == os.getpid():
+        return "it is in the agent's own container"
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return None
+    return "the agent could signal it"
 
 
 def writable(path: str) -> str | None:

@@ -11,17 +11,21 @@ import threading
 
 sys.path.insert(0, "/opt/aileron/inside")
 
+import guard  # type: ignore[import-not-found]
 import lifeline  # type: ignore[import-not-found]
 import probe  # type: ignore[import-not-found]
 
 _FOLDER = "/run/aileron"
 _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 _NO_PROOF = 121
+_GRACE_SECONDS = 1.0
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCONT)
 
 
 def main() -> int:
     """Run one agent; return its exit code."""
+    guard.keep_to_itself()
+    guard.adopt_orphans()
     with open(f"{_FOLDER}/start.json", encoding="utf-8") as file:
         start = json.load(file)
     line = lifeline.Lifeline(start["host"], start["address"], start["port"], start["token"], f"{_FOLDER}/ca.pem")
@@ -85,12 +89,17 @@ def reap(child: int) -> int:
 
 
 def watch(line: lifeline.Lifeline, child: int) -> None:
-    """End everything when the daemon lets go: without it, nothing in here is good for anything."""
-    line.wait_for_the_end()
-    kill(child, signal.SIGTERM)
-    threading.Event().wait(2.0)
-    os.kill(-1, signal.SIGKILL)
-    os._exit(143)
+    """End everything when the daemon lets go: without it, nothing in here is good for anything.
+
+    Usually process 1 of the sandbox ends first, and everything with it. This is for an engine that does not answer.
+    """
+    try:
+        line.wait_for_the_end()
+        kill(child, signal.SIGTERM)
+        threading.Event().wait(_GRACE_SECONDS)
+    finally:  # also if an agent has left no memory to go on with
+        os.kill(-1, signal.SIGKILL)
+        os._exit(143)
 
 
 def kill(child: int, number: int) -> None:

@@ -22,6 +22,8 @@ from world import World
 SECONDS = 60
 AGENT = ("sleep", "86413")
 """What runs in place of an agent, known by its arguments."""
+SHORTLY_AFTER = 2.0
+"""How long it may live when it has stopped the first process of its container."""
 
 
 class PrivateEngine:
@@ -70,6 +72,16 @@ class PrivateEngine:
         self._process.wait(20)
         self._kill_all("containerd --config")
 
+    def pause(self) -> None:
+        """Let it answer nobody."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End it with everything that it started."""
         if self._process is not None and self._process.poll() is None:
@@ -115,6 +127,7 @@ def main(engine: PrivateEngine, folder: Path) -> None:
         world.start()
         shell = Shell(world, folder)
         engine_alone(engine, world, shell)
+        engine_hangs(engine, world, shell)
         engine_and_daemon(engine, world, shell)
         world.stop()
 
@@ -131,7 +144,8 @@ def agents() -> list[str]:
 
 def launched(world: World, shell: Shell) -> "subprocess.Popen[str]":
     """Launch something that stays."""
-    process = shell.start(*shell.words("sh", "-c", f"echo started; exec {' '.join(AGENT)}"))
+    # It stops the first process of its container, from which it would hear of the end.
+    process = shell.start(*shell.words("sh", "-c", f"kill -STOP $PPID; echo started; exec {' '.join(AGENT)}"))
     until(
         lambda: any(item["ready"] for item in world.ok("GET", "/v1/sandboxes")["items"]) or process.poll() is not None
     )
@@ -156,7 +170,7 @@ def engine_alone(engine: PrivateEngine, world: World, shell: Shell) -> None:
     assert process.returncode == 70, err
     assert out == "started\n"
     assert "Docker engine" in err
-    until(lambda: not agents())  # without an engine: by the first process of the container
+    until(lambda: not agents())  # without an engine: the daemon lets its pipe go
     refused = shell.run(*shell.words("true"))
     assert refused.returncode != 0
     assert "There is no Docker engine" in refused.stderr
@@ -171,6 +185,7 @@ def engine_and_daemon(engine: PrivateEngine, world: World, shell: Shell) -> None
     process = launched(world, shell)
     engine.kill()
     world.kill()
+    until(lambda: not agents())
     process.communicate(timeout=30)
     world.start()
     until(lambda: list(shell.workspace.iterdir()) == [])
@@ -179,6 +194,21 @@ def engine_and_daemon(engine: PrivateEngine, world: World, shell: Shell) -> None
     until(lambda: list((world.home / "sandboxes").iterdir()) == [])
     again = shell.run(*shell.words("echo", "works"))
     assert again.stdout == "works\n", again.stderr
+    until(lambda: left(engine) == [])
+
+
+def engine_hangs(engine: PrivateEngine, world: World, shell: Shell) -> None:
+    """An engine that does not answer keeps nobody alive when the daemon is killed."""
+    process = launched(world, shell)
+    engine.pause()
+    began = time.monotonic()
+    world.kill()
+    until(lambda: not agents())
+    lived = time.monotonic() - began
+    engine.go_on()
+    process.communicate(timeout=30)
+    assert lived < SHORTLY_AFTER
+    world.start()
     until(lambda: left(engine) == [])
 
 

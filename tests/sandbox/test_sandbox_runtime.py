@@ -19,6 +19,9 @@ from sandbox.test_hostile_agent import wait_for_container
 from services.upstream import UpstreamProcess
 from world import API_KEY, World
 
+from daemon.cli.launching.sequences import RESTORING
+from daemon.sandbox.container import ANCHOR_UID
+
 pytestmark = pytest.mark.docker
 
 
@@ -64,8 +67,10 @@ def test_the_container_has_nothing_that_a_checklist_of_escapes_looks_for(world: 
     assert (holder["Privileged"], holder["CapDrop"], holder["CapAdd"]) == (False, ["ALL"], None)
     assert holder["ReadonlyRootfs"] is True
     assert "no-new-privileges" in holder["SecurityOpt"]
-    assert (anchor["Mounts"], holder["Devices"], holder["PortBindings"]) == ([], None, None)
-    assert anchor["Config"]["User"] == "65534:65534"
+    assert (holder["Devices"], holder["PortBindings"]) == (None, None)
+    assert [(mount["Destination"], mount["RW"]) for mount in anchor["Mounts"]] == [("/run/held", False)]
+    assert anchor["Config"]["User"] == f"{ANCHOR_UID}:{ANCHOR_UID}"
+    assert host["PidMode"] == f"container:{anchor['Id']}"
     text = json.dumps(seen)
     assert "ailt_" not in text
     assert API_KEY not in text
@@ -427,7 +432,7 @@ def test_a_terminal_is_raw_while_it_runs_and_as_it_was_afterwards(shell: Shell, 
     import termios
 
     del tmp_path
-    script = "stty size; printf 'read: '; read line; echo \"got $line\"; " + "".join(
+    script = "printf '\\033(0\\033[?2l\\033[5i'; stty size; printf 'read: '; read line; echo \"got $line\"; " + "".join(
         f"printf '\\033]{rest}\\007'; " for rest in ("52;c;aGVsbG8=", "0;title")
     )
     for kill in (False, True):
@@ -449,14 +454,16 @@ def test_a_terminal_is_raw_while_it_runs_and_as_it_was_afterwards(shell: Shell, 
             assert time.monotonic() < deadline, shown
             shown += read(ours)
         assert b"33 101" in shown
+        assert b"\x1b(0" in shown
+        assert RESTORING not in shown
         assert termios.tcgetattr(theirs)[3] & termios.ICANON == 0
         if kill:
             os.kill(process.pid, signal.SIGKILL)
             process.wait(10)
             deadline = time.monotonic() + 10
-            while termios.tcgetattr(theirs)[3] != before[3]:
+            while termios.tcgetattr(theirs)[3] != before[3] or RESTORING not in shown:
                 assert time.monotonic() < deadline
-                time.sleep(0.05)
+                shown += read(ours)
             gone()
         else:
             os.write(ours, b"hello\r")
@@ -467,7 +474,10 @@ def test_a_terminal_is_raw_while_it_runs_and_as_it_was_afterwards(shell: Shell, 
             assert b"got hello" in shown
             assert b"\x1b]52" not in shown
             assert b"\x1b]0;" not in shown
+            assert RESTORING in shown
             assert termios.tcgetattr(theirs)[3] == before[3]
+        assert b"\x1b[?2l" not in shown
+        assert b"\x1b[5i" not in shown
         os.close(ours)
         os.close(theirs)
     deadline = time.monotonic() + 10

@@ -1,7 +1,10 @@
 """What a sandbox is made of, as values: mounts, rules of the network, the container, and as whom."""
 
+import os
 import re
 import tomllib
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from world import ROOT
 from daemon.core.failures import Failure
 from daemon.sandbox import firewall
 from daemon.sandbox.container import (
+    ANCHOR_UID,
     Anchor,
     Forwarder,
     Limits,
@@ -22,6 +26,7 @@ from daemon.sandbox.container import (
     forwarder_host_config,
     host_config,
 )
+from daemon.sandbox.held_pipe import PIPE, HeldPipe
 from daemon.sandbox.protection import READ_ONLY, Mount, ProtectionError, mounts
 from daemon.sandbox.reach import DECOY_PORT, FORWARDED_PORT, Reach, reach_of
 from daemon.sandbox.user import user_for
@@ -103,7 +108,7 @@ def test_a_container_is_closed_in_every_way_it_can_be() -> None:
 
 
 def anchor(*, outside: bool) -> Anchor:
-    return Anchor(image="i", name="n", network="net", address="172.18.0.1", labels={}, outside=outside)
+    return Anchor(image="i", name="n", network="net", address="172.18.0.1", held="/h", labels={}, outside=outside)
 
 
 def forwarder(door: str | None) -> Forwarder:
@@ -126,15 +131,44 @@ def test_what_is_beside_a_container_is_closed_too(config: dict[str, Any]) -> Non
     assert config["network_mode"] == "net"
     assert config["mem_limit"] == config["memswap_limit"] <= 2**27
     assert config["pids_limit"] <= 16
-    assert config.get("binds", []) in ([], ["/d:/run/door:ro"])
+    assert config.get("binds", []) in ([], ["/d:/run/door:ro"], ["/h:/run/held:ro"])
 
 
 def test_names_are_resolved_only_where_the_network_is_open() -> None:
     assert anchor_host_config(anchor(outside=False))["dns"] == ["127.0.0.1"]
     assert anchor_host_config(anchor(outside=True))["dns"] is None
     assert anchor_host_config(anchor(outside=False))["extra_hosts"] == {"aileron.internal": "172.18.0.1"}
-    for made in (anchor_creation(anchor(outside=False)), forwarder_creation(forwarder("/d"))):
-        assert made["user"] == "65534:65534"
+    assert forwarder_creation(forwarder("/d"))["user"] == "65534:65534"
+
+
+def test_an_anchor_holds_the_processes_of_the_agent_and_has_another_user() -> None:
+    assert host_config(spec())["pid_mode"] == "container:a"
+    assert "pid_mode" not in anchor_host_config(anchor(outside=False))
+    assert anchor_creation(anchor(outside=False))["user"] == f"{ANCHOR_UID}:{ANCHOR_UID}"
+    for given in ({"wanted": str(ANCHOR_UID)}, {"wanted": f"{ANCHOR_UID}:5"}, {"caller": (ANCHOR_UID, 5)}):
+        known = {"caller": (1000, 1000), "owner": (1000, 1000), "wanted": None, "workspace": "/w"}
+        with pytest.raises(Failure, match="could stop it"):
+            user_for(**known | given)  # type: ignore[arg-type]
+    with pytest.raises(Failure, match="could stop it"):
+        user_for(caller=(0, 0), owner=(ANCHOR_UID, 5), wanted=None, workspace="/w")
+
+
+def test_an_anchor_waits_for_the_pipe_of_the_daemon_and_for_its_input_only_where_there_is_none() -> None:
+    assert anchor_creation(anchor(outside=False))["command"] == ["/run/held/alive"]
+    without = replace(anchor(outside=False), held=None)
+    assert (anchor_creation(without)["command"], anchor_host_config(without)["binds"]) == ([], [])
+
+
+def test_a_pipe_ends_for_its_reader_when_the_daemon_closes_it_and_not_before(tmp_path: Path) -> None:
+    held = HeldPipe.make(tmp_path / "held")
+    reader = os.open(tmp_path / "held" / PIPE, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(BlockingIOError):
+        os.read(reader, 1)
+    held.close()
+    held.close()
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+    HeldPipe.make(tmp_path / "held").close()  # where one was left
 
 
 def test_how_the_daemon_is_reached_goes_by_the_kind_of_engine() -> None:

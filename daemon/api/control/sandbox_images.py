@@ -68,7 +68,7 @@ def router(services: Services) -> APIRouter:
         context, dockerfile = FolderPath(body.context), FolderPath(body.dockerfile)
         if not context.is_absolute() or not dockerfile.is_relative_to(context):
             raise _usage("The Dockerfile lies in the context, and both are absolute paths.")
-        said = sandboxes.images.build_own(context, dockerfile, body.arguments)
+        said = sandboxes.build_own(context, dockerfile, body.arguments)
         return StreamingResponse(_lines(said), media_type="text/plain")
 
     @routes.post("/v1/sandbox-images/prune", operation_id="sandbox_images_prune")

@@ -33,8 +33,8 @@ def attach(client: "ControlClient", sandbox: str, *, raw: bool) -> dict[str, Any
     """Carry everything both ways until the agent ends; return how it ended."""
     path = f"/v1/sandboxes/{sandbox}"
     with contextlib.ExitStack() as held:
+        held.enter_context(terminal.lent_terminal(raw=raw))
         if raw:
-            held.enter_context(terminal.raw_terminal())
             held.enter_context(_following_size(client, path))
         held.enter_context(_signals(client, path))
         threading.Thread(target=_carry_input, args=(client, path), daemon=True).start()

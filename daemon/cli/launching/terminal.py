@@ -1,4 +1,4 @@
-"""The person's terminal while an agent has it: raw, and given back whatever happens."""
+"""The person's terminal while an agent has it: raw where keys go to the agent, and given back whatever happens."""
 
 import contextlib
 import os
@@ -6,8 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 
-_RESTORING = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[0m"
-"""Leave the other screen, show the cursor, stop reporting mouse, paste and focus, and forget colours."""
+from daemon.cli.launching.sequences import RESTORING
 
 
 def is_terminal() -> bool:
@@ -25,31 +24,35 @@ def size() -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def raw_terminal() -> Iterator[None]:
-    """Hand every key on as it is; a second process gives the terminal back if this one is killed."""
+def lent_terminal(*, raw: bool) -> Iterator[None]:
+    """Let an agent write to the terminal, and with `raw` have every key as it is; give it back as it was.
+
+    If this process is killed, a second one gives the terminal back. Does nothing where no output is a terminal.
+    """
+    shown_at = next((descriptor for descriptor in (1, 2) if os.isatty(descriptor)), None)
+    if shown_at is None:
+        yield
+        return
     import termios
     import tty
 
-    before = termios.tcgetattr(0)
+    before = termios.tcgetattr(0) if raw else None
     watching, living = os.pipe()
-    guard = _fork_guard(before, watching, living)
+    guard = _fork_guard(before, shown_at, watching, living)
     os.close(watching)
     try:
-        tty.setraw(0, termios.TCSADRAIN)
+        if raw:
+            tty.setraw(0, termios.TCSADRAIN)
         yield
     finally:
-        with contextlib.suppress(termios.error):
-            termios.tcsetattr(0, termios.TCSADRAIN, before)
-        _write(_RESTORING)
+        _give_back(before, shown_at)
         os.write(living, b".")
         os.close(living)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(guard, 0)
 
 
-def _fork_guard(before: list[object], watching: int, living: int) -> int:
-    import termios
-
+def _fork_guard(before: list[object] | None, shown_at: int, watching: int, living: int) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     guard = os.fork()
@@ -60,12 +63,16 @@ def _fork_guard(before: list[object], watching: int, living: int) -> int:
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGTTOU):
             signal.signal(number, signal.SIG_IGN)
         if os.read(watching, 1) == b"":  # nobody said goodbye
-            termios.tcsetattr(0, termios.TCSADRAIN, before)  # type: ignore[arg-type]
-            _write(_RESTORING)
+            _give_back(before, shown_at)
     finally:
         os._exit(0)
 
 
-def _write(data: bytes) -> None:
+def _give_back(before: list[object] | None, shown_at: int) -> None:
+    import termios
+
+    if before is not None:
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(0, termios.TCSADRAIN, before)  # type: ignore[arg-type]
     with contextlib.suppress(OSError):
-        os.write(1, data)
+        os.write(shown_at, RESTORING)
