@@ -1,6 +1,6 @@
 """The client of the agent API: what can be run, running it, and asking what became of an approval."""
 
-import ssl
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,8 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
+
+from aileron_mcp.trust import trust
 
 # A run takes as long as its steps may; the daemon ends it, and not the one who waits.
 _TIMEOUT = httpx.Timeout(None, connect=5.0)
@@ -26,6 +28,10 @@ class AgentApiError(Exception):
 
 class AgentUnreachable(AgentApiError):
     """The daemon was not reached, so nothing of the request happened."""
+
+
+class NotSendable(AgentApiError):
+    """The arguments cannot be written as JSON, so nothing was sent."""
 
 
 class AnswerLost(AgentApiError):
@@ -61,16 +67,13 @@ class AgentClient:
     """Talks to one daemon with one session token."""
 
     def __init__(self, base_url: str, token: str, *, ca_file: Path | None = None) -> None:
-        verify: ssl.SSLContext | bool = base_url.startswith("https:")  # the system's bundle is read only if it is used
-        if ca_file is not None:
-            verify = ssl.create_default_context(cafile=str(ca_file))
         # trust_env is off: a proxy from the environment must not carry the token anywhere.
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=_TIMEOUT,
             trust_env=False,
-            verify=verify,
+            verify=trust(base_url, ca_file),
         )
 
     async def __aenter__(self) -> Self:
@@ -98,12 +101,14 @@ class AgentClient:
         answer = await self._ask("GET", "/v1/actions", headers=headers)
         if answer.status_code == httpx.codes.NOT_MODIFIED and known is not None:
             return known
-        return ActionList(items=tuple(answer.json()["items"]), etag=answer.headers.get("etag"))
+        return ActionList(items=tuple(_body(answer)["items"]), etag=answer.headers.get("etag"))
 
     async def run(self, name: str, arguments: Mapping[str, Any]) -> RunResult | RunPending:
         """Run an action; raises AgentApiError with the envelope when it fails."""
-        answer = await self._ask("POST", f"/v1/actions/{quote(name, safe='')}/run", json={"arguments": dict(arguments)})
-        body = answer.json()
+        path = f"/v1/actions/{quote(name, safe='')}/run"
+        content = _encoded({"arguments": dict(arguments)})
+        answer = await self._ask("POST", path, content=content, headers={"Content-Type": "application/json"})
+        body = _body(answer)
         if answer.status_code == httpx.codes.ACCEPTED:
             return RunPending(body["approval_id"], body["review_url"], body["message"])
         return RunResult(body["audit_id"], body["result"])
@@ -111,8 +116,7 @@ class AgentClient:
     async def poll(self, approval_id: str, *, wait_seconds: float = 0) -> Mapping[str, Any]:
         """Return where an approval stands, waiting at most so long for an end."""
         path = f"/v1/action-approvals/{quote(approval_id, safe='')}/result"
-        body: Mapping[str, Any] = (await self._ask("GET", path, params={"wait": wait_seconds})).json()
-        return body
+        return _body(await self._ask("GET", path, params={"wait": wait_seconds}))
 
     async def changes(self) -> AsyncIterator[str]:
         """Yield the name of each event as it comes, and `alive` for each sign of life, the first one at once."""
@@ -141,11 +145,28 @@ class AgentClient:
         raise _refusal(answer)
 
 
+def _encoded(value: Any) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError) as problem:
+        raise NotSendable(f"The arguments cannot be sent as JSON: {_reason(problem)}.") from None
+
+
+def _body(answer: httpx.Response) -> Mapping[str, Any]:
+    try:
+        body = answer.json()
+    except (ValueError, RecursionError) as problem:
+        raise AnswerLost(f"The Aileron daemon's answer cannot be read: {_reason(problem)}.") from None
+    if not isinstance(body, Mapping):
+        raise AnswerLost("The Aileron daemon's answer is not an object.")
+    return body
+
+
 def _refusal(answer: httpx.Response) -> AgentApiError:
     try:
         envelope = answer.json()
         message = str(envelope["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         message, envelope = f"The Aileron daemon answered with status {answer.status_code}.", None
     return AgentApiError(message, envelope=envelope, status=answer.status_code)
 

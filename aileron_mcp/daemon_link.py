@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from aileron_mcp.client import AgentClient, AgentUnreachable
+from aileron_mcp.trust import trust
 
 _SECONDS = 5.0
 
@@ -145,8 +146,9 @@ def _read(place: Path) -> Mapping[str, Any]:
 async def _control(found: Mapping[str, Any], method: str, path: str, body: Any = None) -> Mapping[str, Any]:
     headers = {"Authorization": f"Bearer {found['token']}"}
     try:
-        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, verify=False) as http:  # noqa: S501 - plain HTTP on loopback
-            answer = await http.request(method, f"{found['control_url']}{path}", json=body, headers=headers)
+        url = str(found["control_url"])
+        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, verify=trust(url)) as http:
+            answer = await http.request(method, f"{url}{path}", json=body, headers=headers)
             answer.raise_for_status()
             content: Mapping[str, Any] = answer.json()
             return content

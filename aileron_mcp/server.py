@@ -8,15 +8,21 @@ from typing import Any, TypeVar
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
-from mcp.server.stdio import stdio_server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from aileron_mcp import texts
-from aileron_mcp.client import ActionList, AgentApiError, AgentClient, AgentUnreachable, AnswerLost, RunResult
+from aileron_mcp.client import (
+    ActionList,
+    AgentApiError,
+    AgentClient,
+    RunResult,
+)
 from aileron_mcp.daemon_link import DaemonLink
+from aileron_mcp.pipe import agent_pipe
 from aileron_mcp.texts import STATUS_TOOL, Reply
 from aileron_mcp.tools import MAX_WAIT_SECONDS, offer
+from aileron_mcp.troubles import told
 from aileron_mcp.version import VERSION
 from aileron_mcp.watching import watch
 
@@ -56,7 +62,7 @@ class ToolServer:
             on_subscriptions_listen=ListenHandler(self._bus),
         )
         options = server.create_initialization_options(NotificationOptions(tools_changed=True))
-        async with stdio_server() as (incoming, outgoing):
+        async with agent_pipe() as (incoming, outgoing):
             await server.run(incoming, outgoing, options)
 
     @contextlib.asynccontextmanager
@@ -104,12 +110,8 @@ class ToolServer:
                 reply = await self._status(ctx, arguments)
             else:
                 reply = await self._run(params.name, arguments)
-        except AnswerLost as problem:
-            reply = _lost(problem, params.name, self._link.session_id)
-        except AgentUnreachable as problem:
-            reply = texts.trouble(f"{problem} Nothing was run.", failure_class="network_error", retriable=True)
         except AgentApiError as problem:
-            reply = _refused(problem)
+            reply = told(problem, params.name, self._link.session_id)
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=reply.text)],
             structured_content=dict(reply.structured),
@@ -140,7 +142,7 @@ class ToolServer:
         if not isinstance(approval, str) or isinstance(wait, bool) or not isinstance(wait, int | float):
             message = f"{STATUS_TOOL} takes approval_id, a text, and wait_seconds, a number."
             return texts.trouble(message, failure_class="invalid_arguments", retriable=False)
-        left = min(max(float(wait), 0.0), MAX_WAIT_SECONDS)
+        left = float(min(max(wait, 0), MAX_WAIT_SECONDS))
         waited = 0.0
         while True:
             part = min(left, _SLICE_SECONDS)
@@ -164,21 +166,3 @@ class ToolServer:
             if problem.status != 401 or not await self._link.renew():
                 raise
         return await work(await self._link.client())
-
-
-def _lost(problem: AnswerLost, tool: str, session: str | None) -> Reply:
-    if tool == STATUS_TOOL:
-        return texts.trouble(f"{problem} Ask again.", failure_class="network_error", retriable=True)
-    where = "aileron audit list" + (f" --session {session}" if session else "")
-    message = f"{problem} Whether {tool} ran is not known. Do not call it again before a person has looked: {where}"
-    return texts.trouble(message, failure_class="outcome_unknown", retriable=False)
-
-
-def _refused(problem: AgentApiError) -> Reply:
-    if problem.envelope is None:
-        return texts.trouble(str(problem), failure_class="internal_error", retriable=False)
-    reply = texts.failure(problem.envelope)
-    if problem.status != 401:
-        return reply
-    help_text = "This session is over. A person can start another one with `aileron launch`."
-    return Reply(text=f"{reply.text}\n{help_text}", structured=reply.structured, failed=True)

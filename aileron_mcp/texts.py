@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 STATUS_TOOL = "check_action_status"
+_DEEPEST = 100
+"""Levels; the library writes about 250, and what is wrapped around the result takes a few."""
 _WAITING = frozenset({"pending", "approved", "running"})
 
 
@@ -20,7 +22,7 @@ class Reply:
 
 def finished(*, audit_id: str, result: Any) -> Reply:
     """Tell that an action ran."""
-    return Reply(text=_written(result), structured={"result": result, "audit_id": audit_id})
+    return Reply(text=_written(result), structured={"result": _flat(result), "audit_id": audit_id})
 
 
 def waiting(*, approval_id: str, review_url: str, message: str) -> Reply:
@@ -48,7 +50,8 @@ def standing(answer: Mapping[str, Any]) -> Reply:
     if answer.get("error"):
         return Reply(text=f"{status}: {_failure_text(answer['error'])}", structured=dict(answer), failed=True)
     if status == "completed":
-        return Reply(text=f"{message}\n{_written(answer.get('result'))}", structured=dict(answer))
+        result = answer.get("result")
+        return Reply(text=f"{message}\n{_written(result)}", structured=dict(answer) | {"result": _flat(result)})
     if status in _WAITING:
         text = f"{status}: {message} Call {STATUS_TOOL} again; the person may take their time."
         return Reply(text=text, structured=dict(answer))
@@ -84,6 +87,19 @@ def _failure_text(error: Mapping[str, Any]) -> str:
     if error.get("audit_id"):
         lines.append(f"audit id: {error['audit_id']}")
     return "\n".join(lines)
+
+
+def _flat(result: Any) -> Any:
+    """Return a result as it is, or as text where it is nested so deeply that the MCP library cannot write it."""
+    return result if _fits(result, _DEEPEST) else _written(result)
+
+
+def _fits(value: Any, levels: int) -> bool:
+    if isinstance(value, Mapping):
+        return levels > 0 and all(_fits(inner, levels - 1) for inner in value.values())
+    if isinstance(value, list):
+        return levels > 0 and all(_fits(inner, levels - 1) for inner in value)
+    return True
 
 
 def _written(value: Any) -> str:

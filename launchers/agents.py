@@ -27,8 +27,8 @@ class Agent:
     """The person's files that the launcher wants to see, below the home folder."""
     looks_into: tuple[str, ...] = ()
     """Folders below the home folder whose entries the launcher wants to know."""
-    moved_by: tuple[str, str] | None = None
-    """A variable that moves a folder of the agent's elsewhere, and which."""
+    moved_by: tuple[tuple[str, str], ...] = ()
+    """Variables that move a folder of the agent's elsewhere, and which."""
 
     def read_version(self, said: str) -> tuple[int, ...] | None:
         """Read the version out of what the agent answers to `--version`."""
@@ -55,7 +55,7 @@ AGENTS = {
             oldest=(0, 160, 0),
             plan=codex.plan,
             reads=(codex.CONFIG, codex.LOGIN),
-            moved_by=("CODEX_HOME", ".codex"),
+            moved_by=(("CODEX_HOME", ".codex"),),
         ),
         Agent(
             name="goose",
@@ -64,6 +64,8 @@ AGENTS = {
             install="npm install -g @aaif/goose-binary-linux-x64",
             oldest=(1, 50, 0),
             plan=goose.plan,
+            reads=(goose.CONFIG,),
+            moved_by=(("XDG_CONFIG_HOME", ".config"),),
         ),
         Agent(
             name="opencode",
@@ -72,6 +74,8 @@ AGENTS = {
             install="npm install -g opencode-ai",
             oldest=(1, 18, 0),
             plan=opencode.plan,
+            reads=(*opencode.CONFIGS, opencode.LOGINS),
+            moved_by=(("XDG_CONFIG_HOME", ".config"), ("XDG_DATA_HOME", ".local/share")),
         ),
         Agent(
             name="pi",
@@ -82,7 +86,7 @@ AGENTS = {
             plan=pi.plan,
             reads=(pi.SERVERS, pi.MODELS, pi.LOGINS),
             looks_into=(pi.AGENT_FOLDER,),
-            moved_by=("PI_CODING_AGENT_DIR", pi.AGENT_FOLDER),
+            moved_by=(("PI_CODING_AGENT_DIR", pi.AGENT_FOLDER),),
         ),
     )
 }

@@ -2,9 +2,10 @@
 
 import json
 
-from launchers.plan import START_SECONDS, TOOL_SECONDS, LaunchContext, LaunchPlan, PlacedFile
+from launchers.plan import START_SECONDS, TOKEN_HEADER, TOOL_SECONDS, LaunchContext, LaunchPlan, PlacedFile
 
 _OWN_KEYS = frozenset({"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"})
+_HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
 _ELSEWHERE = frozenset({"ANTHROPIC_BASE_URL", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"})
 
 
@@ -59,7 +60,9 @@ def _model(context: LaunchContext) -> dict[str, str]:
     if not _ELSEWHERE.isdisjoint(context.environment):
         return {}
     if not _OWN_KEYS.isdisjoint(context.environment):
-        return {"ANTHROPIC_BASE_URL": context.models_url}
+        theirs = context.environment.get(_HEADERS, "").rstrip("\n")
+        headers = f"{TOKEN_HEADER}: {context.token}"  # one on each line
+        return {"ANTHROPIC_BASE_URL": context.models_url, _HEADERS: f"{theirs}\n{headers}" if theirs else headers}
     if "anthropic" not in context.bound:
         return {}  # it has a login of its own, or will ask for one
     # Not as an API key: about one of those it asks the person before it uses it.

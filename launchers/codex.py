@@ -2,12 +2,14 @@
 
 import json
 import tomllib
+from typing import Any
 
-from launchers.plan import START_SECONDS, TOOL_SECONDS, LaunchContext, LaunchPlan
+from launchers.plan import START_SECONDS, TOKEN_HEADER, TOOL_SECONDS, LaunchContext, LaunchPlan, free_name
+from launchers.registration.ownership import is_ours
 
 CONFIG = ".codex/config.toml"
 LOGIN = ".codex/auth.json"
-_SESSION_HEADER = '{"X-Aileron-Token" = "AILERON_TOKEN"}'
+_SESSION_HEADER = f'{{"{TOKEN_HEADER}" = "AILERON_TOKEN"}}'
 
 
 def plan(context: LaunchContext) -> LaunchPlan:
@@ -17,6 +19,7 @@ def plan(context: LaunchContext) -> LaunchPlan:
         "args": json.dumps(list(context.mcp_command[1:])),
         # It hides its environment from servers; these names are let through.
         "env_vars": json.dumps(sorted(context.session_variables)),
+        "enabled": "true",
         # Without this, a server that takes half a second to start is dropped without a word.
         "required": "true",
         "startup_timeout_sec": str(START_SECONDS),
@@ -24,15 +27,16 @@ def plan(context: LaunchContext) -> LaunchPlan:
         # The daemon decides what needs a person; asking twice would only teach people to say yes.
         "default_tools_approval_mode": '"approve"',
     }
-    settings = {f"mcp_servers.aileron.{name}": value for name, value in server.items()}
+    ours = _server_name(context)
+    settings = {f"mcp_servers.{ours}.{name}": value for name, value in server.items()}
     settings |= {"check_for_update_on_startup": "false", "analytics.enabled": "false"}
     if context.sandboxed:
         settings |= _uncaged(context)
     model, notes = _model(context)
     settings |= model
-    ours = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    overrides = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return LaunchPlan(
-        argv=(*context.executable, *ours, *context.arguments), environment=context.session_variables, notes=notes
+        argv=(*context.executable, *overrides, *context.arguments), environment=context.session_variables, notes=notes
     )
 
 
@@ -56,8 +60,7 @@ def _model(context: LaunchContext) -> tuple[dict[str, str], tuple[str, ...]]:
         return {}, (note,)
     provider = {
         "name": '"OpenAI through Aileron"',
-        # The session's name and not its token: everybody on the machine can read argv.
-        "base_url": json.dumps(f"{context.agent_url}/llm/{context.session_id}/v1"),
+        "base_url": json.dumps(f"{context.models_url}/v1"),
         "wire_api": '"responses"',
     }
     if "CODEX_API_KEY" in context.environment:
@@ -80,7 +83,19 @@ def _has_key(text: str) -> bool:
 
 
 def _has_provider(text: str) -> bool:
+    config = _config(text)
+    return config is None or "model_provider" in config  # nothing is laid over what cannot be read
+
+
+def _server_name(context: LaunchContext) -> str:
+    """Return what our server is called: what we lay over a server of the person's own would be mixed with it."""
+    servers = (_config(context.existing.get(CONFIG, "")) or {}).get("mcp_servers")
+    theirs = servers if isinstance(servers, dict) else {}
+    return free_name({name for name, entry in theirs.items() if not is_ours(entry)})
+
+
+def _config(text: str) -> dict[str, Any] | None:
     try:
-        return "model_provider" in tomllib.loads(text)
+        return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError:
-        return True  # it will say so itself; nothing is laid over what cannot be read
+        return None  # Codex will say so itself

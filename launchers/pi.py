@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from launchers.plan import TOOL_SECONDS, LaunchContext, LaunchError, LaunchPlan, PlacedFile
+from launchers.plan import TOKEN_HEADER, TOOL_SECONDS, LaunchContext, LaunchError, LaunchPlan, PlacedFile
 
 NATIVE = (0, 99)
 AGENT_FOLDER = ".pi/agent"
@@ -55,10 +55,9 @@ def _models(context: LaunchContext) -> dict[str, dict[str, Any]]:
     for name, version in (("openai", "/v1"), ("anthropic", "")):
         if name in set_up:
             continue
-        # The session's name in the address and the token beside it, so that the file holds no secret.
-        place = {"baseUrl": f"{context.agent_url}/llm/{context.session_id}{version}"}
+        place = {"baseUrl": f"{context.models_url}{version}"}
         if f"{name.upper()}_API_KEY" in context.environment:
-            routed[name] = place | {"headers": {"X-Aileron-Token": "$AILERON_TOKEN"}}
+            routed[name] = place | {"headers": {TOKEN_HEADER: "$AILERON_TOKEN"}}
         elif name in context.bound:
             routed[name] = place | {"apiKey": "$AILERON_TOKEN"}
     return routed

@@ -1,12 +1,24 @@
 """What a launcher is given, and what it answers: values, so that a plan can be read before it is carried out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 TOOL_SECONDS = 3600
 """How long an agent lets one of our tool calls take: the daemon ends a run, and no agent has to guess when."""
 
 START_SECONDS = 60
+
+TOKEN_HEADER = "X-Aileron-Token"  # noqa: S105 - the name of a header
+"""Where the session's token goes in a model request that carries a key of the person's own."""
+
+NAME = "aileron"
+"""What our server is called in an agent."""
+
+
+def free_name(taken: Collection[str]) -> str:
+    """Return a name for our server that the person has not given to one of theirs."""
+    names = (NAME, f"{NAME}_launch", *(f"{NAME}_launch_{number}" for number in range(2, 100)))
+    return next(name for name in names if name not in taken)
 
 
 class LaunchError(Exception):
@@ -50,8 +62,12 @@ class LaunchContext:
 
     @property
     def models_url(self) -> str:
-        """Return where model requests go; the token is in it, so it is for variables and not for argv."""
-        return f"{self.agent_url}/llm/{self.token}"
+        """Return where model requests go.
+
+        The session's name stands in it and not its token: agents print the address when a request fails, and some are
+        given it by argv. So the token must come with each request, as the key or in TOKEN_HEADER.
+        """
+        return f"{self.agent_url}/llm/{self.session_id}"
 
     @property
     def session_variables(self) -> dict[str, str]:

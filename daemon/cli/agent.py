@@ -66,8 +66,9 @@ def status(
 ) -> None:
     """Show which agents have it in their configuration."""
     from daemon.cli.launching.config_file import ConfigFile
-    from launchers.registration.entries import PLACES, is_ours
+    from launchers.registration.entries import PLACES
     from launchers.registration.errors import RegistrationError
+    from launchers.registration.ownership import is_ours
 
     invocation = Invocation.of(ctx, as_json=as_json)
     items = []

@@ -78,7 +78,9 @@ def launch(
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     from daemon.cli.launching import finding
+    from daemon.cli.launching.misplaced import refuse_misplaced
 
+    refuse_misplaced(ctx, agent, arguments or [])
     if folder is not None and not folder.is_dir():
         raise CliFailure.usage(f"{folder} is not a folder")
     known = finding.known(agent)

@@ -8,6 +8,7 @@ from typing import Any
 from launchers.plan import START_SECONDS, TOOL_SECONDS
 from launchers.registration import json_text, toml_text, yaml_text
 from launchers.registration.errors import RegistrationError
+from launchers.registration.ownership import is_ours
 
 Entry = Mapping[str, Any]
 
@@ -41,11 +42,6 @@ class Place:
         """Return the text without our entry; an entry of that name that is not ours stays."""
         there = self.find(text)
         return self.take_out(text) if there is not None and is_ours(there) else text
-
-
-def is_ours(entry: Entry) -> bool:
-    """Say whether an entry starts our server."""
-    return "aileron-mcp" in str(entry) or "aileron_mcp" in str(entry)
 
 
 def _claude(command: tuple[str, ...], variables: Mapping[str, str]) -> Entry:

@@ -16,6 +16,14 @@ class Value:
     end: int = 0
     members: "dict[str, Member] | None" = None
 
+    def below(self, *names: str) -> "Value | None":
+        """Return the value at the end of a path of names, if it is there."""
+        found: Value | None = self
+        for name in names:
+            member = None if found is None else (found.members or {}).get(name)
+            found = None if member is None else member.value
+        return found
+
 
 @dataclass(slots=True)
 class Member:

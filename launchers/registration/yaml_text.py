@@ -18,7 +18,7 @@ _CAME_WITH = f"{_KEY}: # with the entry of Aileron"
 
 def find(text: str) -> Mapping[str, Any] | None:
     """Return our entry as it stands, or None."""
-    extensions = _parse(text).get(_KEY)
+    extensions = read(text).get(_KEY)
     if extensions is not None and not isinstance(extensions, dict):
         raise RegistrationError(f"`{_KEY}` is not a mapping")
     entry = None if extensions is None else extensions.get("aileron")
@@ -28,7 +28,7 @@ def find(text: str) -> Mapping[str, Any] | None:
 def put_in(text: str, entry: Mapping[str, Any]) -> str:
     """Return the text with our entry as the first one under its key."""
     text = take_out(text)
-    found = _parse(text)
+    found = read(text)
     line = "\r\n" if "\r\n" in text else "\n"
     written = f"aileron: {json.dumps(entry)}"
     if _KEY not in found:
@@ -64,7 +64,8 @@ def take_out(text: str) -> str:
     return before + after
 
 
-def _parse(text: str) -> dict[str, Any]:
+def read(text: str) -> dict[str, Any]:
+    """Return the mapping that the file holds; raises RegistrationError."""
     try:
         value = YAML(typ="safe", pure=True).load(text.removeprefix("\ufeff"))
     except YAMLError as problem:

@@ -8,11 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from services.upstream import UpstreamProcess
+from services.upstream import Upstream, UpstreamProcess
 from world import ROOT, World
 
-from aileron_mcp.client import AgentApiError, AgentClient, RunPending, RunResult
+from aileron_mcp.client import (
+    AgentApiError,
+    AgentClient,
+    AgentUnreachable,
+    AnswerLost,
+    NotSendable,
+    RunPending,
+    RunResult,
+)
+from aileron_mcp.trust import trust
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +85,63 @@ async def test_a_failure_comes_with_its_envelope(world: World) -> None:
         with pytest.raises(AgentApiError) as caught:
             await client.run("../../v1/stop", {})
         assert caught.value.envelope is None or caught.value.envelope["error"]["class"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["\ud800", float("nan"), float("inf"), 10**5000, {1, 2}],
+    ids=["surrogate", "nan", "infinity", "long", "set"],
+)
+async def test_arguments_that_json_cannot_hold_are_refused_before_anything_is_sent(world: World, value: Any) -> None:
+    async with AgentClient(world.agent_url, world.session()[1]) as client:
+        before = len(world.events())
+        with pytest.raises(NotSendable, match="cannot be sent as JSON"):
+            await client.run("post-item", {"url": "x", "body": value})
+    assert len(world.events()) == before
+
+
+async def _answering(content: bytes) -> "tuple[asyncio.Server, str]":
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(content) + content)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[" * 100_000, b"[]", b"\xff", b"9" * 5000],
+    ids=["none", "half", "deep", "list", "raw", "long"],
+)
+async def test_an_answer_that_cannot_be_read_is_a_lost_one_and_no_success(content: bytes) -> None:
+    server, url = await _answering(content)
+    async with server, AgentClient(url, "ailt_x") as client:
+        with pytest.raises(AnswerLost):
+            await client.run("post-item", {})
+
+
+async def test_a_client_for_plain_http_connects_to_nobody_over_https() -> None:
+    async with Upstream(tls=True) as https:
+        async with httpx.AsyncClient(verify=trust("http://127.0.0.1"), trust_env=False) as http:
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                await http.get(f"{https.url}/v1/sessions", headers={"Authorization": "Bearer master"})
+        async with AgentClient(https.url, "ailt_x") as client:
+            with pytest.raises(AgentUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
+                await client.list_actions()
+        assert https.requests == []
+        async with AgentClient(https.url, "ailt_x", ca_file=https.ca_file) as client:
+            assert await client.health()
+        assert [request.path for request in https.requests] == ["/healthz"]
+
+
+def test_nothing_beside_the_agent_turns_the_check_of_certificates_off() -> None:
+    for path in (ROOT / "aileron_mcp").glob("*.py"):
+        text = path.read_text()
+        assert "verify=False" not in text, path
+        assert "CERT_NONE" not in text, path
 
 
 async def test_a_wrong_token_and_a_daemon_that_is_not_there_are_said(world: World) -> None:

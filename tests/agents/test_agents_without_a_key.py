@@ -66,12 +66,24 @@ def test_a_bound_key_reaches_the_model_and_never_the_agent(bench: Bench, agent: 
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("agent", ["claude", "codex", "goose", "pi"])
+@pytest.mark.parametrize("agent", ["claude", "codex", "goose", "opencode", "pi"])
+def test_what_an_agent_prints_about_a_failing_model_holds_no_token(bench: Bench, agent: str) -> None:
+    bench.model.refuse(404)  # which no agent tries again
+    ended = bench.finish(bench.start(agent))
+    said = ended.out + ended.err
+    assert any(request["method"] == "POST" for request in bench.model.seen)
+    assert "ailt_" not in said, said
+    for path in bench.home(agent).rglob("*"):  # logs of its own
+        if path.is_file() and not path.is_symlink():
+            assert b"/llm/ailt_" not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("agent", ["claude", "codex", "goose", "opencode", "pi"])
 def test_a_key_of_the_persons_own_goes_through_the_gateway_as_it_is(bench: Bench, agent: str) -> None:
     own = "sk-ant-my-own-key"
     before = len(bench.world.events(type="gateway.request", limit=10_000))
     bench.model.script("post_item", **arguments(bench))
-    names = {"claude": "ANTHROPIC_API_KEY", "codex": "CODEX_API_KEY"}
+    names = {"claude": "ANTHROPIC_API_KEY", "opencode": "ANTHROPIC_API_KEY", "codex": "CODEX_API_KEY"}
     ended = bench.finish(bench.start(agent, **{names.get(agent, "OPENAI_API_KEY"): own}))
     assert ended.code == 0, ended.err
     assert SHIPPED in ended.out

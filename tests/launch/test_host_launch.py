@@ -200,6 +200,8 @@ def test_two_launches_at_once_have_nothing_in_common(bench: Bench) -> None:
         (("codex",), {"STAND_IN_VERSION": "codex-cli 0.12.1"}, "0.12.1 is too old"),
         (("codex",), {"STAND_IN_VERSION": "hello"}, "does not say which version"),
         (("codex", "-C", "/no/such/folder"), {}, "is not a folder"),
+        (("codex", "--sandbox"), {}, "aileron launch --sandbox codex"),
+        (("codex", "exec", "--network=open"), {}, "aileron launch --network=open codex -- exec"),
     ],
 )
 def test_what_keeps_an_agent_from_starting_is_said_with_what_to_do(

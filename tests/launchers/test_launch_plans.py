@@ -8,6 +8,7 @@ import pytest
 
 from launchers.agents import AGENTS
 from launchers.plan import LaunchContext, LaunchError, LaunchPlan
+from launchers.registration.entries import PLACES
 
 TOKEN = "ailt_sentinel.token"
 VARIABLES = {
@@ -166,15 +167,15 @@ def test_with_bound_keys_the_token_is_still_in_nobodys_argv(name: str) -> None:
 
 def test_a_bound_key_sends_model_requests_through_the_daemon() -> None:
     claude = plan("claude", bound=BOTH).environment
-    assert claude["ANTHROPIC_BASE_URL"] == f"http://127.0.0.1:4711/llm/{TOKEN}"
+    assert claude["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:4711/llm/ses_1"
     assert claude["ANTHROPIC_AUTH_TOKEN"] == TOKEN
     codex = " ".join(plan("codex", bound=BOTH).argv)
     assert 'model_providers.aileron.base_url="http://127.0.0.1:4711/llm/ses_1/v1"' in codex
     assert 'model_providers.aileron.env_key="AILERON_TOKEN"' in codex
     goose = plan("goose", bound=BOTH).environment
-    assert (goose["OPENAI_HOST"], goose["OPENAI_API_KEY"]) == (f"http://127.0.0.1:4711/llm/{TOKEN}", TOKEN)
+    assert (goose["OPENAI_HOST"], goose["OPENAI_API_KEY"]) == ("http://127.0.0.1:4711/llm/ses_1", TOKEN)
     inline = json.loads(plan("opencode", bound=BOTH).environment["OPENCODE_CONFIG_CONTENT"])
-    assert inline["provider"]["openai"]["options"]["baseURL"] == f"http://127.0.0.1:4711/llm/{TOKEN}/v1"
+    assert inline["provider"]["openai"]["options"]["baseURL"] == "http://127.0.0.1:4711/llm/ses_1/v1"
 
 
 @pytest.mark.parametrize(
@@ -193,12 +194,14 @@ def test_where_the_person_sends_model_requests_themselves_they_stay(name: str, m
 
 
 def test_a_key_of_the_persons_own_goes_through_the_daemon_and_stays_theirs() -> None:
-    models = f"http://127.0.0.1:4711/llm/{TOKEN}"
+    models = "http://127.0.0.1:4711/llm/ses_1"
     claude = plan("claude", bound=BOTH, environment={"ANTHROPIC_API_KEY": "mine"}).environment
     assert claude["ANTHROPIC_BASE_URL"] == models
+    assert claude["ANTHROPIC_CUSTOM_HEADERS"] == f"X-Aileron-Token: {TOKEN}"
     assert "ANTHROPIC_AUTH_TOKEN" not in claude
     goose = plan("goose", environment={"OPENAI_API_KEY": "mine"}).environment
     assert goose["OPENAI_HOST"] == models
+    assert goose["OPENAI_CUSTOM_HEADERS"] == f"X-Aileron-Token={TOKEN}"
     assert "OPENAI_API_KEY" not in goose
     assert "ANTHROPIC_HOST" not in goose
     for more, how in (
@@ -239,3 +242,91 @@ def test_pi_is_sent_through_the_daemon_only_where_the_person_has_not_set_it_up()
     mine = {"openai": {"baseUrl": "http://x"}, "local": {}}
     theirs = {".pi/agent/models.json": json.dumps({"providers": mine})}
     assert routed(existing=theirs) == {**mine, "anthropic": through["anthropic"]}
+
+
+@pytest.mark.parametrize("own", [{}, {"OPENAI_API_KEY": "mine", "ANTHROPIC_API_KEY": "mine", "CODEX_API_KEY": "mine"}])
+@pytest.mark.parametrize("name", AGENTS)
+def test_the_address_of_the_model_holds_no_token_because_agents_print_it(name: str, own: dict[str, str]) -> None:
+    made = plan(name, bound=BOTH, environment=own)
+    everything = [*made.argv, *made.environment.values(), *(file.text for file in made.files)]
+    assert any("/llm/ses_1" in text for text in everything)
+    assert not any(f"/llm/{TOKEN}" in text for text in everything)
+
+
+def test_headers_of_the_persons_own_stay_beside_the_token() -> None:
+    mine = {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_CUSTOM_HEADERS": "X-Mine: 1\n"}
+    assert plan("claude", environment=mine).environment["ANTHROPIC_CUSTOM_HEADERS"] == (
+        f"X-Mine: 1\nX-Aileron-Token: {TOKEN}"
+    )
+    mine = {"OPENAI_API_KEY": "k", "OPENAI_CUSTOM_HEADERS": "X-Mine=1"}
+    assert plan("goose", environment=mine).environment["OPENAI_CUSTOM_HEADERS"] == f"X-Mine=1,X-Aileron-Token={TOKEN}"
+
+
+def opencode_routes(**more: Any) -> dict[str, Any]:
+    inline = json.loads(plan("opencode", **more).environment["OPENCODE_CONFIG_CONTENT"])
+    return {name: value["options"] for name, value in inline.get("provider", {}).items()}
+
+
+def test_opencode_uses_the_key_of_the_persons_environment_also_where_one_is_bound() -> None:
+    place = {"baseURL": "http://127.0.0.1:4711/llm/ses_1/v1"}
+    bound = place | {"apiKey": TOKEN}
+    own = place | {"headers": {"X-Aileron-Token": TOKEN}}
+    assert opencode_routes() == {}
+    assert opencode_routes(bound=BOTH) == {"anthropic": bound, "openai": bound}
+    assert opencode_routes(bound=BOTH, environment={"OPENAI_API_KEY": "mine"}) == {"anthropic": bound, "openai": own}
+    assert opencode_routes(environment={"OPENAI_API_KEY": "mine"}) == {"openai": own}
+    assert opencode_routes(bound=BOTH, environment={"OPENAI_API_KEY": ""}) == {"anthropic": bound, "openai": bound}
+
+
+@pytest.mark.parametrize(
+    "existing",
+    [
+        {".local/share/opencode/auth.json": '{"openai": {"type": "api", "key": "mine"}}'},
+        {".config/opencode/opencode.json": '{"provider": {"openai": {"options": {"apiKey": "mine"}}}}'},
+        {".config/opencode/opencode.jsonc": '// x\n{"provider": {"openai": {"options": {"baseURL": "http://x",}}}}'},
+    ],
+)
+def test_opencode_keeps_a_login_and_what_its_files_say_of_a_provider(existing: dict[str, str]) -> None:
+    assert list(opencode_routes(bound=BOTH, existing=existing)) == ["anthropic"]
+    inline = json.dumps({"provider": {"openai": {"options": {"apiKey": "mine"}}}})
+    routes = opencode_routes(bound=BOTH, environment={"OPENCODE_CONFIG_CONTENT": inline})
+    assert routes["openai"] == {"apiKey": "mine"}
+
+
+def goose_extension(config: str, *arguments: str) -> str | None:
+    argv = plan("goose", *(arguments or ("run",)), existing={".config/goose/config.yaml": config}).argv
+    return argv[argv.index("--with-extension") + 1].partition(":")[0] if "--with-extension" in argv else None
+
+
+def test_goose_gets_an_extension_by_a_name_that_is_free() -> None:
+    registered = PLACES["goose"].put_in("", PLACES["goose"].entry(("/opt/a b/aileron-mcp",), {}))
+    assert goose_extension("") == "aileron"
+    assert goose_extension("GOOSE_MODEL: x\n") == "aileron"
+    assert goose_extension(registered) is None  # it is there already, and has the session by the environment
+    assert goose_extension(registered, "run", "--no-profile") == "aileron"
+    assert goose_extension(registered.replace('"enabled": true', '"enabled": false')) == "aileron_launch"
+    assert goose_extension(registered.replace("/opt/a b", "/elsewhere")) == "aileron_launch"
+    for taken in ("aileron: {cmd: x}", "x: {name: Aileron}", "x: {name: a ileron}"):
+        assert goose_extension(f"extensions:\n  {taken}\n") == "aileron_launch"
+    assert goose_extension("extensions:\n  aileron: {cmd: x}\n  aileron_launch: {cmd: x}\n") == "aileron_launch_2"
+    assert goose_extension("a: [") == "aileron"  # Goose will say what is wrong with it
+
+
+@pytest.mark.parametrize("said", ["OPENAI_HOST: http://mine\n", "OPENAI_BASE_URL: http://mine/v1\n"])
+def test_where_gooses_own_file_sends_model_requests_they_stay(said: str) -> None:
+    made = plan("goose", "run", bound=BOTH, existing={".config/goose/config.yaml": said})
+    assert "OPENAI_HOST" not in made.environment
+    assert "ANTHROPIC_HOST" in made.environment
+
+
+def test_codex_is_not_given_a_mixture_of_our_server_and_one_of_the_persons_own() -> None:
+    def names(config: str) -> set[str]:
+        argv = plan("codex", existing={".codex/config.toml": config}).argv
+        return {part.split(".")[1] for part in argv if part.startswith("mcp_servers.")}
+
+    assert names("") == {"aileron"}
+    assert names('[mcp_servers.aileron]\ncommand = "/x/aileron-mcp"\nenabled = false\n') == {"aileron"}
+    assert "mcp_servers.aileron.enabled=true" in plan("codex").argv
+    assert names('[mcp_servers.aileron]\nurl = "http://x"\n') == {"aileron_launch"}
+    assert names('mcp_servers = { aileron = { command = "x" } }\n') == {"aileron_launch"}
+    assert names("mcp_servers = 3\n") == {"aileron"}

@@ -41,6 +41,7 @@ class ByHand:
             COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True
         )
         self.notifications: list[dict[str, Any]] = []
+        self.meta: dict[str, Any] = {}
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -73,6 +74,13 @@ class ByHand:
         assert self.process.stdin is not None
         self.process.stdin.write(text + "\n")
         self.process.stdin.flush()
+
+    def write_bytes(self, raw: bytes) -> None:
+        """Write one line of any bytes."""
+        assert self.process.stdin is not None
+        self.process.stdin.flush()
+        self.process.stdin.buffer.write(raw + b"\n")
+        self.process.stdin.buffer.flush()
 
     def send(self, method: str, params: dict[str, Any] | None = None) -> int:
         """Send a request and wait for nothing; return its id."""

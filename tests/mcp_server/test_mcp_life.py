@@ -68,6 +68,25 @@ def test_a_daemon_that_comes_back_is_found_again_and_the_tools_with_it(fresh: Wo
         assert server.call("post_item", arguments)["isError"] is False
 
 
+def test_a_poll_while_the_daemon_is_away_says_that_the_approved_call_may_have_run(fresh: World) -> None:
+    fresh.add_action("ask-first", approval=True)
+    with ByHand(launched(fresh)) as server:
+        server.initialize()
+        server.tools()
+        waiting = server.call("ask_first", {"url": f"{fresh.upstream}/item", "body": "{}"})
+        approval = waiting["structuredContent"]["approval_id"]
+        fresh.ok("POST", f"/v1/approvals/{approval}/approve", {})
+        fresh.stop()
+        said = server.call("check_action_status", {"approval_id": approval, "wait_seconds": 0})
+        text = said["content"][0]["text"]
+        assert said["isError"] is True
+        assert said["structuredContent"]["error"]["retriable"] is True
+        assert "may have run" in text
+        assert "Nothing was run" not in text
+        assert "aileron audit list --session" in text
+        assert "Nothing was run" in server.call("post_item", {})["content"][0]["text"]
+
+
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_what_was_launched_before_a_restart_goes_on_after_it(fresh: World, how: str) -> None:
     arguments = {"url": f"{fresh.upstream}/item", "body": "{}"}

@@ -87,7 +87,13 @@ def test_a_tool_that_is_not_there_names_those_that_are(server: ByHand) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"approval_id": 7}, {"approval_id": "apr_x", "wait_seconds": "long"}, {"approval_id": "apr_not_mine"}],
+    [
+        {},
+        {"approval_id": 7},
+        {"approval_id": "apr_x", "wait_seconds": "long"},
+        {"approval_id": "apr_not_mine"},
+        {"approval_id": "apr_x", "wait_seconds": 10**400},
+    ],
 )
 def test_asking_after_something_that_is_not_there_is_an_answer(server: ByHand, arguments: dict[str, Any]) -> None:
     server.initialize()

@@ -29,10 +29,11 @@ _UNDECIDED = ("pending", "approved", "running")
 
 @dataclass
 class Script:
-    """Which tool the model calls first, and with what."""
+    """Which tool the model calls first, and with what; or the status with which it refuses everything."""
 
     tool: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
+    refuses: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _spaced(text: str) -> str:
 
 def plain(name: str) -> str:
     """Take what an agent puts in front of a tool's name off it."""
-    for prefix in (f"{way}{server}{end}" for server in ("aileron", "mine") for way, end in _WAYS):
+    for prefix in (f"{way}{server}{end}" for server in ("aileron_launch", "aileron", "mine") for way, end in _WAYS):
         if name.startswith(prefix):
             return name.removeprefix(prefix)
     return name
@@ -229,7 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._keep(body)
         path, model = self.path.partition("?")[0], str(body.get("model", ""))
         script = self.server.script
-        if path.endswith("/responses"):
+        if script.refuses:
+            self._answer(script.refuses, {"error": {"type": "refused", "message": "the model refuses this"}})
+        elif path.endswith("/responses"):
             self._stream(write_responses(next_step(script, *read_responses(body))))
         elif path.endswith("/chat/completions"):
             self._stream(write_chat(next_step(script, *read_chat(body)), model), end="data: [DONE]\n\n")
@@ -292,6 +295,10 @@ class ModelProcess:
         httpx.post(
             f"{self.url}/__script", json={"tool": tool, "arguments": arguments}, trust_env=False
         ).raise_for_status()
+
+    def refuse(self, status: int) -> None:
+        """Tell the model to refuse every request; forget what was seen."""
+        httpx.post(f"{self.url}/__script", json={"refuses": status}, trust_env=False).raise_for_status()
 
     @property
     def seen(self) -> list[dict[str, Any]]:

@@ -108,8 +108,7 @@ def list_entries(agent: Agent, home: Path, environ: Mapping[str, str]) -> frozen
 
 
 def _place(agent: Agent, home: Path, environ: Mapping[str, str], name: str) -> Path:
-    if agent.moved_by is not None:
-        variable, folder = agent.moved_by
+    for variable, folder in agent.moved_by:
         if environ.get(variable) and (name == folder or name.startswith(f"{folder}/")):
             return Path(environ[variable]) / name[len(folder) :].lstrip("/")
     return home / name

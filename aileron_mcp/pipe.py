@@ -1,0 +1,101 @@
+"""Standard input and output as the two streams of a server: every request that comes in gets an answer."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from typing import BinaryIO
+
+import anyio
+import mcp_types as types
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.message import SessionMessage
+
+from aileron_mcp.lines import LONGEST_LINE, encode, in_use, read_line, too_long
+
+Incoming = MemoryObjectReceiveStream[SessionMessage | Exception]
+Outgoing = MemoryObjectSendStream[SessionMessage]
+
+_KEPT_BYTES = 1024 * 1024
+_CANCELLED = "notifications/cancelled"
+
+
+@contextlib.asynccontextmanager
+async def agent_pipe() -> AsyncIterator[tuple[Incoming, Outgoing]]:
+    """Take standard input and output for the protocol alone, until this process ends.
+
+    What prints by mistake prints to standard error, and what reads by mistake reads nothing.
+    """
+    reading, writing = os.dup(0), os.dup(1)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    os.dup2(2, 1)
+    # closefd is off: a thread may wait on the descriptor when everything else has ended.
+    pipe = _Pipe(os.fdopen(reading, "rb", closefd=False), os.fdopen(writing, "wb", closefd=False))
+    to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pipe.read, to_server)
+        tasks.start_soon(pipe.write, from_server)
+        yield incoming, outgoing
+
+
+class _Pipe:
+    """Reads and writes lines, and knows which requests are still to be answered."""
+
+    def __init__(self, reading: BinaryIO, writing: BinaryIO) -> None:
+        self._reading = reading
+        self._writing = writing
+        self._one_writes = anyio.Lock()
+        self._unanswered: set[str | int] = set()
+
+    async def read(self, to_server: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+        """Hand messages on until the pipe is closed, and answer what is none."""
+        async with to_server:
+            while (line := await anyio.to_thread.run_sync(self._next_line, abandon_on_cancel=True)) is not None:
+                found = too_long(line) if len(line) > LONGEST_LINE else read_line(line)
+                if isinstance(found, tuple):
+                    for refusal in found:
+                        await self._put(refusal.encoded())
+                elif isinstance(found, types.JSONRPCRequest) and found.id in self._unanswered:
+                    await self._put(in_use(found.id).encoded())
+                else:
+                    self._note(found)
+                    try:
+                        await to_server.send(SessionMessage(found))
+                    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                        return  # the server has ended
+
+    async def write(self, from_server: MemoryObjectReceiveStream[SessionMessage]) -> None:
+        """Write what the server says."""
+        async with from_server:
+            async for item in from_server:
+                if isinstance(item.message, types.JSONRPCResponse | types.JSONRPCError) and item.message.id is not None:
+                    self._unanswered.discard(item.message.id)
+                await self._put(encode(item.message))
+
+    def _note(self, message: types.JSONRPCMessage) -> None:
+        if isinstance(message, types.JSONRPCRequest):
+            self._unanswered.add(message.id)
+        elif isinstance(message, types.JSONRPCNotification) and message.method == _CANCELLED:
+            number = (message.params or {}).get("requestId")
+            if isinstance(number, str | int):
+                self._unanswered.discard(number)  # what is called off is not answered any more
+
+    def _next_line(self) -> bytes | None:
+        """Return the next line; of one that is too long, so much of both ends that it is still too long."""
+        line = self._reading.readline(LONGEST_LINE + 1)
+        if len(line) <= LONGEST_LINE or line.endswith(b"\n"):
+            return line or None
+        last = line[-_KEPT_BYTES:]
+        while not last.endswith(b"\n") and (more := self._reading.readline(_KEPT_BYTES)):
+            last = (last + more)[-_KEPT_BYTES:]
+        return line + last
+
+    async def _put(self, line: bytes) -> None:
+        def put() -> None:
+            self._writing.write(line)
+            self._writing.flush()
+
+        async with self._one_writes:
+            await anyio.to_thread.run_sync(put)
