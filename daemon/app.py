@@ -46,6 +46,7 @@ from daemon.gateway.upstream.pool import Pool
 from daemon.housekeeping import keep_house
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.listeners import Listener
+from daemon.lifecycle.platform import boot_identity
 from daemon.lifecycle.processes import Processes
 from daemon.lifecycle.tasks import TaskSet
 from daemon.logging import redact_text
@@ -136,7 +137,10 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         ids=ids,
         signer=signer,
         checkpoint_every=settings.audit.checkpoint_every,
+        checkpoint_seconds=settings.audit.checkpoint_seconds,
         faults=faults,
+        # Where it cannot be told whether the machine was started anew, it is taken to have been.
+        boot=boot_identity() or entropy(16).hex(),
     )
     vault = Vault(
         path=home.vault_path, clock=clock, idle_seconds=settings.vault.auto_lock, entropy=entropy, faults=faults
@@ -181,11 +185,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         ids=ids,
         authority=TokenAuthority(key=load_key(home.ca_dir / "session.key", entropy=entropy)),
     )
-    await sessions.load()
-    await sessions.terminal()
-    interrupted = await settle_interrupted(audit=audit, approvals=approvals, reader=reader, ids=ids)
-    if interrupted:
-        _log.warning("settled interrupted runs", count=interrupted)
+    await _take_up(audit=audit, sessions=sessions, approvals=approvals, reader=reader, ids=ids)
     rules = Rules(
         {name: Rule(decision=Decision(r.decision), reason=r.reason) for name, r in settings.approvals.rules.items()}
     )
@@ -301,6 +301,23 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         http=http,
         runtime=runtime,
     )
+
+
+async def _take_up(*, audit: AuditLog, sessions: Sessions, approvals: Approvals, reader: Reader, ids: IdSource) -> None:
+    """Take up what the last daemon left; with a damaged log, only when a person has gone on with it."""
+
+    async def work() -> None:
+        await sessions.load()
+        await sessions.terminal()
+        interrupted = await settle_interrupted(audit=audit, approvals=approvals, reader=reader, ids=ids)
+        if interrupted:
+            _log.warning("settled interrupted runs", count=interrupted)
+
+    if audit.status().damage:
+        _log.error("the audit log is damaged, so nothing runs", reason=audit.status().reason)
+        audit.when_resumed(work)
+    else:
+        await work()
 
 
 async def _sweep(sandboxes: Sandboxes) -> None:

@@ -42,6 +42,8 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
     if state == "unlocked" and vault.get("auto_lock_seconds"):
         state += f" (locks after {span(vault['auto_lock_seconds'])} without use)"
     log = f"{audit['head_seq']} events" if audit["available"] else f"NOT WRITABLE: {audit['reason']}"
+    if audit.get("damaged"):
+        log = f"DAMAGED, so nothing runs: {audit['reason']}"
     counts = ", ".join(f"{actions[kind]} {kind}" for kind in ("enabled", "disabled", "broken"))
     invocation.output.fields(
         [
@@ -58,5 +60,7 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
             ("connectors", str(answer["connectors"])),
         ]
     )
+    if audit.get("damaged"):
+        invocation.output.note("See all of it with: aileron audit verify", style="bold red")
     if answer["approvals"]["pending"]:
         invocation.output.note("See them with: aileron approval list", style="yellow")
