@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 from daemon.audit.checkpoint import Head
 from daemon.audit.damage import Problem
 from daemon.audit.expected import Expected
-from daemon.audit.opening import examine, read_database, start_of_window
+from daemon.audit.opening import UnreadableError, examine, read_database, start_of_window
 from daemon.audit.outside import OutsideRecords
 from daemon.audit.seal import Seal
 from daemon.audit.signing import CheckpointSigner
@@ -139,7 +139,11 @@ class Guard:
     def look(self, connection: Connection, *, until: Head) -> None:
         """Read the log as a start would, and remember what is wrong with it; raises DamagedError."""
         keys = self._signer.public_keys()
-        _, checkpoints = read_database(connection, keys)
+        try:
+            _, checkpoints = read_database(connection, keys)
+        except UnreadableError as problem:
+            self.damage = (problem.as_problem(),)
+            raise DamagedError(str(problem)) from problem
         start = start_of_window(checkpoints, self._sealing(self.head, every=self._every), self.head)
         expected = replace(self.expected(), end=until.seq)
         report = verify(connection, public_keys=keys, expected=expected, start=start, pages=False)

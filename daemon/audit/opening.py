@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from daemon.audit.checkpoint import Checkpoint, Head
 from daemon.audit.checkpoint_checks import CheckpointChecks
@@ -19,6 +20,15 @@ from daemon.audit.verification import driver_of, verify
 _CHECKED_EVENTS = 50_000
 _CHECKED_CHECKPOINTS = 1_000
 """How far back a start looks, so that it does not become slower with the years; `aileron audit verify` reads all."""
+
+
+class UnreadableError(Exception):
+    """The database does not hold what a log is made of."""
+
+    def as_problem(self) -> Problem:
+        """Return it as damage, which lies at no event."""
+        message = f"The database cannot be read as an audit log: {self}."
+        return Problem(kind="unreadable", seq=None, event_id=None, message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +47,10 @@ def examine(
 ) -> Opening:
     """Compare the log with what is kept outside of it; `sealed` says whether there must be a seal."""
     seal, running, problems = _read_outside(outside, sealed=sealed)
-    head, checkpoints = read_database(connection, public_keys)
+    try:
+        head, checkpoints = read_database(connection, public_keys)
+    except UnreadableError as problem:
+        return Opening(head=Head(), seal=seal or Seal(), problems=(*problems, problem.as_problem()))
     if problems:
         return Opening(head=head, seal=seal or Seal(), problems=tuple(problems))
     if seal is None:
@@ -80,6 +93,15 @@ def _about(message: str, *, seq: int | None = None) -> Problem:
 
 def read_database(connection: Connection, public_keys: Mapping[str, bytes]) -> tuple[Head, list[Checkpoint]]:
     """Return where the log ends by what the database says, and its newest checkpoints that hold."""
+    try:
+        return _read_database(connection, public_keys)
+    except DBAPIError as problem:
+        if isinstance(problem, OperationalError) and "no such table" not in str(problem.orig):
+            raise  # the disk, or a lock: it may be better the next time
+        raise UnreadableError(str(problem.orig)) from problem
+
+
+def _read_database(connection: Connection, public_keys: Mapping[str, bytes]) -> tuple[Head, list[Checkpoint]]:
     row = connection.exec_driver_sql("SELECT seq, hash, time FROM audit_events ORDER BY seq DESC LIMIT 1").one_or_none()
     # All are read where there is no reason to go back less far; their order is checked by the verification.
     newest = connection.exec_driver_sql(

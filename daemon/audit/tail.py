@@ -20,15 +20,15 @@ def leads_to(connection: sqlite3.Connection, start: Place, head: Place, *, end: 
 
     Both hashes are remembered from when they were written, so a chain that fits both is the one that was written.
     """
-    if (connection.execute(_END).fetchone()[0] or 0) != end:
-        return False
-    if start[0] and any(
-        row is None or row[0] != start[1]
-        for row in (connection.execute(_AT, (start[0],)).fetchone(), connection.execute(_SIGNED).fetchone())
-    ):
-        return False
     previous, expected = start
     try:
+        if (connection.execute(_END).fetchone()[0] or 0) != end:
+            return False
+        if start[0] and any(
+            row is None or row[0] != start[1]
+            for row in (connection.execute(_AT, (start[0],)).fetchone(), connection.execute(_SIGNED).fetchone())
+        ):
+            return False
         for row in connection.execute(_TAIL, (previous, head[0])):
             seq, event_id, time, kind, session, actor, action, connector, failure_class, payload, prev_hash, stored = (
                 row

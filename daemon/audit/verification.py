@@ -68,7 +68,7 @@ class VerifyReport:
     def add(self, kind: str, message: str, *, seq: int | None = None, event_id: str | None = None) -> None:
         """Note a piece of damage; past a limit one more says nothing new."""
         if len(self.problems) < _MAX_PROBLEMS:
-            known = seq is not None and seq <= self.resumed
+            known = bool(self.resumed) and seq is not None and seq <= self.resumed
             self.problems.append(Problem(kind=kind, seq=seq, event_id=event_id, message=message, known=known))
 
 
