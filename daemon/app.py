@@ -54,6 +54,7 @@ from daemon.gateway.upstream.pool import Pool
 from daemon.housekeeping import keep_house
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.listeners import Listener
+from daemon.lifecycle.platform import boot_identity
 from daemon.lifecycle.processes import Processes
 from daemon.lifecycle.tasks import TaskSet
 from daemon.logging import redact_text
@@ -141,7 +142,9 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     engine = open_engine(home.database_path)
     reader = Reader(engine)
     signer = CheckpointSigner.open(home.ca_dir / "audit.key")
-    budget, large, audit = _open_log(settings, home, engine=engine, signer=signer, clock=clock, ids=ids, faults=faults)
+    budget, large, audit = _open_log(
+        settings, home, engine=engine, signer=signer, clock=clock, ids=ids, entropy=entropy, faults=faults
+    )
     repeats = Repeats(audit=audit, clock=clock, ids=ids)
     vault = Vault(
         path=home.vault_path, clock=clock, idle_seconds=settings.vault.auto_lock, entropy=entropy, faults=faults
@@ -188,13 +191,9 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     )
     follower = SessionFollower(approvals=approvals)
     sessions.on_end(follower.session_ended)
-    await sessions.load()
-    await sessions.terminal()
-    await approvals.load()
-    interrupted = await settle_interrupted(audit=audit, approvals=approvals, reader=reader, ids=ids)
-    if interrupted:
-        _log.warning("settled interrupted runs", count=interrupted)
-    tasks.start(follower.follow(is_open=sessions.is_open), name="follow sessions")
+    await _take_up(
+        audit=audit, sessions=sessions, approvals=approvals, follower=follower, reader=reader, ids=ids, tasks=tasks
+    )
     rules = Rules(
         {name: Rule(decision=Decision(r.decision), reason=r.reason) for name, r in settings.approvals.rules.items()}
     )
@@ -333,6 +332,7 @@ def _open_log(
     signer: CheckpointSigner,
     clock: Clock,
     ids: IdSource,
+    entropy: Entropy,
     faults: FaultPoints,
 ) -> tuple[LogBudget, LargeValues, AuditLog]:
     """Open the log, with what bounds it."""
@@ -349,11 +349,42 @@ def _open_log(
         ids=ids,
         signer=signer,
         checkpoint_every=settings.audit.checkpoint_every,
+        checkpoint_seconds=settings.audit.checkpoint_seconds,
         faults=faults,
+        # Where it cannot be told whether the machine was started anew, it is taken to have been.
+        boot=boot_identity() or entropy(16).hex(),
         budget=budget,
         large=large,
     )
     return budget, large, audit
+
+
+async def _take_up(
+    *,
+    audit: AuditLog,
+    sessions: Sessions,
+    approvals: Approvals,
+    follower: SessionFollower,
+    reader: Reader,
+    ids: IdSource,
+    tasks: TaskSet,
+) -> None:
+    """Take up what the last daemon left; with a damaged log, only when a person has gone on with it."""
+
+    async def work() -> None:
+        await sessions.load()
+        await sessions.terminal()
+        await approvals.load()
+        interrupted = await settle_interrupted(audit=audit, approvals=approvals, reader=reader, ids=ids)
+        if interrupted:
+            _log.warning("settled interrupted runs", count=interrupted)
+        tasks.start(follower.follow(is_open=sessions.is_open), name="follow sessions")
+
+    if audit.status().damage:
+        _log.error("the audit log is damaged, so nothing runs", reason=audit.status().reason)
+        audit.when_resumed(work)
+    else:
+        await work()
 
 
 async def _sweep(sandboxes: Sandboxes) -> None:

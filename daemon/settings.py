@@ -146,7 +146,10 @@ class VaultSettings(_Section):
 class AuditSettings(_Section):
     """The audit log."""
 
-    checkpoint_every: int = Field(1000, ge=1, le=1_000_000, description="Events between two signed checkpoints.")
+    checkpoint_every: int = Field(1000, ge=1, le=1_000_000, description="Most events between two signed checkpoints.")
+    checkpoint_seconds: Duration = Field(
+        60.0, gt=0, description="How long an event waits for a signed checkpoint at most, while the daemon runs."
+    )
     budget: LogSize = Field(
         8 * 1024**3,
         description="What the log, its database and its attachments may take; `status` warns at 80 percent.",

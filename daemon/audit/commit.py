@@ -1,4 +1,8 @@
-"""One group of appends as one transaction: effects, rows, checkpoint; and what is known of the end of the chain."""
+"""One group of appends as one transaction: effects, rows, checkpoints; and what is known of the end of the chain.
+
+What is signed is the end of the chain as this process remembers it, after the stretch behind the last checkpoint was
+read again and found to lead there. A log that is damaged is not signed and takes no more events.
+"""
 
 import contextlib
 from collections import Counter
@@ -6,13 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError, SQLAlchemyError
 
-from daemon.audit.events import GENESIS, AuditEvent, Recorded, chain_hash
+from daemon.audit.checkpoint import Checkpoint, CheckpointKind, Head
+from daemon.audit.damage import Problem
+from daemon.audit.events import AuditEvent, Recorded, chain_hash
+from daemon.audit.guard import Guard
+from daemon.audit.refusals import cannot_resume, damaged, unavailable
 from daemon.audit.signing import CheckpointSigner
 from daemon.core.clock import Clock, rfc3339
-from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.faults import FaultPoints
 from daemon.db.statements import HotStatement
 from daemon.db.tables import audit_checkpoints, audit_events
@@ -20,6 +27,7 @@ from daemon.db.tables import audit_checkpoints, audit_events
 T = TypeVar("T")
 _INSERT = HotStatement(insert(audit_events), [column.name for column in audit_events.columns])
 _ASKED_AT_ONCE = 500
+_WEIGHT = (CheckpointKind.REGULAR, CheckpointKind.START, CheckpointKind.RECOVERY, CheckpointKind.RESUMED)
 
 # What the database says about a statement, not about itself: the fault of an effect, not of the disk.
 _OF_THE_STATEMENT = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
@@ -48,16 +56,8 @@ class Entry:
 
     events: tuple[Prepared, ...] = ()
     effect: Callable[[Connection], Any] | None = None
-    checkpoint: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where the chain ends, and the last event that was signed."""
-
-    seq: int
-    hash: str
-    checkpoint: int
+    checkpoint: CheckpointKind | None = None
+    """Sign the end of the chain behind these events, and say why."""
 
 
 class _Refused(Exception):
@@ -69,10 +69,24 @@ class _Refused(Exception):
 
 
 class GroupCommit:
-    """Commits groups over a connection of its own; used by one thread."""
+    """Commits groups over a connection of its own; used by one thread.
+
+    What is known of the log is in one of three states:
+
+        whole      groups are committed
+        failing    `reason` says why the last one was not; the next is tried
+        damaged    `damage` says what was found; nothing is written until a person goes on with it
+    """
 
     def __init__(
-        self, *, engine: Engine, clock: Clock, signer: CheckpointSigner, checkpoint_every: int, faults: FaultPoints
+        self,
+        *,
+        engine: Engine,
+        clock: Clock,
+        signer: CheckpointSigner,
+        checkpoint_every: int,
+        faults: FaultPoints,
+        boot: str,
     ) -> None:
         self._engine = engine.execution_options(aileron_writes=True)
         self._clock = clock
@@ -80,11 +94,40 @@ class GroupCommit:
         self._checkpoint_every = checkpoint_every
         self._faults = faults
         self._connection: Connection | None = None
+        self._guard = Guard(signer=signer, boot=boot, every=checkpoint_every, faults=faults)
         self.reason: str | None = None
         try:
-            self.head = self._read_head()
-        except SQLAlchemyError as problem:
+            self._guard.examine(self._engine)
+        except (SQLAlchemyError, OSError) as problem:
             raise unavailable(_words(problem)) from problem
+
+    @property
+    def head(self) -> Head:
+        """Return where the chain ends."""
+        return self._guard.head
+
+    @property
+    def damage(self) -> tuple[Problem, ...]:
+        """Return what is wrong with the log, as far as it was noticed."""
+        return self._guard.damage
+
+    @property
+    def guard(self) -> Guard:
+        """Return what watches over the log."""
+        return self._guard
+
+    def begin(self, recovered: Prepared | None) -> None:
+        """Sign what an earlier daemon left unsigned, before anything else is written; raises Failure."""
+        try:
+            self._guard.begin()
+        except OSError as problem:
+            raise unavailable(_words(problem)) from problem
+        if self.head.seq > self.head.checkpoint:
+            events = () if recovered is None else (recovered,)
+            kind = CheckpointKind.START if recovered is None else CheckpointKind.RECOVERY
+            answer = self.commit([Entry(events, checkpoint=kind)])[0]
+            if isinstance(answer, Exception):
+                raise answer
 
     def commit(self, group: Sequence[Entry]) -> list[Appended[Any] | Exception]:
         """Write a group in one transaction; return for each entry its answer or its exception."""
@@ -97,12 +140,14 @@ class GroupCommit:
                 # without the ones that refused.
                 refused.update(refusal.reasons)
             except Exception as problem:  # noqa: BLE001 - whatever it is, the callers must hear of it and the thread live on
-                # After a commit that failed nobody knows whether it did: the next try reads the head from the file.
+                # After a commit that failed nobody knows whether it did: the next try looks into the file.
                 self.disconnect()
-                self.reason = _words(problem)
-                return [refused.get(place) or unavailable(self.reason) for place in range(len(group))]
+                failure = damaged(self.damage) if self.damage else unavailable(_words(problem))
+                self.reason = None if self.damage else _words(problem)
+                return [refused.get(place) or failure for place in range(len(group))]
             else:
-                self.head, self.reason = head, None
+                self.reason = None
+                self._settle(head)
                 return answers
 
     def probe(self) -> None:
@@ -110,8 +155,40 @@ class GroupCommit:
         head = self.head
         newest = audit_checkpoints.c.seq == head.checkpoint
         same = update(audit_checkpoints).where(newest).values(seq=audit_checkpoints.c.seq)
-        if head.seq:
-            self.commit([Entry(effect=lambda connection: connection.execute(same), checkpoint=True)])
+        if head.seq and not self.damage:
+            regular = CheckpointKind.REGULAR
+            self.commit([Entry(effect=lambda connection: connection.execute(same), checkpoint=regular)])
+
+    def resume(self, event: Prepared) -> Appended[None]:
+        """Go on with a damaged log behind everything that it has or had, and sign that; raises Failure.
+
+        Nothing of what was found is changed or removed, so that it is found for ever.
+        """
+        self.disconnect()
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                before = self._guard.furthest_of_all(connection)
+                chain = _Chain(before, every=self._checkpoint_every)
+                (appended,), rows, head, due = self._link(
+                    [Entry((event,), checkpoint=CheckpointKind.RESUMED)], [None], {}, chain
+                )
+                _INSERT.run_rows(connection, rows)
+                for checkpoint in due:
+                    connection.execute(insert(audit_checkpoints).values(checkpoint.row(self._signer)))
+            # Only now: as long as the event is not in the log, the next start must find the damage again.
+            self._guard.resume(head)
+        except (SQLAlchemyError, OSError) as problem:
+            raise cannot_resume(_words(problem)) from problem
+        assert isinstance(appended, Appended)  # noqa: S101 - no entry of this group can refuse
+        return appended
+
+    def end(self) -> None:
+        """Close the seal behind the last checkpoint, if all is signed, and let go of the connection."""
+        self.disconnect()
+        if not self.damage and self.reason is None and self.head.seq == self.head.checkpoint:
+            # A seal that stays open is no harm: the next start looks at the running head instead.
+            with contextlib.suppress(OSError):
+                self._guard.end()
 
     def disconnect(self) -> None:
         """Let go of the connection; the next commit opens another one."""
@@ -125,28 +202,50 @@ class GroupCommit:
     def _transact(
         self, group: Sequence[Entry], refused: Mapping[int, Exception]
     ) -> tuple[list[Appended[Any] | Exception], Head]:
-        if self._connection is None:
-            self.head = self._read_head()
-            self._connection = self._engine.connect()
-        connection = self._connection
+        if self.damage:
+            raise damaged(self.damage)
+        self._guard.catch_up()
+        connection = self._connected()
         with connection.begin():
             values, refused = _run_effects(connection, group, refused)
-            answers, rows, head = self._link(group, values, refused)
+            chain = _Chain(self.head, every=self._checkpoint_every)
+            answers, rows, head, due = self._link(group, values, refused, chain)
             self._faults.hit("audit.before_insert")
             if rows:
                 self._store(connection, group, rows)
-            head = self._sign(connection, head, force=any(entry.checkpoint for entry in group))
+            if due or any(entry.checkpoint for entry in group):
+                self._guard.check(connection, until=head)
+            for checkpoint in due:
+                connection.execute(insert(audit_checkpoints).values(checkpoint.row(self._signer)))
+            self._guard.announce(head)
             self._faults.hit("audit.before_commit")
         self._faults.hit("audit.after_commit")
         return answers, head
 
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            connection = self._engine.connect()
+            try:
+                self._guard.find_again(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _settle(self, head: Head) -> None:
+        try:
+            self._guard.settle(head)
+        except OSError as problem:
+            # What was committed stands, and its callers are told so. The next ones wait until the seal can be written.
+            self.reason = _words(problem)
+
     def _link(
-        self, group: Sequence[Entry], values: Sequence[Any], refused: Mapping[int, Exception]
-    ) -> tuple[list[Appended[Any] | Exception], list[tuple[Any, ...]], Head]:
+        self, group: Sequence[Entry], values: Sequence[Any], refused: Mapping[int, Exception], chain: "_Chain"
+    ) -> tuple[list[Appended[Any] | Exception], list[tuple[Any, ...]], Head, list[Checkpoint]]:
         answers: list[Appended[Any] | Exception] = []
         rows: list[tuple[Any, ...]] = []
         now = rfc3339(self._clock.now_ms())
-        seq, digest = self.head.seq, self.head.hash
         for place, entry in enumerate(group):
             if place in refused:
                 answers.append(refused[place])
@@ -154,9 +253,8 @@ class GroupCommit:
             records = []
             for prepared in entry.events:
                 event = prepared.event
-                seq += 1
                 fields = (
-                    seq,
+                    chain.seq + 1,
                     prepared.id,
                     now,
                     event.type,
@@ -166,13 +264,17 @@ class GroupCommit:
                     event.connector,
                     event.failure_class,
                     prepared.payload,
-                    digest,
+                    chain.hash,
                 )
                 digest = chain_hash(*fields)
                 rows.append((*fields, digest))
-                records.append(Recorded(seq=seq, id=prepared.id, time=now, hash=digest))
+                records.append(Recorded(seq=fields[0], id=prepared.id, time=now, hash=digest))
+                chain.grow(digest, now)
             answers.append(Appended(tuple(records), values[place]))
-        return answers, rows, Head(seq, digest, self.head.checkpoint)
+        wanted = {entry.checkpoint for place, entry in enumerate(group) if entry.checkpoint and place not in refused}
+        if wanted:
+            chain.sign(max(wanted, key=_WEIGHT.index), rfc3339(self._clock.now_ms()))
+        return answers, rows, chain.head(), chain.due
 
     def _store(self, connection: Connection, group: Sequence[Entry], rows: list[tuple[Any, ...]]) -> None:
         try:
@@ -183,28 +285,46 @@ class GroupCommit:
                 raise  # someone else has written: the head must be read again
             raise _Refused(doubles) from None
 
-    def _sign(self, connection: Connection, head: Head, *, force: bool) -> Head:
-        since = head.seq - head.checkpoint
-        if since <= 0 or (since < self._checkpoint_every and not force):
-            return head
-        now = rfc3339(self._clock.now_ms())
-        connection.execute(
-            insert(audit_checkpoints).values(
-                seq=head.seq,
-                hash=head.hash,
-                time=now,
-                key_id=self._signer.key_id,
-                signature=self._signer.sign(purpose="checkpoint", seq=head.seq, head=head.hash, time=now),
+
+class _Chain:
+    """The end of the chain while a group is linked to it, and the checkpoints that come due on the way."""
+
+    def __init__(self, head: Head, *, every: int) -> None:
+        self.seq, self.hash, self.time = head.seq, head.hash, head.time
+        self.due: list[Checkpoint] = []
+        self._every = every
+        self._signed, self._signed_hash, self._number = head.checkpoint, head.checkpoint_hash, head.number
+
+    def grow(self, digest: str, time: str) -> None:
+        """Take one more event; the last that may be unsigned is signed."""
+        self.seq, self.hash, self.time = self.seq + 1, digest, time
+        if self.seq - self._signed >= self._every:
+            self.sign(CheckpointKind.REGULAR, time)
+
+    def sign(self, kind: CheckpointKind, time: str) -> None:
+        """Make a checkpoint of the end, if there is anything behind the last one."""
+        if self.seq == self._signed:
+            return
+        self._number += 1
+        every = self._every
+        if kind is not CheckpointKind.REGULAR:
+            every = max(every, self.seq - self._signed)  # what an earlier daemon left may be longer than ours
+        self.due.append(
+            Checkpoint(
+                seq=self.seq,
+                hash=self.hash,
+                time=time,
+                number=self._number,
+                previous=self._signed,
+                every=every,
+                kind=kind,
             )
         )
-        return Head(head.seq, head.hash, head.seq)
+        self._signed, self._signed_hash = self.seq, self.hash
 
-    def _read_head(self) -> Head:
-        with self._engine.connect() as connection:
-            newest = select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1)
-            row = connection.execute(newest).one_or_none()
-            signed = connection.execute(select(func.max(audit_checkpoints.c.seq))).scalar_one() or 0
-            return Head(0, GENESIS, signed) if row is None else Head(row.seq, row.hash, signed)
+    def head(self) -> Head:
+        """Return the end as a value."""
+        return Head(self.seq, self.hash, self.time, self._signed, self._signed_hash, self._number)
 
 
 def _run_effects(
@@ -250,16 +370,8 @@ def _doubles(connection: Connection, group: Sequence[Entry], offered: set[str], 
     return doubles
 
 
-def unavailable(reason: str) -> Failure:
-    """Return what a caller is told when nothing could be recorded."""
-    return Failure(
-        FailureClass.AUDIT_UNAVAILABLE,
-        f"The audit log cannot be written ({reason}), so nothing was run.",
-        boundary=Boundary.RUNTIME,
-        retriable=True,
-    )
-
-
 def _words(problem: BaseException) -> str:
+    if isinstance(problem, OSError) and problem.filename:
+        return f"{problem.filename}: {problem.strerror}"
     original = getattr(problem, "orig", None) or problem
     return " ".join(str(original).split()) or type(original).__name__

@@ -18,6 +18,8 @@ class Problem:
     seq: int | None
     event_id: str | None
     message: str
+    known: bool = False
+    """Whether a person has gone on with the log although they knew of this."""
 
 
 def explain(pieces: Sequence[Piece], *, signed_to: int) -> list[Problem]:
@@ -121,7 +123,8 @@ class _Explanation:
         following = next((run for run in kept if run.first > right.last), None)
         touches_again = following is not None and following.first == right.last + 1 and following.shift == right.shift
         foreign_after = touches_again or right.disowned is not None or following is None
-        if left.last == 0 or (right.vouched is None and foreign_after):
+        nothing_before = left is kept[0] and left.first == left.last
+        if nothing_before or (right.vouched is None and foreign_after):
             self._accuse_stretch(right)
         elif left.disowned is not None and left.disowned[0] != left.last:
             return  # the signatures tell more exactly where the stretch before went wrong

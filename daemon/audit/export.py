@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from daemon.audit.events import GENESIS
+from daemon.audit.checkpoint import Head
 from daemon.audit.query import EventFilter, StoredEvent, stream_events
 from daemon.audit.signing import CheckpointSigner
-from daemon.db.tables import audit_events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +36,15 @@ class ExportedHead:
         return cls(**{name: data[name] for name in names})
 
 
-def export_head(connection: Connection, *, signer: CheckpointSigner) -> ExportedHead:
-    """Sign the head of the log as this connection sees it."""
-    c = audit_events.c
-    row = connection.execute(select(c.seq, c.hash, c.time).order_by(c.seq.desc()).limit(1)).one_or_none()
-    seq, head, time = (0, GENESIS, "") if row is None else (row.seq, row.hash, row.time)
+def export_head(head: Head, *, signer: CheckpointSigner) -> ExportedHead:
+    """Sign the head of the log as its writer remembers it; what the database says is not asked."""
     return ExportedHead(
-        seq=seq,
-        hash=head,
-        time=time,
+        seq=head.seq,
+        hash=head.hash,
+        time=head.time,
         key_id=signer.key_id,
         public_key=signer.public_key.hex(),
-        signature=signer.sign(purpose="head", seq=seq, head=head, time=time),
+        signature=signer.sign(purpose="head", seq=head.seq, head=head.hash, time=head.time),
     )
 
 

@@ -1,21 +1,31 @@
-"""The log's one writer: a thread that commits what has gathered, in one transaction with one fsync."""
+"""The log's one writer: a thread that commits what has gathered, in one transaction with one fsync.
+
+It signs the head at every so many events, and a while after an event that is not signed yet.
+"""
 
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, overload
 
 from sqlalchemy import Connection, Engine
 
 from daemon.audit.budget import LogBudget
-from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared, unavailable
-from daemon.audit.events import AuditEvent, checked_field
+from daemon.audit.checkpoint import CheckpointKind
+from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared
+from daemon.audit.damage import Problem
+from daemon.audit.events import AuditEvent, Recorded, checked_field
+from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
+from daemon.audit.notes import RECOVERED, RESUMED
+from daemon.audit.refusals import damaged, in_short, not_damaged, unavailable
 from daemon.audit.signing import CheckpointSigner
+from daemon.audit.verification import VerifyReport, verify
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.clock import Clock, IdSource
+from daemon.core.failures import Failure
 from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.core.ids import IdPrefix
 
@@ -24,6 +34,7 @@ __all__ = ["Appended", "AuditLog", "AuditStatus"]
 T = TypeVar("T")
 _GROUP = 256
 _PROBE_SECONDS = 2.0
+_MOST_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,8 @@ class AuditStatus:
     head_seq: int
     head_hash: str
     checkpoint_seq: int
+    damage: tuple[Problem, ...] = ()
+    """What is wrong with a damaged log; nothing is written to it until a person goes on with it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +58,8 @@ class _Job:
     done: "asyncio.Future[Appended[Any]]"
     loop: asyncio.AbstractEventLoop
     last: bool = False
+    resumes: Prepared | None = None
+    """The event with which a person goes on with a damaged log."""
 
 
 class AuditLog:
@@ -58,16 +73,27 @@ class AuditLog:
         ids: IdSource,
         signer: CheckpointSigner,
         checkpoint_every: int,
+        checkpoint_seconds: float,
         faults: FaultPoints,
+        boot: str,
         budget: LogBudget | None,
         large: LargeValues | None,
     ) -> None:
         self._ids = ids
         self._budget = budget
         self._large = large
+        self._clock = clock
+        self._signer = signer
+        self._seconds = checkpoint_seconds
+        self._unsigned_since: float | None = None
+        self._signed_to = 0
+        self._held: _Job | None = None
+        self._when_resumed: list[Callable[[], Awaitable[None]]] = []
         self._commits = GroupCommit(
-            engine=engine, clock=clock, signer=signer, checkpoint_every=checkpoint_every, faults=faults
+            engine=engine, clock=clock, signer=signer, checkpoint_every=checkpoint_every, faults=faults, boot=boot
         )
+        if not self._commits.damage:
+            self._commits.begin(self._recovered())
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._closing: asyncio.Future[Appended[None]] | None = None
         self._writer = threading.Thread(target=self._work, name="audit-writer", daemon=True)
@@ -82,18 +108,26 @@ class AuditLog:
         ids: IdSource,
         signer: CheckpointSigner,
         checkpoint_every: int = 1000,
+        checkpoint_seconds: float = 60.0,
         faults: FaultPoints = NO_FAULTS,
+        boot: str = "",
         budget: LogBudget | None = None,
         large: LargeValues | None = None,
     ) -> "AuditLog":
-        """Start the writer at the end of the log."""
+        """Start the writer at the end of the log, after that was compared with what is kept outside the database.
+
+        A damaged log is opened all the same: it takes no event, and `status` says why. `boot` names this run of the
+        machine; what was written in another one may have been lost with the power.
+        """
         return cls(
             engine=engine,
             clock=clock,
             ids=ids,
             signer=signer,
             checkpoint_every=checkpoint_every,
+            checkpoint_seconds=checkpoint_seconds,
             faults=faults,
+            boot=boot,
             budget=budget,
             large=large,
         )
@@ -120,35 +154,96 @@ class AuditLog:
 
     def status(self) -> AuditStatus:
         """Say whether the log can be written."""
-        closed = self._closing is not None
-        head, reason = self._commits.head, "the log is closed" if closed else self._commits.reason
+        commits = self._commits
+        head, reason, damage = commits.head, commits.reason, commits.damage
+        if damage:
+            reason = f"it is damaged: {in_short(damage)}"
+        if self._closing is not None:
+            reason = "the log is closed"
         return AuditStatus(
             available=reason is None,
             reason=reason,
             head_seq=head.seq,
             head_hash=head.hash,
             checkpoint_seq=head.checkpoint,
+            damage=damage,
         )
+
+    def head(self) -> ExportedHead:
+        """Sign the head, to be kept elsewhere; a log that is damaged is not signed: Failure."""
+        if self._commits.damage:
+            raise damaged(self._commits.damage)
+        return export_head(self._commits.head, signer=self._signer)
+
+    def verify(self, connection: Connection, *, anchor: ExportedHead | None = None) -> VerifyReport:
+        """Check the whole log as this connection sees it, against what the writer knows; for a thread of a reader.
+
+        Damage that is found here stops the log like damage that the writer meets itself.
+        """
+        guard = self._commits.guard
+        report = verify(connection, public_keys=self._signer.public_keys(), anchor=anchor, expected=guard.expected())
+        furthest = guard.furthest()
+        if not guard.damage and report.head_seq > furthest:
+            report.add("inserted", f"What comes behind event {furthest} was not written by us.", seq=furthest + 1)
+        standing = [each for each in guard.damage if (each.kind, each.seq) not in report.places]
+        report.problems[:0] = standing
+        if report.anchor_holds:
+            guard.note(tuple(report.news))
+        return report
 
     async def checkpoint(self) -> None:
         """Sign the head as it is now."""
-        await self._submit(Entry(checkpoint=True))
+        await self._submit(Entry(checkpoint=CheckpointKind.REGULAR))
+
+    async def resume(self, *, because: str, actor: str, session: str | None) -> Recorded:
+        """Go on with a damaged log, behind an event that says what was found and why; only a person may ask for this.
+
+        What is damaged stays as it is, and every verification names it. Raises Failure.
+        """
+        damage = self._commits.damage
+        if not damage:
+            raise not_damaged()
+        found = [{"kind": one.kind, "seq": one.seq, "message": one.message} for one in damage[:_MOST_TOLD]]
+        payload = {
+            "aileron.audit.because": because,
+            "aileron.audit.found": found,
+            "aileron.audit.problems": len(damage),
+        }
+        event = self._prepare(AuditEvent(type=RESUMED, session=session, actor=actor, payload=payload))
+        appended = await self._submit(Entry(), resumes=event)
+        for listener in self._when_resumed:
+            await listener()
+        return appended.records[0]
+
+    def when_resumed(self, listener: Callable[[], Awaitable[None]]) -> None:
+        """Have something done that could not be done with a damaged log, once a person has gone on with it."""
+        self._when_resumed.append(listener)
 
     async def close(self) -> None:
-        """Write what is waiting, sign the head, and end the writer."""
+        """Write what is waiting, sign the head, close the seal, and end the writer."""
         if self._closing is None:
-            self._closing = self._submit(Entry(checkpoint=True), last=True)
+            self._closing = self._submit(Entry(checkpoint=CheckpointKind.REGULAR), last=True)
         # A log that cannot be written keeps its last checkpoint; closing is no reason to complain again.
         await asyncio.wait([self._closing])
         self._closing.exception()
         self._writer.join()
 
-    def _submit(self, entry: Entry, *, last: bool = False) -> "asyncio.Future[Appended[Any]]":
+    def _recovered(self) -> Prepared | None:
+        """Return the event that names what was found after a power loss, if there is any."""
+        first = self._commits.guard.found
+        if not first:
+            return None
+        payload = {"aileron.audit.first": first, "aileron.audit.last": self._commits.head.seq}
+        return self._prepare(AuditEvent(type=RECOVERED, session=None, actor="daemon", payload=payload))
+
+    def _submit(
+        self, entry: Entry, *, last: bool = False, resumes: Prepared | None = None
+    ) -> "asyncio.Future[Appended[Any]]":
         if self._closing is not None:
             raise unavailable("the log is closed, because the daemon is stopping")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Appended[Any]] = loop.create_future()
-        self._jobs.put(_Job(entry, done, loop, last))
+        self._jobs.put(_Job(entry, done, loop, last, resumes))
         return done
 
     async def _slimmed(self, large: LargeValues, prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:
@@ -185,26 +280,68 @@ class AuditLog:
         stopping = False
         while not stopping:
             group = self._gather()
-            if not group:
+            if group and group[0].resumes is not None:
+                _deliver(group, [self._resume(group[0].resumes)])
+                continue
+            if not group and self._commits.reason:
                 self._commits.probe()
                 continue
-            stopping = group[-1].last
-            answers = self._commits.commit([job.entry for job in group])
+            entries = [job.entry for job in group]
+            if not group or self._is_due():
+                entries.append(Entry(checkpoint=CheckpointKind.REGULAR))
+            answers = self._commits.commit(entries)[: len(group)]
+            self._note_unsigned()
+            stopping = bool(group) and group[-1].last
             if stopping:
-                self._commits.disconnect()
+                self._commits.end()
             _deliver(group, answers)
 
-    def _gather(self) -> list[_Job]:
-        """Wait for work, and take what has piled up behind it; come back without any to look after a failed disk."""
-        group: list[_Job] = []
-        wait = _PROBE_SECONDS if self._commits.reason else None
+    def _resume(self, event: Prepared) -> Any:
         try:
-            group.append(self._jobs.get(timeout=wait))
-            while len(group) < _GROUP and not group[-1].last:
+            return self._commits.resume(event)
+        except Failure as failure:
+            return failure
+
+    def _gather(self) -> list[_Job]:
+        """Wait for work, and take what has piled up behind it.
+
+        Comes back without any when it is time to look after a failed disk, or to sign what is not signed yet.
+        """
+        if self._held is not None:
+            held, self._held = self._held, None
+            return [held]
+        group: list[_Job] = []
+        try:
+            group.append(self._jobs.get(timeout=self._patience()))
+            while len(group) < _GROUP and not (group[-1].last or group[-1].resumes):
                 group.append(self._jobs.get_nowait())
         except queue.Empty:
             pass
+        if len(group) > 1 and group[-1].resumes:
+            self._held = group.pop()  # it is no part of a transaction with others
         return group
+
+    def _patience(self) -> float | None:
+        """Return how many seconds to wait for work."""
+        if self._commits.damage:
+            return None
+        if self._commits.reason:
+            return _PROBE_SECONDS
+        if self._unsigned_since is None:
+            return None
+        return max(0.0, self._unsigned_since + self._seconds - self._clock.monotonic())
+
+    def _is_due(self) -> bool:
+        since = self._unsigned_since
+        return since is not None and self._clock.monotonic() - since >= self._seconds
+
+    def _note_unsigned(self) -> None:
+        head = self._commits.head
+        if head.seq == head.checkpoint:
+            self._unsigned_since = None
+        elif self._unsigned_since is None or head.checkpoint != self._signed_to:
+            self._unsigned_since = self._clock.monotonic()
+        self._signed_to = head.checkpoint
 
 
 def _deliver(group: Sequence[_Job], answers: Sequence[Any]) -> None:

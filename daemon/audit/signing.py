@@ -1,13 +1,17 @@
-"""The key that signs checkpoints and exported heads."""
+"""The key that signs checkpoints and exported heads, and authenticates what is kept of the log outside the database."""
 
 import base64
 import hashlib
-import os
+import hmac
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from daemon.audit.durable_file import replace_durably
+
+_SEALED = b"# The log under this key has a seal: audit.seal, beside this file. Without it the log counts as damaged.\n"
 
 
 class SigningKeyError(Exception):
@@ -25,12 +29,19 @@ def key_id_of(public_key: bytes) -> str:
 
 
 class CheckpointSigner:
-    """Signs with the installation's own audit key."""
+    """Signs with the installation's own audit key.
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
+    The key file also holds one mark: whether a seal was ever written beside it. A home of a version without seals has
+    no mark. Whoever deletes the seal cannot take the mark away without replacing the key, which shows.
+    """
+
+    def __init__(self, key: Ed25519PrivateKey, *, path: Path, sealed: bool) -> None:
         self._key = key
+        self.path = path
+        self.sealed = sealed
         self.public_key = key.public_key().public_bytes_raw()
         self.key_id = key_id_of(self.public_key)
+        self._outside_key = hmac.digest(key.private_bytes_raw(), b"aileron-audit-outside-v1", "sha256")
 
     @classmethod
     def open(cls, path: Path) -> "CheckpointSigner":
@@ -38,21 +49,38 @@ class CheckpointSigner:
         try:
             raw = path.read_bytes()
         except FileNotFoundError:
-            return cls(_create(path))
+            key = Ed25519PrivateKey.generate()
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_durably(path, _pem(key))
+            return cls(key, path=path, sealed=False)
         try:
-            key = serialization.load_pem_private_key(raw, password=None)
+            loaded = serialization.load_pem_private_key(raw, password=None)
         except ValueError as problem:
             raise SigningKeyError(
                 f"{path} is not a readable key. If you have a copy, restore it; otherwise move it away: a new key "
                 "will be made, and checkpoints of the old one can no longer be checked."
             ) from problem
-        if not isinstance(key, Ed25519PrivateKey):
+        if not isinstance(loaded, Ed25519PrivateKey):
             raise SigningKeyError(f"{path} is not an Ed25519 key; move it away and a new one will be made.")
-        return cls(key)
+        return cls(loaded, path=path, sealed=raw.startswith(_SEALED))
+
+    def mark_sealed(self) -> None:
+        """Note in the key file, for good, that there is a seal."""
+        if not self.sealed:
+            replace_durably(self.path, _SEALED + _pem(self._key))
+            self.sealed = True
 
     def sign(self, *, purpose: str, seq: int, head: str, time: str) -> str:
         """Return the signature in base64."""
-        return base64.b64encode(self._key.sign(signed_text(purpose=purpose, seq=seq, head=head, time=time))).decode()
+        return self.sign_text(signed_text(purpose=purpose, seq=seq, head=head, time=time))
+
+    def sign_text(self, text: bytes) -> str:
+        """Return the signature of a text, in base64; the text must begin with what it is for."""
+        return base64.b64encode(self._key.sign(text)).decode()
+
+    def authenticate(self, text: bytes) -> str:
+        """Return the code that proves a text of ours outside the database; as cheap as a hash, and needs the key."""
+        return hmac.digest(self._outside_key, text, "sha256").hex()
 
     def public_keys(self) -> dict[str, bytes]:
         """Return the keys whose signatures count, by their id."""
@@ -61,26 +89,20 @@ class CheckpointSigner:
 
 def signature_holds(public_key: bytes, signature: str, *, purpose: str, seq: int, head: str, time: str) -> bool:
     """Say whether a signature is this key's, over this."""
+    return text_signature_holds(public_key, signature, signed_text(purpose=purpose, seq=seq, head=head, time=time))
+
+
+def text_signature_holds(public_key: bytes, signature: str, text: bytes) -> bool:
+    """Say whether a signature is this key's, over this text."""
     try:
         raw = base64.b64decode(signature, validate=True)
-        text = signed_text(purpose=purpose, seq=seq, head=head, time=time)
         Ed25519PublicKey.from_public_bytes(public_key).verify(raw, text)
     except (InvalidSignature, ValueError):
         return False
     return True
 
 
-def _create(path: Path) -> Ed25519PrivateKey:
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(descriptor, pem)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
-    return key
+def _pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

@@ -24,9 +24,8 @@ class Unread:
     reason: str
 
 
-def read_rows(connection: sqlite3.Connection) -> Iterator[list[Row] | Unread]:
-    """Yield all rows by number, in batches, and what could not be read in between."""
-    after: int | None = None
+def read_rows(connection: sqlite3.Connection, *, after: int | None = None) -> Iterator[list[Row] | Unread]:
+    """Yield all rows by number, or those behind one, in batches, and what could not be read in between."""
     while True:
         try:
             cursor = connection.execute(_ALL) if after is None else connection.execute(_AFTER, (after,))

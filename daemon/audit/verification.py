@@ -4,10 +4,10 @@ Every event's hash covers its own columns and the hash before, so an edit breaks
 taken out or moved breaks a link. Signed checkpoints fix the chain at intervals: a log that was rewritten as a whole, or
 cut off before a checkpoint, does not fit them.
 
-What cannot be seen without a head that was exported earlier and kept elsewhere: events cut off *behind* the last
-checkpoint, and events cut off together with the checkpoints that signed them. What whoever can write the file adds at
-the end, with right hashes, is taken for an event until it contradicts such a head: hashes need no key. The interval of
-the checkpoints, if the caller names it, bounds how much of that can be.
+Whoever can write the database cannot make the hash of the last checkpoint, nor of the end of the log, fit what is kept
+outside of it. With that given (`Expected`), events that were cut off or added behind the last checkpoint are found, and
+checkpoints that were taken away, and a database that was replaced by an older one or by none. Without it they are not,
+except with a head that was exported earlier. docs/security.md has the table.
 """
 
 import sqlite3
@@ -15,21 +15,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from daemon.audit.checkpoint_checks import CheckpointChecks
 from daemon.audit.damage import Problem, explain
 from daemon.audit.events import GENESIS
+from daemon.audit.expected import Expected
 from daemon.audit.export import ExportedHead
+from daemon.audit.notes import Notes, read_notes
+from daemon.audit.seal import Place
 from daemon.audit.signing import key_id_of, signature_holds
 from daemon.audit.stored_rows import Unread, read_rows
 from daemon.audit.walk import MAX_PIECES, Walk
 
 __all__ = ["Problem", "VerifyReport", "verify"]
 
-_CHECKPOINTS = "SELECT seq, hash, time, key_id, signature FROM audit_checkpoints ORDER BY seq"
 _MAX_PROBLEMS = 200
 
 
@@ -41,16 +43,33 @@ class VerifyReport:
     head_seq: int = 0
     head_hash: str = GENESIS
     problems: list[Problem] = field(default_factory=list)
+    resumed: int = 0
+    """The event with which a person went on with a damaged log; what was damaged before it is known."""
+    unvouched: list[tuple[int, int]] = field(default_factory=list)
+    """Stretches that were found after a power loss, and that nobody vouches for."""
+    anchor_holds: bool = True
+    """Whether the given head, if there was one, is one of ours."""
 
     @property
     def ok(self) -> bool:
         """Say whether the log is whole."""
         return not self.problems
 
+    @property
+    def places(self) -> set[tuple[str, int | None]]:
+        """Return the kind and the event of every piece of damage."""
+        return {(problem.kind, problem.seq) for problem in self.problems}
+
+    @property
+    def news(self) -> list[Problem]:
+        """Return the damage that no person has gone on with knowingly."""
+        return [each for each in self.problems if not each.known]
+
     def add(self, kind: str, message: str, *, seq: int | None = None, event_id: str | None = None) -> None:
         """Note a piece of damage; past a limit one more says nothing new."""
         if len(self.problems) < _MAX_PROBLEMS:
-            self.problems.append(Problem(kind=kind, seq=seq, event_id=event_id, message=message))
+            known = bool(self.resumed) and seq is not None and seq <= self.resumed
+            self.problems.append(Problem(kind=kind, seq=seq, event_id=event_id, message=message, known=known))
 
 
 def verify(
@@ -58,27 +77,37 @@ def verify(
     *,
     public_keys: Mapping[str, bytes],
     anchor: ExportedHead | None = None,
-    longest_unsigned: int | None = None,
+    expected: Expected | None = None,
+    start: Place = (0, GENESIS),
+    pages: bool = True,
 ) -> VerifyReport:
-    """Check every event, every link, every checkpoint and, if given, an exported head.
+    """Check every event, every link, every checkpoint and, if given, an exported head and what is expected.
 
-    With the longest stretch that this installation leaves unsigned (the interval of its checkpoints, and some room for
-    the group that crosses it), checkpoints that were taken away are found, too.
+    With a start, only what lies behind that event is read; the event must be one that is vouched for. `pages` says
+    whether to look also at the pages of the file that no event lies on, which takes as long as the file is.
     """
-    report = VerifyReport()
+    report = VerifyReport(resumed=0 if expected is None else expected.resumed)
     try:
         with _snapshot(log) as connection:
             connection.execute("SELECT 1 FROM audit_events LIMIT 0")
-            signed = _read_checkpoints(connection, public_keys, report)
-            if longest_unsigned is not None:
-                _check_interval(connection, signed, longest_unsigned, report)
+            checks = CheckpointChecks(connection, public_keys, since=start[0])
+            signed = {one.seq: one.hash for one in checks.valid}
+            signed.update({} if expected is None else expected.places)
             if anchor is not None:
                 _check_anchor(anchor, signed, public_keys, report)
-            _check_events(connection, signed, report)
-            _check_pages(connection, report)
+            _check_start(connection, start, report)
+            _check_events(connection, signed, start, report)
+            if expected is not None:
+                _check_end(expected, checks, report)
+            for problem in checks.problems:
+                report.add(problem.kind, problem.message, seq=problem.seq)
+            _take_notes(read_notes(connection, checks.valid), report)
+            if pages:
+                _check_pages(connection, report)
     except (sqlite3.Error, SQLAlchemyError, OSError) as problem:
         place = f"{log} " if isinstance(log, Path) else "The database "
         report.add("unreadable", f"{place}cannot be read as an audit log: {problem}.")
+    report.problems.sort(key=lambda problem: problem.seq or 0)
     return report
 
 
@@ -90,9 +119,7 @@ def _snapshot(log: Path | Connection) -> Iterator[sqlite3.Connection]:
             with log.begin(), _snapshot(log) as connection:
                 yield connection
             return
-        driver = log.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - narrows a library's Any
-        yield driver
+        yield driver_of(log)
         return
     connection = _open_to_read(log)
     try:
@@ -100,6 +127,13 @@ def _snapshot(log: Path | Connection) -> Iterator[sqlite3.Connection]:
         yield connection
     finally:
         connection.close()
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's own connection, which reads a row several times as fast."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - narrows a library's Any
+    return driver
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
@@ -118,52 +152,29 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _read_checkpoints(
-    connection: sqlite3.Connection, public_keys: Mapping[str, bytes], report: VerifyReport
-) -> dict[int, str]:
-    signed: dict[int, str] = {}
-    strangers: dict[str, list[int]] = {}
-    connection.text_factory, usual = lambda raw: raw.decode("utf-8", "surrogateescape"), connection.text_factory
-    try:
-        for seq, digest, time, key_id, signature in connection.execute(_CHECKPOINTS):
-            key = public_keys.get(key_id) if isinstance(key_id, str) else None
-            if key is None:
-                strangers.setdefault(str(key_id), []).append(seq)
-            elif _checkpoint_holds(key, seq, digest, time, signature):
-                signed[seq] = digest
-            else:
-                message = f"The checkpoint at event {seq} does not carry a valid signature."
-                report.add("bad_checkpoint", message, seq=seq)
-    except sqlite3.Error as problem:
-        report.add("bad_checkpoint", f"The checkpoints cannot be read: {problem}.")
-    finally:
-        connection.text_factory = usual
-    for key_id, places in strangers.items():
-        which = f"The checkpoint at event {places[0]}"
-        if len(places) > 1:
-            which = f"{len(places)} checkpoints, the first at event {places[0]},"
-        report.add("bad_checkpoint", f"{which} cannot be checked: the key {key_id!r} is not known.", seq=places[0])
-    return signed
+def _check_start(connection: sqlite3.Connection, start: Place, report: VerifyReport) -> None:
+    if start[0]:
+        row = connection.execute("SELECT hash FROM audit_events WHERE seq = ?", (start[0],)).fetchone()
+        if row is None or row[0] != start[1]:
+            what = "missing" if row is None else "not the one that was signed"
+            report.add("spliced", f"Event {start[0]} is {what}: the log was replaced.", seq=start[0])
 
 
-def _checkpoint_holds(key: bytes, seq: Any, digest: Any, time: Any, signature: Any) -> bool:
-    if not isinstance(seq, int) or not all(isinstance(part, str) for part in (digest, time, signature)):
-        return False
-    return signature_holds(key, signature, purpose="checkpoint", seq=seq, head=digest, time=time)
+def _check_end(expected: Expected, checks: CheckpointChecks, report: VerifyReport) -> None:
+    end = report.head_seq
+    checks.expect(expected, end=end)
+    if expected.end is not None and end > expected.end:
+        which = f"Event {end} was" if end == expected.end + 1 else f"Events {expected.end + 1} to {end} were"
+        report.add("inserted", f"{which} put in behind the end of the log.", seq=expected.end + 1)
 
 
-def _check_interval(
-    connection: sqlite3.Connection, signed: Mapping[int, str], longest: int, report: VerifyReport
-) -> None:
-    head = connection.execute("SELECT max(seq) FROM audit_events").fetchone()[0] or 0
-    previous = 0
-    for seq in [*sorted(seq for seq in signed if seq < head), head]:
-        if seq - previous > longest:
-            message = (
-                f"No signature holds between events {previous} and {seq}; there is one every {longest} events at least."
-            )
-            report.add("bad_checkpoint", message, seq=previous + 1)
-        previous = seq
+def _take_notes(notes: Notes, report: VerifyReport) -> None:
+    report.unvouched.extend(notes.unvouched)
+    for seq, message in notes.resumed:
+        report.add("resumed", message, seq=seq)
+    for problem in notes.found:
+        if (problem.kind, problem.seq) not in report.places:
+            report.problems.append(problem)
 
 
 def _check_anchor(
@@ -176,20 +187,25 @@ def _check_anchor(
     known = public_keys.get(anchor.key_id)
     if known is None or known != public_key or key_id_of(public_key) != anchor.key_id:
         report.add("bad_checkpoint", "The given head was signed with a key that is not this installation's.")
+        report.anchor_holds = False
         return
     if not signature_holds(
         public_key, anchor.signature, purpose="head", seq=anchor.seq, head=anchor.hash, time=anchor.time
     ):
         report.add("bad_checkpoint", "The signature of the given head does not hold.")
+        report.anchor_holds = False
         return
     if anchor.seq:
         # The head was outside the reach of whoever can write the database, so it has the last word.
         signed[anchor.seq] = anchor.hash
 
 
-def _check_events(connection: sqlite3.Connection, signed: Mapping[int, str], report: VerifyReport) -> None:
-    walk = Walk(signed)
-    for batch in read_rows(connection):
+def _check_events(
+    connection: sqlite3.Connection, signed: Mapping[int, str], start: Place, report: VerifyReport
+) -> None:
+    walk = Walk(signed, start=start)
+    report.head_seq, report.head_hash = start
+    for batch in read_rows(connection, after=start[0] or None):
         if isinstance(batch, Unread):
             walk.skip(batch)
         else:

@@ -61,8 +61,9 @@ Piece = Run | Broken | Unread
 class Walk:
     """Takes the rows in order and keeps the pieces; what is whole costs no memory."""
 
-    def __init__(self, signed: Mapping[int, str]) -> None:
-        beginning = Run(first=0, last=0, shift=0, prev_hash="", last_hash=GENESIS, vouched=0)
+    def __init__(self, signed: Mapping[int, str], *, start: tuple[int, str] = (0, GENESIS)) -> None:
+        place, digest = start
+        beginning = Run(first=place, last=place, shift=0, prev_hash="", last_hash=digest, vouched=place)
         self.pieces: list[Piece] = [beginning]
         self.events = 0
         self._signed = signed

@@ -165,6 +165,31 @@ def verify(
         raise typer.Exit(ExitCode.FAILED)
 
 
+@app.command()
+def resume(
+    ctx: typer.Context,
+    because: Annotated[str, typer.Option("--because", metavar="REASON", help="Why; it is written into the log.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a damaged log.
+
+    A log that is damaged takes no event, so nothing runs. This writes down what was found and why you go on, behind
+    everything the log has or had. What is damaged stays as it is, and `audit verify` names it for ever. Before this,
+    keep a copy of the home, and find out who did it.
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
+    if not because.strip():
+        raise CliFailure.usage("--because is empty", remedy="Say in a few words why you go on with this log.")
+    with invocation.connect() as client:
+        answer = client.post("/v1/audit/resume", body={"because": because})
+    if as_json:
+        invocation.output.json(answer)
+        return
+    which = f"event {answer['seq']} ({one_line(answer['event_id'])})"
+    invocation.output.line(f"The log goes on with {which}. Runs are possible again.")
+    invocation.output.note("What is in front of it stays damaged: aileron audit verify", style="dim")
+
+
 def _show_report(invocation: Invocation, answer: dict[str, Any], *, anchored: bool) -> None:
     output = invocation.output
     for problem in answer["problems"]:
@@ -181,6 +206,16 @@ def _show_report(invocation: Invocation, answer: dict[str, Any], *, anchored: bo
         count = len(answer["problems"])
         found = "1 problem" if count == 1 else f"{count} problems"
         output.line(f"The log is NOT whole: {found} in {events} events.", style="bold red")
+        if all(problem.get("known") for problem in answer["problems"]):
+            output.note(
+                f"All of it is known since event {answer['resumed']}; what came after that is whole.", style="dim"
+            )
+        else:
+            output.note("Keep a copy of the home before anything else: it is the evidence. Nothing runs with this log.")
+            output.note("Bring back a home that is whole, or go on: aileron audit resume --because REASON")
+    for stretch in answer.get("unvouched", ()):
+        where = f"Events {stretch['first']} to {stretch['last']}"
+        output.note(f"{where} were found after a power loss: nobody can vouch for them.", style="yellow")
 
 
 def _what(problem: dict[str, Any]) -> str:

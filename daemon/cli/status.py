@@ -44,6 +44,8 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
     if state == "unlocked" and vault.get("auto_lock_seconds"):
         state += f" (locks after {span(vault['auto_lock_seconds'])} without use)"
     log = f"{audit['head_seq']} events" if audit["available"] else f"NOT WRITABLE: {audit['reason']}"
+    if audit.get("damaged"):
+        log = f"DAMAGED, so nothing runs: {audit['reason']}"
     storage = answer["storage"]
     taken = f"{storage['used_bytes'] // _MIB} of {storage['budget_bytes'] // _MIB} MiB"
     if storage["state"] != "ok":
@@ -67,5 +69,7 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
     )
     if storage["state"] != "ok":
         invocation.output.note("Raise [audit] budget in config.toml, then: aileron stop", style="yellow")
+    if audit.get("damaged"):
+        invocation.output.note("See all of it with: aileron audit verify", style="bold red")
     if answer["approvals"]["pending"]:
         invocation.output.note("See them with: aileron approval list", style="yellow")

@@ -39,10 +39,18 @@ def _identity_from_proc(pid: int) -> str | None:
     if state in {"Z", "X"}:
         return None  # dead, and only kept until its parent asks how it ended
     # Start times count from the boot, so the same number can come again after the next one.
-    boot = ""
+    return f"{boot_identity() or ''}:{started}"
+
+
+def boot_identity() -> str | None:
+    """Return what differs between two runs of this machine, or None if that cannot be told."""
     with contextlib.suppress(OSError):
-        boot = _BOOT.read_text().strip()
-    return f"{boot}:{started}"
+        return _BOOT.read_text().strip()
+    if sys.platform == "darwin":
+        command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip() or None
+    return None
 
 
 def network_filesystem(path: Path, *, mounts: Path = _PROCESSES / "self" / "mounts") -> str | None:

@@ -46,6 +46,11 @@ class AuditRoom:
         """Verify from the file, as someone without the daemon would."""
         return verify(self.path, public_keys=self.signer.public_keys())
 
+    def verify_live(self) -> VerifyReport:
+        """Verify through the log, which knows what it has written."""
+        with self.engine.connect() as connection:
+            return self.log.verify(connection)
+
     def events(self) -> list[StoredEvent]:
         """Return everything in the log."""
         with self.engine.connect() as connection:
@@ -59,7 +64,12 @@ def an_event(number: int = 0, *, event_type: str = "test.happened", event_id: st
 
 @asynccontextmanager
 async def open_room(
-    folder: Path, *, checkpoint_every: int = 1000, faults: FaultPoints = NO_FAULTS
+    folder: Path,
+    *,
+    checkpoint_every: int = 1000,
+    checkpoint_seconds: float = 60.0,
+    faults: FaultPoints = NO_FAULTS,
+    boot: str = "this boot",
 ) -> AsyncIterator[AuditRoom]:
     """Open the log of a folder, and close it at the end."""
     path = folder / "aileron.db"
@@ -69,7 +79,14 @@ async def open_room(
     signer = CheckpointSigner.open(folder / "ca" / "audit.key")
     ids = IdSource(clock=clock, entropy=os.urandom)
     log = AuditLog.open(
-        engine=engine, clock=clock, ids=ids, signer=signer, checkpoint_every=checkpoint_every, faults=faults
+        engine=engine,
+        clock=clock,
+        ids=ids,
+        signer=signer,
+        checkpoint_every=checkpoint_every,
+        checkpoint_seconds=checkpoint_seconds,
+        faults=faults,
+        boot=boot,
     )
     try:
         yield AuditRoom(path, engine, log, signer, clock)

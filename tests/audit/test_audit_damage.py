@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
 
+from daemon.audit.checkpoint import Head
 from daemon.audit.events import AuditEvent
 from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.log import AuditLog
@@ -187,10 +187,9 @@ def test_an_end_cut_off_with_its_checkpoints_is_found_with_an_exported_head(
 ) -> None:
     original = tmp_path / "original.db"
     original.write_bytes(written[0])
-    engine = create_engine(f"sqlite:///{original}")
-    with engine.connect() as connection:
-        head = export_head(connection, signer=written[1])
-    engine.dispose()
+    with closing(sqlite3.connect(original)) as connection:
+        last = connection.execute("SELECT seq, hash, time FROM audit_events ORDER BY seq DESC LIMIT 1").fetchone()
+    head = export_head(Head(*last), signer=written[1])
     cut = ("DELETE FROM audit_events WHERE seq > 35", "DELETE FROM audit_checkpoints WHERE seq > 35")
     assert damaged(written, tmp_path, *cut).ok, "without a head from elsewhere this cannot be seen"
     report = damaged(written, tmp_path, *cut, anchor=head)

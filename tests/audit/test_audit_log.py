@@ -11,9 +11,9 @@ from audit.audit_room import AuditRoom, an_event, open_room
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from daemon.audit.events import GENESIS, AuditEvent
+from daemon.audit.events import GENESIS, AuditEvent, chain_hash
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.db.tables import audit_checkpoints, sessions
+from daemon.db.tables import audit_checkpoints, audit_events, sessions
 
 
 def a_session(name: str) -> Callable[[Connection], str]:
@@ -230,15 +230,24 @@ async def test_a_locked_database_is_a_failure_and_then_works_again(tmp_path: Pat
     assert room.verify().ok
 
 
-async def test_someone_else_who_wrote_an_event_costs_one_failure(tmp_path: Path) -> None:
+async def test_an_event_that_someone_else_wrote_stops_the_log_and_is_not_signed(tmp_path: Path) -> None:
     async with open_room(tmp_path) as room:
         await room.log.append(an_event(1))
-        async with open_room(tmp_path) as other:
-            await other.log.append(an_event(2))
-        with pytest.raises(Failure):
-            await room.log.append(an_event(3))
-        assert (await room.log.append(an_event(3))).records[0].seq == 3
-    assert room.verify().ok
+        with room.engine.execution_options(aileron_writes=True).begin() as other:
+            (row,) = other.execute(select(audit_events)).mappings().all()
+            fields = {**row, "seq": 2, "id": "aud_forged", "prev_hash": row["hash"]}
+            fields["hash"] = chain_hash(*list(fields.values())[:11])
+            other.execute(insert(audit_events).values(fields))
+        for number in (3, 4):
+            with pytest.raises(Failure) as caught:
+                await room.log.append(an_event(number))
+            assert caught.value.failure_class is FailureClass.AUDIT_UNAVAILABLE
+        assert "damaged" in caught.value.message
+        assert "aileron audit verify" in caught.value.message
+        assert [(one.kind, one.seq) for one in room.log.status().damage] == [("inserted", 2)]
+        await room.log.close()
+        with room.engine.connect() as connection:
+            assert list(connection.execute(select(audit_checkpoints.c.seq)).scalars()) == []
 
 
 async def test_every_so_many_events_the_head_is_signed_and_at_the_end(tmp_path: Path) -> None:

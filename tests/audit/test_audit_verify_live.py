@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from audit.audit_room import AuditRoom, an_event, open_room
 
-from daemon.audit.export import export_head
+from daemon.audit.expected import Expected
 from daemon.audit.verification import VerifyReport, verify
 from daemon.db.reader import Reader
 
@@ -28,11 +28,9 @@ async def test_a_log_that_is_being_written_verifies(tmp_path: Path) -> None:
             group.create_task(write())
             seen = 0
             while seen < 200:
-                anchor = await reader.read(lambda connection: export_head(connection, signer=room.signer))
+                anchor = room.log.head()
                 report = await reader.read(
-                    lambda connection, anchor=anchor: verify(  # type: ignore[misc]
-                        connection, public_keys=room.signer.public_keys(), anchor=anchor
-                    )
+                    lambda connection, anchor=anchor: room.log.verify(connection, anchor=anchor)  # type: ignore[misc]
                 )
                 assert report.problems == []
                 assert report.events >= max(anchor.seq, seen)
@@ -95,15 +93,18 @@ async def test_noise_in_any_page_is_a_problem_and_what_is_behind_it_is_still_rea
 
 
 @pytest.mark.parametrize("statement", ["DROP TABLE audit_checkpoints", "DELETE FROM audit_checkpoints"])
-async def test_checkpoints_that_were_taken_away_are_missed_by_who_knows_their_interval(
+async def test_checkpoints_that_were_taken_away_are_missed_by_who_knows_the_last(
     tmp_path: Path, statement: str
 ) -> None:
     room = await written(tmp_path, events=300, checkpoint_every=100)
     with closing(sqlite3.connect(room.path)) as connection:
         connection.execute(statement)
         connection.commit()
-    report = verify(room.path, public_keys=room.signer.public_keys(), longest_unsigned=250)
-    assert {problem.kind for problem in report.problems} == {"bad_checkpoint"}
+    head = room.log.status()
+    expected = Expected(checkpoint=(head.head_seq, head.head_hash), number=3)
+    report = verify(room.path, public_keys=room.signer.public_keys(), expected=expected)
+    missing = [problem.seq for problem in report.problems if problem.kind == "missing_checkpoint"]
+    assert missing == [300]
 
 
 async def test_a_lost_key_is_one_problem_and_not_one_for_each_checkpoint(tmp_path: Path) -> None:

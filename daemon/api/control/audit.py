@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -12,9 +13,8 @@ from starlette.responses import StreamingResponse
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
-from daemon.audit.export import ExportedHead, export_events, export_head
+from daemon.audit.export import ExportedHead, export_events
 from daemon.audit.query import EventFilter, StoredEvent, get_event, query_events
-from daemon.audit.verification import verify
 from daemon.core.clock import parse_rfc3339, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 
@@ -23,6 +23,12 @@ class VerifyBody(Body):
     """A head that was exported earlier, to find a log that was cut off behind it."""
 
     anchor: dict[str, Any] | None = Field(default=None)
+
+
+class ResumeBody(Body):
+    """Why a person goes on with a damaged log."""
+
+    because: str = Field(min_length=1, max_length=500)
 
 
 class JsonLines(StreamingResponse):
@@ -77,7 +83,7 @@ def router(services: Services) -> APIRouter:
     @routes.get("/v1/audit/head", operation_id="audit_head")
     async def head() -> dict[str, Any]:
         """Return the signed head of the log, to be kept where the daemon cannot reach."""
-        return (await services.reader.read(lambda conn: export_head(conn, signer=services.signer))).as_json()
+        return services.audit.head().as_json()
 
     @routes.get("/v1/audit/export", operation_id="audit_export", response_class=JsonLines)
     async def export(wanted: Filter) -> JsonLines:
@@ -104,19 +110,24 @@ def router(services: Services) -> APIRouter:
                     boundary=Boundary.USER,
                 ) from problem
         began = time.monotonic()
-        report = await services.reader.read(
-            lambda conn: verify(conn, public_keys=services.signer.public_keys(), anchor=anchor)
-        )
-        exported = await services.reader.read(lambda conn: export_head(conn, signer=services.signer))
+        report = await services.reader.read(lambda conn: services.audit.verify(conn, anchor=anchor))
+        damaged = bool(services.audit.status().damage)
         return {
             "ok": report.ok,
             "events": report.events,
             "seconds": time.monotonic() - began,
-            "problems": [
-                {"kind": p.kind, "seq": p.seq, "event_id": p.event_id, "message": p.message} for p in report.problems
-            ],
-            "head": exported.as_json(),
+            "problems": [asdict(problem) for problem in report.problems],
+            "resumed": report.resumed,
+            "unvouched": [{"first": first, "last": last} for first, last in report.unvouched],
+            # A damaged log is not signed.
+            "head": None if damaged else services.audit.head().as_json(),
         }
+
+    @routes.post("/v1/audit/resume", operation_id="audit_resume")
+    async def resume(body: ResumeBody) -> dict[str, Any]:
+        """Go on with a log that is damaged, behind a signed event that says what was found and why."""
+        record = await services.audit.resume(because=body.because, actor="user", session=None)
+        return {"event_id": record.id, "seq": record.seq}
 
     @routes.get("/v1/audit/{event_id}", operation_id="audit_show")
     async def show(event_id: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:

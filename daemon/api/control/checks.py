@@ -3,6 +3,7 @@
 from typing import Any
 
 from daemon.api.services import Services
+from daemon.audit.refusals import LOOK, damaged
 from daemon.core.failures import Failure
 
 _MIB = 1024 * 1024
@@ -21,6 +22,8 @@ def _audit(services: Services) -> dict[str, Any]:
     status = services.audit.status()
     if status.available:
         return _check("audit log", "ok", f"{status.head_seq} events; the log can be written.")
+    if status.damage:
+        return _check("audit log", "failed", damaged(status.damage).message, f"First run: {LOOK}")
     return _check(
         "audit log",
         "failed",

@@ -41,6 +41,7 @@ def router(services: Services, *, stop: Callable[[], None]) -> APIRouter:
             "audit": {
                 "available": audit.available,
                 "reason": audit.reason,
+                "damaged": bool(audit.damage),
                 "head_seq": audit.head_seq,
                 "head_hash": audit.head_hash,
                 "checkpoint_seq": audit.checkpoint_seq,
