@@ -15,7 +15,9 @@ from crash.ledger import FINAL, Ledger
 from services.upstream import UpstreamProcess
 from world import World
 
-AUDIT_POINTS = ("audit.before_insert", "audit.before_commit", "audit.after_commit")
+COMMIT_POINTS = ("audit.before_insert", "audit.before_commit", "audit.after_commit")
+SEAL_POINTS = ("audit.before_seal", "audit.seal_written", "audit.after_seal")
+AUDIT_POINTS = (*COMMIT_POINTS, *SEAL_POINTS)
 RUN_POINTS = (
     "execution.before_started",
     "execution.after_started",
@@ -70,15 +72,17 @@ def plan() -> Iterator[Cycle]:
     for point in (*APPROVAL_POINTS, *RUN_POINTS, UPSTREAM, ANSWERING, ANSWERED, ANYTIME):
         yield Cycle("approval", point)
     for count in (1, 2, 3, 4):
-        for point in AUDIT_POINTS:
+        for point in COMMIT_POINTS:
             yield Cycle("approval", point, count)
     for point in (*VAULT_POINTS, *AUDIT_POINTS):
         yield Cycle("secret", point)
     for point in STORE_POINTS:
         yield Cycle("install", point)
-    for point in AUDIT_POINTS:
+    for point in COMMIT_POINTS:
         for count in (1, 2, 3):
             yield Cycle("several", point, count, again=True)
+    for point in SEAL_POINTS:
+        yield Cycle("several", point, again=True)
 
 
 class Lives:
@@ -88,7 +92,8 @@ class Lives:
         folder.mkdir()
         self.random = random.Random(seed)
         self.upstream = upstream
-        self.world = World(folder, upstream=upstream.url)
+        # Checkpoints so often that every act makes some.
+        self.world = World(folder, upstream=upstream.url, settings="[audit]\ncheckpoint_every = 2\n")
         self.armed = folder / "fault"
         self.log = folder / "fault-points"
         self.kills = 0
