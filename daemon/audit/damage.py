@@ -22,6 +22,11 @@ class Problem:
     """Whether a person has gone on with the log although they knew of this."""
 
 
+def is_of_the_disk(problems: Sequence[Problem]) -> bool:
+    """Say whether the disk failed under the verification, which is then no proof of anything."""
+    return any(problem.kind == "unreadable" and "disk I/O error" in problem.message for problem in problems)
+
+
 def explain(pieces: Sequence[Piece], *, signed_to: int) -> list[Problem]:
     """Name the place and the kind of every piece of damage; the first piece stands for the beginning of the log."""
     return _Explanation(pieces, signed_to).problems

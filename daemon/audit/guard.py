@@ -5,7 +5,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, Engine
 
 from daemon.audit.checkpoint import Head
-from daemon.audit.damage import Problem
+from daemon.audit.damage import Problem, is_of_the_disk
 from daemon.audit.expected import Expected
 from daemon.audit.opening import UnreadableError, examine, read_database, start_of_window
 from daemon.audit.outside import OutsideRecords
@@ -147,6 +147,8 @@ class Guard:
         start = start_of_window(checkpoints, self._sealing(self.head, every=self._every), self.head)
         expected = replace(self.expected(), end=until.seq)
         report = verify(connection, public_keys=keys, expected=expected, start=start, pages=False)
+        if is_of_the_disk(report.news):
+            raise OSError("the database cannot be read: disk I/O error")
         if report.news:
             self.damage = tuple(report.news)
             raise DamagedError(report.news[0].message)

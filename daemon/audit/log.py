@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared
-from daemon.audit.damage import Problem
+from daemon.audit.damage import Problem, is_of_the_disk
 from daemon.audit.events import AuditEvent, Recorded, checked_field
 from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
@@ -187,7 +187,7 @@ class AuditLog:
             report.add("inserted", f"What comes behind event {furthest} was not written by us.", seq=furthest + 1)
         standing = [each for each in guard.damage if (each.kind, each.seq) not in report.places]
         report.problems[:0] = standing
-        if report.anchor_holds:
+        if report.anchor_holds and not is_of_the_disk(report.news):
             guard.note(tuple(report.news))
         return report
 

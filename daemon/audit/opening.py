@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from daemon.audit.checkpoint import Checkpoint, Head
 from daemon.audit.checkpoint_checks import CheckpointChecks
-from daemon.audit.damage import Problem
+from daemon.audit.damage import Problem, is_of_the_disk
 from daemon.audit.expected import Expected
 from daemon.audit.outside import OutsideRecords
 from daemon.audit.seal import NotOursError, Place, RunningHead, Seal
@@ -58,6 +58,8 @@ def examine(
     expected, found = _expect(connection, seal, running, head, boot=boot)
     start = start_of_window(checkpoints, seal, head)
     report = verify(connection, public_keys=public_keys, expected=expected, start=start, pages=False)
+    if is_of_the_disk(report.news):
+        raise OSError("the database cannot be read: disk I/O error")
     found = max(found, head.checkpoint + 1) if found and head.seq > head.checkpoint else 0
     return Opening(head=head, seal=seal, problems=tuple(report.news), found=found)
 

@@ -45,6 +45,10 @@ def leads_to(connection: sqlite3.Connection, start: Place, head: Place, *, end: 
             ):
                 return False
             previous, expected = seq, stored
+    except sqlite3.OperationalError as problem:
+        if "no such" not in str(problem) and "decode" not in str(problem):
+            raise  # the disk, or a lock; that says nothing about what was written
+        return False
     except (sqlite3.Error, UnicodeError):
         return False  # the full verification says what is wrong
     return (previous, expected) == head

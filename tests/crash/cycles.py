@@ -16,7 +16,9 @@ from crash.ledger import FINAL, Ledger
 from services.upstream import UpstreamProcess
 from world import World
 
-AUDIT_POINTS = ("audit.before_insert", "audit.before_commit", "audit.after_commit")
+COMMIT_POINTS = ("audit.before_insert", "audit.before_commit", "audit.after_commit")
+SEAL_POINTS = ("audit.before_seal", "audit.seal_written", "audit.after_seal")
+AUDIT_POINTS = (*COMMIT_POINTS, *SEAL_POINTS)
 RUN_POINTS = (
     "execution.before_turn",
     "execution.place_taken",
@@ -76,7 +78,7 @@ def plan() -> Iterator[Cycle]:
     for point in (*APPROVAL_POINTS, *RUN_POINTS, UPSTREAM, ANSWERING, ANSWERED, ANYTIME):
         yield Cycle("approval", point)
     for count in (1, 2, 3, 4):
-        for point in AUDIT_POINTS:
+        for point in COMMIT_POINTS:
             yield Cycle("approval", point, count)
     yield Cycle(QUEUED_ACT, QUEUED)
     yield Cycle(QUEUED_ACT, "execution.before_turn", 2)
@@ -84,9 +86,11 @@ def plan() -> Iterator[Cycle]:
         yield Cycle("secret", point)
     for point in STORE_POINTS:
         yield Cycle("install", point)
-    for point in AUDIT_POINTS:
+    for point in COMMIT_POINTS:
         for count in (1, 2, 3):
             yield Cycle("several", point, count, again=True)
+    for point in SEAL_POINTS:
+        yield Cycle("several", point, again=True)
 
 
 class Lives:
@@ -97,7 +101,9 @@ class Lives:
         self.random = random.Random(seed)
         self.upstream = upstream
         # Two places to compute: a session has one of them, and while a guest of its own spins there, its others queue.
-        self.world = World(folder, upstream=upstream.url, settings="[limits]\nactive_guests = 2\n")
+        # Checkpoints so often that every act makes some.
+        settings = "[limits]\nactive_guests = 2\n[audit]\ncheckpoint_every = 2\n"
+        self.world = World(folder, upstream=upstream.url, settings=settings)
         self.armed = folder / "fault"
         self.log = folder / "fault-points"
         self.kills = 0
