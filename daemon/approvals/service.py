@@ -239,6 +239,28 @@ class Approvals:
 
         return spend
 
+    async def note_wait(self, approval: Approval, cause: Failure) -> None:
+        """Write down what an approved call waits for; nothing, if it is not waiting any more."""
+
+        def check(conn: Connection) -> None:
+            current = _load(conn, approval.id)
+            if current.state is not ApprovalState.APPROVED:
+                raise StaleApprovalError(current)
+
+        event = AuditEvent(
+            type="approval.waiting",
+            session=approval.session,
+            actor="daemon",
+            action=approval.action,
+            failure_class=cause.failure_class.value,
+            payload={
+                "aileron.approval.id": approval.id,
+                "aileron.approval.digest": approval.digest,
+                "error.message": cause.message,
+            },
+        )
+        await self._audit.append(event, effect=check)
+
     def settling(
         self, approval_id: str, state: ApprovalState, outcome: Mapping[str, Any]
     ) -> Callable[[Connection], None]:
