@@ -215,7 +215,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         ),
         faults=faults,
     )
-    Dispatcher(executor=executor, approvals=approvals, audit=audit, tasks=tasks).start(on_vault_change=vault.on_change)
+    Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start(on_vault_change=vault.on_change)
     processes = Processes()
     keep_house(tasks, vault=vault, sessions=sessions, audit=audit, repeats=repeats, processes=processes)
     denials = Denials(repeats)

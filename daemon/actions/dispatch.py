@@ -8,8 +8,6 @@ from daemon.actions.requests import RunRequest
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.record import Approval
 from daemon.approvals.service import Approvals, StaleApprovalError
-from daemon.audit.events import AuditEvent
-from daemon.audit.log import AuditLog
 from daemon.core.failures import Failure, FailureClass
 from daemon.lifecycle.tasks import TaskSet
 
@@ -24,10 +22,9 @@ class Dispatcher:
     again with every tick. Either way one event says what it waits for, and another one only when that has changed.
     """
 
-    def __init__(self, *, executor: Executor, approvals: Approvals, audit: AuditLog, tasks: TaskSet) -> None:
+    def __init__(self, *, executor: Executor, approvals: Approvals, tasks: TaskSet) -> None:
         self._executor = executor
         self._approvals = approvals
-        self._audit = audit
         self._tasks = tasks
         self._dispatching: set[str] = set()
         self._held: dict[str, Approval] = {}
@@ -105,8 +102,10 @@ class Dispatcher:
                 await self._wait(current, failure, changes)
             else:
                 await self._approvals.void(current, reason=failure.message)
-        except (Failure, StaleApprovalError):
-            return
+        except StaleApprovalError:
+            self._forget(approval.id)  # it was withdrawn, or its time or its session was over, in between
+        except Failure:
+            return  # the log cannot be written just now; the next sweep tries again
 
     async def _wait(self, approval: Approval, failure: Failure, changes: int) -> None:
         # A vault that was unlocked while this call found it locked will not announce that a second time.
@@ -114,23 +113,8 @@ class Dispatcher:
             self._held[approval.id] = approval
         if self._waits_for.get(approval.id) is failure.failure_class:
             return
-        event = AuditEvent(
-            type="approval.waiting",
-            session=approval.session,
-            actor="daemon",
-            action=approval.action,
-            failure_class=failure.failure_class.value,
-            payload={
-                "aileron.approval.id": approval.id,
-                "aileron.approval.digest": approval.digest,
-                "error.message": failure.message,
-            },
-        )
+        await self._approvals.note_wait(approval, failure)
         self._waits_for[approval.id] = failure.failure_class
-        try:
-            await self._audit.append(event)
-        except Failure:
-            self._waits_for.pop(approval.id, None)  # not written down, so it is still to be said
 
     def _forget(self, approval_id: str) -> None:
         self._held.pop(approval_id, None)

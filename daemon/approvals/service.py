@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from daemon.approvals.deadlines import Deadlines
 from daemon.approvals.endings import taken_away, withdrawal
 from daemon.approvals.feed import ApprovalFeed
 from daemon.approvals.machine import OPEN_STATES, ApprovalState, explain, sources_of
@@ -15,7 +16,7 @@ from daemon.approvals.record import Approval, ApprovalRequest
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.canonical import canonical_json
-from daemon.core.clock import Clock, Deadline, IdSource
+from daemon.core.clock import Clock, IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.core.ids import IdPrefix
@@ -56,13 +57,13 @@ class Approvals:
         self._clock = clock
         self._ids = ids
         self._faults = faults
-        self._deadlines: dict[str, Deadline] = {}
+        self._deadlines = Deadlines(clock)
         self.feed = feed
 
     async def load(self) -> None:
         """Begin to count the time of what the last daemon left open, and take back what it did not bind to accounts."""
         for approval in await self._select(select(_TABLE).where(_IS_OPEN)):
-            self._count(approval.id, since_ms=approval.created_ms, until_ms=approval.expires_ms)
+            self._deadlines.begin(approval.id, since_ms=approval.created_ms, until_ms=approval.expires_ms)
             if approval.accounts is None:
                 await self.void(
                     approval, reason="It was asked for before approvals were bound to the account they use."
@@ -121,7 +122,7 @@ class Approvals:
             },
         )
         self._faults.hit("approval.before_request")
-        self._count(approval_id, since_ms=now, until_ms=expires_ms)
+        self._deadlines.begin(approval_id, since_ms=now, until_ms=expires_ms)
         await self._audit.append(event, effect=store)
         self._faults.hit("approval.after_request")
         return await self._announce(approval_id)
@@ -133,7 +134,7 @@ class Approvals:
         """
         while True:
             approval = await self.get(approval_id)
-            if approval.state in OPEN_STATES and self._is_over(approval):
+            if approval.state in OPEN_STATES and self._deadlines.is_over(approval):
                 approval = await self.expire(approval)
                 raise StaleApprovalError(approval)
             self._faults.hit("approval.before_decision")
@@ -194,15 +195,17 @@ class Approvals:
 
     async def expire_due(self) -> None:
         """Close every open request whose time is over."""
-        over = [name for name, deadline in self._deadlines.items() if deadline.has_come(self._clock)][:_AT_ONCE]
+        over = self._deadlines.have_come(limit=_AT_ONCE)
         due = _IS_OPEN & ((_TABLE.c.expires_ms <= self._clock.now_ms()) | _TABLE.c.id.in_(over))
-        for approval in await self._select(select(_TABLE).where(due).limit(_AT_ONCE)):
+        found = await self._select(select(_TABLE).where(due).limit(_AT_ONCE))
+        for approval in found:
             try:
                 await self.expire(approval)
             except StaleApprovalError:
                 continue
-        for name in over:
-            self._deadlines.pop(name, None)
+        if len(found) < _AT_ONCE:
+            for approval_id in over:  # the others are not open, or were never written down
+                self._deadlines.forget(approval_id)
 
     async def sessions_with_open_approvals(self) -> list[str]:
         """Return the sessions that have asked for something that is still open."""
@@ -221,7 +224,7 @@ class Approvals:
     def spending(self, approval: Approval, *, execution: str) -> Callable[[Connection], None]:
         """Return the write that spends an approval; it belongs into the transaction of `execution.started`."""
         now = self._clock.now_ms()
-        over = self._is_over(approval)
+        over = self._deadlines.is_over(approval)
 
         def spend(conn: Connection) -> None:
             if over:
@@ -238,6 +241,28 @@ class Approvals:
                 raise StaleApprovalError(_load(conn, approval.id))
 
         return spend
+
+    async def note_wait(self, approval: Approval, cause: Failure) -> None:
+        """Write down what an approved call waits for; nothing, if it is not waiting any more."""
+
+        def check(conn: Connection) -> None:
+            current = _load(conn, approval.id)
+            if current.state is not ApprovalState.APPROVED:
+                raise StaleApprovalError(current)
+
+        event = AuditEvent(
+            type="approval.waiting",
+            session=approval.session,
+            actor="daemon",
+            action=approval.action,
+            failure_class=cause.failure_class.value,
+            payload={
+                "aileron.approval.id": approval.id,
+                "aileron.approval.digest": approval.digest,
+                "error.message": cause.message,
+            },
+        )
+        await self._audit.append(event, effect=check)
 
     def settling(
         self, approval_id: str, state: ApprovalState, outcome: Mapping[str, Any]
@@ -338,16 +363,9 @@ class Approvals:
     async def _announce(self, approval_id: str) -> Approval:
         approval = await self.get(approval_id)
         if approval.state not in OPEN_STATES:
-            self._deadlines.pop(approval_id, None)
+            self._deadlines.forget(approval_id)
         self.feed.publish(approval)
         return approval
-
-    def _count(self, approval_id: str, *, since_ms: int, until_ms: int) -> None:
-        self._deadlines[approval_id] = Deadline.of(self._clock, since_ms=since_ms, until_ms=until_ms)
-
-    def _is_over(self, approval: Approval) -> bool:
-        deadline = self._deadlines.get(approval.id)
-        return self._clock.now_ms() >= approval.expires_ms or (deadline is not None and deadline.has_come(self._clock))
 
     async def _select(self, query: Any) -> list[Approval]:
         rows = await self._reader.read(lambda conn: conn.execute(query).all())

@@ -8,7 +8,7 @@ ENDS = {"execution.succeeded": "completed", "execution.failed": "failed", "execu
 _NEXT = {
     None: {"requested"},
     "requested": {"approved", "denied", "expired", "void"},
-    "approved": {"running", "expired", "void"},
+    "approved": {"running", "withdrawn", "expired", "void"},
     "running": set(ENDS.values()),
 }
 
@@ -62,7 +62,10 @@ class Ledger:
     def check_outcomes(self, states: dict[str, str], cycle: object) -> None:
         """Insist that the state of each approval is what the log says became of it."""
         for approval, state in states.items():
-            assert self._stages[approval][-1] == state, f"{cycle}: {approval}: {self._stages[approval]}, but {state}"
+            last = self._stages[approval][-1]
+            assert ("denied" if last == "withdrawn" else last) == state, (
+                f"{cycle}: {approval}: {self._stages[approval]}, but {state}"
+            )
 
     def check_spent(self, states: dict[str, str], cycle: object) -> None:
         """Insist that no approval is spent without a start, that none starts unspent, and none twice."""
@@ -95,6 +98,9 @@ class Ledger:
 
     def _move(self, approval: str, kind: str, cycle: object) -> None:
         stages = self._stages.setdefault(approval, [])
+        if kind == "waiting":
+            assert stages[-1] == "approved", f"{cycle}: {approval}: {stages}, then it is said to wait"
+            return
         assert kind in _NEXT.get(stages[-1] if stages else None, set()), f"{cycle}: {approval}: {stages}, then {kind}"
         stages.append(kind)
 
