@@ -2,15 +2,19 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from daemon.cli.launching.config_file import ConfigFile
+    from launchers.registration.entries import Place
 
 app = typer.Typer(
     add_completion=False,
@@ -36,25 +40,31 @@ def register(
     """
     invocation = Invocation.of(ctx)
     path, place = _place(invocation, agent)
-    file, changed = _changed(path, lambda text: place.register(text, _command(), _variables(invocation), force=force))
+    file, changed = _changed(
+        path, lambda file: place.register(file.text, _command(), _variables(invocation), force=force)
+    )
     if changed == file.text:
         invocation.output.line(f"{path} has it already; nothing was changed.")
         return
-    file.replace(changed)
+    # What already holds our entry is not what the person had, and must not take its place beside the file.
+    file.replace(changed, keep=not place.is_registered(file.text))
     invocation.output.line(f"Registered in {path}.")
     invocation.output.note(_RESTART)
 
 
 @app.command()
 def unregister(ctx: typer.Context, agent: AgentArgument) -> None:
-    """Take aileron-mcp out of the agent's own configuration again."""
+    """Take aileron-mcp out of the agent's own configuration again.
+
+    A server of yours that --force replaced is put back.
+    """
     invocation = Invocation.of(ctx)
     path, place = _place(invocation, agent)
-    file, changed = _changed(path, place.unregister)
+    file, changed = _changed(path, lambda file: place.unregister(file.text, file.before()))
     if changed == file.text:
         invocation.output.line(f"{path} has no entry of ours; nothing was changed.")
         return
-    file.replace(changed)
+    file.replace(changed, keep=False)
     invocation.output.line(f"Taken out of {path}.")
 
 
@@ -90,7 +100,7 @@ def status(
     invocation.output.table(["agent", "registered", "file"], rows, fold="file", empty="", styles={"yes": "green"})
 
 
-def _place(invocation: Invocation, agent: str) -> tuple[Path, Any]:
+def _place(invocation: Invocation, agent: str) -> "tuple[Path, Place]":
     from daemon.cli.launching.finding import known
     from launchers.registration.entries import PLACES
 
@@ -101,13 +111,13 @@ def _place(invocation: Invocation, agent: str) -> tuple[Path, Any]:
     return home / place.path, place
 
 
-def _changed(path: Path, change: Any) -> tuple[Any, str]:
+def _changed(path: Path, change: "Callable[[ConfigFile], str]") -> "tuple[ConfigFile, str]":
     from daemon.cli.launching.config_file import ConfigFile
     from launchers.registration.errors import RegistrationError
 
     file = ConfigFile.read(path)
     try:
-        return file, str(change(file.text))
+        return file, change(file)
     except RegistrationError as problem:
         raise CliFailure(f"{path} was left alone: {problem}") from problem
 

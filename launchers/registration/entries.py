@@ -25,6 +25,8 @@ class Place:
     find: Callable[[str], Entry | None]
     put_in: Callable[[str, Entry], str]
     take_out: Callable[[str], str]
+    give_back: Callable[[str, str], str]
+    """Puts the entry of an earlier text in place of ours."""
 
     def register(self, text: str, command: tuple[str, ...], variables: Mapping[str, str], *, force: bool) -> str:
         """Return the text with our entry, made sure that nothing else has changed."""
@@ -38,10 +40,38 @@ class Place:
             raise RegistrationError("the entry cannot be put in without changing something else")
         return changed
 
-    def unregister(self, text: str) -> str:
-        """Return the text without our entry; an entry of that name that is not ours stays."""
+    def unregister(self, text: str, before: str | None = None) -> str:
+        """Return the text without our entry, and with the person's own of that name if one stood in its place before.
+
+        An entry of that name that is not ours stays. What was changed meanwhile stays changed.
+        """
         there = self.find(text)
-        return self.take_out(text) if there is not None and is_ours(there) else text
+        if there is None or not is_ours(there):
+            return text
+        rest = self.take_out(text)
+        theirs = None if before is None else self._theirs(before)
+        if before is None or theirs is None:
+            return rest
+        if rest == self.take_out(before):
+            return before  # nothing else was changed: then it is the same file again, to the last byte
+        given = self.give_back(text, before)
+        if self.find(given) != theirs:
+            raise RegistrationError(
+                "the server called `aileron` that was there before cannot be put back; do it by hand"
+            )
+        return given
+
+    def is_registered(self, text: str) -> bool:
+        """Say whether our entry is in a text."""
+        there = self.find(text)
+        return there is not None and is_ours(there)
+
+    def _theirs(self, before: str) -> Entry | None:
+        try:
+            found = self.find(before)
+        except RegistrationError:
+            return None
+        return None if found is None or is_ours(found) else found
 
 
 def _claude(command: tuple[str, ...], variables: Mapping[str, str]) -> Entry:
@@ -92,6 +122,7 @@ def _json(path: str, moved_by: tuple[str, str] | None, entry: Any, *, under: str
         partial(json_text.find, **given),  # type: ignore[arg-type]
         partial(json_text.put_in, **given),  # type: ignore[arg-type]
         partial(json_text.take_out, **given),  # type: ignore[arg-type]
+        partial(json_text.give_back, **given),  # type: ignore[arg-type]
     )
 
 
@@ -104,6 +135,7 @@ PLACES: dict[str, Place] = {
         toml_text.find,
         toml_text.put_in,
         toml_text.take_out,
+        toml_text.give_back,
     ),
     "goose": Place(
         ".config/goose/config.yaml",
@@ -112,6 +144,7 @@ PLACES: dict[str, Place] = {
         yaml_text.find,
         yaml_text.put_in,
         yaml_text.take_out,
+        yaml_text.give_back,
     ),
     "opencode": _json(
         ".config/opencode/opencode.json",

@@ -37,6 +37,15 @@ def put_in(text: str, entry: Mapping[str, Any], *, under: str, comments: bool) -
     return _first(text, container, f'"{NAME}": {written}')
 
 
+def give_back(text: str, before: str, *, under: str, comments: bool) -> str:
+    """Return the text with the entry of the person's own that stood in another one in place of ours."""
+    ours = read_places(text, comments=comments).below(under, NAME)
+    theirs = read_places(before, comments=comments).below(under, NAME)
+    if ours is None or theirs is None:
+        return text
+    return text[: ours.start] + before[theirs.start : theirs.end] + text[ours.end :]
+
+
 def take_out(text: str, *, under: str, comments: bool) -> str:
     """Return the text without our entry, as it was before it was put in."""
     if not text.strip("\ufeff \t\r\n"):

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchers.registration.errors import RegistrationError
+from launchers.registration.toml_places import read_tables
 
-_HEADER = "[mcp_servers.aileron]"
+_PATH = ("mcp_servers", "aileron")
+_HEADER = f"[{'.'.join(_PATH)}]"
 
 
 def find(text: str) -> Mapping[str, Any] | None:
@@ -21,29 +23,52 @@ def find(text: str) -> Mapping[str, Any] | None:
 
 def put_in(text: str, entry: Mapping[str, Any]) -> str:
     """Return the text with our table at its end."""
-    text = take_out(text)
     line = "\r\n" if "\r\n" in text else "\n"
     rows = [_HEADER, *(f"{name} = {_value(value)}" for name, value in entry.items())]
-    block = line.join(rows) + line
-    # Without a last line end there is no empty line in between either: so it can be told afterwards.
-    return f"{text}{block}" if text in {"", "\ufeff"} else f"{text}{line}{block}"
+    return _appended(take_out(text), line.join(rows) + line, line)
+
+
+def give_back(text: str, before: str) -> str:
+    """Return the text with the tables of the person's own that stood in another one in place of ours."""
+    line = "\r\n" if "\r\n" in text else "\n"
+    theirs = "".join(before[table.start : table.end] for table in read_tables(before) if table.path[:2] == _PATH)
+    return _appended(take_out(text), theirs if theirs.endswith("\n") else f"{theirs}{line}", line)
 
 
 def take_out(text: str) -> str:
     """Return the text without our table, as it was before it was put in."""
     if find(text) is None:
         return text
-    lines = text.splitlines(keepends=True)
-    starts = [number for number, content in enumerate(lines) if content.strip("\ufeff \t\r\n") == _HEADER]
-    if len(starts) != 1:
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    body = text.removeprefix(mark)
+    ours = [table for table in read_tables(body) if table.path[:2] == _PATH]
+    for table in reversed(ours):
+        body = _joined(body[: table.start], body[table.end :])
+    if not ours or find(body) is not None:
         raise RegistrationError(f"`mcp_servers.aileron` is there, but not as a table {_HEADER}; take it out by hand")
-    start = starts[0]
-    end = next((n for n in range(start + 1, len(lines)) if lines[n].lstrip().startswith("[")), len(lines))
-    before, after = "".join(lines[:start]), "".join(lines[end:])
+    return mark + body
+
+
+def _joined(before: str, after: str) -> str:
+    """Join what stood around a table, without the line end that was put in front of it."""
     for line in ("\r\n", "\n"):
-        if before.endswith(line):
-            return before.removesuffix(line) + after
+        shorter = before.removesuffix(line)
+        if shorter != before and (not after or shorter.endswith("\n") or after.startswith(("\n", "\r\n"))):
+            return shorter + after
     return before + after
+
+
+def _appended(text: str, block: str, line: str) -> str:
+    # Without a last line end there is no empty line in between either: so it can be told afterwards.
+    changed = f"{text}{block}" if text in {"", "\ufeff"} else f"{text}{line}{block}"
+    try:
+        tomllib.loads(changed.removeprefix("\ufeff"))
+    except tomllib.TOMLDecodeError:
+        raise RegistrationError(
+            "`mcp_servers` is written in braces, to which no table can be added; "
+            "write each server as [mcp_servers.NAME], with its keys below"
+        ) from None
+    return changed
 
 
 def _parse(text: str) -> dict[str, Any]:

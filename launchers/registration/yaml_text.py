@@ -1,18 +1,17 @@
 """Our entry in a YAML file: one line under a key, in a form that can be taken out exactly."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node
 
 from launchers.registration.errors import RegistrationError
 
 _KEY = "extensions"
-_OPEN = re.compile(rf"{_KEY}:[ \t]*(#.*)?")
-_OURS = re.compile(r"([ \t]+)aileron: \{.*\}[ \t]*")
+_NAME = "aileron"
 _CAME_WITH = f"{_KEY}: # with the entry of Aileron"
 
 
@@ -21,46 +20,38 @@ def find(text: str) -> Mapping[str, Any] | None:
     extensions = read(text).get(_KEY)
     if extensions is not None and not isinstance(extensions, dict):
         raise RegistrationError(f"`{_KEY}` is not a mapping")
-    entry = None if extensions is None else extensions.get("aileron")
+    entry = None if extensions is None else extensions.get(_NAME)
     return entry if entry is None or isinstance(entry, dict) else {"": entry}
 
 
 def put_in(text: str, entry: Mapping[str, Any]) -> str:
     """Return the text with our entry as the first one under its key."""
-    text = take_out(text)
-    found = read(text)
     line = "\r\n" if "\r\n" in text else "\n"
-    written = f"aileron: {json.dumps(entry)}"
-    if _KEY not in found:
-        block = f"{_CAME_WITH}{line}  {written}{line}"
-        return f"{text}{block}" if text in {"", "\ufeff"} else f"{text}{line}{block}"
-    lines = text.splitlines(keepends=True)
-    for number, content in enumerate(lines):
-        if _OPEN.fullmatch(content.rstrip("\r\n")) and found[_KEY]:
-            below = next(c for c in lines[number + 1 :] if c.strip() and not c.lstrip().startswith("#"))
-            indent = below[: len(below) - len(below.lstrip())]
-            if indent:
-                lines.insert(number + 1, f"{indent}{written}{line}")
-                return "".join(lines)
-    raise RegistrationError(f"`{_KEY}` is not written as lines below its name; write it so, or take it out")
+    return _inserted(take_out(text), f"{_NAME}: {json.dumps(entry)}", line)
+
+
+def give_back(text: str, before: str) -> str:
+    """Return the text with the entry of the person's own that stood in another one in place of ours."""
+    line = "\r\n" if "\r\n" in text else "\n"
+    start, end = _place(before)
+    theirs = before[start:end].rstrip("\r\n")
+    indent = theirs[: len(theirs) - len(theirs.lstrip())]
+    written = f"{line}".join(part.removeprefix(indent) for part in theirs.splitlines())
+    return _inserted(take_out(text), written, line)
 
 
 def take_out(text: str) -> str:
     """Return the text without our entry, as it was before it was put in."""
     if find(text) is None:
         return text
-    lines = text.splitlines(keepends=True)
-    ours = [number for number, content in enumerate(lines) if _OURS.fullmatch(content.rstrip("\r\n"))]
-    if len(ours) != 1:
-        raise RegistrationError(f"`{_KEY}.aileron` is there, but not in one line; take it out by hand")
-    start = ours[0]
-    came_with = start > 0 and lines[start - 1].rstrip("\r\n") == _CAME_WITH
-    if not came_with:
-        return "".join(lines[:start] + lines[start + 1 :])
-    before, after = "".join(lines[: start - 1]), "".join(lines[start + 1 :])
+    start, end = _place(text)
+    before, after = text[:start], text[end:]
     for line in ("\r\n", "\n"):
-        if before.endswith(line):
-            return before.removesuffix(line) + after
+        head = before.removesuffix(f"{_CAME_WITH}{line}")
+        if head != before:
+            if after and head.removesuffix(line) != head and not head.removesuffix(line).endswith("\n"):
+                return head + after  # something was written behind it since
+            return head.removesuffix(line) + after
     return before + after
 
 
@@ -75,3 +66,46 @@ def read(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RegistrationError("it does not hold a mapping")
     return value
+
+
+def _inserted(text: str, written: str, line: str) -> str:
+    if _KEY not in read(text):
+        rows = "".join(f"  {row}{line}" for row in written.split(line))
+        block = f"{_CAME_WITH}{line}{rows}"
+        return f"{text}{block}" if text in {"", "\ufeff"} else f"{text}{line}{block}"
+    key, value = _member(_root(text), _KEY)
+    if not isinstance(value, MappingNode) or value.flow_style or not value.value:
+        raise RegistrationError(f"`{_KEY}` is not written as lines below its name; write it so, or take it out")
+    first: Node = value.value[0][0]
+    shift = len(text) - len(text.removeprefix("\ufeff"))
+    indent = " " * first.start_mark.column
+    place = text.index("\n", key.end_mark.index + shift) + 1
+    rows = "".join(f"{indent}{row}{line}" for row in written.split(line))
+    return f"{text[:place]}{rows}{text[place:]}"
+
+
+def _place(text: str) -> tuple[int, int]:
+    """Return where the lines of our entry begin and end, without comments and empty lines behind them."""
+    shift = len(text) - len(text.removeprefix("\ufeff"))
+    extensions = _member(_root(text), _KEY)[1]
+    key, value = _member(extensions, _NAME)
+    start = text.rfind("\n", 0, key.start_mark.index + shift) + 1
+    if text[start : key.start_mark.index + shift].strip(" ") or extensions.flow_style:
+        raise RegistrationError(f"`{_KEY}.{_NAME}` is there, but not on lines of its own; take it out by hand")
+    last = value.end_mark.index + shift
+    rows = text[start:last].split("\n")
+    while len(rows) > 1 and (not rows[-1].strip() or rows[-1].lstrip().startswith("#")):
+        rows.pop()
+    end = text.find("\n", start + len("\n".join(rows)))
+    return start, len(text) if end < 0 else end + 1
+
+
+def _root(text: str) -> Any:
+    return YAML(typ="rt", pure=True).compose(text.removeprefix("\ufeff"))
+
+
+def _member(node: Any, name: str) -> tuple[Any, Any]:
+    found = next(((key, value) for key, value in node.value if key.value == name), None)
+    if found is None:
+        raise RegistrationError(f"`{name}` comes from another place of the file by an anchor; take it out by hand")
+    return found

@@ -92,6 +92,93 @@ def test_a_server_of_the_same_name_that_is_not_ours_is_not_touched(shell: Shell)
     assert "aileron" in json.loads(path.read_text())["mcpServers"]["aileron"]["command"]
 
 
+OWN = {
+    "claude": (".claude.json", '{"mcpServers": {"x": {}, "aileron":  {"command": "mine"}}, "n": 1}\n'),
+    "codex": (".codex/config.toml", 'a = 1\n# mine\n[mcp_servers.aileron]\nurl = "x"\n\n[b]\nc = 1\n'),
+    "goose": (".config/goose/config.yaml", "extensions:\n  aileron:\n    cmd: mine\n  b: {cmd: x}\n"),
+    "opencode": (".config/opencode/opencode.json", '// c\n{"mcp": {"aileron": {"type": "remote", "url": "x",},},}'),
+    "pi": (".pi/agent/mcp.json", '{"mcpServers": {"aileron": {"command": "mine"}}}'),
+}
+
+
+@pytest.mark.parametrize("agent", OWN)
+def test_an_entry_of_the_persons_own_comes_back_however_often_ours_was_renewed(shell: Shell, agent: str) -> None:
+    name, text = OWN[agent]
+    path = shell.home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    kept = path.with_name(f"{path.name}.before-aileron")
+    shell("register", agent, "--force")
+    shell("register", agent, AILERON_HOME=str(shell.home / "other"))  # ours changes; what was before it does not
+    shell("register", agent, "--force", AILERON_HOME=str(shell.home / "another"))
+    assert kept.read_text() == text
+    assert "another" in path.read_text()
+    shell("unregister", agent)
+    assert path.read_text() == text
+    assert not kept.exists()  # it says the same as the file now
+    assert "nothing was changed" in shell("unregister", agent)
+
+
+def test_what_was_kept_is_never_a_version_with_our_entry(shell: Shell) -> None:
+    path = shell.home / ".claude.json"
+    kept = shell.home / ".claude.json.before-aileron"
+    path.write_text('{"a": 1}')
+    shell("register", "claude")
+    path.write_text(path.read_text().replace('"a": 1', '"a": 2'))
+    shell("unregister", "claude")
+    assert path.read_text() == '{"a": 2}'
+    assert kept.read_text() == '{"a": 1}'
+    shell("register", "claude")
+    assert kept.read_text() == '{"a": 2}'
+
+
+@pytest.mark.parametrize("agent", OWN)
+def test_an_empty_file_is_an_empty_file_again(shell: Shell, agent: str) -> None:
+    path = shell.home / OWN[agent][0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    path.chmod(0o640)
+    shell("register", agent)
+    shell("unregister", agent)
+    assert path.read_bytes() == b""
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [entry.name for entry in path.parent.iterdir() if entry.is_file()] == [path.name]
+
+
+def test_a_read_only_file_is_refused_and_stays_as_it_is(shell: Shell) -> None:
+    path = shell.home / ".claude.json"
+    path.write_text('{"a": 1}')
+    path.chmod(0o444)
+    assert "chmod u+w" in shell("register", "claude", expect=1)
+    path.chmod(0o644)
+    shell("register", "claude")
+    path.chmod(0o444)
+    there = path.read_text()
+    assert "read-only" in shell("unregister", "claude", expect=1)
+    assert path.read_text() == there
+    assert path.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_file_with_several_names_is_refused_and_keeps_them(shell: Shell) -> None:
+    path, other = shell.home / ".claude.json", shell.home / "dotfiles.json"
+    path.write_text('{"a": 1}')
+    other.hardlink_to(path)
+    assert "hard links" in shell("register", "claude", expect=1)
+    assert path.samefile(other)
+    assert other.read_text() == '{"a": 1}'
+    assert len(list(shell.home.iterdir())) == 2
+
+
+def test_a_file_keeps_its_owner(shell: Shell) -> None:
+    path = shell.home / ".claude.json"
+    path.write_text("{}")
+    if os.geteuid() == 0:  # only root can give a file to somebody else
+        os.chown(path, 12345, 23456)
+    before = path.stat()
+    shell("register", "claude")
+    assert (path.stat().st_uid, path.stat().st_gid) == (before.st_uid, before.st_gid)
+
+
 def test_the_variables_that_move_an_agents_folder_move_the_file(shell: Shell) -> None:
     elsewhere = shell.home / "elsewhere"
     shell("register", "codex", CODEX_HOME=str(elsewhere))

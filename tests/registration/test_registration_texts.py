@@ -42,6 +42,11 @@ TOML_FILES = [
     'a = 1\r\n[b]\r\nc = "é"\r\n',
     "\ufeffa = 1\n",
     "[[history]]\nx = 1\n[[history]]\nx = 2\n",
+    'note = """\n[mcp_servers.aileron]\ncommand = "x"\n"""\n',
+    "note = '''\n[mcp_servers.aileron]\n'''\n[b]\nc = 1\n",
+    'a = [\n[1, 2],\n["[mcp_servers.aileron]"],\n]\n# [mcp_servers.aileron]\n',
+    'a = "\u2028[mcp_servers.aileron]"\n[mcp_servers."ail.eron"]\nx = {b = [\n1]}\n',
+    'mcp_servers.mine.command = "x"\n',
 ]
 YAML_FILES = [
     "",
@@ -49,6 +54,8 @@ YAML_FILES = [
     "GOOSE_PROVIDER: openai",
     "# mine\nextensions:\n  developer:\n    enabled: true # yes\n    type: builtin\nGOOSE_MODE: auto\n",
     "extensions: # those I use\n    # the first\n    developer: {enabled: true}\n",
+    "note: |\n  extensions:\n  aileron: {x: 1}\nextensions:\n  mine: {cmd: x}\n",
+    "extensions:\n  mine:\n    description: |\n      aileron: {}\n      # no comment\n\n# the end\nz: 1\n",
     "a: é\r\nextensions:\r\n  developer:\r\n    enabled: true\r\n",
 ]
 
@@ -103,7 +110,8 @@ def test_everything_else_in_the_file_means_what_it_meant(agent: str, text: str) 
         ("claude", "// no comments here\n{}", "line 1"),
         ("claude", "[" * 300, "deeply"),
         ("codex", "a = = 1", "not valid TOML"),
-        ("codex", 'mcp_servers = { mine = { command = "x" } }\n', "not valid TOML"),
+        ("codex", 'mcp_servers = { mine = { command = "x" } }\n', "in braces"),
+        ("codex", 'mcp_servers = { aileron = { command = "aileron-mcp" } }\n', "by hand"),
         ("codex", 'mcp_servers.aileron.command = "aileron-mcp"\n', "by hand"),
         ("goose", "a: [", "not valid YAML"),
         ("goose", "- a\n", "mapping"),
@@ -147,3 +155,107 @@ def test_no_text_makes_the_reader_do_anything_but_read_or_refuse(text: str) -> N
         except RegistrationError:
             continue
         assert place.unregister(there) == text
+
+
+OWN = [
+    ("claude", '{"a": 1, "mcpServers": {"x": {}, "aileron":   { "command": "mine",\n "args": [] }, "z": 1}}\n'),
+    ("claude", '{\n  "mcpServers": {\n    "aileron": {"url": "http://x"}\n  }\n}\n'),
+    ("pi", '{"mcpServers": {"aileron": {"command": "mine"}}}'),
+    ("opencode", '// c\n{"mcp": {"aileron": {"type": "remote", /* why */ "url": "x",}, },}\n'),
+    (
+        "codex",
+        'a = 1\n\n# mine\n[mcp_servers.aileron] # yes\ncommand = "x"\n# why\nargs = [\n["y"],\n]\n\n[b]\nc = 2\n',
+    ),
+    ("codex", '[mcp_servers."aileron"]\nurl = "x"\n[mcp_servers.aileron.env]\nA = "[b]"\n[mcp_servers.b]\nurl = "y"\n'),
+    ("codex", '[mcp_servers.aileron]\nurl = "x"'),
+    ("goose", "extensions:\n  a: {cmd: y}\n  aileron: {cmd: x} # mine\n  b: {cmd: z}\n"),
+    (
+        "goose",
+        "extensions:\n    b:\n        cmd: z\n    aileron:\n        cmd: x\n        # why\n        args: []\n# e\nc: 1\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("agent", "text"), OWN)
+def test_an_entry_of_the_persons_own_is_given_back(agent: str, text: str) -> None:
+    place = PLACES[agent]
+    there = place.register(text, COMMAND, {}, force=True)
+    assert place.find(there) == place.entry(COMMAND, {})
+    newer = place.register(there, ("/elsewhere/aileron-mcp",), {}, force=False)
+    assert place.unregister(newer, text) == text
+    assert place.find(place.unregister(there)) is None  # where nothing is known of before
+
+
+@pytest.mark.parametrize(
+    ("agent", "change"),
+    [
+        ("claude", lambda text: text.replace('"mcpServers"', '"later": true, "mcpServers"')),
+        ("pi", lambda text: text.replace('"mcpServers"', '"later": true, "mcpServers"')),
+        ("opencode", lambda text: text.replace('"mcp"', '"later": true, "mcp"')),
+        ("codex", lambda text: f"{text}\n[later]\nx = 1\n"),
+        ("codex", lambda text: f"later = 1\n{text}"),
+        ("goose", lambda text: f"{text}later: 1\n"),
+    ],
+)
+def test_what_was_changed_meanwhile_stays_changed_when_an_entry_is_given_back(agent: str, change: Any) -> None:
+    place = PLACES[agent]
+    for text in (text for name, text in OWN if name == agent):
+        changed = change(place.register(text, COMMAND, {}, force=True))
+        given = place.unregister(changed, text)
+        assert place.find(given) == place.find(text)
+        assert "later" in given
+        assert "aileron-mcp" not in given
+        assert place.unregister(place.register(given, COMMAND, {}, force=True), given) == given
+
+
+def test_what_an_agent_wrote_behind_or_below_our_table_does_not_keep_it_in() -> None:
+    place = PLACES["codex"]
+    there = place.register("a = 1\n", COMMAND, {}, force=False)
+    more = '\n# a note\n[projects."/x"]\ntrust_level = "trusted"\n'
+    assert place.unregister(there + more) == f"a = 1\n{more}"
+    assert place.unregister(f"{there}[b]\nc = 1\n") == "a = 1\n[b]\nc = 1\n"
+    below = f'{there}\n[mcp_servers.aileron.tools.post_item]\napproval_mode = "approve"\n'
+    assert place.unregister(below).strip() == "a = 1"
+
+
+def test_an_entry_that_goose_has_written_anew_over_several_lines_is_taken_out() -> None:
+    place = PLACES["goose"]
+    entry = "".join(f"    {name}: {json.dumps(value)}\n" for name, value in place.entry(COMMAND, {}).items())
+    text = f"extensions:\n  mine:\n    cmd: x\n  aileron:\n{entry}z: 1\n"
+    assert place.unregister(text) == "extensions:\n  mine:\n    cmd: x\nz: 1\n"
+
+
+_TOML_LINES = st.sampled_from(
+    [
+        "# [mcp_servers.aileron]",
+        'x = """\n[mcp_servers.aileron]\n"""',
+        "x = '''\n[a]\n'''",
+        "x = [\n[1],\n[2]]",
+        'x = "]"',
+        "",
+        "[a]",
+        "[[b]]",
+        "[mcp_servers.mine]",
+        "[ mcp_servers . aileron ]",
+        "[mcp_servers.aileron.env]",
+        'mcp_servers.other.command = "x"',
+    ]
+)
+
+
+@given(st.lists(_TOML_LINES, max_size=8), st.sampled_from(["\n", ""]))
+def test_any_toml_file_comes_back_as_it_was(lines: list[str], end: str) -> None:
+    text = "\n".join(lines) + end
+    place = PLACES["codex"]
+    try:
+        before = tomllib.loads(text)
+        there = place.register(text, COMMAND, {}, force=True)
+    except (tomllib.TOMLDecodeError, RegistrationError):
+        return
+    assert place.unregister(there, text) == text
+    after = tomllib.loads(there)
+    assert after["mcp_servers"].pop("aileron") == place.entry(COMMAND, {})
+    before.get("mcp_servers", {}).pop("aileron", None)
+    if "mcp_servers" not in before:
+        assert after.pop("mcp_servers") == {}
+    assert {name: value for name, value in after.items() if value} == {n: v for n, v in before.items() if v}
