@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MARGIN = "  | "
 _LEAST_ROOM = 20
+_SHORT = 60
 _LONG_LINES = 20
 _LONG_CHARACTERS = 1_000
 
@@ -141,7 +142,7 @@ def _write_preview(invocation: Invocation, client: "ControlClient", item: dict[s
     output.heading("What the service says about it")
     for field in preview["fields"]:
         value = field["value"]
-        if field.get("multiline") and isinstance(value, str):
+        if isinstance(value, str) and (field.get("multiline") or len(value) > _SHORT):
             output.line(f"{neutralise(field['label'])}:")
             _write_lines(output, neutralise(value, multiline=True))
         else:
