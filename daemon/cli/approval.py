@@ -1,17 +1,15 @@
 """`aileron approval`: what agents ask for, and a person's decision."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from daemon.cli.approval_shown import show_request
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
-from daemon.cli.options import JsonOption, LimitOption, ReasonOption
-from daemon.cli.rendering import neutralise, one_line, pretty_json
-
-if TYPE_CHECKING:
-    from daemon.cli.client import ControlClient
+from daemon.cli.options import JsonOption, LimitOption, ReasonOption, YesOption
+from daemon.cli.rendering import one_line
 
 app = typer.Typer(
     add_completion=False,
@@ -73,7 +71,7 @@ def list_approvals(
 def show(ctx: typer.Context, approval_id: IdArgument, as_json: JsonOption = False) -> None:
     """Show exactly what would run.
 
-    Who asks, every argument, and what the service itself says about it.
+    Every step with its inputs as they will be sent, who asks, and what the service itself says about it.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
@@ -81,83 +79,39 @@ def show(ctx: typer.Context, approval_id: IdArgument, as_json: JsonOption = Fals
         if as_json:
             invocation.output.json(item)
             return
-        show_request(invocation, client, item)
+        approvable = show_request(invocation, client, item)
     if item["state"] == "pending":
+        approve_line = f"aileron approval approve {one_line(item['id'])}\n         or: " if approvable else ""
         invocation.output.note(
-            f"\nDecide with: aileron approval approve {one_line(item['id'])}\n"
-            f"         or: aileron approval deny {one_line(item['id'])} --reason WHY",
-            style="yellow",
+            f"\nDecide with: {approve_line}aileron approval deny {one_line(item['id'])} --reason WHY", style="yellow"
         )
 
 
-def show_request(invocation: Invocation, client: "ControlClient", item: dict[str, Any]) -> None:
-    """Write everything a person needs to decide; all of it may come from a hostile agent, so all of it is escaped."""
-    output, now = invocation.output, invocation.now()
-    fields: list[tuple[str, Any]] = [
-        ("approval", item["id"]),
-        ("action", f"{item['action']} {item['action_version']}"),
-        ("asked by", f"{item['actor']}, session {item['session']}, {age(item['created_at'], now)}"),
-        ("state", item["state"]),
-    ]
-    if item["state"] == "pending":
-        fields.append(("time left", time_left(item["expires_at"], now)))
-    if item.get("decided_at"):
-        reason = f": {item['decision_reason']}" if item.get("decision_reason") else ""
-        fields.append(("decided", f"by {item['decided_by']}, {age(item['decided_at'], now)}{reason}"))
-    fields += [("connector", _connector_name(client, ref)) for ref in item.get("connectors", [])]
-    fields.append(("digest", item["digest"]))
-    output.fields(fields)
-    output.line()
-    output.heading("Arguments")
-    output.line(pretty_json(item["arguments"]))
-    _show_preview(invocation, client, item)
-    if item.get("outcome"):
-        output.line()
-        output.heading("Outcome")
-        output.line(pretty_json(item["outcome"]))
-
-
-def _connector_name(client: "ControlClient", ref: Any) -> str:
-    """Name a connector that is known by its hash; one that is gone is still known by that."""
-    if not isinstance(ref, str):
-        return one_line(ref)
-    try:
-        shown = client.get("/v1/connectors/show", ref=ref)
-    except CliFailure:
-        return ref
-    return f"{shown['name']}@{shown['version']} ({ref})"
-
-
-def _show_preview(invocation: Invocation, client: "ControlClient", item: dict[str, Any]) -> None:
-    if item["state"] != "pending":
-        return
-    output = invocation.output
-    try:
-        with output.progress("Asking the service for a preview"):
-            preview = client.get("/v1/approvals/{}/preview", str(item["id"]))
-    except CliFailure as failure:
-        preview = {"available": False, "fields": [], "message": failure.message}
-    if not preview["available"]:
-        if preview.get("message"):
-            output.line()
-            output.line(f"No preview: {neutralise(preview['message'])}", style="dim")
-        return
-    output.line()
-    output.heading("What the service says about it")
-    for field in preview["fields"]:
-        value = field["value"]
-        if field.get("multiline") and isinstance(value, str):
-            output.line(f"{neutralise(field['label'])}:")
-            for line in neutralise(value, multiline=True).split("\n"):
-                output.line(f"  | {line}")
-        else:
-            output.fields([(one_line(field["label"]), value)])
-
-
 @app.command()
-def approve(ctx: typer.Context, approval_id: IdArgument, reason: ReasonOption = None) -> None:
-    """Let exactly this call run, once."""
-    _decide(Invocation.of(ctx), approval_id, "approve", reason)
+def approve(ctx: typer.Context, approval_id: IdArgument, reason: ReasonOption = None, yes: YesOption = False) -> None:
+    """Let exactly this call run, once.
+
+    On a terminal it is shown first, and you are asked; Enter alone means no.
+    """
+    invocation = Invocation.of(ctx)
+    if not yes and invocation.prompts.interactive:
+        _look_first(invocation, approval_id)
+    _decide(invocation, approval_id, "approve", reason)
+
+
+def _look_first(invocation: Invocation, approval_id: str) -> None:
+    with invocation.connect() as client:
+        item = client.get("/v1/approvals/{}", approval_id)
+        if item["state"] != "pending":
+            return  # the daemon says why it can no longer be decided
+        if not show_request(invocation, client, item):
+            raise CliFailure(
+                "this request cannot be shown in full, so it was not approved",
+                remedy=f"Deny it with: aileron approval deny {one_line(item['id'])}",
+                failure_class="approval_void",
+            )
+    invocation.output.line()
+    invocation.prompts.confirm("Approve exactly this, once?", yes=False)
 
 
 @app.command()
@@ -183,7 +137,7 @@ def _decide(invocation: Invocation, approval_id: str, decision: str, reason: str
 def watch(ctx: typer.Context) -> None:
     """Follow requests as they come.
 
-    On a terminal, each can be decided with a key. Ctrl-C ends it.
+    On a terminal, each can be decided by a word. Ctrl-C ends it.
     """
     from daemon.cli.approval_watch import ApprovalWatch
 

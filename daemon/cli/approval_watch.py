@@ -1,18 +1,22 @@
-"""`aileron approval watch`: a queue of requests that fills from the daemon and is emptied by keys."""
+"""`aileron approval watch`: a queue of requests that fills from the daemon and is emptied by words.
+
+A decision is a whole word and Enter. Single keys decide nothing: whoever types into the wrong window, or when a request
+comes onto the screen, types letters and Enter, too.
+"""
 
 import queue
 import threading
 import time
 from typing import Any
 
-from daemon.cli.approval import show_request
+from daemon.cli.approval_shown import show_request
 from daemon.cli.client import ControlClient
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
-from daemon.cli.keys import Keys
 from daemon.cli.rendering import one_line
+from daemon.cli.typed_lines import TypedLines
 
-_KEYS = "[a] approve   [d] deny   [s] skip   [q] quit"
+_WORDS = "Type approve, deny (a reason may follow), skip or quit, and press Enter. Anything else decides nothing."
 _ENDS = {
     "completed": "has run.",
     "failed": "ran and failed: see aileron approval show.",
@@ -35,12 +39,13 @@ class ApprovalWatch:
         self._decided: set[str] = set()
         self._states: dict[str, str] = {}
         self._current: str | None = None
+        self._approvable = False
 
     def run(self) -> None:
         """Follow until the person quits or the daemon goes."""
         threading.Thread(target=self._listen, name="approval events", daemon=True).start()
         if self._invocation.prompts.interactive:
-            self._decide_by_keys()
+            self._decide_by_words()
         else:
             while True:
                 self._take(self._news.get())
@@ -86,24 +91,30 @@ class ApprovalWatch:
                 f"  {one_line(news['session'])}"
             )
 
-    def _decide_by_keys(self) -> None:
+    def _decide_by_words(self) -> None:
         output = self._invocation.output
         output.note("Watching for requests. Ctrl-C ends it.", style="dim")
-        with self._invocation.prompts.keys() as keys:
-            while True:
-                self._take_all()
-                if self._current is not None and self._current not in self._pending:
-                    output.note(
-                        f"{one_line(self._current)} is {one_line(self._states[self._current])} now.", style="yellow"
-                    )
-                    self._current = None
-                if self._current is None:
-                    self._show_next(keys)
-                key = keys.read(_TICK_SECONDS)
-                if key == "q":
-                    return
-                if key and self._current is not None:
-                    self._act(self._current, key)
+        typed = self._invocation.prompts.typed_lines()
+        while True:
+            self._take_all()
+            if self._current is not None and self._current not in self._pending:
+                output.note(
+                    f"{one_line(self._current)} is {one_line(self._states[self._current])} now.", style="yellow"
+                )
+                self._current = None
+            if self._current is None:
+                self._show_next(typed)
+            try:
+                line = typed.read(_TICK_SECONDS)
+            except EOFError:
+                return
+            if line is None:
+                continue
+            word, _, rest = line.strip().partition(" ")
+            if word in ("q", "quit") and not rest:
+                return
+            if self._current is not None:
+                self._act(self._current, word, rest.strip())
 
     def _take_all(self) -> None:
         while True:
@@ -112,36 +123,49 @@ class ApprovalWatch:
             except queue.Empty:
                 return
 
-    def _show_next(self, keys: Keys) -> None:
-        for identifier, item in self._pending.items():
+    def _show_next(self, typed: TypedLines) -> None:
+        output = self._invocation.output
+        for identifier in self._pending:
             if identifier in self._skipped:
                 continue
             self._current = identifier
-            output = self._invocation.output
             output.line()
             output.line("-" * 60, style="dim")
-            show_request(self._invocation, self._client, item)
-            # A key that was pressed before the request could be read must not decide it.
-            keys.forget()
-            output.note(_KEYS, style="bold")
+            try:
+                item = self._client.get("/v1/approvals/{}", identifier)
+                self._approvable = show_request(self._invocation, self._client, item)
+            except CliFailure as failure:
+                output.failure(failure)
+                self._approvable = False
+            # What was typed before the request could be read must not decide it.
+            typed.forget()
+            output.note(_WORDS, style="bold")
             return
 
-    def _act(self, identifier: str, key: str) -> None:
+    def _act(self, identifier: str, word: str, rest: str) -> None:
         output = self._invocation.output
-        if key == "s":
+        if word in ("s", "skip") and not rest:
             self._skipped.add(identifier)
             self._current = None
             output.note("Skipped; it stays open.", style="dim")
-            return
-        if key not in ("a", "d"):
-            return
-        decision = "approve" if key == "a" else "deny"
+        elif word == "approve" and not rest and not self._approvable:
+            output.note("It was not approved: what would run cannot be shown in full.", style="bold red")
+        elif word == "approve" and not rest:
+            self._decide(identifier, "approve", {})
+        elif word == "deny":
+            self._decide(identifier, "deny", {"reason": rest} if rest else {})
+        else:
+            output.note(f"Nothing was decided. {_WORDS}")
+
+    def _decide(self, identifier: str, decision: str, body: dict[str, str]) -> None:
+        output = self._invocation.output
         self._decided.add(identifier)
         try:
-            self._take(self._client.post(f"/v1/approvals/{{}}/{decision}", identifier))
+            self._take(self._client.post(f"/v1/approvals/{{}}/{decision}", identifier, body=body))
         except CliFailure as failure:
             output.failure(failure)
             self._skipped.add(identifier)
         else:
-            output.note("Approved." if key == "a" else "Denied.", style="green" if key == "a" else "red")
+            approved = decision == "approve"
+            output.note("Approved." if approved else "Denied.", style="green" if approved else "red")
         self._current = None

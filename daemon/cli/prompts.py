@@ -1,6 +1,7 @@
 """Asks the person at the terminal, and refuses to ask when nobody is there."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -8,8 +9,8 @@ from daemon.cli.failure import CliFailure
 from daemon.cli.rendering import neutralise
 
 if TYPE_CHECKING:
-    from daemon.cli.keys import Keys
     from daemon.cli.rendering import Output
+    from daemon.cli.typed_lines import TypedLines
 
 
 class Prompts:
@@ -25,17 +26,21 @@ class Prompts:
         """Say whether a person can be asked."""
         return self._stdin.isatty() and self._output.err_terminal
 
-    def keys(self) -> "Keys":
-        """Return the keyboard, to be read key by key."""
-        from daemon.cli.keys import Keys
+    def typed_lines(self) -> "TypedLines":
+        """Return the terminal, to be read line by line."""
+        from daemon.cli.typed_lines import TypedLines
 
-        return Keys(self._stdin)
+        return TypedLines(self._stdin)
 
     def confirm(self, question: str, *, yes: bool, option: str = "--yes") -> None:
-        """Go on when the person, or the option, said yes; end the command otherwise."""
+        """Go on when the person, or the option, said yes; end the command otherwise.
+
+        What was typed before the question could be read does not answer it.
+        """
         if yes:
             return
         self._require(question, option)
+        self._forget_typed()
         if self._ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
             raise CliFailure("not confirmed; nothing was changed")
 
@@ -94,6 +99,10 @@ class Prompts:
                 f"this needs an answer, and there is no terminal to ask on: {neutralise(question)}",
                 remedy=f"Pass {option}.",
             )
+
+    def _forget_typed(self) -> None:
+        with suppress(OSError, ValueError):  # a stream that only says it is a terminal has no descriptor
+            self.typed_lines().forget()
 
     def _ask(self, question: str) -> str:
         # The question goes to stderr, so that stdout stays what the command answers.

@@ -29,7 +29,9 @@ PENDING: dict[str, Any] = {
     "session": "ses_1",
     "actor": "agent",
     "arguments": {"channel": "#general", "text": "\x1b[2J\u202eevil"},
+    "action_hash": "sha256:a",
     "connectors": ["sha256:1"],
+    "accounts": [{"connector": "github://acme/slack", "name": "team", "kind": "api_key", "version": 3, "seal": "x"}],
     "digest": "sha256:d",
     "created_at": "2026-11-20T21:55:00.000Z",
     "expires_at": "2026-11-21T21:55:00.000Z",
@@ -38,6 +40,45 @@ PENDING: dict[str, Any] = {
     "decision_reason": None,
     "outcome": None,
     "review_url": "http://127.0.0.1:1/approvals/apr_1",
+    "explanation": {
+        "complete": True,
+        "message": "",
+        "description": "# Ship\n\nTells the team.",
+        "steps": [
+            {
+                "id": "look",
+                "connector": {"name": "github://acme/slack", "version": "1.2.0", "hash": "sha256:1"},
+                "op": "find",
+                "op_description": "Find a channel.",
+                "capability": "chat:read",
+                "may_repeat": True,
+                "hosts": ["slack.com:443"],
+                "inputs": [{"name": "name", "parts": [{"text": "#general"}]}],
+            },
+            {
+                "id": "post",
+                "connector": {"name": "github://acme/slack", "version": "1.2.0", "hash": "sha256:1"},
+                "op": "post_message",
+                "op_description": "",
+                "capability": "chat:write",
+                "may_repeat": False,
+                "hosts": ["slack.com:443"],
+                "inputs": [
+                    {
+                        "name": "text",
+                        "parts": [
+                            {"text": "@here \u3164⟦x⟧ "},
+                            {"step": "look", "path": "items.0.id"},
+                            {"text": "\nend"},
+                        ],
+                    }
+                ],
+            },
+        ],
+    },
+}
+VOID = PENDING | {
+    "explanation": {"complete": False, "message": "What would run cannot be shown: it changed.", "steps": []}
 }
 
 
@@ -45,7 +86,6 @@ def answers(stand_in: Any) -> None:
     stand_in.answers |= {
         "GET /v1/approvals": {"items": [PENDING], "next": None},
         "GET /v1/approvals/apr_1": PENDING,
-        "GET /v1/connectors/show": {"name": "github://acme/slack", "version": "1.2.0"},
         "GET /v1/approvals/apr_1/preview": {
             "available": True,
             "message": "",
@@ -73,7 +113,7 @@ def test_show_has_everything_one_needs_to_decide(cli: Any, stand_in: Any) -> Non
         "agent, session ses_1, 5m ago",
         "23h 55m",
         "sha256:d",
-        "github://acme/slack@1.2.0 (sha256:1)",
+        "connector  sha256:1",
         '"text": "\\u001b[2J\\u202eevil"',
         "To  a@b\\u001b[31m",
         "  | one\n  | two\\r\n",
@@ -83,10 +123,77 @@ def test_show_has_everything_one_needs_to_decide(cli: Any, stand_in: Any) -> Non
     assert not {"\x1b", "\u202e", "\r"} & set(ended.out)
 
 
+def test_show_has_every_step_as_it_will_be_sent_and_hashes_last(cli: Any, stand_in: Any) -> None:
+    answers(stand_in)
+    out = cli("approval", "show", "apr_1").out
+    assert "  | # Ship\n  | \n  | Tells the team.\n" in out
+    assert (
+        "Step 1 of 2: look\noperation  find: Find a channel.\nconnector  github://acme/slack@1.2.0\n"
+        "may reach  slack.com:443\naccount    team (api_key, version 3)\n"
+        "effect     doing it again changes nothing more (chat:read)\nname:\n  | #general\n"
+    ) in out
+    assert "Step 2 of 2: post\noperation  post_message\n" in out
+    assert "effect     each time it is done counts (chat:write)\n" in out
+    assert "text:\n  | @here \\u3164\\u27e6x\\u27e7 ⟦result of step look: items.0.id⟧\n  | end\n" in out
+    parts = ["Tells the team", "Step 1", "slack.com:443", "team (api_key", "asked by", "Arguments", "sha256:1"]
+    assert [out.index(part) for part in parts] == sorted(out.index(part) for part in parts)
+    assert cli("approval", "show", "apr_1", "--json").json == PENDING
+
+
+def test_a_long_argument_is_shown_to_its_end_and_its_length_is_said(cli: Any, stand_in: Any) -> None:
+    step = PENDING["explanation"]["steps"][0] | {
+        "inputs": [{"name": "x", "parts": [{"text": "a\n" * 500 + "the end"}]}]
+    }
+    item = PENDING | {"explanation": PENDING["explanation"] | {"steps": [step]}}
+    stand_in.answers["GET /v1/approvals/apr_1"] = item
+    out = cli("approval", "show", "apr_1").out
+    assert "x (1,007 characters on 501 lines, all of it here):" in out
+    assert "  | the end\n" in out
+
+
+def test_a_line_that_the_terminal_would_break_keeps_its_mark(cli: Any, stand_in: Any) -> None:
+    forged = "x" + " " * 75 + "account    safe (api_key, version 1)"
+    step = PENDING["explanation"]["steps"][0] | {"inputs": [{"name": "x", "parts": [{"text": forged}]}]}
+    item = PENDING | {"explanation": PENDING["explanation"] | {"steps": [step]}, "arguments": {"x": forged}}
+    stand_in.answers["GET /v1/approvals/apr_1"] = item
+    lines = cli("approval", "show", "apr_1", terminal=True, environ={"NO_COLOR": "1"}).out.splitlines()
+    assert any("safe (api_key" in line for line in lines)
+    assert all(line.startswith("  | ") for line in lines if "safe (api_key" in line)
+
+
+def test_what_cannot_be_shown_whole_is_said_and_approving_is_not_offered(cli: Any, stand_in: Any) -> None:
+    stand_in.answers["GET /v1/approvals/apr_1"] = VOID
+    ended = cli("approval", "show", "apr_1")
+    assert "What would run cannot be shown: it changed." in ended.out
+    assert "approval approve" not in ended.err
+    assert "approval deny apr_1" in ended.err
+    ended = cli("approval", "approve", "apr_1", terminal=True, stdin="y\n")
+    assert ended.code == ExitCode.FAILED
+    assert "cannot be shown in full" in ended.err
+    assert stand_in.bodies("POST /v1/approvals/apr_1/approve") == []
+
+
+@pytest.mark.parametrize("typed", ["\n", " \n", "n\n", "x\n", "no\n", "yess\n", ""])
+def test_on_a_terminal_approve_shows_the_request_and_enter_alone_means_no(cli: Any, stand_in: Any, typed: str) -> None:
+    answers(stand_in)
+    ended = cli("approval", "approve", "apr_1", terminal=True, stdin=typed)
+    assert ended.code == ExitCode.FAILED
+    assert "Step 2 of 2: post" in ended.out
+    assert "Approve exactly this, once? [y/N]" in ended.err
+    assert stand_in.bodies("POST /v1/approvals/apr_1/approve") == []
+
+
+def test_on_a_terminal_approve_goes_on_with_a_yes(cli: Any, stand_in: Any) -> None:
+    answers(stand_in)
+    stand_in.answers["POST /v1/approvals/apr_1/approve"] = {**PENDING, "state": "approved"}
+    assert cli("approval", "approve", "apr_1", terminal=True, stdin="yes\n").code == 0
+    assert cli("approval", "approve", "apr_1", "--yes", terminal=True).code == 0
+    assert len(stand_in.bodies("POST /v1/approvals/apr_1/approve")) == 2
+
+
 def test_a_preview_that_fails_does_not_hide_the_request(cli: Any, stand_in: Any) -> None:
     answers(stand_in)
     del stand_in.answers["GET /v1/approvals/apr_1/preview"]
-    del stand_in.answers["GET /v1/connectors/show"]
     ended = cli("approval", "show", "apr_1")
     assert ended.code == 0
     assert "No preview: no GET" in ended.out
@@ -150,6 +257,8 @@ class WatchedDaemon:
         self.pending: list[dict[str, Any]] = []
         self.gone = False
         self.decided: list[str] = []
+        self.bodies: list[Any] = []
+        self.shown: dict[str, Any] = {}
         self.events = threading.Condition()
         self.waiting: list[dict[str, Any]] = []
         self.server = StandInServer(self.handle)
@@ -171,9 +280,12 @@ class WatchedDaemon:
             raise Broken
         if path == "/v1/approvals/events":
             return httpx.Response(200, content=self.stream())
+        if request.method == "GET" and path.count("/") == 3:
+            return httpx.Response(200, json={**PENDING, **self.shown, "id": path.split("/")[3]})
         if path == "/v1/approvals":
             return httpx.Response(200, json={"items": self.pending, "next": None})
         if request.method == "POST":
+            self.bodies.append(json.loads(request.content or b"{}"))
             self.decided.append(path)
             return httpx.Response(200, json={**PENDING, "id": path.split("/")[3], "state": "approved"})
         return httpx.Response(404, json={"error": {"class": "not_found", "message": "no"}})
@@ -241,42 +353,91 @@ def terminal() -> Iterator[tuple[int, Any]]:
     os.close(keyboard)
 
 
-def test_watch_shows_each_request_and_decides_it_with_a_key(terminal: tuple[int, Any]) -> None:
+ASKED = "Type approve, deny"
+
+
+def test_watch_shows_each_request_and_decides_it_by_a_word(terminal: tuple[int, Any]) -> None:
     keyboard, stdin = terminal
     daemon = WatchedDaemon()
     daemon.pending = [PENDING]
     thread, screen, ends = watch_in_thread(daemon, stdin, terminal=True)
-    until(lambda: screen.getvalue().count("[a] approve") == 1, screen.getvalue)
+    until(lambda: screen.getvalue().count(ASKED) == 1, screen.getvalue)
     assert '"text": "\\u001b[2J\\u202eevil"' in screen.getvalue()
-    os.write(keyboard, b"xa")
+    assert "Step 2 of 2: post" in screen.getvalue()
+    os.write(keyboard, b"approve\n")
     until(lambda: daemon.decided == ["/v1/approvals/apr_1/approve"])
     daemon.put({**PENDING, "state": "completed"})
     until(lambda: "ship-update has run." in screen.getvalue(), screen.getvalue)
     daemon.put({**PENDING, "id": "apr_2"})
-    until(lambda: screen.getvalue().count("[a] approve") == 2, screen.getvalue)
-    os.write(keyboard, b"d")
+    until(lambda: screen.getvalue().count(ASKED) == 2, screen.getvalue)
+    os.write(keyboard, b"deny wrong channel\n")
     until(lambda: daemon.decided[-1] == "/v1/approvals/apr_2/deny")
-    os.write(keyboard, b"q")
+    assert daemon.bodies == [{}, {"reason": "wrong channel"}]
+    os.write(keyboard, b"q\n")
     thread.join(10)
     assert ends == ["quit"]
     daemon.end()
 
 
-def test_a_key_pressed_before_a_request_is_shown_does_not_decide_it(terminal: tuple[int, Any]) -> None:
+def test_no_key_that_is_pressed_while_a_request_is_shown_decides_it(terminal: tuple[int, Any]) -> None:
+    keyboard, stdin = terminal
+    daemon = WatchedDaemon()
+    daemon.pending = [PENDING]
+    thread, screen, ends = watch_in_thread(daemon, stdin, terminal=True)
+    until(lambda: ASKED in screen.getvalue(), screen.getvalue)
+    lines = (
+        b"",
+        b"a",
+        b"d",
+        b"y",
+        b"yes",
+        b" ",
+        b"\t",
+        b"what a day",
+        b"approved",
+        b"approve it",
+        b"I approve",
+        b"a d",
+    )
+    for count, line in enumerate(lines, start=1):
+        os.write(keyboard, line + b"\n")
+        until(lambda count=count: screen.getvalue().count("Nothing was decided.") == count, screen.getvalue)
+    os.write(keyboard, b"quit\n")
+    thread.join(10)
+    assert (daemon.decided, ends) == ([], ["quit"])
+    daemon.end()
+
+
+def test_what_was_typed_before_a_request_is_shown_does_not_decide_it(terminal: tuple[int, Any]) -> None:
     keyboard, stdin = terminal
     daemon = WatchedDaemon()
     thread, screen, ends = watch_in_thread(daemon, stdin, terminal=True)
     until(lambda: "Watching" in screen.getvalue())
+    os.write(keyboard, b"appr")
     daemon.put(PENDING)
-    os.write(keyboard, b"aaaa")
-    until(lambda: "[a] approve" in screen.getvalue(), screen.getvalue)
-    time.sleep(0.5)
-    assert daemon.decided == []
-    os.write(keyboard, b"s")
+    until(lambda: ASKED in screen.getvalue(), screen.getvalue)
+    os.write(keyboard, b"ove\n")
+    until(lambda: "Nothing was decided." in screen.getvalue(), screen.getvalue)
+    os.write(keyboard, b"s\n")
     until(lambda: "Skipped" in screen.getvalue())
-    os.write(keyboard, b"aq")
+    os.write(keyboard, b"approve\nquit\n")
     thread.join(10)
     assert (daemon.decided, ends) == ([], ["quit"])
+    daemon.end()
+
+
+def test_watch_does_not_approve_what_cannot_be_shown_whole(terminal: tuple[int, Any]) -> None:
+    keyboard, stdin = terminal
+    daemon = WatchedDaemon()
+    daemon.pending = [PENDING]
+    daemon.shown = VOID
+    thread, screen, _ = watch_in_thread(daemon, stdin, terminal=True)
+    until(lambda: ASKED in screen.getvalue(), screen.getvalue)
+    os.write(keyboard, b"approve\n")
+    until(lambda: "It was not approved" in screen.getvalue(), screen.getvalue)
+    os.write(keyboard, b"quit\n")
+    thread.join(10)
+    assert daemon.decided == []
     daemon.end()
 
 
@@ -285,27 +446,23 @@ def test_a_request_that_is_decided_elsewhere_is_taken_off_the_screen(terminal: t
     daemon = WatchedDaemon()
     daemon.pending = [PENDING]
     thread, screen, _ = watch_in_thread(daemon, stdin, terminal=True)
-    until(lambda: "[a] approve" in screen.getvalue(), screen.getvalue)
+    until(lambda: ASKED in screen.getvalue(), screen.getvalue)
     daemon.put({**PENDING, "state": "denied"})
     until(lambda: "apr_1 is denied now." in screen.getvalue(), screen.getvalue)
-    os.write(keyboard, b"aq")
+    os.write(keyboard, b"approve\nquit\n")
     thread.join(10)
     assert daemon.decided == []
     daemon.end()
 
 
-def test_the_terminal_is_put_back_as_it_was(terminal: tuple[int, Any]) -> None:
-    import termios
-
+def test_watch_ends_with_the_end_of_the_terminal(terminal: tuple[int, Any]) -> None:
     keyboard, stdin = terminal
-    before = termios.tcgetattr(stdin.fileno())
     daemon = WatchedDaemon()
-    thread, screen, _ = watch_in_thread(daemon, stdin, terminal=True)
+    thread, screen, ends = watch_in_thread(daemon, stdin, terminal=True)
     until(lambda: "Watching" in screen.getvalue())
-    until(lambda: termios.tcgetattr(stdin.fileno()) != before)
-    os.write(keyboard, b"q")
+    os.write(keyboard, b"\x04")
     thread.join(10)
-    assert termios.tcgetattr(stdin.fileno()) == before
+    assert ends == ["quit"]
     daemon.end()
 
 
