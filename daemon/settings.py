@@ -177,6 +177,9 @@ class LimitSettings(_Section):
         None, ge=1, le=256, description="Connector calls that may compute at once; by default twice the processors."
     )
     max_concurrent_runs: int = Field(512, ge=1, le=10_000, description="Runs that may be under way at once.")
+    agent_connections: int = Field(
+        2048, ge=16, le=30_000, description="Connections that all agents on this machine may have open at once."
+    )
 
 
 class ProviderSettings(_Section):
@@ -232,6 +235,9 @@ class SandboxSettings(_Section):
         30.0, description="How long an agent may run before somebody reads what it says."
     )
     pids: int = Field(512, ge=16, description="How many processes and threads a sandbox may have.")
+    connections: int = Field(
+        512, ge=16, le=30_000, description="Connections that one sandbox may have open at once to the daemon."
+    )
     reach: Literal["auto", "direct", "socket", "host"] = Field(
         "auto",
         description="How containers reach the daemon: as the engine's kind needs it, directly, through a socket in a "

@@ -34,9 +34,12 @@ def no_descriptors() -> Iterator[list[int]]:
         taken.clear()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-    with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+    def take_all() -> None:
         while True:
             taken.append(os.open("/dev/null", os.O_RDONLY))
+
+    with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+        take_all()
     try:
         yield taken
     finally:
