@@ -13,12 +13,16 @@ def main() -> int:
     from daemon.core.failures import Failure  # noqa: PLC0415
     from daemon.db.migration import DatabaseError  # noqa: PLC0415
     from daemon.lifecycle.listeners import ListenError  # noqa: PLC0415
+    from daemon.lifecycle.platform import CannotTellError  # noqa: PLC0415
     from daemon.settings import SettingsError  # noqa: PLC0415
 
     try:
         return run_daemon(Home.find(), app.start)
     except (DatabaseError, ListenError, SettingsError, SigningKeyError) as problem:
         sys.stderr.write(f"{problem}\n")
+        return 1
+    except CannotTellError as problem:
+        sys.stderr.write(f"The daemon cannot start, because nobody could tell that it runs: {problem}\n")
         return 1
     except Failure as failure:
         sys.stderr.write(f"The daemon cannot start: {failure.message}\n")

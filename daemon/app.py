@@ -52,6 +52,7 @@ from daemon.db.reader import Reader
 from daemon.gateway.proxy import Gateway
 from daemon.gateway.upstream.pool import Pool
 from daemon.housekeeping import keep_house
+from daemon.lifecycle.bounds import agent_bounds
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.listeners import Listener
 from daemon.lifecycle.platform import boot_identity
@@ -246,7 +247,12 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         clock=clock,
         ca_dir=home.ca_dir,
         home=str(home.path),
-        listen=lambda place, issued: Listener(port=0, host=place, certificate=(issued.certificate, issued.key)),
+        listen=lambda place, issued: Listener(
+            port=0,
+            host=place,
+            certificate=(issued.certificate, issued.key),
+            bounds=agent_bounds(settings.sandbox.connections),
+        ),
         reach=settings.sandbox.reach,
     )
     berths = Berths(

@@ -200,6 +200,9 @@ class LimitSettings(_Section):
         description="How long a run may wait for its turn before it is told to try again. What a person approved waits"
         " as long as its approval is good.",
     )
+    agent_connections: int = Field(
+        2048, ge=16, le=30_000, description="Connections that all agents on this machine may have open at once."
+    )
 
 
 class ProviderSettings(_Section):
@@ -255,6 +258,9 @@ class SandboxSettings(_Section):
         30.0, description="How long an agent may run before somebody reads what it says."
     )
     pids: int = Field(512, ge=16, description="How many processes and threads a sandbox may have.")
+    connections: int = Field(
+        512, ge=16, le=30_000, description="Connections that one sandbox may have open at once to the daemon."
+    )
     reach: Literal["auto", "direct", "socket", "host"] = Field(
         "auto",
         description="How containers reach the daemon: as the engine's kind needs it, directly, through a socket in a "

@@ -25,8 +25,11 @@ START_SECONDS = 30.0
 class World:
     """One home and, while it runs, its daemon."""
 
-    def __init__(self, folder: Path, *, upstream: str, settings: str = "", **environment: str) -> None:
+    def __init__(
+        self, folder: Path, *, upstream: str, settings: str = "", open_files: int | None = None, **environment: str
+    ) -> None:
         self.folder = folder
+        self._prefix = [] if open_files is None else ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh"]
         self.home = folder / "home"
         self.upstream = upstream.rstrip("/")
         self.host_port = self.upstream.split("://", 1)[1]
@@ -60,7 +63,7 @@ class World:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AILERON_")}
         with (self.folder / "daemon.out").open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "daemon"],
+                [*self._prefix, sys.executable, "-m", "daemon"],
                 cwd=ROOT,
                 env=kept | {"AILERON_HOME": str(self.home)} | self._environment | environment,
                 stdin=subprocess.DEVNULL,

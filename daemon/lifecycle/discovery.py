@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.lifecycle.platform import process_identity
+from daemon.lifecycle.platform import Fate, fate_of
 
 
 class DiscoveryError(Exception):
@@ -50,7 +50,8 @@ def write_discovery(path: Path, found: Discovery) -> None:
 def read_discovery(path: Path) -> Discovery | None:
     """Return the running daemon of the home this file lies in, or None if there is none.
 
-    What a dead daemon left behind counts as none. It is removed by the next daemon, which holds the lock, and not
+    What a dead daemon left behind counts as none; one of which nothing can be said is taken to live, and whoever calls
+    it will see. A file is removed by the next daemon, which holds the lock, and not
     here: between reading and removing, the file could have become that of a new daemon.
     """
     try:
@@ -70,12 +71,14 @@ def read_discovery(path: Path) -> Discovery | None:
             found = _parse(json.load(file))
         except (OSError, ValueError):
             return None
-    return found if found is not None and _is_of(found, path.parent) and is_alive(found) else None
+    return (
+        found if found is not None and _is_of(found, path.parent) and fate_of_daemon(found) is not Fate.GONE else None
+    )
 
 
-def is_alive(found: Discovery) -> bool:
+def fate_of_daemon(found: Discovery) -> Fate:
     """Say whether it is still that process, and not another one that got its number."""
-    return process_identity(found.pid) == found.identity
+    return fate_of(found.pid, found.identity)
 
 
 def _parse(content: Any) -> Discovery | None:

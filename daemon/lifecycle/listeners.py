@@ -10,6 +10,11 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from daemon.lifecycle.acceptor import Acceptor
+from daemon.lifecycle.bounds import Bounds
+from daemon.lifecycle.connection import BoundedConnection
+from daemon.lifecycle.lobby import Lobby
+
 _BACKLOG = 2048
 _GRACE_SECONDS = 5
 
@@ -19,6 +24,26 @@ class ListenError(Exception):
 
 
 class _Server(uvicorn.Server):
+    """Uvicorn's way from requests to the app and back; how connections come in is ours."""
+
+    def __init__(self, config: uvicorn.Config, listening: socket.socket, bounds: Bounds) -> None:
+        super().__init__(config)
+        self._listening = listening
+        self._bounds = bounds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - it has its own
+        """Begin to accept."""
+        await self.lifespan.startup()
+        context = self.config.ssl
+        acceptor = Acceptor(self._listening, bounds=self._bounds, context=context, make=self._connection)
+        self.servers = [acceptor]  # type: ignore[list-item]  # it is asked to close, and whether it has
+        self.started = True
+
+    def _connection(self, accepted: socket.socket, lobby: Lobby) -> BoundedConnection:
+        return BoundedConnection(
+            accepted, config=self.config, server_state=self.server_state, lobby=lobby, bounds=self._bounds
+        )
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to the process that owns both servers."""
@@ -32,9 +57,15 @@ class Listener:
     """
 
     def __init__(
-        self, *, port: int, host: str | Path = "127.0.0.1", certificate: tuple[Path, Path] | None = None
+        self,
+        *,
+        port: int,
+        bounds: Bounds,
+        host: str | Path = "127.0.0.1",
+        certificate: tuple[Path, Path] | None = None,
     ) -> None:
         self._host = host
+        self._bounds = bounds
         self._certificate = certificate
         try:
             self._socket = _socket_in(host) if isinstance(host, Path) else _socket_on(host, port)
@@ -77,7 +108,7 @@ class Listener:
             ssl_certfile=None if self._certificate is None else self._certificate[0],
             ssl_keyfile=None if self._certificate is None else self._certificate[1],
         )
-        self._server = _Server(configuration)
+        self._server = _Server(configuration, self._socket, self._bounds)
         self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._socket]))
         while not self._server.started:
             if self._serving.done():

@@ -1,9 +1,12 @@
 """What differs between the platforms we run on, in one place."""
 
 import contextlib
+import functools
+import os
 import resource
 import subprocess
 import sys
+from enum import Enum
 from pathlib import Path
 
 SUPPORTED = ("linux", "darwin")
@@ -18,39 +21,112 @@ def is_supported() -> bool:
     return sys.platform in SUPPORTED
 
 
+class Fate(Enum):
+    """What became of a process. Nothing is taken from anybody on UNKNOWN."""
+
+    LIVES = "lives"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+class CannotTellError(Exception):
+    """The system does not say whether a process is there, for example because no file can be opened just now."""
+
+
+def fate_of(pid: int, identity: str) -> Fate:
+    """Say whether a process that was seen before still lives; GONE only if that is certain."""
+    try:
+        found = process_identity(pid)
+    except CannotTellError:
+        return Fate.UNKNOWN
+    return Fate.LIVES if found == identity else Fate.GONE
+
+
+def is_gone(pid: int) -> bool:
+    """Say whether there is certainly no process of this number."""
+    try:
+        return process_identity(pid) is None
+    except CannotTellError:
+        return False
+
+
 def process_identity(pid: int) -> str | None:
-    """Return what differs between two processes that had the same number, or None if there is no such process."""
+    """Return what differs between two processes that had the same number, or None if there is certainly no such one.
+
+    Raises CannotTellError when neither can be said.
+    """
+    if not _number_is_taken(pid):
+        return None
     if (_PROCESSES / "self" / "stat").exists():
         return _identity_from_proc(pid)
-    found = subprocess.run(
-        ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=5
-    )
+    try:
+        found = subprocess.run(
+            ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        raise CannotTellError(f"ps did not say anything of process {pid}: {problem}") from problem
     state, _, started = found.stdout.strip().partition(" ")
-    return None if not started or state.startswith("Z") else started.strip()
+    if state.startswith("Z"):
+        return None
+    if not started:
+        if not _number_is_taken(pid):
+            return None  # it ended while ps was asked
+        raise CannotTellError(f"ps does not show process {pid}, and there is one")
+    return started.strip()
+
+
+def _number_is_taken(pid: int) -> bool:
+    # Needs no descriptor and no memory, so that the answer that something is gone can be had at any time.
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # it is somebody else's
+    return True
 
 
 def _identity_from_proc(pid: int) -> str | None:
     try:
+        text = (_PROCESSES / str(pid) / "stat").read_text()
+    except OSError as problem:
+        # It may have ended just now, or be hidden from us, or nothing can be opened.
+        if not _number_is_taken(pid):
+            return None
+        raise CannotTellError(f"process {pid} cannot be looked at: {problem}") from problem
+    try:
         # The name in parentheses may hold anything; the state is the first field after it, the start time the 20th.
-        fields = (_PROCESSES / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        fields = text.rpartition(")")[2].split()
         state, started = fields[0], fields[19]
-    except (OSError, IndexError):
-        return None
+    except IndexError as problem:
+        raise CannotTellError(f"what the system says of process {pid} is not understood") from problem
     if state in {"Z", "X"}:
         return None  # dead, and only kept until its parent asks how it ended
     # Start times count from the boot, so the same number can come again after the next one.
-    return f"{boot_identity() or ''}:{started}"
+    return f"{_boot()}:{started}"
 
 
 def boot_identity() -> str | None:
     """Return what differs between two runs of this machine, or None if that cannot be told."""
-    with contextlib.suppress(OSError):
-        return _BOOT.read_text().strip()
+    with contextlib.suppress(CannotTellError):
+        if boot := _boot():
+            return boot
     if sys.platform == "darwin":
         command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip() or None
     return None
+
+
+@functools.cache
+def _boot() -> str:
+    try:
+        return _BOOT.read_text().strip()
+    except FileNotFoundError:
+        return ""  # not every system has one
+    except OSError as problem:
+        # Without it every process would look like another one. Only what was read is remembered.
+        raise CannotTellError(f"{_BOOT} cannot be read: {problem}") from problem
 
 
 def network_filesystem(path: Path, *, mounts: Path = _PROCESSES / "self" / "mounts") -> str | None:
@@ -78,3 +154,9 @@ def bound_process() -> None:
         # Some systems name a limit that they then refuse; what there was before has to do.
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def open_files_limit() -> int:
+    """Return how many files and connections this process may have open at once."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _OPEN_FILES if soft == resource.RLIM_INFINITY else soft

@@ -8,19 +8,20 @@ import json
 import os
 from pathlib import Path
 
+from daemon.lifecycle.bounds import Bounds
 from daemon.lifecycle.listeners import Listener, ListenError
 
 
-def listen(path: Path, *, name: str, wanted: int) -> Listener:
+def listen(path: Path, *, name: str, wanted: int, bounds: Bounds) -> Listener:
     """Open a listener: on the port that was asked for, or else on the last one, or else on any."""
     if wanted:
-        return Listener(port=wanted)
+        return Listener(port=wanted, bounds=bounds)
     remembered = _read(path).get(name, 0)
     if remembered:
         # Somebody else may have taken it meanwhile.
         with contextlib.suppress(ListenError):
-            return Listener(port=remembered)
-    return Listener(port=0)
+            return Listener(port=remembered, bounds=bounds)
+    return Listener(port=0, bounds=bounds)
 
 
 def remember(path: Path, **ports: int) -> None:

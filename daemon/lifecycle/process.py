@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from daemon.core.clock import Clock, Entropy, rfc3339
 from daemon.core.faults import FaultPoints
+from daemon.lifecycle.bounds import agent_bounds, control_bounds
 from daemon.lifecycle.clock import SystemClock
 from daemon.lifecycle.discovery import Discovery, read_discovery, write_discovery
 from daemon.lifecycle.faults import faults_from
@@ -126,9 +127,10 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
     async with contextlib.AsyncExitStack() as open_things:
         # Undone from the last to the first, also when a start fails half way: requests, services, the file.
         open_things.callback(home.discovery_path.unlink, missing_ok=True)
-        control = listen(home.ports_path, name="control", wanted=settings.daemon.control_port)
+        control = listen(home.ports_path, name="control", wanted=settings.daemon.control_port, bounds=control_bounds())
         open_things.callback(control.close)
-        agent = listen(home.ports_path, name="agent", wanted=settings.daemon.agent_port)
+        for_agents = agent_bounds(settings.limits.agent_connections)
+        agent = listen(home.ports_path, name="agent", wanted=settings.daemon.agent_port, bounds=for_agents)
         open_things.callback(agent.close)
         remember(home.ports_path, control=control.port, agent=agent.port)
         daemon = await build(

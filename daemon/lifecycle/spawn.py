@@ -12,9 +12,10 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from daemon.lifecycle.discovery import Discovery, is_alive, read_discovery
+from daemon.lifecycle.discovery import Discovery, fate_of_daemon, read_discovery
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.lock import FileLock
+from daemon.lifecycle.platform import Fate
 
 START_SECONDS = 20.0
 STOP_SECONDS = 40.0
@@ -51,10 +52,15 @@ def stop_daemon(home: Home, *, seconds: float = STOP_SECONDS) -> bool:
     found = read_discovery(home.discovery_path)
     if found is None:
         return False
+    if fate_of_daemon(found) is Fate.UNKNOWN:
+        # The number could be another process's by now.
+        raise SpawnError(
+            f"It cannot be told whether process {found.pid} is still the daemon, so nothing was stopped. Try again."
+        )
     with contextlib.suppress(ProcessLookupError):
         os.kill(found.pid, signal.SIGTERM)
     deadline = time.monotonic() + seconds
-    while is_alive(found):
+    while fate_of_daemon(found) is not Fate.GONE:
         if time.monotonic() >= deadline:
             raise SpawnError(
                 f"The daemon (pid {found.pid}) is still at work after {seconds:.0f} s. It may be stopped hard:"

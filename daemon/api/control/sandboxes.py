@@ -10,13 +10,13 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
 from daemon.api.answers import Body
+from daemon.api.control.owners import owner_of
 from daemon.api.control.sandbox_images import known
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.container import Limits
 from daemon.sandbox.starting import Wanted
-from daemon.sessions.service import Owner
 
 _END = 3
 """The kind of the last piece of an output; 1 and 2 are what the agent wrote to its output and its errors."""
@@ -75,12 +75,7 @@ def router(services: Services) -> APIRouter:
         """Start an agent in a container of its own; it waits for somebody to read its output."""
         known(sandboxes.images, body.agent)
         limits = services.settings.sandbox
-        owner = None
-        if body.owner_pid is not None:
-            identity = await services.processes.identity(body.owner_pid)
-            if identity is None:
-                raise _usage(f"There is no process {body.owner_pid} here that the sandbox could belong to.")
-            owner = Owner(body.owner_pid, identity)
+        owner = await owner_of(services.processes, body.owner_pid)
         workspace = FolderPath(body.workspace)
         if not workspace.is_absolute() or ":" in body.workspace:
             raise _usage("The workspace is an absolute path without a colon.")

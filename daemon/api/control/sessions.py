@@ -6,11 +6,11 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from daemon.api.answers import Body
+from daemon.api.control.owners import owner_of
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
-from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.visible import visible
-from daemon.sessions.service import Owner, SessionKind
+from daemon.sessions.service import SessionKind
 from daemon.sessions.tokens import Capability
 
 SessionId = Annotated[str, Path(max_length=100)]
@@ -37,16 +37,6 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
     sessions = services.sessions
 
-    async def owner_of(pid: int) -> Owner:
-        identity = await services.processes.identity(pid)
-        if identity is None:
-            raise Failure(
-                FailureClass.INVALID_ARGUMENTS,
-                f"There is no process {pid} here that the session could belong to.",
-                boundary=Boundary.USER,
-            )
-        return Owner(pid, identity)
-
     @routes.get("/v1/sessions", operation_id="sessions_list")
     async def list_sessions(
         active: bool | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
@@ -63,7 +53,7 @@ def router(services: Services) -> APIRouter:
             capabilities=body.capabilities,
             lifetime_ms=int(body.ttl_seconds * 1000),
             actor="user",
-            owner=None if body.owner_pid is None else await owner_of(body.owner_pid),
+            owner=await owner_of(services.processes, body.owner_pid),
         )
         return session.as_json() | {"token": token, "agent_url": services.addresses.agent}
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from daemon.lifecycle.platform import process_identity
+from daemon.lifecycle.platform import is_gone
 from launchers.plan import PlacedFile
 
 _PREFIX = "aileron-launch-"
@@ -53,5 +53,5 @@ def _sweep(base: Path) -> None:
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
             mine = folder.stat(follow_symlinks=False).st_uid == os.geteuid() and not folder.is_symlink()
-            if mine and owner.isdecimal() and process_identity(int(owner)) is None:
+            if mine and owner.isdecimal() and is_gone(int(owner)):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,206 @@
+"""One connection of a listener: uvicorn's protocol, with limits for what a caller may take without a request."""
+
+import asyncio
+import contextlib
+import socket
+from enum import Enum
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from daemon.lifecycle.bounds import Bounds
+from daemon.lifecycle.lobby import Lobby
+
+_SLICE = 32 * 1024
+
+
+class _Stage(Enum):
+    """What comes next on the wire."""
+
+    BETWEEN = "between"
+    """A new request."""
+    HEAD = "head"
+    BODY = "body"
+
+
+class _RefusedError(Exception):
+    """A request that is not taken; the parser hands it on to whoever feeds it."""
+
+    def __init__(self, status: int, problem: str) -> None:
+        super().__init__(problem)
+        self.status = status
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """Ends when a head, a body, a handshake or a pause takes too long, and when a head is too large.
+
+    It has no timers of its own: `look` is called about once a second, and only the time between looks counts. So a
+    daemon that was stopped for a minute does not hold that against those who waited.
+    A request that is whole and is being answered has no limit here: long polls, event streams and slow models go on.
+    """
+
+    def __init__(
+        self,
+        accepted: socket.socket,
+        *,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        lobby: Lobby,
+        bounds: Bounds,
+    ) -> None:
+        super().__init__(config=config, server_state=server_state, app_state={})
+        self._accepted = accepted
+        self._lobby = lobby
+        self._bounds = bounds
+        self._connected = False
+        self._asked = False
+        """Whether there ever was a whole head."""
+        self._stage = _Stage.BETWEEN
+        self._waited = 0.0
+        self._loose = 0
+        """Bytes that came since the last whole head or piece of a body: parts of a head, of trailers, of framing."""
+        self._body_bytes = 0
+        self._patience = bounds.body_seconds
+        self._header_count = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, after the handshake if there is one."""
+        super().connection_made(transport)
+        self._connected = True
+        self._waited = 0.0
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget everything, so that nothing waits for a timer or for the garbage collector."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._lobby.leave(self)
+
+    def never_connected(self) -> None:
+        """Forget everything after a handshake that came to nothing."""
+        self.parser = None  # type: ignore[assignment]  # it holds this object, and this object holds it
+        self._lobby.leave(self)
+
+    def turn_out(self) -> None:
+        """Leave at once: another connection needs the place."""
+        if self._connected:
+            self.transport.abort()
+            return
+        # In the handshake there is no transport to speak to yet. The socket can be shut; then the handshake fails.
+        with contextlib.suppress(OSError):
+            self._accepted.shutdown(socket.SHUT_RDWR)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, in pieces small enough that a head in one of them can be counted."""
+        self._unset_keepalive_if_required()
+        for begin in range(0, len(data), _SLICE):
+            piece = data if len(data) <= _SLICE else data[begin : begin + _SLICE]
+            self._loose += len(piece)
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade:
+                pass  # nothing is upgraded here; the request is answered like any other
+            except httptools.HttpParserError as problem:
+                # Not logged: whoever may connect could fill the disk with such lines.
+                self._refuse_because(problem)
+                return
+            if self._loose > self._bounds.most_head:
+                self._refuse(431, f"A head may have {self._bounds.most_head} bytes.")
+                return
+        if self._stage is _Stage.HEAD and not self._is_answering():
+            self._lobby.unasked(self)
+
+    def on_message_begin(self) -> None:
+        """Note that a head begins."""
+        super().on_message_begin()
+        self._stage = _Stage.HEAD
+        self._waited = 0.0
+
+    def on_headers_complete(self) -> None:
+        """Take a request, unless it or what already waits is too much."""
+        if len(self.headers) > self._bounds.most_headers:
+            raise _RefusedError(431, f"A request may have {self._bounds.most_headers} headers.")
+        if len(self.pipeline) >= self._bounds.most_pipelined:
+            raise _RefusedError(429, "Too many requests were sent before the first one was answered.")
+        super().on_headers_complete()
+        self._asked = True
+        self._stage = _Stage.BODY
+        self._header_count = len(self.headers)
+        self._loose = 0
+        self._body_bytes = 0
+        self._patience = self._bounds.body_seconds
+        self._lobby.busy(self)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._loose = 0
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that a request is whole."""
+        if len(self.headers) != self._header_count:
+            # They would become headers of a request that was already let in by those it came with.
+            raise _RefusedError(400, "Trailers are not taken.")
+        self._stage = _Stage.BETWEEN
+        self._loose = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Note that a request was answered."""
+        super().on_response_complete()
+        self._waited = 0.0
+        if not self._is_answering():
+            self._lobby.idle(self)
+
+    def look(self, elapsed: float) -> None:
+        """Leave if something takes too long."""
+        self._waited += elapsed
+        if not self._connected:
+            return  # a handshake has a timer of its own
+        bounds = self._bounds
+        if self.transport.is_closing():
+            if self._waited > bounds.closing_seconds:
+                self.transport.abort()
+        elif self._is_answering():
+            if self._stage is _Stage.BODY and not self.flow.read_paused:
+                self._look_at_body(elapsed)
+        elif self._stage is _Stage.BODY:
+            if self._waited > bounds.unwanted_seconds:
+                self.transport.abort()
+        elif self._stage is _Stage.HEAD or not self._asked:
+            if self._waited > bounds.head_seconds:
+                self._refuse(408, f"The head of the request did not come within {bounds.head_seconds:g} s.")
+        elif self._waited > bounds.idle_seconds:
+            self.transport.close()
+
+    def _look_at_body(self, elapsed: float) -> None:
+        bounds = self._bounds
+        gained = self._body_bytes / bounds.slowest_body
+        self._body_bytes = 0
+        self._patience = min(bounds.body_seconds, self._patience - elapsed + gained)
+        if self._patience < 0:
+            self.transport.abort()  # whoever reads the body is told, and whatever it was for does not happen
+
+    def _is_answering(self) -> bool:
+        return self._asked and not self.cycle.response_complete
+
+    def _refuse_because(self, problem: httptools.HttpParserError) -> None:
+        cause: BaseException | None = problem
+        while cause is not None and not isinstance(cause, _RefusedError):
+            cause = cause.__context__
+        if cause is None:
+            self._refuse(400, "This is not a request in HTTP/1.1.")
+        else:
+            self._refuse(cause.status, str(cause))
+
+    def _refuse(self, status: int, problem: str) -> None:
+        if self._is_answering():
+            self.transport.abort()  # a second answer in the middle of the first would be taken for a part of it
+            return
+        body = f"{problem}\n".encode()
+        head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
+        self._waited = 0.0
