@@ -3,13 +3,13 @@
 The log keeps the digest and the size, so that the value can still be compared when its file is gone.
 """
 
-import contextlib
 import hashlib
-import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+
+from daemon.audit.durable_file import replace_durably
 
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _NOBODY = "none"
@@ -53,7 +53,9 @@ class Attachments:
         name = _folder_name(session)
         if attached.sha256 not in self._files[name]:
             self._make_room(attached.size)
-            _write(self._folder / name / attached.sha256, raw)
+            place = self._folder / name
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_durably(place / attached.sha256, raw)
             self._files[name][attached.sha256] = attached.size
             self.size += attached.size
         return attached
@@ -88,24 +90,3 @@ def _folder_name(session: str | None) -> str:
     if not _SESSION.fullmatch(session):
         raise ValueError(f"{session!r} is not the id of a session")
     return session
-
-
-def _write(path: Path, raw: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -171,7 +171,7 @@ OWN = [
     ("goose", "extensions:\n  a: {cmd: y}\n  aileron: {cmd: x} # mine\n  b: {cmd: z}\n"),
     (
         "goose",
-        "extensions:\n    b:\n        cmd: z\n    aileron:\n        cmd: x\n        # why\n        args: []\n# e\nc: 1\n",
+        "extensions:\n    b:\n        cmd: z\n    aileron:\n        cmd: x\n        # why\n        args: []\n# e\n",
     ),
 ]
 
