@@ -53,19 +53,25 @@ class Previews:
         self._connectors = connectors
         self._audit = audit
         self._shown: dict[str, PreviewShown] = {}
-        self._lock = asyncio.Lock()
+        self._fetching: dict[str, asyncio.Lock] = {}
 
     async def show(self, approval: Approval) -> PreviewShown:
-        """Return the preview of an approval that is still open."""
-        async with self._lock:
-            if approval.id not in self._shown:
-                shown = await self._fetch(approval)
-                if not shown.available:
-                    return shown
-                if len(self._shown) >= _KEPT:
-                    self._shown.pop(next(iter(self._shown)))
-                self._shown[approval.id] = shown
-        return self._shown[approval.id]
+        """Return the preview of an approval that is still open; one whose service is slow holds up no other."""
+        try:
+            async with self._fetching.setdefault(approval.id, asyncio.Lock()):
+                return await self._shown_once(approval)
+        finally:
+            self._fetching.pop(approval.id, None)
+
+    async def _shown_once(self, approval: Approval) -> PreviewShown:
+        if approval.id in self._shown:
+            return self._shown[approval.id]
+        shown = await self._fetch(approval)
+        if shown.available:
+            if len(self._shown) >= _KEPT:
+                self._shown.pop(next(iter(self._shown)))
+            self._shown[approval.id] = shown
+        return shown
 
     async def _fetch(self, approval: Approval) -> PreviewShown:
         if approval.state not in OPEN_STATES:

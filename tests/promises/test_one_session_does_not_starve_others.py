@@ -144,6 +144,21 @@ def test_what_changes_while_a_call_queues_keeps_it_from_running(queue: Queue, up
     assert spinning.result().status_code != 200
 
 
+def test_a_preview_whose_service_is_slow_holds_up_no_other(queue: Queue, upstream: UpstreamProcess) -> None:
+    preview = '[approval.preview]\nop = "get_json"\nargs = { url = "${args.url}" }\nrender = { Body = "status" }\n'
+    queue.world.add_action("shown", approval=True, extra=preview)
+    upstream.behave("/hangs", delay=5.0)
+    asked = {}
+    for name in ("hangs", "quick"):
+        answer = queue.run("shown", url=f"{queue.world.upstream}/{name}", body="{}").result().json()
+        asked[name] = f"/v1/approvals/{answer['approval_id']}/preview"
+    slow = queue.pool.submit(queue.world.ok, "GET", asked["hangs"])
+    upstream.wait_for(1, path="/hangs")
+    assert queue.world.ok("GET", asked["quick"])["available"]
+    assert not slow.done()
+    assert slow.result()["available"]
+
+
 def _two_steps(world: World) -> None:
     path = world.add_action("two-steps", op="get_json")
     text = path.read_text().replace('body = "${args.body}"\n', "")
