@@ -295,7 +295,7 @@ def _check_account(call: ConnectorCall, account: Account | None) -> None:
     raise Failure(
         FailureClass.BINDING_FAILED,
         f"The account of {call.requirement.name} has changed since this call was checked: it was"
-        f" {call.account or 'none'} and is now {account or 'none'}. Nothing was sent; ask again.",
+        f" {call.account or 'none'} and is now {account or 'none'}. Nothing of this call was sent; ask again.",
         boundary=Boundary.USER,
         details={"connector": str(call.requirement.name)},
     )
