@@ -47,7 +47,8 @@ class _Pipe:
         self._reading = reading
         self._writing = writing
         self._one_writes = anyio.Lock()
-        self._unanswered: set[str | int] = set()
+        self._unanswered: set[str] = set()
+        """Ids as text: the library, too, takes 7 and "7" for one when a request is called off."""
 
     async def read(self, to_server: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
         """Hand messages on until the pipe is closed, and answer what is none."""
@@ -57,7 +58,7 @@ class _Pipe:
                 if isinstance(found, tuple):
                     for refusal in found:
                         await self._put(refusal.encoded())
-                elif isinstance(found, types.JSONRPCRequest) and found.id in self._unanswered:
+                elif isinstance(found, types.JSONRPCRequest) and str(found.id) in self._unanswered:
                     await self._put(in_use(found.id).encoded())
                 else:
                     self._note(found)
@@ -70,17 +71,16 @@ class _Pipe:
         """Write what the server says."""
         async with from_server:
             async for item in from_server:
-                if isinstance(item.message, types.JSONRPCResponse | types.JSONRPCError) and item.message.id is not None:
-                    self._unanswered.discard(item.message.id)
+                if isinstance(item.message, types.JSONRPCResponse | types.JSONRPCError):
+                    self._unanswered.discard(str(item.message.id))
                 await self._put(encode(item.message))
 
     def _note(self, message: types.JSONRPCMessage) -> None:
         if isinstance(message, types.JSONRPCRequest):
-            self._unanswered.add(message.id)
+            self._unanswered.add(str(message.id))
         elif isinstance(message, types.JSONRPCNotification) and message.method == _CANCELLED:
-            number = (message.params or {}).get("requestId")
-            if isinstance(number, str | int):
-                self._unanswered.discard(number)  # what is called off is not answered any more
+            # What is called off is not answered any more.
+            self._unanswered.discard(str((message.params or {}).get("requestId")))
 
     def _next_line(self) -> bytes | None:
         """Return the next line; of one that is too long, so much of both ends that it is still too long."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import MappingNode, Node
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from launchers.registration.errors import RegistrationError
 
@@ -20,24 +20,23 @@ def find(text: str) -> Mapping[str, Any] | None:
     extensions = read(text).get(_KEY)
     if extensions is not None and not isinstance(extensions, dict):
         raise RegistrationError(f"`{_KEY}` is not a mapping")
-    entry = None if extensions is None else extensions.get(_NAME)
-    return entry if entry is None or isinstance(entry, dict) else {"": entry}
+    if extensions is None or _NAME not in extensions:
+        return None
+    entry = extensions[_NAME]
+    return entry if isinstance(entry, dict) else {"": entry}
 
 
 def put_in(text: str, entry: Mapping[str, Any]) -> str:
-    """Return the text with our entry as the first one under its key."""
-    line = "\r\n" if "\r\n" in text else "\n"
-    return _inserted(take_out(text), f"{_NAME}: {json.dumps(entry)}", line)
+    """Return the text with our entry as the first one under its key, or where one of that name stands."""
+    return _written(text, f"{_NAME}: {json.dumps(entry)}")
 
 
 def give_back(text: str, before: str) -> str:
     """Return the text with the entry of the person's own that stood in another one in place of ours."""
-    line = "\r\n" if "\r\n" in text else "\n"
     start, end = _place(before)
-    theirs = before[start:end].rstrip("\r\n")
-    indent = theirs[: len(theirs) - len(theirs.lstrip())]
-    written = f"{line}".join(part.removeprefix(indent) for part in theirs.splitlines())
-    return _inserted(take_out(text), written, line)
+    rows = before[start:end].rstrip("\r\n").split("\n")
+    indent = len(rows[0]) - len(rows[0].lstrip(" "))
+    return _written(text, *(row[indent:].rstrip("\r") for row in rows))
 
 
 def take_out(text: str) -> str:
@@ -68,20 +67,34 @@ def read(text: str) -> dict[str, Any]:
     return value
 
 
-def _inserted(text: str, written: str, line: str) -> str:
+def _written(text: str, *rows: str) -> str:
+    """Return the text with the lines of one entry, in place of those that are there."""
+    line = "\r\n" if "\r\n" in text else "\n"
     if _KEY not in read(text):
-        rows = "".join(f"  {row}{line}" for row in written.split(line))
-        block = f"{_CAME_WITH}{line}{rows}"
+        block = "".join(f"{row}{line}" for row in (_CAME_WITH, *(f"  {row}" for row in rows)))
         return f"{text}{block}" if text in {"", "\ufeff"} else f"{text}{line}{block}"
+    if find(text) is None:
+        start, indent = _first_place(text)
+        end = start
+    else:
+        start, end = _place(text)
+        indent = len(text[start:end]) - len(text[start:end].lstrip(" "))
+    return text[:start] + "".join(f"{' ' * indent}{row}{line}" for row in rows) + text[end:]
+
+
+def _first_place(text: str) -> tuple[int, int]:
+    """Return where the first entry under the key begins or would begin, and how far it is indented."""
     key, value = _member(_root(text), _KEY)
-    if not isinstance(value, MappingNode) or value.flow_style or not value.value:
-        raise RegistrationError(f"`{_KEY}` is not written as lines below its name; write it so, or take it out")
-    first: Node = value.value[0][0]
     shift = len(text) - len(text.removeprefix("\ufeff"))
-    indent = " " * first.start_mark.column
-    place = text.index("\n", key.end_mark.index + shift) + 1
-    rows = "".join(f"{indent}{row}{line}" for row in written.split(line))
-    return f"{text[:place]}{rows}{text[place:]}"
+    place = text.find("\n", key.end_mark.index + shift) + 1
+    is_empty = isinstance(value, ScalarNode) and value.value == "" and place > 0
+    if isinstance(value, MappingNode) and not value.flow_style and value.value:
+        first: Node = value.value[0][0]
+        if first.start_mark.index + shift >= place > 0:
+            return place, first.start_mark.column
+    if is_empty:
+        return place, 2
+    raise RegistrationError(f"`{_KEY}` is not written as lines below its name; write it so, or take it out")
 
 
 def _place(text: str) -> tuple[int, int]:

@@ -174,6 +174,20 @@ def test_a_request_with_the_id_of_one_under_way_is_refused_and_the_first_one_ans
     assert server.answer(7)["result"]["isError"] is False
 
 
+@pytest.mark.parametrize("called_off_as", [7, "7"])
+def test_the_id_of_a_request_that_was_called_off_is_free_again(
+    server: ByHand, world: World, upstream: UpstreamProcess, called_off_as: Any
+) -> None:
+    upstream.behave("/never", delay=60.0)
+    call = {"name": "post_item", "arguments": {"url": f"{world.upstream}/never", "body": "{}"}} | server.meta
+    before = len(upstream.seen("/never"))
+    server.write(json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": call}))
+    upstream.wait_for(before + 1, path="/never")
+    server.notify("notifications/cancelled", {"requestId": called_off_as} | server.meta)
+    server.write(json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": server.meta}))
+    assert "result" in server.answer(7)
+
+
 def test_the_first_line_of_all_may_be_one_that_cannot_be_read(world: World) -> None:
     with ByHand(launched(world)) as started:
         started.write_bytes(line("NaN"))

@@ -56,6 +56,8 @@ YAML_FILES = [
     "extensions: # those I use\n    # the first\n    developer: {enabled: true}\n",
     "note: |\n  extensions:\n  aileron: {x: 1}\nextensions:\n  mine: {cmd: x}\n",
     "extensions:\n  mine:\n    description: |\n      aileron: {}\n      # no comment\n\n# the end\nz: 1\n",
+    "extensions:\nz: 1\n",
+    "extensions: # none yet\n",
     "a: é\r\nextensions:\r\n  developer:\r\n    enabled: true\r\n",
 ]
 
@@ -92,8 +94,10 @@ def test_everything_else_in_the_file_means_what_it_meant(agent: str, text: str) 
     under = {"codex": "mcp_servers", "goose": "extensions"}.get(agent, "mcpServers")
     before, after = read(text) or {}, read(PLACES[agent].register(text, COMMAND, {}, force=False))
     del after[under]["aileron"]
-    if under not in before:
+    if not before.pop(under, None):
         assert after.pop(under) == {}
+    else:
+        assert after.pop(under) == read(text)[under]
     assert after == before
 
 
@@ -115,6 +119,9 @@ def test_everything_else_in_the_file_means_what_it_meant(agent: str, text: str) 
         ("codex", 'mcp_servers.aileron.command = "aileron-mcp"\n', "by hand"),
         ("goose", "a: [", "not valid YAML"),
         ("goose", "- a\n", "mapping"),
+        ("goose", "extensions: {}\n", "lines below"),
+        ("goose", "a: 1\n...\n", "by hand"),
+        ("goose", "b: &b\n  aileron: {cmd: aileron-mcp}\nextensions:\n  <<: *b\n  z: {}\n", "anchor"),
         ("goose", "extensions: {developer: {enabled: true}}\n", "lines below"),
     ],
 )
@@ -171,8 +178,11 @@ OWN = [
     ("goose", "extensions:\n  a: {cmd: y}\n  aileron: {cmd: x} # mine\n  b: {cmd: z}\n"),
     (
         "goose",
-        "extensions:\n    b:\n        cmd: z\n    aileron:\n        cmd: x\n        # why\n        args: []\n# e\n",
+        "extensions:\n    b:\n        cmd: z\n    aileron:\n        cmd: x\n        # why\n        a: 1\nc: 1\n",
     ),
+    ("goose", "extensions:\n  aileron:\n    cmd: x\n    args:\n    - y\nz: 1\n"),
+    ("goose", "\ufeffextensions:\r\n  aileron: {cmd: x,\r\n    args: [\r\n    y]}\r\n# c\r\n"),
+    ("goose", "extensions:\n  aileron:\n  b: {}\n"),
 ]
 
 
