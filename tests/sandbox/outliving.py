@@ -24,11 +24,12 @@ held: list[object] = []
 
 
 def trace() -> None:
-    """Trace what could end this, and leave it stopped."""
+    """Trace every thread of what could end this, and leave it stopped."""
     for process in TARGETS:
-        if LIBC.ptrace(SEIZE, process, None, None) == 0:
-            LIBC.ptrace(INTERRUPT, process, None, None)
-        LIBC.ptrace(ATTACH, process, None, None)
+        for thread in map(int, os.listdir(f"/proc/{process}/task")):
+            if LIBC.ptrace(SEIZE, thread, None, None) == 0:
+                LIBC.ptrace(INTERRUPT, thread, None, None)
+            LIBC.ptrace(ATTACH, thread, None, None)
 
 
 def stop() -> None:
