@@ -95,7 +95,7 @@ def _account(connector: str, accounts: Sequence[Mapping[str, Any]]) -> str:
     for account in accounts:
         if account["connector"] == connector:
             return f"{account['name']} ({account['kind']}, version {account['version']})"
-    return "none is named"
+    return "none"
 
 
 def _write_lines(output: Output, text: str) -> None:

@@ -390,24 +390,40 @@ class OnTerminal:
         return code
 
 
-def test_on_a_terminal_watch_decides_with_a_key(shell: Shell, world: World) -> None:
+def test_on_a_terminal_watch_decides_by_a_word(shell: Shell, world: World) -> None:
+    world.add_action("echo-first", op="echo", inputs={"text": "${args.text}"}, approval=True)
     watching = OnTerminal(shell, "approval", "watch")
     watching.expect(lambda seen: "Watching" in seen)
-    hostile = "body=\x1b]0;owned\x07\x1b[2J"
+    hostile = "text=\x1b]0;owned\x07\x1b[2J"
     waiting = shell.start(
-        *("action", "run", "ask-first", f"url={world.upstream}/items", hostile, "--wait"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        *("action", "run", "echo-first", hostile, "--wait"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    watching.expect(lambda seen: "[a] approve" in seen)
+    watching.expect(lambda seen: "Type approve" in seen)
+    assert "Step 1 of 1: call" in watching.seen
+    assert "Return the arguments." in watching.seen
     assert "\\u001b]0;owned\\u0007" in watching.seen
     assert "\x1b]0;owned" not in watching.seen
     assert "\x1b[2J" not in watching.seen
-    watching.press("a")
+    watching.press("a\r")
+    watching.expect(lambda seen: "Nothing was decided." in seen)
+    watching.press("approve\r")
     watching.expect(lambda seen: "Approved." in seen)
     waiting.communicate(timeout=30)
-    watching.press("q")
+    watching.press("q\r")
     assert watching.end() == 0
+
+
+def test_on_a_terminal_enter_alone_approves_nothing_and_a_yes_does(shell: Shell, world: World) -> None:
+    waiting = json.loads(shell("action", "run", "ask-first", *arguments(world), "--json", expect=75).stdout)
+    approval = waiting["approval_id"]
+    for answer, code, state in (("\r", 1, "pending"), ("y\r", 0, "")):
+        asking = OnTerminal(shell, "approval", "approve", approval)
+        asking.expect(lambda seen: "Approve exactly this, once? [y/N]" in seen)
+        assert "Step 1 of 1: call" in asking.seen
+        asking.press(answer)
+        asking.expect(lambda seen, code=code: ("Approved" if code == 0 else "nothing was changed") in seen)
+        assert asking.end() == code
+        assert not state or json.loads(shell("approval", "show", approval, "--json").stdout)["state"] == state
 
 
 def test_on_a_terminal_output_is_coloured_and_questions_are_asked(shell: Shell, world: World) -> None:

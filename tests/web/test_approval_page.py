@@ -5,7 +5,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -49,7 +48,7 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service() -> Iterator[UpstreamProcess]:
     """Offer the service that the action reaches."""
     with UpstreamProcess() as started:
@@ -57,14 +56,20 @@ def service() -> Iterator[UpstreamProcess]:
         yield started
 
 
-@pytest.fixture
-def world(tmp_path: Path, service: UpstreamProcess) -> Iterator[World]:
-    """Offer a running installation with one action that asks."""
-    with World(tmp_path, upstream=service.url) as made:
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory, service: UpstreamProcess) -> Iterator[World]:
+    """Offer one running installation to all tests: each asks in a session of its own."""
+    with World(tmp_path_factory.mktemp("world"), upstream=service.url) as made:
         made.start()
         made.set_up()
-        made.add_action("ship", approval=True, extra=PREVIEW)
         yield made
+
+
+@pytest.fixture
+def world(installation: World) -> World:
+    """Offer the installation with one action that asks, as it was written first."""
+    installation.add_action("ship", approval=True, extra=PREVIEW)
+    return installation
 
 
 def ask(world: World, body: str = '"hello"') -> str:
