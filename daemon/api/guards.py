@@ -146,12 +146,7 @@ class ControlDoor:
         return None
 
     async def _refuse(self, scope: Scope, reason: str, status: int, *, token: str | None = None) -> Response:
-        session: str | None = None
-        if token is not None:
-            try:
-                session = self._sessions.check_token(token).session
-            except TokenError:
-                session = None
+        session = None if token is None else self._sessions.bearer_of(token)
         audit_id = await self._denials.record(
             session=session, surface="control", method=scope["method"], path=scope["path"], reason=reason
         )
@@ -199,12 +194,14 @@ class AgentDoor:
         try:
             if scheme.lower() != "bearer":
                 raise TokenError("there is no bearer token")
-            claims = self._sessions.check_token(token.strip())
-            if self._only_session not in {None, claims.session}:
-                raise TokenError("it belongs to another session")
+            claims = self._sessions.check_token_at(token.strip(), only=self._only_session)
         except TokenError as problem:
             audit_id = await self._denials.record(
-                session=None, surface="agent", method=scope["method"], path=scope["path"], reason=str(problem)
+                session=self._sessions.bearer_of(token.strip()),
+                surface="agent",
+                method=scope["method"],
+                path=scope["path"],
+                reason=str(problem),
             )
             await _denied(f"This API needs a session token: {problem}.", 401, audit_id)(scope, receive, send)
             return

@@ -130,16 +130,14 @@ class Gateway:
             if place.startswith("ses_"):
                 if not found.tokens:
                     raise TokenError("the key is not this session's token")
-                claims = self._sessions.check_token(found.tokens[0])
+                claims = self._sessions.check_token_at(found.tokens[0], only=only)
                 if claims.session != place:
                     raise TokenError("the token belongs to another session")
             else:
-                claims = self._sessions.check_token(place)
+                claims = self._sessions.check_token_at(place, only=only)
             for token in found.tokens:
                 if self._sessions.check_token(token).session != claims.session:
                     raise TokenError("the key is the token of another session")
-            if only not in {None, claims.session}:
-                raise TokenError("it belongs to another session than this place")
             if Capability.PROXY_MODELS not in claims.capabilities:
                 raise TokenError("it does not carry llm:proxy")
         except TokenError as problem:

@@ -26,7 +26,7 @@ class Bounds:
     """Bytes a second. Time in which we do not read, because the next one down the line is slow, does not count."""
     unwanted_seconds: float = 10.0
     """How long the rest of a body may go on to come after the request was answered; it is thrown away."""
-    idle_seconds: float = 90.0
+    idle_seconds: float = 75.0
     """How long a connection is kept between two requests."""
     closing_seconds: float = 60.0
     """How long a connection that was closed may wait for its peer to read the rest."""

@@ -54,6 +54,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._accepted = accepted
         self._lobby = lobby
         self._bounds = bounds
+        self._most_head = bounds.most_head
         self._connected = False
         self._asked = False
         """Whether there ever was a whole head."""
@@ -72,9 +73,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._waited = 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget everything, so that nothing waits for a timer or for the garbage collector."""
+        """Forget the connection."""
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()
         self._lobby.leave(self)
 
     def never_connected(self) -> None:
@@ -93,23 +93,28 @@ class BoundedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, in pieces small enough that a head in one of them can be counted."""
-        self._unset_keepalive_if_required()
-        for begin in range(0, len(data), _SLICE):
-            piece = data if len(data) <= _SLICE else data[begin : begin + _SLICE]
-            self._loose += len(piece)
-            try:
-                self.parser.feed_data(piece)
-            except httptools.HttpParserUpgrade:
-                pass  # nothing is upgraded here; the request is answered like any other
-            except httptools.HttpParserError as problem:
-                # Not logged: whoever may connect could fill the disk with such lines.
-                self._refuse_because(problem)
-                return
-            if self._loose > self._bounds.most_head:
-                self._refuse(431, f"A head may have {self._bounds.most_head} bytes.")
-                return
-        if self._stage is _Stage.HEAD and not self._is_answering():
+        if len(data) <= _SLICE:
+            taken = self._feed(data)
+        else:
+            taken = all(self._feed(data[begin : begin + _SLICE]) for begin in range(0, len(data), _SLICE))
+        if taken and self._stage is _Stage.HEAD and not self._is_answering():
             self._lobby.unasked(self)
+
+    def _feed(self, piece: bytes) -> bool:
+        """Give a piece to the parser; say whether it was taken."""
+        self._loose += len(piece)
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            pass  # nothing is upgraded here; the request is answered like any other
+        except httptools.HttpParserError as problem:
+            # Not logged: whoever may connect could fill the disk with such lines.
+            self._refuse_because(problem)
+            return False
+        if self._loose > self._most_head:
+            self._refuse(431, f"A head may have {self._most_head} bytes.")
+            return False
+        return True
 
     def on_message_begin(self) -> None:
         """Note that a head begins."""
@@ -148,10 +153,19 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Note that a request was answered."""
-        super().on_response_complete()
+        """Begin with the next request that was sent ahead, or note that there is none.
+
+        In place of uvicorn's, which sets a timer after every answer and unsets it at every request. `look` does that.
+        """
+        self.server_state.total_requests += 1
         self._waited = 0.0
-        if not self._is_answering():
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
             self._lobby.idle(self)
 
     def look(self, elapsed: float) -> None:

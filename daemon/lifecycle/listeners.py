@@ -102,7 +102,6 @@ class Listener:
             server_header=False,
             date_header=False,  # what a model provider says of the time goes through as it is
             proxy_headers=False,
-            timeout_keep_alive=75,
             timeout_graceful_shutdown=_GRACE_SECONDS,
             backlog=_BACKLOG,
             ssl_certfile=None if self._certificate is None else self._certificate[0],

@@ -183,6 +183,25 @@ class Sessions:
             raise TokenError("the token has expired")
         return claims
 
+    def check_token_at(self, token: str, *, only: str | None) -> TokenClaims:
+        """Return a token's claims if it is good at one place: a sandbox's own listener, or, None, that of this machine.
+
+        A sandbox's token opens its own listener and nothing else. So one that got out of its container is of no use.
+        """
+        claims = self.check_token(token)
+        if only is None and self._open[claims.session].kind is SessionKind.SANDBOX:
+            raise TokenError("it belongs to a sandbox, and opens nothing outside of it")
+        if only not in {None, claims.session}:
+            raise TokenError("it belongs to another session")
+        return claims
+
+    def bearer_of(self, token: str) -> str | None:
+        """Return whose token it is, wherever it was shown; None if it is nobody's that may still act."""
+        try:
+            return self.check_token(token).session
+        except TokenError:
+            return None
+
     def is_open(self, session_id: str) -> bool:
         """Say whether a session may still act."""
         return session_id in self._open and not self._deadlines[session_id].has_come(self._clock)

@@ -158,3 +158,21 @@ def test_a_page_of_another_origin_or_a_rebound_name_reaches_nothing(world: World
 def test_no_answer_to_an_agent_holds_the_key(world: World, pending: dict[str, Any]) -> None:
     for path in ("/v1/actions", "/openapi.json", f"/v1/action-approvals/{pending['approval']}/result"):
         assert API_KEY not in world.agent("GET", path, token=pending["token"]).text
+
+
+def test_the_token_of_a_sandbox_opens_nothing_at_the_listener_of_this_machine(world: World) -> None:
+    world.start()
+    session, token = world.session(kind="sandbox")
+    _, host_token = world.session(kind="host")
+    for method, path in AGENT_ROUTES - {("get", "/healthz")}:
+        answer = world.agent(method.upper(), path.format(name="ship", approval_id="apr_1"), {}, token=token)
+        assert answer.status_code == 401, (method, path)
+        assert "belongs to a sandbox" in answer.json()["error"]["message"]
+    for place, key in ((token, None), (session, token), (host_token, token)):
+        headers = {} if key is None else {"X-Api-Key": key}
+        refused = world._client.post(f"{world.agent_url}/llm/{place}/v1/messages", json={}, headers=headers)
+        assert refused.status_code == 401, place
+    assert world.agent("GET", "/v1/actions", token=host_token).status_code == 200
+    reasons = [event["payload"]["reason"] for event in world.events(type="session.denied", session=session)]
+    assert len(reasons) == len(AGENT_ROUTES) - 1
+    assert all("belongs to a sandbox" in reason for reason in reasons)
