@@ -1,5 +1,7 @@
 """`python -m daemon`: the daemon of the home that AILERON_HOME names, in the foreground."""
 
+import contextlib
+import os
 import sys
 
 from daemon.lifecycle.home import Home
@@ -11,6 +13,7 @@ def main() -> int:
     from daemon import app  # noqa: PLC0415 - everything below it takes a while to import
     from daemon.audit.signing import SigningKeyError  # noqa: PLC0415
     from daemon.core.failures import Failure  # noqa: PLC0415
+    from daemon.core.named_errors import in_words  # noqa: PLC0415
     from daemon.db.migration import DatabaseError  # noqa: PLC0415
     from daemon.lifecycle.listeners import ListenError  # noqa: PLC0415
     from daemon.lifecycle.platform import CannotTellError  # noqa: PLC0415
@@ -19,14 +22,23 @@ def main() -> int:
     try:
         return run_daemon(Home.find(), app.start)
     except (DatabaseError, ListenError, SettingsError, SigningKeyError) as problem:
-        sys.stderr.write(f"{problem}\n")
+        _say(f"{problem}\n")
         return 1
     except CannotTellError as problem:
         sys.stderr.write(f"The daemon cannot start, because nobody could tell that it runs: {problem}\n")
         return 1
     except Failure as failure:
-        sys.stderr.write(f"The daemon cannot start: {failure.message}\n")
+        _say(f"The daemon cannot start: {failure.message}\n")
         return 1
+    except OSError as problem:
+        _say(f"The daemon cannot start: {in_words(problem)}. Mend that, then run the command again.\n")
+        return 1
+
+
+def _say(words: str) -> None:
+    # Not through a buffer: what the disk does not take is lost here, and the command that started us says so instead.
+    with contextlib.suppress(OSError):
+        os.write(sys.stderr.fileno(), words.encode())
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from daemon.audit.refusals import cannot_resume, damaged, unavailable
 from daemon.audit.signing import CheckpointSigner
 from daemon.core.clock import Clock, rfc3339
 from daemon.core.faults import FaultPoints
+from daemon.core.named_errors import in_words
 from daemon.db.statements import HotStatement
 from daemon.db.tables import audit_checkpoints, audit_events
 
@@ -371,7 +372,7 @@ def _doubles(connection: Connection, group: Sequence[Entry], offered: set[str], 
 
 
 def _words(problem: BaseException) -> str:
-    if isinstance(problem, OSError) and problem.filename:
-        return f"{problem.filename}: {problem.strerror}"
+    if isinstance(problem, OSError):
+        return in_words(problem)
     original = getattr(problem, "orig", None) or problem
     return " ".join(str(original).split()) or type(original).__name__

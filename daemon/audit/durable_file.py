@@ -4,9 +4,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from daemon.core.named_errors import about
+
 
 def replace_durably(path: Path, raw: bytes, *, before_rename: Callable[[], None] = lambda: None) -> None:
     """Write beside the file, sync, rename over it and sync the folder; raises OSError, and then the old file stands."""
+    with about(path):
+        _replace(path, raw, before_rename)
+
+
+def _replace(path: Path, raw: bytes, before_rename: Callable[[], None]) -> None:
     temporary = path.with_name(f"{path.name}.new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

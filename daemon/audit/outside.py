@@ -9,6 +9,7 @@ from daemon.audit.durable_file import replace_durably, write_whole
 from daemon.audit.seal import Place, RunningHead, Seal
 from daemon.audit.signing import CheckpointSigner
 from daemon.core.faults import FaultPoints
+from daemon.core.named_errors import about
 
 
 class OutsideRecords:
@@ -76,7 +77,9 @@ class OutsideRecords:
         if self._running is None:
             # Not made here: if someone removed it, that is to be noticed.
             self._running = os.open(self.running_path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        write_whole(self._running, self._between(before, after).encode(self._signer))
+        raw = self._between(before, after).encode(self._signer)
+        with about(self.running_path):
+            write_whole(self._running, raw)
 
     def write_seal(self, seal: Seal) -> None:
         """Replace the seal and sync it; raises OSError."""

@@ -76,6 +76,7 @@ def _client(found: "Discovery") -> "ControlClient":
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turn what keeps a daemon from being found or started into what a person can act on."""
+    from daemon.core.named_errors import in_words
     from daemon.lifecycle.discovery import DiscoveryError
     from daemon.lifecycle.spawn import SpawnError
 
@@ -84,9 +85,8 @@ def _translated() -> Iterator[None]:
     except (DiscoveryError, SpawnError) as error:
         raise CliFailure(str(error), exit_code=ExitCode.UNREACHABLE, remedy="See also: aileron doctor") from error
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
         raise CliFailure(
-            f"the daemon cannot be reached or started: {place}{error.strerror or error}",
+            f"the daemon cannot be reached or started: {in_words(error)}",
             exit_code=ExitCode.UNREACHABLE,
             remedy="See also: aileron doctor",
         ) from error

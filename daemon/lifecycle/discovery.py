@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.core.named_errors import about
 from daemon.lifecycle.platform import Fate, fate_of
 
 
@@ -42,7 +43,7 @@ def write_discovery(path: Path, found: Discovery) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with about(path), os.fdopen(descriptor, "w") as file:
         json.dump(asdict(found), file)
     temporary.replace(path)
 

@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from daemon.core.named_errors import about
+
 _POLL_SECONDS = 0.02
 
 
@@ -30,8 +32,13 @@ class FileLock:
                 time.sleep(_POLL_SECONDS)
             else:
                 # Written for whoever finds the lock held and the discovery file gone.
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                try:
+                    with about(self._path):
+                        os.ftruncate(descriptor, 0)
+                        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                except OSError:
+                    os.close(descriptor)
+                    raise
                 self._descriptor = descriptor
                 return True
 

@@ -12,6 +12,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from daemon.core.named_errors import about, in_words
 from daemon.lifecycle.discovery import Discovery, fate_of_daemon, read_discovery
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.lock import FileLock
@@ -22,6 +23,7 @@ STOP_SECONDS = 40.0
 _POLL_SECONDS = 0.01
 _GRACE_SECONDS = 5.0
 _TAIL_LINES = 15
+_LAST_WORDS = 64 * 1024
 _MUCH_OUTPUT = 2**20
 _NOT_HANDED_ON = frozenset({"AILERON_VAULT_PASSPHRASE", "AILERON_TOKEN", "AILERON_SESSION_ID", "AILERON_URL"})
 """What a command may have in its environment and a process that lives for days must not."""
@@ -98,7 +100,8 @@ def _start(home: Home) -> Discovery:
             return found
         code = process.poll()
         if code not in {None, 0}:
-            raise SpawnError(f"The daemon ended at once (exit code {code}).{_tail(output, begin)}")
+            said = _tail(output, begin) or _why_it_said_nothing(output)
+            raise SpawnError(f"The daemon ended at once (exit code {code}).{said}")
         time.sleep(_POLL_SECONDS)
     _end(process)
     raise SpawnError(
@@ -125,6 +128,22 @@ def _answers(found: Discovery) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _why_it_said_nothing(path: Path) -> str:
+    """Find out whether the disk takes what a daemon has to say; a full one takes its last words, too."""
+    try:
+        size = path.stat().st_size
+        try:
+            with about(path), path.open("ab") as file:
+                file.write(b" " * _LAST_WORDS)
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            os.truncate(path, size)
+    except OSError as problem:
+        return f" It could not write down why: {in_words(problem)}. Make room, then run the command again."
+    return ""
 
 
 def _tail(path: Path, begin: int) -> str:

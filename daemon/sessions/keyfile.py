@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from daemon.core.clock import Entropy
+from daemon.core.named_errors import about
 
 _BYTES = 32
 
@@ -23,8 +24,9 @@ def load_key(path: Path, *, entropy: Entropy) -> bytes:
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, fresh)
-        os.fsync(descriptor)
+        with about(path):
+            os.write(descriptor, fresh)
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
     temporary.replace(path)
