@@ -111,11 +111,15 @@ class CallRunner:
         context = self._context(ready, scrubber, deadline)
         try:
             value = await self._run_once(ready, context, seal, deadline)
+            if context.unknown is not None:
+                # The connector says that it went well, and cannot know: no complete answer came.
+                raise context.unknown
         except Failure as failure:
             seal.failure(failure)
             _complete(failure, ready, seal.attempts(context.attempts), seal.denials(context.denials))
             raise
         finally:
+            context.close()
             if context.denials:
                 await self._note_denials(ready.call, seal.denials(context.denials), len(context.denials))
         binding = None if ready.credential is None else ready.credential.binding
@@ -128,6 +132,7 @@ class CallRunner:
             deadline=deadline,
             op_idempotent=ready.op.idempotent,
             before_send=ready.call.before_send,
+            owner=ready.call.session or "",
         )
 
     async def _run_once(self, ready: ReadyCall, context: CallContext, seal: Seal, deadline: float) -> Any:

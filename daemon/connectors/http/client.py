@@ -12,12 +12,15 @@ from daemon.connectors.http.ledger import OnEvent
 from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialSource, Outlet
 from daemon.connectors.http.records import NetworkPolicy
 from daemon.connectors.http.resolver import Resolver, SystemResolver
+from daemon.connectors.http.room import Place, Room, return_freed_memory
 from daemon.connectors.http.workers import BodyWorkers
 from daemon.core.clock import Clock, Entropy
 from daemon.core.manifest import Manifest
 
 MAX_CONNECTIONS = 512
 MAX_CONNECTIONS_PER_HOST = 256
+LARGEST_ANSWERS = 8
+"""How many answers of the largest size may be in memory at the same time, over all calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class _Running:
     session: aiohttp.ClientSession
     workers: BodyWorkers
     resolver: SystemResolver
+    room: Room
 
 
 class OutboundHttp:
@@ -49,6 +53,7 @@ class OutboundHttp:
         """Open the session; raise OSError or ssl.SSLError when the extra CA file cannot be read."""
         if self._running is not None:
             return
+        return_freed_memory()
         system = SystemResolver()
         session = aiohttp.ClientSession(
             connector=CheckedConnector(
@@ -72,7 +77,8 @@ class OutboundHttp:
             connect_timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._policy.connect_seconds),
         )
         outlet = Outlet(exchanger, self._policy, workers, self._clock, self._entropy)
-        self._running = _Running(outlet, session, workers, system)
+        room = Room(total_bytes=LARGEST_ANSWERS * self._policy.max_response_bytes)
+        self._running = _Running(outlet, session, workers, system, room)
 
     async def close(self) -> None:
         """Close every connection and give the threads back; may be called twice."""
@@ -91,8 +97,13 @@ class OutboundHttp:
         op_idempotent: bool,
         before_send: BeforeSend,
         on_event: OnEvent | None = None,
+        owner: str = "",
     ) -> CallContext:
-        """Make the http function for one connector call; deadline is a time on the clock's monotonic scale."""
+        """Make the http function for one connector call; deadline is a time on the clock's monotonic scale.
+
+        The owner is the session that the call belongs to: sessions share the memory for large answers. Whoever takes
+        the function closes it when the call is over.
+        """
         if self._running is None:
             raise RuntimeError("OutboundHttp.call_context() needs start() before it")
         return CallContext(
@@ -103,6 +114,7 @@ class OutboundHttp:
             op_idempotent=op_idempotent,
             before_send=before_send,
             on_event=on_event,
+            place=Place(self._running.room, owner),
         )
 
     def _trust(self) -> ssl.SSLContext:
