@@ -10,6 +10,8 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from daemon.lifecycle.trailers import NoTrailers
+
 _BACKLOG = 2048
 _GRACE_SECONDS = 5
 
@@ -62,7 +64,7 @@ class Listener:
         """Begin to serve, and return when requests are answered."""
         configuration = uvicorn.Config(
             app,
-            http="httptools",
+            http=NoTrailers,
             ws="none",
             loop="none",
             lifespan="off",

@@ -29,7 +29,6 @@ class _Running:
     session: aiohttp.ClientSession
     workers: BodyWorkers
     resolver: SystemResolver
-    room: Room
 
 
 class OutboundHttp:
@@ -48,6 +47,12 @@ class OutboundHttp:
         self._entropy = entropy
         self._resolver = resolver
         self._running: _Running | None = None
+        self._room = Room(total_bytes=LARGEST_ANSWERS * policy.max_response_bytes)
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how much of the memory for large answers is held now."""
+        return self._room.held
 
     async def start(self) -> None:
         """Open the session; raise OSError or ssl.SSLError when the extra CA file cannot be read."""
@@ -77,8 +82,7 @@ class OutboundHttp:
             connect_timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._policy.connect_seconds),
         )
         outlet = Outlet(exchanger, self._policy, workers, self._clock, self._entropy)
-        room = Room(total_bytes=LARGEST_ANSWERS * self._policy.max_response_bytes)
-        self._running = _Running(outlet, session, workers, system, room)
+        self._running = _Running(outlet, session, workers, system)
 
     async def close(self) -> None:
         """Close every connection and give the threads back; may be called twice."""
@@ -114,7 +118,7 @@ class OutboundHttp:
             op_idempotent=op_idempotent,
             before_send=before_send,
             on_event=on_event,
-            place=Place(self._running.room, owner),
+            place=Place(self._room, owner),
         )
 
     def _trust(self) -> ssl.SSLContext:

@@ -128,7 +128,7 @@ class Place:
 def return_freed_memory() -> None:
     """Have the allocator give large blocks back to the system as soon as they are free.
 
-    By itself, glibc begins to keep blocks of a size that was freed once (up to 32 MiB), in a heap for each thread: after
+    By itself, glibc begins to keep blocks of a size that was freed once (up to 32 MiB), a heap for each thread: after
     a burst of large answers the daemon stayed a gigabyte large. Where there is no such setting, nothing is done.
     """
     try:
