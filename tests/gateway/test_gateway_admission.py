@@ -5,20 +5,13 @@ from urllib.parse import quote
 
 import pytest
 from gateway.test_gateway import KEY, Start, start  # noqa: F401 - the fixture
+from services.methods import ODD, REGISTRY
 from services.raw_provider import plain
 
 from daemon.core.providers import Style
 from daemon.gateway.admission import METHODS, refusal
 from daemon.gateway.own_tokens import holds_token, tokens_in, without_tokens
 
-# The registry of methods at IANA, and what a server may take for one of them.
-REGISTRY = (
-    "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET", "HEAD", "LABEL",
-    "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "OPTIONS",
-    "ORDERPATCH", "PATCH", "POST", "PRI", "PROPFIND", "PROPPATCH", "PUT", "QUERY", "REBIND", "REPORT", "SEARCH",
-    "TRACE", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE", "UPDATEREDIRECTREF", "VERSION-CONTROL",
-)  # fmt: skip
-ODD = ("trace", "Trace", "get", "POST\t", "TRACE\x0b", "M-SEARCH", "PURGE", "SOURCE", "DESCRIBE", "TRACK", "DEBUG", "*")
 OPEN = {"GET", "HEAD", "POST", "DELETE"}
 CLOSING = b"Connection: close"
 PATHS = {Style.OPENAI: "v1/chat/completions", Style.ANTHROPIC: "v1/messages"}
@@ -55,38 +48,28 @@ def test_the_list_of_methods_is_the_same_without_a_server_in_front() -> None:
             assert said is None or said.status == 405
 
 
-@pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("trailer", [b"Authorization: Bearer sk-other", b"X-Aileron-Token: x", b"X-Any: 1"])
-def test_headers_behind_the_body_are_refused(start: Start, trailer: bytes, *, late: bool) -> None:  # noqa: F811
+def test_headers_behind_the_body_are_refused(start: Start) -> None:  # noqa: F811
+    bench = start(plain("200 OK", b"{}", CLOSING))
+    bench.bind()
+    for declared in (b"", b"Trailer: X-Any\r\n"):
+        for trailer in (b"Authorization: Bearer sk-other", b"X-Aileron-Token: x", b"X-Any: 1"):
+            head = bench.head() + b"Transfer-Encoding: chunked\r\n" + declared + b"\r\n"
+            answer = bench.raw(head + b"2\r\n{}\r\n0\r\n" + trailer + b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 400 "), (declared, trailer)
+    sent = b"".join(bench.provider.requests).lower()
+    assert not any(part in sent for part in (b"sk-other", b"x-any", b"x-aileron-token"))
+
+
+def test_a_header_that_makes_another_request_of_this_one_is_refused(start: Start) -> None:  # noqa: F811
     bench = start(plain())
     bench.bind()
-    head = bench.head() + b"Transfer-Encoding: chunked\r\n" + (b"Trailer: X-Any\r\n" if late else b"") + b"\r\n"
-    answer = bench.raw(head + b"2\r\n{}\r\n0\r\n" + trailer + b"\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert not any(b"sk-other" in request or b"x-any" in request for request in bench.provider.requests)
-    assert not any(KEY.encode() in request for request in bench.provider.requests)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
+    for line in (
         b"X-HTTP-Method-Override: TRACE", b"x-http-method: CONNECT", b"X-Method-Override: TRACE",
         b"X_HTTP_METHOD_OVERRIDE: TRACE", b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding: gzip",
-        b"Trailer: X-Late",
-    ],
-)  # fmt: skip
-def test_a_header_that_makes_another_request_of_this_one_is_refused(start: Start, line: bytes) -> None:  # noqa: F811
-    bench = start(plain())
-    bench.bind()
-    answer = bench.raw(bench.head() + line + b"\r\n\r\n0\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 400 "), answer
-    assert bench.provider.requests == []
-
-
-def test_a_length_together_with_chunks_is_refused(start: Start) -> None:  # noqa: F811
-    bench = start(plain())
-    answer = bench.raw(bench.head() + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 400 ")
+        b"Trailer: X-Late", b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+    ):  # fmt: skip
+        answer = bench.raw(bench.head() + line + b"\r\n\r\n0\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 "), (line, answer)
     assert bench.provider.requests == []
 
 
@@ -134,17 +117,16 @@ def test_a_token_of_ours_is_taken_out_of_every_header_cookie_and_query(start: St
         assert not holds_token(request)
 
 
-@pytest.mark.parametrize("how", ["plain", "percent", "base64", "hex"])
-def test_a_token_of_ours_in_the_path_is_refused_and_written_down_nowhere(start: Start, how: str) -> None:  # noqa: F811
+def test_a_token_of_ours_in_the_path_is_refused_and_written_down_nowhere(start: Start) -> None:  # noqa: F811
     bench = start(plain())
     bench.bind()
-    text = written(bench.token)[how]
-    assert bench.raw(bench.head(f"v1/files/{text}", "GET") + b"\r\n").startswith(b"HTTP/1.1 400 ")
-    assert bench.post(f"v1/files/{text}", place="ailt_forged").status_code == 401
+    for text in written(bench.token).values():
+        assert bench.raw(bench.head(f"v1/files/{text}", "GET") + b"\r\n").startswith(b"HTTP/1.1 400 "), text
+        assert bench.post(f"v1/files/{text}", place="ailt_forged").status_code == 401
+        said = str(bench.world.events())
+        assert bench.token not in said
+        assert text not in said
     assert bench.provider.requests == []
-    said = str(bench.world.events())
-    assert bench.token not in said
-    assert text not in said
 
 
 def test_the_cookie_of_the_pages_never_leaves(start: Start) -> None:  # noqa: F811

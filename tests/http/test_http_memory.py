@@ -7,7 +7,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,6 @@ def test_sixty_four_small_bodies_that_unpack_to_ten_mebibytes_take_bounded_memor
     assert measured["held"] == 0
     assert measured["peak_mib"] - measured["before_mib"] < 450, measured
     assert measured["after_mib"] - measured["before_mib"] < 100, measured
-    assert measured["longest_pause_seconds"] < 2, measured
 
 
 async def test_a_large_answer_waits_for_room_and_a_small_one_does_not() -> None:
@@ -100,19 +98,3 @@ async def test_a_call_gives_its_room_back_however_its_request_ends(outside: Outs
         assert http.held_bytes == MIB
     call.context.close()
     assert http.held_bytes == 0
-
-
-async def test_the_loop_is_free_while_large_answers_are_unpacked(outside: Outside) -> None:
-    up = await outside.upstream()
-    up.behave("/", size=10 * MIB, gzip=True)
-    http = await outside.client(up.host_port)
-    calls = [Call(http, manifest_for(up.host_port)) for _ in range(4)]
-    work = asyncio.gather(*(call.send("GET", up.url) for call in calls))
-    longest, last = 0.0, time.monotonic()
-    while not work.done():
-        await asyncio.sleep(0.005)
-        longest, last = max(longest, time.monotonic() - last), time.monotonic()
-    assert all(ok for ok, _ in work.result())
-    assert longest < 2  # about 0.05 s on a quiet machine; all of it at once took seconds
-    for call in calls:
-        call.context.close()

@@ -25,8 +25,8 @@ _VALUE = re.compile("[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 _HOST_OWNED = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect"}
 )
-# Some frameworks take these for the method, or for the URL, that counts; then the checks looked at another request. A-IM
-# asks for an answer as the difference to another one, which could not be scrubbed.
+# Some frameworks take these for the method, or for the URL, that counts; then the checks looked at another request.
+# A-IM asks for an answer as the difference to another one, which could not be scrubbed.
 _MEANS_ANOTHER = frozenset(
     {
         "x-http-method-override",
