@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from daemon.connectors.answers import AnswerError, ReportedError, read_error, read_result
@@ -160,7 +161,8 @@ class CallRunner:
                 manifest_json=ready.manifest_json,
                 limits=CallLimits(seconds=seconds, memory_bytes=ready.manifest.limits.memory_bytes),
             )
-            return read_result(answer, scrub=seal.scrub)
+            read = partial(read_result, answer, scrub=seal.scrub)
+            return await self._http.beside_the_loop(read, size=len(answer))
         except ConnectorError as error:
             raise _from_report(error.payload, context, op=ready.op, name=name, seal=seal) from error
         except ConnectorCrash as crash:

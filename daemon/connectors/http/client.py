@@ -2,7 +2,9 @@
 
 import os
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import aiohttp
 
@@ -16,6 +18,8 @@ from daemon.connectors.http.room import Place, Room, return_freed_memory
 from daemon.connectors.http.workers import BodyWorkers
 from daemon.core.clock import Clock, Entropy
 from daemon.core.manifest import Manifest
+
+T = TypeVar("T")
 
 MAX_CONNECTIONS = 512
 MAX_CONNECTIONS_PER_HOST = 256
@@ -91,6 +95,12 @@ class OutboundHttp:
             await running.session.close()
             running.workers.close()
             running.resolver.close()
+
+    async def beside_the_loop(self, work: Callable[[], T], *, size: int) -> T:
+        """Do work on a text of this size: on a thread of this room, unless it is small."""
+        if self._running is None:  # it is closing, and the threads are gone
+            return work()
+        return await self._running.workers.run(work, size=size)
 
     def call_context(
         self,

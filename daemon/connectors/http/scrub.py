@@ -25,13 +25,16 @@ class Scrubber:
     """Removes a fixed set of secrets from text, bytes and header lists.
 
     `shortest` is the length of the shortest run of base64 or hex that is looked into, in bytes of what it holds; it
-    follows from the secrets, and a smaller one finds nothing more.
+    follows from the secrets, and a smaller one finds nothing more. `like` is a scrubber that knows some of the secrets
+    already: what it has worked out for them is taken over.
     """
 
-    def __init__(self, secrets: Iterable[str], *, shortest: int | None = None) -> None:
+    def __init__(self, secrets: Iterable[str], *, shortest: int | None = None, like: "Scrubber | None" = None) -> None:
         raw = {secret.encode("utf-8", "surrogatepass") for secret in secrets if secret}
         long = _without_schemes([secret for secret in raw if len(secret) >= _SHORT])
-        self._spellings = [Spelling(secret) for secret in sorted(long, key=len, reverse=True)]
+        known = {spelling.secret: spelling for spelling in (() if like is None else like.spellings)}
+        ordered = sorted(long, key=len, reverse=True)
+        self.spellings: tuple[Spelling, ...] = tuple(known.get(secret) or Spelling(secret) for secret in ordered)
         self._shortest = min(map(len, long), default=1) if shortest is None else shortest
         looks_escaped = any(ANY_ESCAPE.search(secret) for secret in long)
         self._escapes = EACH_ESCAPE if looks_escaped else (ANY_ESCAPE,)
@@ -57,7 +60,7 @@ class Scrubber:
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """Return where secrets stand in the data, in whatever form, in order and without overlap."""
-        if not self._spellings:
+        if not self.spellings:
             return []
         root = View(data)
         spans = self._search(root, escaped=True)
@@ -77,7 +80,7 @@ class Scrubber:
     def _search(self, view: View, *, escaped: bool) -> list[tuple[int, int]]:
         data = view.data
         found: list[tuple[int, int]] = []
-        for spelling in self._spellings:
+        for spelling in self.spellings:
             found.extend(spelling.find(data))
             if escaped:
                 found.extend(spelling.find_escaped(data))
@@ -86,14 +89,14 @@ class Scrubber:
     def _chosen_mark(self) -> bytes:
         """Return a mark that is no secret, holds none, and cannot become part of one with its neighbours."""
         if self._mark is None:
-            every = b"".join(spelling.secret for spelling in self._spellings)
+            every = b"".join(spelling.secret for spelling in self.spellings)
             fit = (mark for mark in _MARKS if not (mark[:1] in every or mark[-1:] in every or self.find(mark)))
             self._mark = next(fit, b"")
         return self._mark
 
     def scrub(self, text: str) -> str:
         """Return the text without the secrets."""
-        if not self._spellings and self._words is None:
+        if not self.spellings and self._words is None:
             return text
         data = text.encode("utf-8", "surrogatepass")
         clean = self.scrub_bytes(data)
