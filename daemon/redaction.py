@@ -44,7 +44,7 @@ class Redactor:
         """Remember secrets; they are never forgotten, because a late message may still carry an old one."""
         if not self._secrets.issuperset(secrets):
             self._secrets.update(secrets)
-            self._scrubber = Scrubber(self._secrets)
+            self._scrubber = Scrubber(self._secrets, like=self._scrubber)
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from daemon.connectors.answers import AnswerError, ReportedError, read_error, read_result
@@ -121,11 +122,15 @@ class CallRunner:
         context = self._context(ready, scrubber, time.deadline)
         try:
             value = await self._run_once(ready, context, seal, time)
+            if context.unknown is not None:
+                # The connector says that it went well, and cannot know: no complete answer came.
+                raise context.unknown
         except Failure as failure:
             seal.failure(failure)
             _complete(failure, ready, seal.attempts(context.attempts), seal.denials(context.denials))
             raise
         finally:
+            context.close()
             if context.denials:
                 await self._note_denials(ready.call, seal.denials(context.denials), len(context.denials))
         binding = None if ready.credential is None else ready.credential.binding
@@ -138,6 +143,7 @@ class CallRunner:
             deadline=deadline,
             op_idempotent=ready.op.idempotent,
             before_send=ready.call.before_send,
+            owner=ready.call.session or "",
         )
 
     async def _run_once(self, ready: ReadyCall, context: CallContext, seal: Seal, time: CallTime) -> Any:
@@ -170,7 +176,8 @@ class CallRunner:
                 turn=ready.call.turn,
                 time=time,
             )
-            return read_result(answer, scrub=seal.scrub)
+            read = partial(read_result, answer, scrub=seal.scrub)
+            return await self._http.beside_the_loop(read, size=len(answer))
         except ConnectorError as error:
             raise _from_report(error.payload, context, op=ready.op, name=name, seal=seal) from error
         except ConnectorCrash as crash:

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
+from daemon.gateway.own_tokens import holds_token, tokens_in, without_holders
+
 Headers = list[tuple[bytes, bytes]]
 
 _HOP_BY_HOP = frozenset(
     {
         b"connection",
+        b"http2-settings",
         b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
         b"te",
         b"trailer",
         b"transfer-encoding",
@@ -21,7 +21,7 @@ _ENDS_HERE = _HOP_BY_HOP | {b"host", b"expect"}
 _NOTHING: frozenset[bytes] = frozenset()
 _NO_BODY = frozenset({204, 304})
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
-_TOKEN = b"ailt_"
+_PROXYS = b"proxy-"
 _OURS = b"x-aileron-token"
 """Where a client puts the session's token that has a credential of its own to send, and no secret in its address."""
 
@@ -41,10 +41,9 @@ def presented(headers: Headers) -> Presented:
         if name == _OURS:
             tokens.append(value.decode("latin-1").strip())
         elif name in _CREDENTIALS:
-            secret = _secret(value)
-            if secret.startswith(_TOKEN):
-                tokens.append(secret.decode("latin-1"))
-            elif secret:
+            found = tokens_in(value)
+            tokens += found
+            if not found and _secret(value) and not holds_token(value):
                 own = True
     return Presented(tuple(tokens), own)
 
@@ -52,14 +51,15 @@ def presented(headers: Headers) -> Presented:
 def onward(headers: Headers, *, keep_own: bool) -> Headers:
     """Return the headers of a request as they go on: without those of this hop, and never with a token of ours."""
     named = _named_by_connection(headers)
-    return [
+    return without_holders(
         (name, value)
         for name, value in headers
         if name not in _ENDS_HERE
         and name != _OURS
         and name not in named
-        and not (name in _CREDENTIALS and (not keep_own or _secret(value).startswith(_TOKEN)))
-    ]
+        and not name.startswith(_PROXYS)
+        and (keep_own or name not in _CREDENTIALS)
+    )
 
 
 def back(headers: Headers, status: int) -> Headers:
@@ -70,7 +70,10 @@ def back(headers: Headers, status: int) -> Headers:
     return [
         pair
         for pair in headers
-        if pair[0] not in _HOP_BY_HOP and pair[0] not in named and not (bodiless and pair[0] == b"content-length")
+        if pair[0] not in _HOP_BY_HOP
+        and pair[0] not in named
+        and not pair[0].startswith(_PROXYS)
+        and not (bodiless and pair[0] == b"content-length")
     ]
 
 

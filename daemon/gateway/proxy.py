@@ -1,7 +1,6 @@
 """The gateway as an ASGI app: who asks, whom they mean, whose key it is, and then bytes both ways."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
@@ -13,9 +12,11 @@ from daemon.core.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.manifest import Credential
 from daemon.core.providers import Provider, Providers, Style
+from daemon.gateway.admission import Refused, refusal
 from daemon.gateway.errors import STATUS, error_body
 from daemon.gateway.forwarding import Headers, Presented, onward, presented
 from daemon.gateway.ledger import Ledger
+from daemon.gateway.own_tokens import shown, without_tokens
 from daemon.gateway.record import Exchange
 from daemon.gateway.relay import Relay
 from daemon.gateway.upstream.errors import TooSlow, Unreachable, UpstreamError
@@ -93,36 +94,37 @@ class Gateway:
         headers: Headers = scope["headers"]
         raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         place, _, rest = raw.removeprefix(PREFIX).partition("/")
-        names = {name for name, _ in headers}
-        meant = self.providers.meant_by(rest, anthropic_version=b"anthropic-version" in names)
+        names_anthropic = any(name == b"anthropic-version" for name, _ in headers)
+        meant = self.providers.meant_by(rest, anthropic_version=names_anthropic)
         style = Style.OPENAI if meant is None else meant[0].style
         try:
             found = presented(headers)
             claims = self._authorise(place, found, only=scope.get("aileron.only_session"))
         except Failure as failure:
             # The token is in the path, so the path goes into no record as it is.
-            path = f"{PREFIX}<token>/{rest}"
+            path = f"{PREFIX}<token>/{shown(rest)}"
             failure.audit_id = await self._denied(
                 session=None, surface="agent", method=scope["method"], path=path, reason=failure.message
             )
             await _fail(send, failure, style)
             return
+        path = rest if meant is None else meant[1]
         exchange = Exchange(
             session=claims.session,
             provider="-" if meant is None else meant[0].name,
             method=scope["method"],
-            path=f"/{rest}" if meant is None else f"/{meant[1]}",
+            path=f"/{shown(path)}",
             started=self._clock.monotonic(),
         )
+        refused = refusal(exchange.method, headers, path, style)
         try:
-            if b"upgrade" in names:
-                await self._refuse(exchange, _no_websockets())
+            if refused is not None:
+                await self._refuse(exchange, _not_admitted(refused))
             if meant is None:
                 await self._refuse(exchange, _nobody_meant(self.providers))
             await self._forward(scope, receive, send, meant, found, exchange)  # type: ignore[arg-type]
         except Failure as failure:
-            status = 426 if b"upgrade" in names else None
-            await _fail(send, failure, style, status=status)
+            await _fail(send, failure, style, refused=refused)
 
     def _authorise(self, place: str, found: Presented, *, only: str | None) -> TokenClaims:
         """Return who asks: by the token in the path, or by the session's name there and the token as its key."""
@@ -181,7 +183,7 @@ class Gateway:
         if added:
             replaced = {name for name, _ in added}
             headers = [pair for pair in headers if pair[0] not in replaced] + added
-        query = scope["query_string"]
+        query = without_tokens(scope["query_string"])
         target = b"%b/%b" % (provider.prefix.encode("latin-1"), path.encode("latin-1")) + (query and b"?" + query)
         relay = Relay(receive, send, exchange, self._clock)
         under_way = self._under_way.setdefault(exchange.session, set())
@@ -234,15 +236,17 @@ class Gateway:
         return self._keys.resolve(provider, provider.credential)
 
 
-async def _fail(send: Send, failure: Failure, style: Style, *, status: int | None = None) -> None:
-    code = status or STATUS.get(failure.failure_class, 500)
+async def _fail(send: Send, failure: Failure, style: Style, *, refused: Refused | None = None) -> None:
+    code = STATUS.get(failure.failure_class, 500) if refused is None else refused.status
     body = error_body(failure, style, code)
-    headers: Mapping[bytes, bytes] = {
-        b"content-type": b"application/json",
-        b"content-length": str(len(body)).encode(),
-        b"connection": b"close",
-    }
-    await send({"type": "http.response.start", "status": code, "headers": [*headers.items()]})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    if refused is not None and refused.allow:
+        headers.append((b"allow", refused.allow.encode()))
+    await send({"type": "http.response.start", "status": code, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -252,9 +256,8 @@ def _failure(problem: UpstreamError) -> Failure:
     return Failure(FailureClass.NETWORK_ERROR, str(problem), boundary=Boundary.EXTERNAL, retriable=True)
 
 
-def _no_websockets() -> Failure:
-    message = "The gateway takes requests, not websockets; use HTTP."
-    return Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)
+def _not_admitted(refused: Refused) -> Failure:
+    return Failure(FailureClass.INVALID_ARGUMENTS, refused.message, boundary=Boundary.USER)
 
 
 def _nobody_meant(providers: Providers) -> Failure:

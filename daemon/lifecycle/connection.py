@@ -64,7 +64,6 @@ class BoundedConnection(HttpToolsProtocol):
         """Bytes that came since the last whole head or piece of a body: parts of a head, of trailers, of framing."""
         self._body_bytes = 0
         self._patience = bounds.body_seconds
-        self._header_count = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, after the handshake if there is one."""
@@ -122,6 +121,16 @@ class BoundedConnection(HttpToolsProtocol):
         self._stage = _Stage.HEAD
         self._waited = 0.0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header of a head; one behind a body ends the connection, and with it whatever the request had begun.
+
+        uvicorn has one list of headers for a request: a trailer would become a header of a request that was already let
+        in by those it came with, or change the list under the app.
+        """
+        if self._stage is _Stage.BODY:
+            raise _RefusedError(400, "Trailers are not taken.")
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Take a request, unless it or what already waits is too much."""
         if len(self.headers) > self._bounds.most_headers:
@@ -131,7 +140,6 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         self._asked = True
         self._stage = _Stage.BODY
-        self._header_count = len(self.headers)
         self._loose = 0
         self._body_bytes = 0
         self._patience = self._bounds.body_seconds
@@ -145,9 +153,6 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that a request is whole."""
-        if len(self.headers) != self._header_count:
-            # They would become headers of a request that was already let in by those it came with.
-            raise _RefusedError(400, "Trailers are not taken.")
         self._stage = _Stage.BETWEEN
         self._loose = 0
         super().on_message_complete()
@@ -211,8 +216,12 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _refuse(self, status: int, problem: str) -> None:
         if self._is_answering():
-            self.transport.abort()  # a second answer in the middle of the first would be taken for a part of it
-            return
+            if self._stage is not _Stage.BODY or self.pipeline or self.cycle.response_started:
+                self.transport.abort()  # a second answer in the middle of the first would be taken for a part of it
+                return
+            # What is refused is the rest of the very request that is being looked at: this is its answer.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         body = f"{problem}\n".encode()
         head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + head + body)

@@ -176,6 +176,29 @@ async def test_a_request_that_may_have_taken_effect_is_an_unknown_outcome_howeve
     assert len(room.up.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "mishap", [{"reset": "after_body"}, {"reset": "after_head", "body": "{} " * 40}, {"truncate": True}]
+)
+@pytest.mark.parametrize("end", ["ok", "answer"])
+async def test_a_post_without_a_complete_answer_is_no_success_whatever_the_connector_says(
+    room: Room, mishap: dict[str, object], end: str
+) -> None:
+    room.up.behave("/items", times=1, **mishap)
+    # It asks a second time, which is answered, and says that all went well.
+    steps = (Ask.post(f"{room.up.url}/items"), Ask.get(f"{room.up.url}/other"))
+    pinned = await room.install(room.lay_out({"post": Does(end=end, text="{}", steps=steps)}, idempotent=False))
+    failure = await room.fails(pinned, "post")
+    assert (failure.failure_class, failure.retriable) == (FailureClass.OUTCOME_UNKNOWN, False)
+    assert failure.details["may_have_taken_effect"] is True
+    assert [attempt["path"] for attempt in failure.details["attempts"]] == ["/items", "/other"]
+
+
+async def test_a_repeatable_request_without_a_complete_answer_leaves_the_word_to_the_connector(room: Room) -> None:
+    room.up.behave("/items", reset="after_body")
+    does = Does(end="ok", text='"fine"', steps=(Ask.post(f"{room.up.url}/items"),))
+    assert (await room.call(await room.install(room.lay_out({"post": does})), "post")).value == "fine"
+
+
 @pytest.mark.parametrize("end", [Does(end="trap"), Does(end="loop"), Does(end="ok", text="not json")])
 async def test_a_call_broken_off_after_an_answered_post_is_never_told_as_not_having_happened(
     room: Room, end: Does

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from daemon.connectors.http.records import DenialKind, ErrorCode
 from daemon.connectors.http.request import Denied, OutboundRequest, RequestRules, parse_request, redirect_target
 from daemon.core.authority import HostPort
+from tests.services.methods import ODD, REGISTRY
 from tests.services.outbound import manifest_for
 
 LIMIT = 1000
@@ -220,3 +221,22 @@ def test_a_redirect_to_another_origin_is_denied_even_if_the_manifest_names_it(lo
     found = redirect_target(request.target, location, RULES)
     assert isinstance(found, Denied)
     assert found.kind is DenialKind.REDIRECT
+
+
+def test_only_a_closed_list_of_methods_is_sent_and_every_other_word_is_refused() -> None:
+    allowed = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+    for method in (*REGISTRY, *ODD, "", " GET", "GET ", "get", "GET\r\nX: y", "GET /x HTTP/1.1", "G\u0395T"):
+        found = read(method=method)
+        assert isinstance(found, OutboundRequest) is (method in allowed), method
+        if isinstance(found, Denied):
+            assert found.code is ErrorCode.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["X-HTTP-Method-Override", "x_http_method", "X-Method-Override", "HTTP-Method-Override", "X-Original-URL",
+     "x-rewrite-url", "HTTP2-Settings", "A-IM", "a_im"],
+)  # fmt: skip
+def test_a_header_that_would_make_another_request_of_this_one_is_denied(name: str) -> None:
+    found = denied(headers=[[name, "TRACE"]], method="POST")
+    assert (found.code, found.kind) == (ErrorCode.DENIED, DenialKind.HEADER)

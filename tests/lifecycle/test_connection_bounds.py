@@ -243,7 +243,7 @@ async def test_trailers_are_refused_before_they_are_headers_of_anything(size: in
         reader, writer = await connect()
         writer.write(b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n")
         writer.write(b"Authorization: " + b"x" * size + b"\r\n\r\n")
-        assert await answer(reader) == b""
+        assert (await answer(reader)).partition(b" ")[2][:3] in (b"400", b"431")
         await until(lambda: app.gone == 1)
     assert app.bodies == []
 

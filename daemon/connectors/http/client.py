@@ -2,7 +2,9 @@
 
 import os
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import aiohttp
 
@@ -12,14 +14,19 @@ from daemon.connectors.http.ledger import OnEvent
 from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialSource, Outlet
 from daemon.connectors.http.records import NetworkPolicy
 from daemon.connectors.http.resolver import Resolver, SystemResolver
+from daemon.connectors.http.room import Place, Room, return_freed_memory
 from daemon.connectors.http.workers import BodyWorkers
 from daemon.core.clock import Clock, Entropy
 from daemon.core.manifest import Manifest
+
+T = TypeVar("T")
 
 MAX_CONNECTIONS = 1024
 MAX_CONNECTIONS_PER_HOST = 0
 """No fewer than guests may be under way, each of which asks for one thing at a time, and none for a host alone: what
 keeps one session from taking all is its share of the guests, so whoever has a guest never waits for a connection."""
+LARGEST_ANSWERS = 8
+"""How many answers of the largest size may be in memory at the same time, over all calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +53,18 @@ class OutboundHttp:
         self._entropy = entropy
         self._resolver = resolver
         self._running: _Running | None = None
+        self._room = Room(total_bytes=LARGEST_ANSWERS * policy.max_response_bytes)
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how much of the memory for large answers is held now."""
+        return self._room.held
 
     async def start(self) -> None:
         """Open the session; raise OSError or ssl.SSLError when the extra CA file cannot be read."""
         if self._running is not None:
             return
+        return_freed_memory()
         system = SystemResolver()
         session = aiohttp.ClientSession(
             connector=CheckedConnector(
@@ -84,6 +98,12 @@ class OutboundHttp:
             running.workers.close()
             running.resolver.close()
 
+    async def beside_the_loop(self, work: Callable[[], T], *, size: int) -> T:
+        """Do work on a text of this size: on a thread of this room, unless it is small."""
+        if self._running is None:  # it is closing, and the threads are gone
+            return work()
+        return await self._running.workers.run(work, size=size)
+
     def call_context(
         self,
         *,
@@ -93,8 +113,13 @@ class OutboundHttp:
         op_idempotent: bool,
         before_send: BeforeSend,
         on_event: OnEvent | None = None,
+        owner: str = "",
     ) -> CallContext:
-        """Make the http function for one connector call; deadline is a time on the clock's monotonic scale."""
+        """Make the http function for one connector call; deadline is a time on the clock's monotonic scale.
+
+        The owner is the session that the call belongs to: sessions share the memory for large answers. Whoever takes
+        the function closes it when the call is over.
+        """
         if self._running is None:
             raise RuntimeError("OutboundHttp.call_context() needs start() before it")
         return CallContext(
@@ -105,6 +130,7 @@ class OutboundHttp:
             op_idempotent=op_idempotent,
             before_send=before_send,
             on_event=on_event,
+            place=Place(self._room, owner),
         )
 
     def _trust(self) -> ssl.SSLContext:

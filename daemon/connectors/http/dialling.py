@@ -29,6 +29,11 @@ class Departure:
     private_allowed: bool
     credential: InjectedHeader | None
     may_have_left: bool = False
+    protocol: aiohttp.client_proto.ResponseHandler | None = None
+
+    def was_reset(self) -> bool:
+        """Say whether the connection ended in an error: an answer without a length then looks whole, and is not."""
+        return self.protocol is not None and isinstance(self.protocol.exception(), aiohttp.ClientOSError)
 
     def check(self, addresses: list[Any]) -> None:
         """Raise AddressRefused unless every address may be dialled for this target."""
@@ -106,4 +111,5 @@ class CheckedConnector(aiohttp.TCPConnector):
         if departure.credential is not None:
             req.headers[departure.credential.name] = departure.credential.value
         departure.may_have_left = True
+        departure.protocol = connection.protocol
         return connection

@@ -2,17 +2,17 @@
 
 import asyncio
 import io
-import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from daemon.connectors.http.codings import ExchangeFailed, Unpacking, content_coding
 from daemon.connectors.http.dialling import DEPARTURE, Departure
 from daemon.connectors.http.records import ErrorCode
+from daemon.connectors.http.room import SMALL_BYTES, Place
 from daemon.connectors.http.workers import BodyWorkers
 
 _HOP_BY_HOP = frozenset(
@@ -20,7 +20,6 @@ _HOP_BY_HOP = frozenset(
 )
 # Above this size the client library warns about bytes, and sends a file-like body in pieces instead.
 _WHOLE_BODY_BYTES = 1 << 20
-_INLINE_DECODE_BYTES = 16 * 1024  # may unpack to a thousand times as much
 
 OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 """What the session must not add by itself."""
@@ -34,16 +33,6 @@ class Answer:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
-
-
-class ExchangeFailed(Exception):
-    """An exchange that gave no complete answer; temporary says whether the same again might."""
-
-    def __init__(self, code: ErrorCode, message: str, *, status: int | None = None, temporary: bool = False) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
-        self.temporary = temporary
 
 
 class Interrupted(Exception):
@@ -84,8 +73,9 @@ class Exchanger:
         headers: tuple[tuple[str, str], ...],
         body: bytes | None,
         seconds: float,
+        place: Place,
     ) -> Answer:
-        """Send one request and read its answer; raise AddressRefused or ExchangeFailed."""
+        """Send one request and read its answer into the room of the call; raise AddressRefused or ExchangeFailed."""
         token = DEPARTURE.set(departure)
         status: int | None = None
         try:
@@ -100,7 +90,7 @@ class Exchanger:
                 )
                 status = response.status
                 try:
-                    return await self._read(response, method)
+                    return await self._read(response, method, departure, place)
                 except BaseException:
                     response.close()
                     raise
@@ -127,31 +117,56 @@ class Exchanger:
             given.add("User-Agent", self.user_agent)
         return given
 
-    async def _read(self, response: aiohttp.ClientResponse, method: str) -> Answer:
-        limit = self.max_response_bytes
-        if method != "HEAD" and (response.content_length or 0) > limit:
-            raise self._too_large(response.status)
-        content = response.content
-        body = await content.readany()
-        if not content.at_eof():
-            pieces, size = [body], len(body)
-            while not content.at_eof():
-                pieces.append(await content.readany())
-                size += len(pieces[-1])
-                if size > limit:
-                    raise self._too_large(response.status)
-            body = b"".join(pieces)
-        headers = _end_to_end(response.raw_headers)
-        coding = response.headers.get("Content-Encoding", "").strip().lower()
-        if coding and coding != "identity" and body:
-            decode = partial(_decode, coding, body, limit)
-            body = await self.workers.run(decode, size=len(body), inline_bytes=_INLINE_DECODE_BYTES)
-        if len(body) > limit:
-            raise self._too_large(response.status)
+    async def _read(self, response: aiohttp.ClientResponse, method: str, departure: Departure, place: Place) -> Answer:
+        status = response.status
+        if status == 101:
+            message = "it switches to another protocol, which was not asked for"
+            raise ExchangeFailed(ErrorCode.NETWORK, message, status=status)
+        raw = [(_text(name), _text(value)) for name, value in response.raw_headers]
+        coding = content_coding(raw, status=status)
+        body = await self._receive(response, method, place)
+        if not _says_its_end(raw) and departure.was_reset():
+            raise Interrupted("the connection was lost before the answer was complete")
+        if coding and body:
+            body = await self._unpack(coding, body, place)
+        if len(body) > self.max_response_bytes:
+            raise self._too_large(status)
+        place.settle(len(body))
+        headers = _end_to_end(raw)
         if coding and method != "HEAD":
             # They describe bytes that the connector does not get.
             headers = [pair for pair in headers if pair[0].lower() not in {"content-encoding", "content-length"}]
-        return Answer(response.status, tuple(headers), body)
+        return Answer(status, tuple(headers), body)
+
+    async def _receive(self, response: aiohttp.ClientResponse, method: str, place: Place) -> bytes:
+        """Read the body as it comes over the wire; a large one waits for its room, and the service with it."""
+        limit = self.max_response_bytes
+        declared = 0 if method == "HEAD" else response.content_length or 0
+        if declared > limit:
+            raise self._too_large(response.status)
+        await place.hold(declared)
+        content = response.content
+        body = await content.readany()
+        if content.at_eof():
+            return body
+        pieces, size = [body], len(body)
+        while not content.at_eof():
+            if size > SMALL_BYTES:
+                await place.hold(declared or limit)
+            pieces.append(await content.readany())
+            size += len(pieces[-1])
+            if size > limit:
+                raise self._too_large(response.status)
+        return b"".join(pieces)
+
+    async def _unpack(self, coding: str, body: bytes, place: Place) -> bytes:
+        """Undo the content coding: the first bytes here, and what is more on a thread, once there is room for it."""
+        unpacking = Unpacking(coding, body, limit=self.max_response_bytes)
+        del body
+        if not unpacking.run(SMALL_BYTES):
+            await place.hold(self.max_response_bytes)
+            await self.workers.run(unpacking.run, size=self.max_response_bytes)
+        return unpacking.body()
 
     def _too_large(self, status: int) -> ExchangeFailed:
         return ExchangeFailed(
@@ -159,12 +174,15 @@ class Exchanger:
         )
 
 
-def _end_to_end(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    headers = [(_text(name), _text(value)) for name, value in raw]
+def _end_to_end(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     named = {
         word.strip().lower() for name, value in headers if name.lower() == "connection" for word in value.split(",")
     }
     return [pair for pair in headers if pair[0].lower() not in _HOP_BY_HOP and pair[0].lower() not in named]
+
+
+def _says_its_end(headers: Sequence[tuple[str, str]]) -> bool:
+    return any(name.lower() in {"content-length", "transfer-encoding"} for name, _ in headers)
 
 
 def _text(data: bytes) -> str:
@@ -172,29 +190,6 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return data.decode("latin-1")
-
-
-def _decode(coding: str, body: bytes, limit: int) -> bytes:
-    """Undo the content coding of a body without ever holding much more than the limit."""
-    if coding not in {"gzip", "x-gzip", "deflate"}:
-        # A body that we cannot read, we cannot scrub either.
-        raise ExchangeFailed(ErrorCode.NETWORK, f"its answer is encoded as {coding[:40]!r}, which was not asked for")
-    raw_deflate = coding == "deflate" and body[0] & 0x0F != 8  # some servers send deflate without the zlib frame
-    decoded: list[bytes] = []
-    left = limit + 1
-    while body and left > 0:
-        stream = zlib.decompressobj(-zlib.MAX_WBITS if raw_deflate else zlib.MAX_WBITS | 32)
-        try:
-            decoded.append(stream.decompress(body, left))
-        except zlib.error as error:
-            raise ExchangeFailed(ErrorCode.NETWORK, f"its answer is not the {coding} that it says it is") from error
-        left -= len(decoded[-1])
-        if not stream.eof and left > 0:
-            raise ExchangeFailed(ErrorCode.NETWORK, f"its {coding} answer ends in the middle")
-        body = stream.unused_data if coding != "deflate" else b""
-    if left <= 0:
-        raise ExchangeFailed(ErrorCode.TOO_LARGE, f"its decoded answer is larger than {limit} bytes")
-    return b"".join(decoded)
 
 
 def _reason(error: BaseException) -> str:

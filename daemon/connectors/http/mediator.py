@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from daemon.connectors.http.codings import ExchangeFailed
 from daemon.connectors.http.dialling import AddressRefused, Departure
-from daemon.connectors.http.exchange import Answer, ExchangeFailed, Exchanger
+from daemon.connectors.http.exchange import Answer, Exchanger
 from daemon.connectors.http.ledger import Ledger, OnEvent
 from daemon.connectors.http.records import (
     AttemptRecord,
@@ -27,6 +28,7 @@ from daemon.connectors.http.request import (
     redirect_target,
 )
 from daemon.connectors.http.retry import MAX_RETRIES, backoff_seconds, may_retry_status, retry_after_seconds
+from daemon.connectors.http.room import Place
 from daemon.connectors.http.scrub import Scrubber, secrets_of_header
 from daemon.connectors.http.workers import BodyWorkers
 from daemon.core.authority import HostPort
@@ -76,6 +78,7 @@ class CallContext:
         op_idempotent: bool,
         before_send: BeforeSend,
         on_event: OnEvent | None = None,
+        place: Place,
     ) -> None:
         policy = outlet.policy
         self._outlet = outlet
@@ -91,6 +94,7 @@ class CallContext:
         self._injected: dict[HostPort, InjectedHeader | None] = {}
         self._secrets: set[str] = set()
         self._scrubber = _NOTHING_TO_SCRUB
+        self._place = place
         self._ledger = Ledger(idempotent=op_idempotent, on_event=on_event)
 
     @property
@@ -119,8 +123,13 @@ class CallContext:
         return any(attempt.bytes_sent for attempt in self._ledger.attempts)
 
     @property
+    def unknown(self) -> Failure | None:
+        """The failure of a request that must not happen twice, and that left and got no complete answer."""
+        return self._ledger.unknown
+
+    @property
     def outcome_unknown(self) -> bool:
-        """Whether a request of an operation that must not happen twice left and got no complete answer."""
+        """Whether there is such a request. Then the call is no success, whatever the connector says."""
         return self._ledger.unknown is not None
 
     @property
@@ -131,6 +140,10 @@ class CallContext:
     def end_by(self, deadline: float) -> None:
         """Move the end of the call's time: it begins with the guest, and stands still while the guest queues."""
         self._deadline = deadline
+
+    def close(self) -> None:
+        """Give back the memory that the last answer holds."""
+        self._place.release()
 
     def scrub(self, text: str) -> str:
         """Remove every secret that this call has used from a text."""
@@ -153,6 +166,7 @@ class CallContext:
         What the credential source or the mark before sending raises comes out unchanged, with nothing sent.
         """
         self._ledger.begin()
+        self._place.release()  # a connector that asks again has taken the last answer
         workers = self._outlet.workers
         request = await workers.run(lambda: parse_request(request_json, self._rules), size=len(request_json))
         if isinstance(request, Denied):
@@ -256,6 +270,7 @@ class CallContext:
         clock, target = self._outlet.clock, request.target
         departure = Departure(target, target.host_port in self._outlet.policy.allow_private, injected)
         started = clock.monotonic()
+        self._place.release()
         status: int | None = None
         error: str | None = "the call was cancelled"
         answered = False
@@ -266,6 +281,7 @@ class CallContext:
                 headers=request.headers,
                 body=request.body,
                 seconds=max(0.0, end - started),
+                place=self._place,
             )
             status, error, answered = answer.status, None, True
             return answer

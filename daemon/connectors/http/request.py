@@ -25,6 +25,20 @@ _VALUE = re.compile("[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 _HOST_OWNED = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect"}
 )
+# Some frameworks take these for the method, or for the URL, that counts; then the checks looked at another request.
+# A-IM asks for an answer as the difference to another one, which could not be scrubbed.
+_MEANS_ANOTHER = frozenset(
+    {
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "http-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+        "http2-settings",
+        "a-im",
+    }
+)
 _READABLE_CODINGS = frozenset({"gzip", "deflate", "identity"})
 
 
@@ -203,6 +217,12 @@ def _check_header(name: str, value: str, rules: RequestRules, *, host: str) -> N
     folded = name.lower().replace("_", "-")
     if folded in _HOST_OWNED or folded.startswith("proxy-"):
         raise _Refused.by(DenialKind.HEADER, f"The request sets {name[:60]}, a header that the host owns.", host=host)
+    if folded in _MEANS_ANOTHER:
+        raise _Refused.by(
+            DenialKind.HEADER,
+            f"The request sets {name[:60]}, which would make another request of this one; send that one itself.",
+            host=host,
+        )
     if folded == "accept-encoding":
         codings = {part.partition(";")[0].strip().lower() for part in value.split(",")}
         if not codings <= _READABLE_CODINGS:

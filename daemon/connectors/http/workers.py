@@ -7,8 +7,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Below this, the work takes less time than handing it to a thread does.
-_INLINE_BYTES = 128 * 1024
+# Below this, the work takes a millisecond or two at the most, also for a text that is all escapes.
+_INLINE_BYTES = 32 * 1024
 
 
 class BodyWorkers:

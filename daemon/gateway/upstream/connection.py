@@ -7,7 +7,7 @@ from typing import Any, cast
 import httptools
 
 from daemon.gateway.upstream.errors import Broken, TooSlow, UpstreamError
-from daemon.gateway.upstream.head import Headers, has_no_body, is_framed
+from daemon.gateway.upstream.head import Headers, has_no_body, is_framed, is_plainly_framed
 
 _HIGH_WATER = 1 << 18
 _MAX_HEAD = 1 << 18
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
         if 100 <= status < 200 and status != 101:
             self.headers = []
             return
-        if not 200 <= status < 600:
+        if not (200 <= status < 600 and is_plainly_framed(self.headers)):
             raise ValueError(status)  # the parser makes its own error of it
         self.status = status
         self._head_done = True

@@ -47,3 +47,11 @@ def is_framed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
         name == b"content-length" or (name == b"transfer-encoding" and value.lower().endswith(b"chunked"))
         for name, value in headers
     )
+
+
+def is_plainly_framed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Say whether the bytes of an answer are those that its sender meant, once the chunks are off.
+
+    Transfer codings belong to one hop and are not passed on, so what is packed by one would arrive as noise.
+    """
+    return all(value.strip().lower() == b"chunked" for name, value in headers if name == b"transfer-encoding")

@@ -1,0 +1,77 @@
+"""Finds tokens of ours wherever they stand in a request, also written in another way: pure.
+
+A provider has no use for them, and whoever has one acts as the session. Agents and their tools put what they take for
+their key into headers, cookies and queries that nobody foresaw, so names of headers are no way to find it.
+"""
+
+import base64
+import binascii
+import contextlib
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
+
+_PREFIX = b"ailt_"
+_TOKEN = re.compile(rb"ailt_[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_MOST_LAYERS = 3
+_COOKIE_OF_PAGES = b"aileron_session="
+
+
+def _marks() -> tuple[bytes, ...]:
+    """Return what a token begins with, in the ways it may be written: plain, hex, base64 at each offset."""
+    digits = binascii.hexlify(_PREFIX)
+    marks = [_PREFIX, _COOKIE_OF_PAGES, digits, digits.upper()]
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + _PREFIX)
+        core = encoded[-(-offset * 8 // 6) : (offset + len(_PREFIX)) * 8 // 6]
+        marks += [core, core.translate(bytes.maketrans(b"+/", b"-_"))]
+    return tuple(dict.fromkeys(marks))
+
+
+_MARKS = _marks()
+
+
+def holds_token(text: bytes) -> bool:
+    """Say whether a token of ours may be in a text: plain, in base64 or in hex, and percent-encoded on top of that."""
+    for _ in range(_MOST_LAYERS):
+        for mark in _MARKS:
+            if mark in text:
+                return True
+        if b"%" not in text:
+            return False
+        opened = unquote_to_bytes(text)
+        if opened == text:
+            return False
+        text = opened
+    return any(mark in text for mark in _MARKS)
+
+
+def tokens_in(text: bytes) -> list[str]:
+    """Return the tokens in the value of a credential, also where it is the user or the password of basic."""
+    found = _TOKEN.findall(unquote_to_bytes(text))
+    scheme, _, payload = text.strip().partition(b" ")
+    if scheme.lower() == b"basic":
+        with contextlib.suppress(binascii.Error, ValueError):  # then it is nobody's name and password
+            found += _TOKEN.findall(base64.b64decode(payload.strip()))
+    return [token.decode("ascii") for token in found]
+
+
+def without_tokens(query: bytes) -> bytes:
+    """Return a query without the parameters that hold a token."""
+    if not holds_token(query):
+        return query
+    return b"&".join(part for part in query.split(b"&") if not holds_token(part))
+
+
+def without_holders(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers without those that hold a token, in the name or in the value."""
+    listed = list(headers)
+    # Nearly no request has one, so one look at all of them comes first.
+    if not holds_token(b"\n".join([part for pair in listed for part in pair])):
+        return listed
+    return [pair for pair in listed if not (holds_token(pair[0]) or holds_token(pair[1]))]
+
+
+def shown(path: str) -> str:
+    """Return a path as it may be written down."""
+    return "<a path with a token>" if holds_token(path.encode("latin-1", "replace")) else path
