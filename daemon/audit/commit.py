@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 from daemon.audit.checkpoint import Checkpoint, CheckpointKind, Head
 from daemon.audit.damage import Problem
 from daemon.audit.events import AuditEvent, Recorded, chain_hash
+from daemon.audit.growing_chain import GrowingChain
 from daemon.audit.guard import Guard
 from daemon.audit.refusals import cannot_resume, damaged, unavailable
 from daemon.audit.signing import CheckpointSigner
@@ -169,7 +170,7 @@ class GroupCommit:
         try:
             with self._engine.connect() as connection, connection.begin():
                 before = self._guard.furthest_of_all(connection)
-                chain = _Chain(before, every=self._checkpoint_every)
+                chain = GrowingChain(before, every=self._checkpoint_every)
                 (appended,), rows, head, due = self._link(
                     [Entry((event,), checkpoint=CheckpointKind.RESUMED)], [None], {}, chain
                 )
@@ -209,7 +210,7 @@ class GroupCommit:
         connection = self._connected()
         with connection.begin():
             values, refused = _run_effects(connection, group, refused)
-            chain = _Chain(self.head, every=self._checkpoint_every)
+            chain = GrowingChain(self.head, every=self._checkpoint_every)
             answers, rows, head, due = self._link(group, values, refused, chain)
             self._faults.hit("audit.before_insert")
             if rows:
@@ -242,7 +243,7 @@ class GroupCommit:
             self.reason = _words(problem)
 
     def _link(
-        self, group: Sequence[Entry], values: Sequence[Any], refused: Mapping[int, Exception], chain: "_Chain"
+        self, group: Sequence[Entry], values: Sequence[Any], refused: Mapping[int, Exception], chain: GrowingChain
     ) -> tuple[list[Appended[Any] | Exception], list[tuple[Any, ...]], Head, list[Checkpoint]]:
         answers: list[Appended[Any] | Exception] = []
         rows: list[tuple[Any, ...]] = []
@@ -285,47 +286,6 @@ class GroupCommit:
             if not doubles:
                 raise  # someone else has written: the head must be read again
             raise _Refused(doubles) from None
-
-
-class _Chain:
-    """The end of the chain while a group is linked to it, and the checkpoints that come due on the way."""
-
-    def __init__(self, head: Head, *, every: int) -> None:
-        self.seq, self.hash, self.time = head.seq, head.hash, head.time
-        self.due: list[Checkpoint] = []
-        self._every = every
-        self._signed, self._signed_hash, self._number = head.checkpoint, head.checkpoint_hash, head.number
-
-    def grow(self, digest: str, time: str) -> None:
-        """Take one more event; the last that may be unsigned is signed."""
-        self.seq, self.hash, self.time = self.seq + 1, digest, time
-        if self.seq - self._signed >= self._every:
-            self.sign(CheckpointKind.REGULAR, time)
-
-    def sign(self, kind: CheckpointKind, time: str) -> None:
-        """Make a checkpoint of the end, if there is anything behind the last one."""
-        if self.seq == self._signed:
-            return
-        self._number += 1
-        every = self._every
-        if kind is not CheckpointKind.REGULAR:
-            every = max(every, self.seq - self._signed)  # what an earlier daemon left may be longer than ours
-        self.due.append(
-            Checkpoint(
-                seq=self.seq,
-                hash=self.hash,
-                time=time,
-                number=self._number,
-                previous=self._signed,
-                every=every,
-                kind=kind,
-            )
-        )
-        self._signed, self._signed_hash = self.seq, self.hash
-
-    def head(self) -> Head:
-        """Return the end as a value."""
-        return Head(self.seq, self.hash, self.time, self._signed, self._signed_hash, self._number)
 
 
 def _run_effects(

@@ -8,6 +8,8 @@ from daemon.audit.stored_rows import Unread
 from daemon.audit.walk import Broken, Piece, Run
 
 _MAX_COMPARED = 1000
+_PASSING = ("disk I/O error", "database is locked", "unable to open", "database or disk is full", "out of memory")
+"""What SQLite says of the moment and not of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +25,9 @@ class Problem:
 
 
 def is_of_the_disk(problems: Sequence[Problem]) -> bool:
-    """Say whether the disk failed under the verification, which is then no proof of anything."""
-    return any(problem.kind == "unreadable" and "disk I/O error" in problem.message for problem in problems)
+    """Say whether the disk, or a lock, got in the way of the verification, which is then no proof of anything."""
+    unread = (problem.message for problem in problems if problem.kind == "unreadable")
+    return any(sign in message for message in unread for sign in _PASSING)
 
 
 def explain(pieces: Sequence[Piece], *, signed_to: int) -> list[Problem]:

@@ -148,7 +148,7 @@ class Guard:
         expected = replace(self.expected(), end=until.seq)
         report = verify(connection, public_keys=keys, expected=expected, start=start, pages=False)
         if is_of_the_disk(report.news):
-            raise OSError("the database cannot be read: disk I/O error")
+            raise OSError(report.news[0].message)
         if report.news:
             self.damage = tuple(report.news)
             raise DamagedError(report.news[0].message)

@@ -59,7 +59,7 @@ def examine(
     start = start_of_window(checkpoints, seal, head)
     report = verify(connection, public_keys=public_keys, expected=expected, start=start, pages=False)
     if is_of_the_disk(report.news):
-        raise OSError("the database cannot be read: disk I/O error")
+        raise OSError(report.news[0].message)
     found = max(found, head.checkpoint + 1) if found and head.seq > head.checkpoint else 0
     return Opening(head=head, seal=seal, problems=tuple(report.news), found=found)
 

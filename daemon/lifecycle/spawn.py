@@ -104,9 +104,8 @@ def _start(home: Home) -> Discovery:
             raise SpawnError(f"The daemon ended at once (exit code {code}).{said}")
         time.sleep(_POLL_SECONDS)
     _end(process)
-    raise SpawnError(
-        f"The daemon did not answer within {START_SECONDS:.0f} s and was stopped again.{_tail(output, begin)}"
-    )
+    said = _tail(output, begin) or _why_it_said_nothing(output)
+    raise SpawnError(f"The daemon did not answer within {START_SECONDS:.0f} s and was stopped again.{said}")
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
