@@ -33,6 +33,7 @@ SESSIONS = 20
 HALF = b"GET /v1/actions HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: "
 PATIENCE = 5.0
 PAUSE = 0.05
+QUIET_SECONDS = 3.0
 _BIND_ADDRESS_NO_PORT = 24
 
 
@@ -126,6 +127,10 @@ def measure(world: World, token: str, *, connections: int, seconds: float) -> di
     assert world.process is not None
     port = urlsplit(world.agent_url).port
     before = mebibytes(world.process.pid, "VmRSS")
+    quiet = Probe(world.control_url, "/v1/status", world.discovery["token"])
+    quiet.start()
+    time.sleep(QUIET_SECONDS)
+    quiet.finish()
     control = Probe(world.control_url, "/v1/status", world.discovery["token"])
     agent = Probe(world.agent_url, "/v1/actions", token)
     command = [sys.executable, "-m", "benchmarks.half_open", "--attack", str(port)]
@@ -139,6 +144,7 @@ def measure(world: World, token: str, *, connections: int, seconds: float) -> di
     return {
         "opened": sum(int(words[0]) for words in told),
         "held": sum(int(words[1]) for words in told),
+        "quiet": quiet,
         "control": control,
         "agent": agent,
         "before": before,
@@ -183,6 +189,7 @@ def main() -> None:
             time.sleep(2)
             ended, lost = state_of(world)
         print(f"attack: {seen['opened']} connections opened, {seen['held']} thought to be held at once")
+        print(seen["quiet"].told("control API before the attack"))
         print(seen["control"].told("control API"))
         print(seen["agent"].told("agent API"))
         print(f"sessions ended: {ended} of {SESSIONS}; approvals lost: {lost} of {SESSIONS}")
