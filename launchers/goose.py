@@ -64,7 +64,7 @@ def _model(context: LaunchContext, config: Mapping[str, Any]) -> dict[str, str]:
         host, key, headers = f"{provider}_HOST", f"{provider}_API_KEY", f"{provider}_CUSTOM_HEADERS"
         if not {host, f"{provider}_BASE_URL"}.isdisjoint(said):
             continue  # the person has sent them elsewhere
-        if key in said:
+        if said.get(key):
             theirs = f"{said[headers]}," if said.get(headers) else ""
             found |= {host: context.models_url, headers: f"{theirs}{TOKEN_HEADER}={context.token}"}
         elif provider.lower() in context.bound:
@@ -74,8 +74,8 @@ def _model(context: LaunchContext, config: Mapping[str, Any]) -> dict[str, str]:
 
 def _config(context: LaunchContext) -> Mapping[str, Any]:
     text = context.existing.get(CONFIG, "")
-    if not text.strip():
-        return {}
+    if not text.strip() or "GOOSE_PATH_ROOT" in context.environment:
+        return {}  # there is none, or the one that Goose reads is elsewhere
     from launchers.registration import yaml_text  # noqa: PLC0415 - reading YAML is only imported where there is some
     from launchers.registration.errors import RegistrationError  # noqa: PLC0415
 

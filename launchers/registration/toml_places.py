@@ -14,6 +14,8 @@ _TOKEN = re.compile(
     r"|[\[\]{}\n]",
     re.DOTALL,
 )
+_EMPTY = re.compile(r"[ \t]*(?:[\r\n#]|\Z)")
+_HEADER = re.compile(r"[ \t]*\[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,11 @@ class Table:
 
 def read_tables(text: str) -> list[Table]:
     """Return the tables of a valid text in their order."""
-    starts = [start for start in _statements(text) if text[start:].lstrip(" \t")[:1] not in {"", "\r", "\n", "#"}]
+    starts = [start for start in _statements(text) if not _EMPTY.match(text, start)]
     found: list[Table] = []
     for start, following in zip(starts, [*starts[1:], len(text)], strict=True):
         end = _end(text, start, following)
-        if text[start:].lstrip(" \t").startswith("["):
+        if _HEADER.match(text, start):
             found.append(Table(_path(text[start:end]), start, end))
         elif found:
             found[-1] = Table(found[-1].path, found[-1].start, end)

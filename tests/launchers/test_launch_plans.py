@@ -309,6 +309,8 @@ def test_goose_gets_an_extension_by_a_name_that_is_free() -> None:
     for taken in ("aileron: {cmd: x}", "x: {name: Aileron}", "x: {name: a ileron}"):
         assert goose_extension(f"extensions:\n  {taken}\n") == "aileron_launch"
     assert goose_extension("extensions:\n  aileron: {cmd: x}\n  aileron_launch: {cmd: x}\n") == "aileron_launch_2"
+    elsewhere = {"environment": {"GOOSE_PATH_ROOT": "/x"}, "existing": {".config/goose/config.yaml": registered}}
+    assert "--with-extension" in plan("goose", "run", **elsewhere).argv
     assert goose_extension("a: [") == "aileron"  # Goose will say what is wrong with it
 
 
