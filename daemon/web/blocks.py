@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 
 from markupsafe import Markup, escape
 
@@ -51,12 +53,20 @@ def block(parts: Iterable[str | Reference], *, whole: bool) -> Block:
 
 
 def marked(text: str) -> Markup:
-    """Return a text as HTML in which hidden characters are marks that no text can imitate."""
-    return Markup("").join(_mark(run) if hidden else escape(run) for run, hidden in pieces(text))
+    """Return a text as HTML in which hidden characters are marks that no text can imitate.
+
+    A run of the same one is one mark with its number: an agent can send a million of them.
+    """
+    shown: list[str] = []
+    for (hidden, run), same in groupby((hidden, run) for run, hidden in pieces(text)):
+        shown.append(_mark(run, sum(1 for _ in same)) if hidden else str(escape(run)))
+    return Markup("".join(shown))  # noqa: S704 -- every part was escaped above
 
 
-def _mark(character: str) -> Markup:
-    return Markup('<mark title="{}">{}</mark>').format(name_of(character), f"U+{ord(character):04X}")
+@lru_cache(maxsize=1024)
+def _mark(character: str, times: int) -> str:
+    count = f" ×{times:,}" if times > 1 else ""  # noqa: RUF001 -- the sign for multiplication, for a reader
+    return str(Markup('<mark title="{}">U+{:04X}{}</mark>').format(name_of(character), ord(character), count))
 
 
 def _result(reference: Reference) -> Markup:
