@@ -18,7 +18,6 @@ from daemon.actions.explanation import Explanations
 from daemon.actions.journal import ExecutionJournal
 from daemon.actions.preparation import Preparation
 from daemon.actions.preview import Previews
-from daemon.actions.settlement import settle_interrupted
 from daemon.api.agent import agent_app
 from daemon.api.apps import agent_door, bare_control_app, control_door
 from daemon.api.browser import BrowserSessions
@@ -29,10 +28,6 @@ from daemon.approvals.feed import ApprovalFeed
 from daemon.approvals.following import SessionFollower
 from daemon.approvals.rules import Decision, Rule, Rules
 from daemon.approvals.service import Approvals
-from daemon.audit.attachments import Attachments
-from daemon.audit.budget import LogBudget
-from daemon.audit.large import LargeValues
-from daemon.audit.log import AuditLog
 from daemon.audit.repeats import Repeats
 from daemon.audit.signing import CheckpointSigner
 from daemon.connectors.http.client import OutboundHttp
@@ -55,10 +50,10 @@ from daemon.housekeeping import keep_house
 from daemon.lifecycle.bounds import agent_bounds
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.listeners import Listener
-from daemon.lifecycle.platform import boot_identity
 from daemon.lifecycle.processes import Processes
 from daemon.lifecycle.tasks import TaskSet
 from daemon.logging import redact_text
+from daemon.opening import open_log, take_up
 from daemon.sandbox.berth import BerthMaker
 from daemon.sandbox.berths import Berths
 from daemon.sandbox.engine import Engine as ContainerEngine
@@ -143,7 +138,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     engine = open_engine(home.database_path)
     reader = Reader(engine)
     signer = CheckpointSigner.open(home.ca_dir / "audit.key")
-    budget, large, audit = _open_log(
+    budget, large, audit = open_log(
         settings, home, engine=engine, signer=signer, clock=clock, ids=ids, entropy=entropy, faults=faults
     )
     repeats = Repeats(audit=audit, clock=clock, ids=ids)
@@ -192,7 +187,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     )
     follower = SessionFollower(approvals=approvals)
     sessions.on_end(follower.session_ended)
-    await _take_up(
+    await take_up(
         audit=audit, sessions=sessions, approvals=approvals, follower=follower, reader=reader, ids=ids, tasks=tasks
     )
     rules = Rules(
@@ -328,69 +323,6 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         http=http,
         runtime=runtime,
     )
-
-
-def _open_log(
-    settings: Settings,
-    home: Home,
-    *,
-    engine: Engine,
-    signer: CheckpointSigner,
-    clock: Clock,
-    ids: IdSource,
-    entropy: Entropy,
-    faults: FaultPoints,
-) -> tuple[LogBudget, LargeValues, AuditLog]:
-    """Open the log, with what bounds it."""
-    budget = LogBudget(
-        clock=clock,
-        database=home.database_path,
-        budget=settings.audit.budget,
-        session_hourly=settings.audit.session_hourly,
-    )
-    large = LargeValues(Attachments(home.attachments_dir, quota=settings.audit.attachments), budget)
-    audit = AuditLog.open(
-        engine=engine,
-        clock=clock,
-        ids=ids,
-        signer=signer,
-        checkpoint_every=settings.audit.checkpoint_every,
-        checkpoint_seconds=settings.audit.checkpoint_seconds,
-        faults=faults,
-        # Where it cannot be told whether the machine was started anew, it is taken to have been.
-        boot=boot_identity() or entropy(16).hex(),
-        budget=budget,
-        large=large,
-    )
-    return budget, large, audit
-
-
-async def _take_up(
-    *,
-    audit: AuditLog,
-    sessions: Sessions,
-    approvals: Approvals,
-    follower: SessionFollower,
-    reader: Reader,
-    ids: IdSource,
-    tasks: TaskSet,
-) -> None:
-    """Take up what the last daemon left; with a damaged log, only when a person has gone on with it."""
-
-    async def work() -> None:
-        await sessions.load()
-        await sessions.terminal()
-        await approvals.load()
-        interrupted = await settle_interrupted(audit=audit, approvals=approvals, reader=reader, ids=ids)
-        if interrupted:
-            _log.warning("settled interrupted runs", count=interrupted)
-        tasks.start(follower.follow(is_open=sessions.is_open), name="follow sessions")
-
-    if audit.status().damage:
-        _log.error("the audit log is damaged, so nothing runs", reason=audit.status().reason)
-        audit.when_resumed(work)
-    else:
-        await work()
 
 
 async def _sweep(sandboxes: Sandboxes) -> None:
