@@ -1,7 +1,7 @@
 """One group of appends as one transaction: effects, rows, checkpoints; and what is known of the end of the chain.
 
-What is signed is the end of the chain as this process remembers it, after the stretch behind the last checkpoint was
-read again and found to lead there. A log that is damaged is not signed and takes no more events.
+What is signed is the end of the chain as this process remembers it, never what the database says, and only as long as
+the database agrees. A log that is damaged is not signed and takes no more events.
 """
 
 import contextlib
@@ -215,8 +215,9 @@ class GroupCommit:
             self._faults.hit("audit.before_insert")
             if rows:
                 self._store(connection, group, rows)
-            if due or any(entry.checkpoint for entry in group):
-                self._guard.check(connection, until=head)
+            again = any(entry.checkpoint for entry in group)
+            if due or again:
+                self._guard.check(connection, until=head, again=again)
             for checkpoint in due:
                 connection.execute(insert(audit_checkpoints).values(checkpoint.row(self._signer)))
             self._guard.announce(head)
