@@ -136,7 +136,8 @@ def test_an_approved_call_waits_for_the_disk_and_then_runs_once(
     world: World, upstream: UpstreamProcess, disk: FailingDisk, word: str
 ) -> None:
     world.stop()
-    world.start(**disk.environment(), AILERON_LIMITS__MAX_CONCURRENT_RUNS="1")
+    # Two places for runs: one for each session.
+    world.start(**disk.environment(), AILERON_LIMITS__MAX_CONCURRENT_RUNS="2")
     world.unlock()
     approval = run(world, "/asked", "ask").json()["approval_id"]
     upstream.behave("/slow", delay=3.0)
