@@ -4,7 +4,6 @@ Secrets are not searched for in every form that somebody could write them in; th
 and so is `s%6B-`). The encodings are undone instead, for the whole text at once, and the plain secret is searched for.
 """
 
-import binascii
 import html.entities
 import re
 from array import array
@@ -34,7 +33,7 @@ class View:
         return start, end
 
 
-class _Replaced:
+class Replaced:
     """The way back where matches of a pattern were replaced or removed; worked out when it is first needed."""
 
     def __init__(self, pattern: "re.Pattern[bytes]", data: bytes, replace: Callable[[bytes], bytes]) -> None:
@@ -44,6 +43,7 @@ class _Replaced:
         self._made: tuple[array[int], array[int], array[int]] | None = None
 
     def __call__(self, start: int, end: int) -> tuple[int, int]:
+        """Return the span of the text before, for a span of the text after."""
         made, begins, ends = self._made or self._walk()
         first = bisect_right(made, start) - 1
         last = bisect_right(made, end - 1) - 1
@@ -123,7 +123,7 @@ def unescaped(view: View, kinds: Sequence["re.Pattern[bytes]"] = (ANY_ESCAPE,)) 
         for kind in kinds:
             plain = kind.sub(lambda match: _MEANT[match[0]], data)
             if plain != data:
-                yield view.made(plain, _Replaced(kind, data, _MEANT.__getitem__))
+                yield view.made(plain, Replaced(kind, data, _MEANT.__getitem__))
 
 
 # UTF-16 of plain letters, which has a zero at every second place.
@@ -134,103 +134,9 @@ _ZEROS = re.compile(rb"\0+")
 def narrowed(view: View) -> Iterator[View]:
     """Yield the text without its zero bytes, if it has any."""
     if b"\0" in view.data:
-        yield view.made(view.data.translate(None, b"\0"), _Replaced(_ZEROS, view.data, _nothing))
+        yield view.made(view.data.translate(None, b"\0"), Replaced(_ZEROS, view.data, nothing))
 
 
-def _nothing(_: bytes) -> bytes:
+def nothing(_: bytes) -> bytes:
+    """Replace by nothing."""
     return b""
-
-
-# Base64 and hex: runs of their letters, long enough for what is searched, at every place where such a run may begin.
-
-_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
-_STANDARD = bytes.maketrans(b"-_", b"+/")
-_IS_LETTER = bytes(65 if code in _LETTERS else 32 for code in range(256))
-_IS_DIGIT = bytes(65 if code in b"0123456789abcdefABCDEF" else 32 for code in range(256))
-_LINE_ENDS = re.compile(rb"[\r\n]+")
-_INDENTS = (b"\n ", b"\n\t", b"\r ", b"\r\t", b" \n", b"\t\n", b" \r", b"\t\r")
-_INDENTED = re.compile(rb"(?<![ \t])[ \t]*+[\r\n][ \t\r\n]*+")
-_BETWEEN = b" \t\r\n:;,.-_|/\\\"'=#xX"
-_SEPARATORS = re.compile(rb"[ \t\r\n:;,.\-_|/\\\"'=#xX]+")
-
-
-class _Runs:
-    """The runs of a text one behind the other, and the way back to where each stood.
-
-    What stands between them decodes to bytes that are in no text, so that two runs never make a secret together.
-    """
-
-    def __init__(self, data: bytes, classes: bytes, long_enough: bytes, first: int, *, between: bytes) -> None:
-        self._starts, self._places = array("q"), array("q")
-        pieces: list[bytes] = []
-        at, size = first, 0
-        while at >= 0:
-            end = classes.find(b" ", at)
-            piece = data[at:] if end < 0 else data[at:end]
-            self._starts.append(size)
-            self._places.append(at)
-            pieces.append(piece)
-            size += len(piece) + len(between)
-            at = -1 if end < 0 else classes.find(long_enough, end)
-        self.stream = between.join(pieces)
-
-    @classmethod
-    def of(cls, data: bytes, kind: bytes, shortest: int, *, between: bytes) -> "_Runs | None":
-        """Return the runs of a kind of letters; None if none is long enough, which is found out quickly."""
-        classes = data.translate(kind)
-        long_enough = b"A" * shortest
-        first = classes.find(long_enough)
-        return None if first < 0 else cls(data, classes, long_enough, first, between=between)
-
-    def __call__(self, start: int, end: int) -> tuple[int, int]:
-        return self._place(start), self._place(end - 1) + 1
-
-    def _place(self, position: int) -> int:
-        index = bisect_right(self._starts, position) - 1
-        return self._places[index] + position - self._starts[index]
-
-
-def from_base64(view: View, *, shortest: int) -> Iterator[View]:
-    """Yield what the base64 in a text decodes to: both alphabets, padded or not, wrapped or not, at each place.
-
-    A run that is too short to hold a secret of `shortest` bytes is left out.
-    """
-    data, back, needed = view.data, view.back, -(-shortest * 8 // 6)
-    if len(data) < needed:
-        return
-    if b"\n" in data or b"\r" in data:
-        wrapping = _INDENTED if any(indent in data for indent in _INDENTS) else _LINE_ENDS
-        back = (_Replaced(wrapping, data, _nothing), *back)
-        data = wrapping.sub(b"", data) if wrapping is _INDENTED else data.translate(None, b"\r\n")
-    runs = _Runs.of(data, _IS_LETTER, needed, between=b"////")
-    if runs is None:
-        return
-    letters = runs.stream.translate(_STANDARD)
-    for phase in range(min(4, len(letters))):
-        missing = -(len(letters) - phase) % 4
-        plain = binascii.a2b_base64(letters[phase:] + b"A" * missing)
-        yield View(plain, (_base64_place(phase, len(letters)), runs, *back))
-
-
-def _base64_place(phase: int, size: int) -> Back:
-    return lambda start, end: (phase + start * 8 // 6, min(size, phase - (-end * 8 // 6)))
-
-
-def from_hex(view: View, *, shortest: int) -> Iterator[View]:
-    """Yield what the hex in a text decodes to: in any case, with or without separators, beginning at either digit."""
-    if len(view.data) < 2 * shortest:
-        return
-    # A prefix makes way for separators of the same length, so that every place stays the same.
-    data = view.data.replace(b"0x", b"  ").replace(b"0X", b"  ")
-    runs = _Runs.of(data.translate(None, _BETWEEN), _IS_DIGIT, 2 * shortest, between=b"ffff")
-    if runs is None:
-        return
-    back = _Replaced(_SEPARATORS, data, _nothing)
-    digits = runs.stream
-    for phase in range(2):
-        end = len(digits) - (len(digits) - phase) % 2
-        yield view.made(binascii.unhexlify(digits[phase:end]), _hex_place(phase), runs, back)
-
-
-def _hex_place(phase: int) -> Back:
-    return lambda start, end: (phase + 2 * start, phase + 2 * end)
