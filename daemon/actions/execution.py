@@ -28,7 +28,7 @@ from daemon.lifecycle.tasks import TaskSet
 from daemon.sessions.service import Sessions
 
 _RECORD_RETRY_SECONDS = 1.0
-_STALE_SECONDS = 0.1
+_STALE_SECONDS = 0.5
 """A run that waited longer than this is checked anew before it begins."""
 
 
