@@ -361,6 +361,7 @@ class Sandboxes:
         event = AuditEvent(type="sandbox.ended", session=sandbox.session, actor="daemon", payload=payload)
         with contextlib.suppress(Failure):
             await self._audit.append(event)
+        with contextlib.suppress(Failure):  # it is ended in any case, and written down as soon as that is possible
             await self._sessions.end(sandbox.session, reason=sandbox.why, actor="daemon")
 
 

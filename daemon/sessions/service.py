@@ -80,6 +80,7 @@ class Sessions:
         self._authority = authority
         # Held in memory so that a token is checked without a read; the database is what survives a restart.
         self._open: dict[str, Session] = {}
+        self._unwritten: dict[str, tuple[str, str]] = {}
         self._deadlines: dict[str, Deadline] = {}
         self._when_ended: list[Callable[[str], None]] = []
 
@@ -211,7 +212,10 @@ class Sessions:
         return sum(self.is_open(session_id) for session_id in self._open)
 
     async def end(self, session_id: str, *, reason: str, actor: str = "user") -> Session:
-        """End a session; from here on its token opens nothing."""
+        """End a session; from here on its token opens nothing.
+
+        Raises the Failure of a log that cannot be written; then end_expired tries again.
+        """
         session = await self.get(session_id)
         if session.ended_ms is not None:
             return session
@@ -234,11 +238,19 @@ class Sessions:
             actor=actor,
             payload={"aileron.session.end_reason": reason},
         )
-        await self._audit.append(event, effect=close)
+        try:
+            await self._audit.append(event, effect=close)
+        except Failure:
+            # Its token opens nothing in this life. Only what is written keeps it so in the next one.
+            self._unwritten[session_id] = (reason, actor)
+            raise
+        self._unwritten.pop(session_id, None)
         return replace(session, ended_ms=now, end_reason=reason)
 
     async def end_expired(self) -> list[Session]:
-        """End every session whose time is over."""
+        """End every session whose time is over, and write down the ends that could not be written before."""
+        for session_id, (reason, actor) in list(self._unwritten.items()):
+            await self.end(session_id, reason=reason, actor=actor)
         due = [session_id for session_id in self._open if not self.is_open(session_id)]
         return [await self.end(session_id, reason="expired", actor="daemon") for session_id in due]
 
