@@ -47,7 +47,7 @@ class Template:
 
     def as_url(self) -> "Template":
         """Return the template of a value that is used as a URL; a TemplateError if the host could be filled in."""
-        if not isinstance(self.node, Text):
+        if not isinstance(self.node, Text) or self.node.is_url:
             return self
         check_url(self.node.parts)
         return Template(Text(self.node.parts, is_url=True))

@@ -19,6 +19,8 @@ _MARKS = (MARK.encode(), b"[removed]", b"[***]", b"(redacted)", b"(***)", b"{***
 # three letters) would tear holes into unrelated text. Bindings refuse such secrets at setup where they can.
 _SHORT = 4
 _MOST_ROUNDS = 8
+_REMEMBERED = 512
+_REMEMBERED_LENGTH = 256
 _SCHEME = re.compile(rb"[A-Za-z][0-9A-Za-z-]* ")
 
 
@@ -36,7 +38,9 @@ class Scrubber:
         known = {spelling.secret: spelling for spelling in (() if like is None else like.spellings)}
         ordered = sorted(long, key=len, reverse=True)
         self.spellings: tuple[Spelling, ...] = tuple(known.get(secret) or Spelling(secret) for secret in ordered)
-        self._shortest = min(map(len, long), default=1) if shortest is None else shortest
+        self._least = min(map(len, long), default=1)
+        """No claimed form of a secret is shorter than the secret, so a shorter text holds none."""
+        self._shortest = self._least if shortest is None else shortest
         looks_escaped = any(ANY_ESCAPE.search(secret) for secret in long)
         self._escapes = EACH_ESCAPE if looks_escaped else (ANY_ESCAPE,)
         words = sorted((secret for secret in raw if len(secret) < _SHORT), key=len, reverse=True)
@@ -46,6 +50,7 @@ class Scrubber:
             else None
         )
         self._mark: bytes | None = None
+        self._clean: set[str] = set()
 
     def scrub_bytes(self, data: bytes) -> bytes:
         """Return the data without the secrets; the very same object when there was none."""
@@ -61,7 +66,7 @@ class Scrubber:
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """Return where secrets stand in the data, in whatever form, in order and without overlap."""
-        if not self.spellings:
+        if not self.spellings or len(data) < self._least:
             return []
         root = View(data)
         spans = self._search(root, escaped=True)
@@ -96,18 +101,22 @@ class Scrubber:
         return self._mark
 
     def scrub(self, text: str) -> str:
-        """Return the text without the secrets."""
-        if not self.spellings and self._words is None:
+        """Return the text without the secrets; the very same object when there was none."""
+        if text in self._clean or (not self.spellings and self._words is None):
             return text
         data = text.encode("utf-8", "surrogatepass")
         clean = self.scrub_bytes(data)
-        return text if clean is data else clean.decode("utf-8", "replace")
+        if clean is not data:
+            return clean.decode("utf-8", "replace")
+        if len(text) <= _REMEMBERED_LENGTH:
+            # Headers and paths come again with every call. Only texts without a secret are kept.
+            if len(self._clean) >= _REMEMBERED:
+                self._clean.clear()
+            self._clean.add(text)
+        return text
 
     def scrub_headers(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Return the headers without the secrets, names and values alike."""
-        joined = "\n".join([f"{name}\0{value}" for name, value in headers])
-        if self.scrub(joined) == joined:  # one search instead of two for each header
-            return list(headers)
         return [(self.scrub(name), self.scrub(value)) for name, value in headers]
 
 
