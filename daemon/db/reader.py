@@ -17,6 +17,9 @@ class Reader:
 
     def __init__(self, engine: Engine, *, threads: int = 2) -> None:
         self._engine = engine
+        # While one connection is open, a further one has nothing to write. Without it, the next one would have to make
+        # SQLite's side files anew, and on a full disk nothing could be read any more.
+        self._held = engine.raw_connection()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="db-read")
         self._running: set[Future[Any]] = set()
 
@@ -53,6 +56,7 @@ class Reader:
         self._threads.shutdown(wait=False)  # takes no more; the wait that follows does not hold up the loop
         running = [asyncio.wrap_future(one) for one in tuple(self._running)]
         await asyncio.gather(*running, return_exceptions=True)
+        self._held.close()
 
     def _run(self, work: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection:

@@ -69,6 +69,6 @@ def test_it_runs_an_action_to_its_end(world: World, tmp_path: Path, upstream: Up
 
 def test_it_is_told_at_once_that_a_person_must_decide(world: World, tmp_path: Path) -> None:
     call = ("--method", "tools/call", "--tool-name", "ask_first", "--tool-arg")
-    answer = inspect(world, tmp_path, *call, f"url={world.upstream}/item", "body=text")
+    answer = inspect(world, tmp_path, *call, f"url={world.upstream}/item", 'body="{}"')
     assert answer["structuredContent"]["approval_id"].startswith("apr_")
     assert "aileron approval show" in answer["content"][0]["text"]
