@@ -25,6 +25,8 @@ from daemon.connectors.wasm.workers import Workers
 from daemon.core.fairness import Rank
 
 CLOCK = RealClock()
+STARTING = [rank for rank in Rank if rank is not Rank.RESUMED]
+"""The ranks with which a call may start; a guest that has its answer gets the first one from the scheduler."""
 
 
 @dataclass
@@ -113,7 +115,7 @@ async def eventually(condition: Callable[[], bool]) -> None:
 @settings(max_examples=40, deadline=None)
 @given(
     calls=st.lists(
-        st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(Rank), st.booleans()), max_size=30
+        st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(STARTING), st.booleans()), max_size=30
     ),
     active=st.integers(1, 6),
     threads=st.integers(2, 12),
