@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -171,7 +172,6 @@ def test_a_call_that_waits_for_a_place_or_for_the_daemon_to_stop_writes_at_most_
         time.sleep(WATCHED_SECONDS)
         assert waits(ready, late) == ["resource_limit_exceeded"]
         assert waits(ready, queued) in ([], ["resource_limit_exceeded"])
-        before = waits(ready, queued)
         assert refused(ready, queued, late) == []
         assert slow.result().status_code == 200
     assert ready.process.wait(30) == 0
@@ -179,7 +179,8 @@ def test_a_call_that_waits_for_a_place_or_for_the_daemon_to_stop_writes_at_most_
     assert refused(ready, queued, late) == []
     # In its new life the daemon says once for each call that has not run yet what it waits for now.
     wait_until(lambda: waits(ready, late) == ["resource_limit_exceeded", "vault_locked"])
-    assert waits(ready, queued) in (before, [*before, "vault_locked"])
+    # The one in the queue may have got its place at the very end, or not; each cause is said once at most.
+    assert Counter(waits(ready, queued)) <= Counter(["resource_limit_exceeded", "vault_locked"])
     ready.unlock()
     wait_until(lambda: {state(ready, approval) for approval in (queued, late)} == {"completed"})
     assert len(upstream.seen("/ship")) == 2
