@@ -131,7 +131,7 @@ def _expect(
     bounds = Expected(
         checkpoint=seal.place,
         number=seal.number,
-        most_checkpoints=seal.number if seal.closed else seal.number + 1,
+        most_checkpoints=seal.number if seal.closed else seal.number + _unsealed(seal, head),
         every=seal.every,
         reached=seal.place,
         end=seal.seq if seal.closed else None,
@@ -148,6 +148,14 @@ def _expect(
     reached = max(seal.place, running.committed, *(place for place in vouched if _holds(connection, place)))
     found = running.found or (reached[0] + 1 if head.seq > reached[0] else 0)
     return replace(bounds, reached=reached, every=None), found
+
+
+def _unsealed(seal: Seal, head: Head) -> int:
+    """Return how many checkpoints may have been made since the seal was written: those of one commit.
+
+    One is made at every so many events, and one more at the end of a commit that asks for it. A commit may be large.
+    """
+    return 1 + max(0, head.seq - seal.seq) // max(1, seal.every)
 
 
 def _nearest(seq: int, ends: tuple[Place, ...]) -> Place:

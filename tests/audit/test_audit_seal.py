@@ -306,3 +306,19 @@ async def test_while_the_seal_cannot_be_written_what_was_written_stands_and_the_
         assert room.verify_live().ok
     async with open_room(tmp_path) as room:
         assert room.verify_live().ok
+
+
+async def test_a_kill_behind_a_commit_of_several_checkpoints_and_before_its_seal_is_no_damage(tmp_path: Path) -> None:
+    folder = tmp_path / "written"
+    folder.mkdir()
+    async with open_room(folder, checkpoint_every=2) as room:
+        await room.log.append(an_event(1))
+        with unwritable(folder, "audit.seal"):
+            await room.log.append(*(an_event(number) for number in range(2, 10)))
+            home = as_killed(folder, tmp_path / "killed")
+    (home / "ca" / "audit.seal.new").rmdir()
+    async with open_room(home, checkpoint_every=2) as room:
+        assert len(checkpoints(room)) >= 4
+        assert room.log.status().damage == ()
+        await room.log.append(an_event(10))
+        assert room.verify_live().ok

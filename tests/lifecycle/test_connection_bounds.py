@@ -293,8 +293,11 @@ async def test_a_listener_full_of_requests_under_way_keeps_them_and_closes_the_n
 
 
 async def test_nothing_is_accepted_beyond_the_descriptors_that_are_kept_back() -> None:
-    with socket.socket() as probe:
-        ceiling = probe.fileno() + 12
+    # The numbers that come next, as the system gives them out: other tests may have left gaps.
+    probes = [socket.socket() for _ in range(12)]
+    ceiling = max(probe.fileno() for probe in probes) + 1
+    for probe in probes:
+        probe.close()
     app = App()
     async with serving(app, Bounds(below_descriptor=ceiling)) as connect:
         held = [await connect() for _ in range(3)]

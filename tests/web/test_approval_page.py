@@ -165,6 +165,20 @@ def test_a_click_on_what_was_decided_elsewhere_changes_nothing_and_says_why(worl
     keep(page, "stale")
 
 
+def test_an_approval_that_waits_can_be_withdrawn_on_the_page(world: World, page: Page) -> None:
+    approval = ask(world)
+    sign_in(world, page, approval)
+    world.ok("POST", "/v1/vault/lock")
+    try:
+        page.click("button.approve")
+        page.click("button.deny >> text=Withdraw")
+        page.wait_for_selector("text=withdrew")
+    finally:
+        world.unlock()
+    withdrawn = world.ok("GET", f"/v1/approvals/{approval}")
+    assert (withdrawn["state"], withdrawn["withdrawn"]) == ("denied", True)
+
+
 def test_a_sign_in_link_works_once(world: World, page: Page, browser: Browser) -> None:
     approval = ask(world)
     link = sign_in(world, page, approval)
