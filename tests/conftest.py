@@ -10,6 +10,15 @@ EXPECTED_SKIPS: frozenset[str] = frozenset()
 
 _skipped: list[str] = []
 
+_TOGETHER = {
+    "engine": ("sandbox/", "agents/", "testing_package/"),
+    "crash": ("crash/",),
+    "connectors": ("wasm/", "connectors/"),
+}
+"""What one worker runs one after the other when tests run side by side, by where the tests are: those that look after
+each test whether the Docker engine is clean, and those that share a costly set-up. The longest come first. The others go
+by file."""
+
 
 @pytest.fixture(autouse=True)
 def _no_home_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -18,6 +27,23 @@ def _no_home_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         if name.startswith("AILERON_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AILERON_HOME", str(tmp_path / "aileron-home"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say which tests stay together when several workers share them, and which are handed out first."""
+    if not config.pluginmanager.hasplugin("xdist") or getattr(config.option, "dist", "no") == "no":
+        return
+    order = [*_TOGETHER, ""]
+    items.sort(key=lambda item: order.index(_group(item)))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item) or item.path.stem))
+
+
+def _group(item: pytest.Item) -> str:
+    """Return the group of a test, or nothing if it stays with its file only."""
+    place = item.path.relative_to(Path(__file__).parent).as_posix()
+    return next((name for name, places in _TOGETHER.items() if place.startswith(places)), "")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -32,8 +58,9 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 
 
 def _note(report: pytest.TestReport | pytest.CollectReport) -> None:
-    if report.skipped and report.nodeid not in EXPECTED_SKIPS:
-        _skipped.append(report.nodeid)
+    nodeid = report.nodeid.partition("@")[0]  # behind it, the group
+    if report.skipped and nodeid not in EXPECTED_SKIPS:
+        _skipped.append(nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -97,7 +97,7 @@ def test_launches_at_the_same_time_have_berths_of_their_own(here: Shell) -> None
 
 def test_a_berth_that_nobody_takes_goes(warm: World, here: Shell) -> None:
     warm.stop()
-    warm.start(**{READY: "1s"})
+    warm.start(**{READY: "5s"})
     launched(here)
     spare()
     until(lambda: not left_behind(), 10)

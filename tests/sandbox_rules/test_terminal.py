@@ -50,7 +50,7 @@ def after(*written: bytes) -> Terminal:
     return terminal
 
 
-@pytest.mark.parametrize("lasting", LASTING, ids=ascii)
+@pytest.mark.parametrize("lasting", sorted(LASTING), ids=ascii)
 def test_whatever_passes_is_set_back_at_the_end(lasting: bytes) -> None:
     assert after(lasting) == Terminal()
 

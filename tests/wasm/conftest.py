@@ -3,27 +3,17 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import wasmtime
+from wasm.real_clock import RealClock
 
 from connectors.build import SOURCES, compile_c
 from daemon.connectors.wasm import CallLimits, LoadedConnector, WasmRuntime
 from daemon.connectors.wasm.turn import Turn
-
-
-class RealClock:
-    """The system's clock."""
-
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 class Harness:

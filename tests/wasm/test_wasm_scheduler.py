@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import wasmtime
-from conftest import RealClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wasm.real_clock import RealClock
 
 from daemon.connectors.wasm.engine import Ticker
 from daemon.connectors.wasm.errors import ConnectorBusy, ConnectorTimeout
