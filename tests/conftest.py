@@ -16,8 +16,8 @@ _TOGETHER = {
     "connectors": ("wasm/", "connectors/"),
 }
 """What one worker runs one after the other when tests run side by side, by where the tests are: those that look after
-each test whether the Docker engine is clean, and those that share a costly set-up. The longest come first. The others go
-by file."""
+each test whether the Docker engine is clean, and those that share a costly set-up. The longest come first. The others
+go by file."""
 
 
 @pytest.fixture(autouse=True)
