@@ -1,5 +1,6 @@
 """A component may import the host interface with the right types and nothing else, and must say what it offers."""
 
+import re
 from typing import Any
 
 import pytest
@@ -94,13 +95,14 @@ def test_any_text_is_a_description_or_refused(text: str) -> None:
 async def test_what_describe_does_wrong_rejects_the_connector(harness: Any, wat: Any) -> None:
     for body, words in (
         ("unreachable", "gave up"),
-        ("(loop $l (br $l)) i32.const 0", "instructions"),
+        # On a busy machine its time is over before its instructions are.
+        ("(loop $l (br $l)) i32.const 0", "instructions|did not finish within"),
         ("i32.const 0", "must return JSON"),
     ):
         changed = EXPORTS.replace(
             '(func (export "d") (result i32) i32.const 0)', f'(func (export "d") (result i32) {body})'
         )
-        assert words in await _refusal(harness, wat(f"(component {changed})"))
+        assert re.search(words, await _refusal(harness, wat(f"(component {changed})")))
 
 
 async def test_a_program_that_does_not_start_is_rejected(harness: Any, wat: Any) -> None:
