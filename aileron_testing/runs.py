@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aileron_testing.daemon import AileronError
@@ -47,6 +48,12 @@ class Run:
     def stderr(self) -> str:
         """Return what it has written to its errors so far."""
         return self._parts[_STDERR].decode(errors="replace")
+
+    @property
+    def written(self) -> Path:
+        """Return the folder with what it added and changed, by the same paths; it is there if it wrote anything."""
+        place = self._daemon.home / "workspaces" / self.session / "work"
+        return place / "copy" if (place / "copy").is_dir() else place / "upper"
 
     def wait_for(self, text: str, seconds: float = 60.0) -> None:
         """Wait until it has written something."""

@@ -96,8 +96,10 @@ class AileronSandbox:
         """Bind a key to a connector, or to a provider of models (`provider://openai`)."""
         self._daemon.ask("POST", "/v1/bindings", {"connector": connector, "value": {"type": "api_key", "key": api_key}})
 
-    def start_program(self, command: Sequence[str], *, workspace: str | os.PathLike[str], **environment: str) -> Run:
-        """Start a program on the jailed network, with the workspace as its folder.
+    def start_program(
+        self, command: Sequence[str], *, workspace: str | os.PathLike[str], live: bool = False, **environment: str
+    ) -> Run:
+        """Start a program on the jailed network, in a layer over the workspace, or in the folder itself.
 
         It finds AILERON_URL, AILERON_TOKEN and AILERON_CA_FILE in its environment, and the program aileron-mcp.
         """
@@ -113,6 +115,7 @@ class AileronSandbox:
             "image": self._image,
             "command": list(command),
             "workspace": str(place),
+            "workspace_way": "live" if live else "auto",
             "environment": environment,
             "owner_pid": os.getpid(),
         }

@@ -47,6 +47,7 @@ from daemon.db.reader import Reader
 from daemon.gateway.proxy import Gateway
 from daemon.gateway.upstream.pool import Pool
 from daemon.housekeeping import keep_house
+from daemon.landing_setup import start_workspaces
 from daemon.lifecycle.bounds import agent_bounds
 from daemon.lifecycle.home import Home
 from daemon.lifecycle.listeners import Listener
@@ -58,9 +59,10 @@ from daemon.sandbox.berth import BerthMaker
 from daemon.sandbox.berths import Berths
 from daemon.sandbox.engine import Engine as ContainerEngine
 from daemon.sandbox.images import Images
+from daemon.sandbox.packing import Packing, PackingLimits
 from daemon.sandbox.service import Sandboxes
 from daemon.sandbox.starting import Starter
-from daemon.sandbox.workspaces import OffLimits
+from daemon.sandbox.workplace import Workplaces
 from daemon.sessions.keyfile import load_key
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TokenAuthority
@@ -68,8 +70,12 @@ from daemon.settings import Settings
 from daemon.vault.bindings import Bindings
 from daemon.vault.vault import Vault
 from daemon.version import VERSION
+from daemon.workspaces.layers import Layers
+from daemon.workspaces.off_limits import OffLimits
+from daemon.workspaces.quota import Bounds
 
 _SWEEP_AGAIN_SECONDS = 10.0
+_TIDY_SECONDS = 3600.0
 
 _log = structlog.get_logger("daemon")
 
@@ -115,6 +121,7 @@ class Daemon:
     async def close(self) -> None:
         """Stop everything, in the reverse order of its making; the log is last, because the others write to it."""
         await self._services.sandboxes.close()
+        self._services.workspaces.close()
         await self._tasks.close()
         self._runtime.close()
         await self._http.close()
@@ -237,6 +244,9 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     sessions.on_end(gateway.cut)
     agent_apps: list[Callable[[str, str], ASGIApp]] = []
     engine_of_containers = ContainerEngine(socket=settings.sandbox.docker_socket)
+    off_limits = OffLimits(
+        homes=(home.path, Home.find({}).path), person=Path.home(), sockets=(engine_of_containers.socket_path,)
+    )
     berth_maker = BerthMaker(
         engine=engine_of_containers,
         clock=clock,
@@ -257,9 +267,17 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         draw_session=sessions.draw_id,
         ready_seconds=settings.sandbox.ready_seconds,
     )
+    workplaces = Workplaces(
+        layers=Layers(home.workspaces_dir, clock=clock),
+        engine=engine_of_containers,
+        off_limits=off_limits,
+        bounds=Bounds(quota=settings.workspace.quota, spare=settings.workspace.spare),
+    )
+    images = Images(engine_of_containers)
     starter = Starter(
         engine=engine_of_containers,
         berths=berths,
+        workplaces=workplaces,
         audit=audit,
         home=str(home.path),
         make_app=lambda session, url: agent_apps[0](session, url),  # noqa: PLW0108 - it is made last
@@ -267,17 +285,26 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     )
     sandboxes = Sandboxes(
         engine=engine_of_containers,
-        images=Images(engine_of_containers),
+        images=images,
         berths=berths,
         starter=starter,
+        workplaces=workplaces,
         sessions=sessions,
         audit=audit,
         folder=home.sandboxes_dir,
         home=str(home.path),
-        off_limits=OffLimits(
-            homes=(home.path, Home.find({}).path), person=Path.home(), sockets=(engine_of_containers.socket_path,)
-        ),
+        off_limits=off_limits,
         listener_seconds=settings.sandbox.listener_seconds,
+    )
+    packing = Packing(
+        engine=engine_of_containers,
+        images=images,
+        off_limits=off_limits,
+        home=str(home.path),
+        limits=PackingLimits(pack_bytes=settings.workspace.pack, memory_bytes=settings.sandbox.memory),
+    )
+    workspaces = await start_workspaces(
+        settings, packing=packing, layers=workplaces.layers, audit=audit, ids=ids, faults=faults
     )
     services = Services(
         settings=settings,
@@ -304,6 +331,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         gateway=gateway,
         sessions=sessions,
         sandboxes=sandboxes,
+        workspaces=workspaces,
         processes=processes,
         browser=BrowserSessions(clock=clock, entropy=entropy),
         denials=denials,
@@ -314,7 +342,8 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
             agent_app(services, stopping, _report), services, own_url=url, only_session=session
         )
     )
-    tasks.start(_sweep(sandboxes), name="sweep sandboxes")
+    tasks.start(_sweep(sandboxes, packing), name="sweep sandboxes")
+    tasks.start(_tidy(workplaces, settings), name="tidy workspaces")
     return Daemon(
         services=services,
         tasks=tasks,
@@ -325,11 +354,11 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     )
 
 
-async def _sweep(sandboxes: Sandboxes) -> None:
+async def _sweep(sandboxes: Sandboxes, packing: Packing) -> None:
     """Remove what an earlier daemon left of its sandboxes; the engine may be away for a while."""
     while True:
         try:
-            removed = await sandboxes.sweep()
+            removed = await sandboxes.sweep() + await packing.sweep()
         except Failure as failure:
             _log.warning("sandboxes of an earlier daemon cannot be removed yet", reason=failure.message)
             await asyncio.sleep(_SWEEP_AGAIN_SECONDS)
@@ -337,6 +366,21 @@ async def _sweep(sandboxes: Sandboxes) -> None:
         if removed:
             _log.warning("removed what an earlier daemon left of its sandboxes", count=removed)
         return
+
+
+async def _tidy(workplaces: Workplaces, settings: Settings) -> None:
+    """Remove workspaces that are old or too large, of those that somebody looked at."""
+    layers, kept = workplaces.layers, settings.workspace
+    await workplaces.run(layers.clear)
+    while True:
+        try:
+            removed = await workplaces.run(lambda: layers.tidy(keep_seconds=kept.keep, room=kept.room))
+        except (OSError, Failure) as problem:
+            _log.warning("workspaces could not be tidied; the next round tries again", reason=str(problem))
+        else:
+            if removed:
+                _log.info("removed workspaces that somebody had looked at", sessions=removed)
+        await asyncio.sleep(_TIDY_SECONDS)
 
 
 def _report(request: Request, problem: Exception) -> None:

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from daemon.core.quantities import format_duration
-from daemon.settings import RuleSettings, Settings
+from daemon.settings import Settings
+from daemon.settings_sections import RuleSettings
 
 _HEAD = """# Configuration
 

@@ -1,5 +1,6 @@
 """How runs and approvals look to those who asked, the same on both APIs."""
 
+import json
 from typing import Any
 
 from fastapi.responses import JSONResponse
@@ -18,6 +19,14 @@ class Body(BaseModel):
     """A request body: exactly the named keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class AsciiJson(JSONResponse):
+    """JSON with everything beyond ASCII escaped: names of files that are not UTF-8 have no other form."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the text as bytes."""
+        return json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 class RunBody(Body):

@@ -27,6 +27,7 @@ from daemon.sessions.service import Sessions
 from daemon.settings import Settings
 from daemon.vault.bindings import Bindings
 from daemon.vault.vault import Vault
+from daemon.workspaces.service import Workspaces
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class Services:
     gateway: Gateway
     sessions: Sessions
     sandboxes: Sandboxes
+    workspaces: Workspaces
     processes: Processes
     browser: BrowserSessions
     denials: Denials

@@ -45,6 +45,10 @@ class ControlClient:
         """Return what a route answers; segments fill the `{}` of the path, a query value that is None is left out."""
         return self._request("GET", _filled(path, segments), query=query)
 
+    def get_patiently(self, path: str, *segments: str, **query: Any) -> Any:
+        """Return what a route answers, and wait for as long as its work takes."""
+        return self._request("GET", _filled(path, segments), query=query, patient=True)
+
     def post(self, path: str, *segments: str, body: Mapping[str, Any] | None = None, patient: bool = False) -> Any:
         """Ask for a change; a patient call waits for as long as the work takes."""
         return self._request("POST", _filled(path, segments), body=body if body is not None else {}, patient=patient)
@@ -62,6 +66,13 @@ class ControlClient:
         answer = self._wire.ask("POST", path, body=data, kind="application/octet-stream", patient=True)
         if answer.status >= 400:
             raise _failure(answer)
+
+    def post_for_bytes(self, path: str, *segments: str, body: Mapping[str, Any]) -> bytes:
+        """Ask for bytes, as they are."""
+        answer = self._wire.ask("POST", _filled(path, segments), body=_encoded(body), patient=True)
+        if answer.status >= 400:
+            raise _failure(answer)
+        return answer.content
 
     def pieces(self, path: str) -> Iterator[tuple[int, bytes]]:
         """Return the pieces of a streamed answer, each with its kind; they end early if the daemon does."""

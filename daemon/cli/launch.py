@@ -26,6 +26,8 @@ _DAYS_SECONDS = 30 * 86_400
 """A session lives as long as its launcher; this only bounds what a stolen token is good for."""
 _COUNTED = 10_000
 _OURS = "AILERON_"
+_WISHES = ("ask", "auto", "branch", "never")
+_WORKSPACES = ("auto", "copy", "live")
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -65,6 +67,21 @@ def launch(
         str | None,
         typer.Option("--timeout", metavar="TIME", help="End it after this time, such as 30m; exit code 124."),
     ] = None,
+    wish: Annotated[
+        str | None,
+        typer.Option(
+            "--land",
+            metavar="ask|auto|branch|never",
+            help="What becomes of the agent's work at the end; ask at a terminal, else branch in a repository.",
+        ),
+    ] = None,
+    workspace: Annotated[
+        str,
+        typer.Option("--workspace", metavar="auto|copy|live", help="`live` mounts the folder itself. Read the docs."),
+    ] = "auto",
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="SESSION", help="Go on in the workspace of an earlier session.")
+    ] = None,
     build_ca: Annotated[
         Path | None, typer.Option("--build-ca", metavar="FILE", help="Whom to trust, too, if the image must be built.")
     ] = None,
@@ -81,6 +98,7 @@ def launch(
     from daemon.cli.launching.misplaced import refuse_misplaced
 
     refuse_misplaced(ctx, agent, arguments or [])
+    _check_words(wish, workspace, interactive=invocation.prompts.interactive)
     if folder is not None and not folder.is_dir():
         raise CliFailure.usage(f"{folder} is not a folder")
     known = finding.known(agent)
@@ -104,9 +122,11 @@ def launch(
             cpus=cpus,
             seconds=seconds_of(timeout),
             build_ca=build_ca,
+            workspace=workspace,
+            resume=resume,
             environ=invocation.environ,
         )
-        raise typer.Exit(_in_sandbox(invocation, agent, given, options))
+        raise typer.Exit(_in_sandbox(invocation, agent, given, options, wish))
     if (
         devcontainer
         or image
@@ -118,6 +138,9 @@ def launch(
         or timeout
         or build_ca
         or network != "internal"
+        or wish
+        or resume
+        or workspace != "auto"
     ):
         raise CliFailure.usage("that option needs --sandbox")
     found = finding.find(known, invocation.environ)
@@ -142,7 +165,25 @@ def launch(
     raise typer.Exit(code)
 
 
-def _in_sandbox(invocation: Invocation, agent: str, arguments: list[str], options: "SandboxOptions") -> int:
+def _check_words(wish: str | None, workspace: str, *, interactive: bool) -> None:
+    """Refuse a word that an option does not know before anything is started."""
+    for option, word, known in (("--land", wish, _WISHES), ("--workspace", workspace, _WORKSPACES)):
+        if word is not None and word not in known:
+            raise CliFailure.usage(f"{option} {word}: there is no such way", remedy=f"Write one of: {', '.join(known)}")
+    if wish == "ask" and not interactive:
+        raise CliFailure.usage(
+            "--land ask needs a terminal to ask on; nothing was started", remedy="Write --land auto, branch or never."
+        )
+    if workspace == "live" and wish is not None:
+        raise CliFailure.usage("--workspace live writes to the folder itself, so there is nothing for --land to decide")
+
+
+def _in_sandbox(
+    invocation: Invocation, agent: str, arguments: list[str], options: "SandboxOptions", wish: str | None
+) -> int:
+    from dataclasses import replace
+
+    from daemon.cli.landing.finding import find_session
     from daemon.cli.launching.sandboxed import launch_in_sandbox
 
     with invocation.connect() as client:
@@ -153,26 +194,46 @@ def _in_sandbox(invocation: Invocation, agent: str, arguments: list[str], option
                 "The vault holds no key of a model, and the container none of yours: "
                 "aileron binding setup provider://openai (or anthropic), or hand one in with --env NAME"
             )
+        if options.resume is not None:
+            options = replace(options, resume=find_session(client, options.resume))
         session, outcome = launch_in_sandbox(invocation, client, agent, arguments, options)
         summary = _end(client, session)
-    for path in outcome.get("moved_aside", ()):
-        invocation.output.note(f"The agent made {one_line(path)}, which git would obey here; it was moved aside.")
-    for path in outcome.get("changed", ()):
-        invocation.output.note(f"{one_line(path)} changed while the sandbox lived. If that was not you, look at it.")
+        _tell_outcome(invocation, outcome)
+        if options.workspace != "live":
+            summary["workspace"] = _settle(invocation, client, session, wish)
+    _close(invocation, summary | {"agent": agent, "sandbox": True, "exit_code": int(outcome["code"])})
+    return int(outcome["code"])
+
+
+def _tell_outcome(invocation: Invocation, outcome: Mapping[str, Any]) -> None:
     for path in outcome.get("new_below", ()):
         invocation.output.note(
             f"{one_line(path)} is new or changed, and tools of yours obey it there. Look at it first."
         )
-    if outcome.get("not_all_seen"):
-        invocation.output.note("The folder is too large to look through: there may be more that your tools obey.")
+    for what in outcome.get("not_looked_at", ()):
+        invocation.output.note(f"Not looked at, so there may be more that your tools obey: {one_line(what)}.")
     if outcome.get("ended_because"):
         invocation.output.note(f"The sandbox was ended: {one_line(outcome['ended_because'])}.")
     if outcome.get("out_of_memory"):
         invocation.output.note("It ran out of memory; --memory gives it more.")
     if outcome.get("problem"):
         invocation.output.note(one_line(outcome["problem"]))
-    _close(invocation, summary | {"agent": agent, "sandbox": True, "exit_code": int(outcome["code"])})
-    return int(outcome["code"])
+
+
+def _settle(invocation: Invocation, client: "ControlClient", session: str, wish: str | None) -> dict[str, Any] | None:
+    """Decide about what the agent changed. Whatever comes of it, the launch ends with the agent's exit code."""
+    from daemon.cli.landing.asking import settle_launch
+    from daemon.cli.landing.shown import how_to_decide
+
+    try:
+        return settle_launch(invocation, client, session, wish)
+    except CliFailure as failure:
+        invocation.output.failure(failure)
+        invocation.output.note(how_to_decide(session))
+        return {"problem": failure.envelope()["error"]}
+    except KeyboardInterrupt:
+        invocation.output.note(how_to_decide(session))
+        return {"problem": {"message": "interrupted; look at what landed with the log: aileron audit list"}}
 
 
 def seconds_of(text: str | None) -> float | None:

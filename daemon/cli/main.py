@@ -32,7 +32,8 @@ class _Root(LazyGroup):
         "action": LazyCommand("daemon.cli.action", "Write, check and run actions."),
         "approval": LazyCommand("daemon.cli.approval", "See and decide what waits for your approval."),
         "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),
-        "sessions": LazyCommand("daemon.cli.sessions", "See the sessions of agents."),
+        "session": LazyCommand("daemon.cli.session", "See sessions of agents, and decide what lands."),
+        "sessions": LazyCommand("daemon.cli.sessions", "The same as `session list` and `session show`."),
         "open": LazyCommand("daemon.cli.open", "Open a page of the daemon in the browser."),
     }
 

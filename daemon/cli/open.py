@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from daemon.cli.invocation import Invocation
+from daemon.cli.landing.finding import find_session
 from daemon.cli.rendering import one_line
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -30,6 +31,27 @@ def approval(
     with invocation.connect() as client:
         known = client.get("/v1/approvals/{}", approval_id)
         url = client.post("/v1/browser-logins", body={"next": f"/approvals/{known['id']}"})["url"]
+    _open(invocation, url, browser=browser)
+
+
+@app.command()
+def session(
+    ctx: typer.Context,
+    session_id: Annotated[str, typer.Argument(metavar="SESSION", help="Its id, or any beginning or end of it.")],
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")] = True,
+) -> None:
+    """Open in the browser what the agent of a session changed.
+
+    The link, which is also printed, signs in once, within a minute.
+    """
+    invocation = Invocation.of(ctx)
+    with invocation.connect() as client:
+        found = find_session(client, session_id)
+        url = client.post("/v1/browser-logins", body={"next": f"/sessions/{found}"})["url"]
+    _open(invocation, url, browser=browser)
+
+
+def _open(invocation: Invocation, url: str, *, browser: bool) -> None:
     invocation.output.line(one_line(url))
     if browser and has_display(invocation):
         import webbrowser

@@ -44,6 +44,22 @@ class Prompts:
         if self._ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
             raise CliFailure("not confirmed; nothing was changed")
 
+    def answer(self, question: str) -> str | None:
+        """Return what was typed, in lower case and possibly nothing; None for Ctrl-C and the end of the input.
+
+        What was typed before the question could be read does not answer it.
+        """
+        self._forget_typed()
+        try:
+            self._output.ask(neutralise(question))
+            line = self._stdin.readline()
+        except KeyboardInterrupt:
+            line = ""
+        if not line:
+            self._output.ask("\n")
+            return None
+        return line.strip().lower()
+
     def text(self, label: str, *, option: str) -> str:
         """Ask for a text that may be seen."""
         self._require(label, option)

@@ -87,7 +87,7 @@ class Output:
         self._out = out
         self._err = err
         # https://no-color.org: present and not empty. A dumb terminal shows escape sequences as rubbish.
-        self._colour = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+        self.colour = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
         self.terminal = out.isatty()
         self.err_terminal = err.isatty()
 
@@ -212,7 +212,7 @@ class Output:
                 status.stop()
 
     def _write(self, stream: TextIO, text: str, style: str, *, terminal: bool) -> None:
-        if not (style and terminal and self._colour):
+        if not (style and terminal and self.colour):
             stream.write(text + "\n")
             stream.flush()
             return
@@ -227,7 +227,7 @@ class Output:
         return Console(
             file=stream,
             force_terminal=True,
-            color_system="auto" if self._colour else None,
+            color_system="auto" if self.colour else None,
             highlight=False,
             markup=False,
             emoji=False,

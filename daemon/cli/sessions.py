@@ -1,5 +1,6 @@
-"""`aileron sessions`: which agents have, or had, a session."""
+"""`aileron sessions`: which agents have, or had, a session. `aileron session` has the same and more."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,12 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
 from daemon.cli.options import JsonOption
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="See the sessions of agents.")
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="The same as `session list` and `session show`.",
+)
 
 
 @app.command("list")
@@ -47,8 +53,13 @@ def show(
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         item = client.get("/v1/sessions/{}", session)
-    if as_json:
-        invocation.output.json(item)
+    show_session(invocation, item)
+
+
+def show_session(invocation: Invocation, item: dict[str, Any], *, workspace: Mapping[str, Any] | None = None) -> None:
+    """Write one session, with the state of its workspace if it has one."""
+    if invocation.as_json:
+        invocation.output.json(item if workspace is None else item | {"workspace": workspace})
         return
     fields = [
         ("id", item["id"]),
@@ -62,6 +73,8 @@ def show(
         fields.append(("ended", item["ended_at"]))
     if item.get("capabilities"):
         fields.append(("may", item["capabilities"]))
+    if workspace is not None:
+        fields += [("workspace", workspace["folder"]), ("its layer", workspace["state"])]
     invocation.output.fields(fields)
 
 

@@ -28,6 +28,7 @@ class Home:
             self.logs_dir,
             self.cache_dir,
             self.backups_dir,
+            self.workspaces_dir,
         ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -95,6 +96,11 @@ class Home:
     def sandboxes_dir(self) -> Path:
         """Return where each running sandbox has a folder."""
         return self.path / "sandboxes"
+
+    @property
+    def workspaces_dir(self) -> Path:
+        """Return where the layers lie that agents wrote to."""
+        return self.path / "workspaces"
 
     @property
     def logs_dir(self) -> Path:

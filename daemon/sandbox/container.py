@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.sandbox.held_pipe import PIPE
-from daemon.sandbox.protection import Mount
 from daemon.sandbox.reach import GATEWAY_NAME
+from daemon.sandbox.volumes import Mounted, described
+from daemon.workspaces.inside import WORKSPACE
 
-WORKSPACE = "/workspace"
 HOME = "/home/agent"
 RUN = "/run/aileron"
 DOOR = "/run/door"
@@ -66,8 +66,8 @@ class Spec:
     image: str
     name: str
     user: str
-    workspace: str
-    mounts: Sequence[Mount]
+    workspace: Sequence[Mounted]
+    """The workspace, and what git needs beside it; what lies above comes first."""
     run_folder: str
     """The folder of the host with what the first process needs."""
     tools: str | None
@@ -113,12 +113,22 @@ class Forwarder:
     labels: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packer:
+    """The container that packs what an agent committed; it has our programs, and reads the workspace only."""
+
+    image: str
+    name: str
+    user: str
+    mounts: Sequence[Mounted]
+    """All of them read-only."""
+    labels: Mapping[str, str]
+    memory_bytes: int
+
+
 def binds(spec: Spec) -> list[str]:
-    """Return what is mounted: the workspace, over it what is protected, and what the first process reads."""
-    mounted = [f"{spec.workspace}:{WORKSPACE}:rw", f"{spec.run_folder}:{RUN}:ro"]
-    for mount in spec.mounts:
-        mode = "ro" if mount.read_only else "rw"
-        mounted.append(f"{spec.workspace}/{mount.path}:{WORKSPACE}/{mount.path}:{mode}")
+    """Return what is mounted beside the workspace: what the first process reads, and our tools."""
+    mounted = [f"{spec.run_folder}:{RUN}:ro"]
     if spec.tools is not None:
         mounted.append(f"{spec.tools}:{ROOT}:ro")
     return mounted
@@ -130,6 +140,7 @@ def host_config(spec: Spec) -> dict[str, Any]:
     scratch = f"rw,nosuid,nodev,uid={user},gid={group}"
     return {
         "binds": binds(spec),
+        "mounts": [described(each) for each in spec.workspace],
         "network_mode": f"container:{spec.anchor}",
         # The anchor is process 1 in there. When it ends, the kernel kills every other process with it, however the
         # agent has stopped or starved what runs in its own container.
@@ -226,5 +237,38 @@ def forwarder_creation(forwarder: Forwarder) -> dict[str, Any]:
         "command": [forwarder.subnet, forwarder.target],
         "user": _NOBODY,
         "labels": dict(forwarder.labels),
+        "stdin_open": True,
+    }
+
+
+def packer_host_config(packer: Packer) -> dict[str, Any]:
+    """Return the keyword arguments of a packer's host configuration."""
+    user, _, group = packer.user.partition(":")
+    return {
+        **{name: value for name, value in _SMALL.items() if name != "restart_policy"},
+        "network_mode": "none",
+        "mounts": [described(each) for each in packer.mounts],
+        # What was not committed is packed from here, and counts as memory.
+        "tmpfs": {"/tmp": f"rw,nosuid,nodev,noexec,uid={user},gid={group},mode=700,size={packer.memory_bytes // 2}"},  # noqa: S108
+        "pids_limit": 64,
+        "mem_limit": packer.memory_bytes,
+        "memswap_limit": packer.memory_bytes,
+        "auto_remove": True,
+        "log_config": {"Type": "none"},
+        "oom_score_adj": 500,
+    }
+
+
+def packer_creation(packer: Packer) -> dict[str, Any]:
+    """Return the other keyword arguments of a packer's creation."""
+    return {
+        "image": packer.image,
+        "name": packer.name,
+        "entrypoint": [*_INTERPRETER, f"{ROOT}/inside/pack_commits.py"],
+        "command": [],
+        "user": packer.user,
+        "working_dir": "/tmp",  # noqa: S108 - inside the container
+        "environment": {"HOME": "/tmp", **_UNLOADED},  # noqa: S108 - inside the container
+        "labels": dict(packer.labels),
         "stdin_open": True,
     }

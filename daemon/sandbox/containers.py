@@ -2,7 +2,7 @@
 
 import contextlib
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from daemon.sandbox.container import (
     host_config,
 )
 from daemon.sandbox.injection import remove_volumes
-from daemon.sandbox.labels import HOME, NO_SESSION, SESSION, home_label
+from daemon.sandbox.labels import HOME, NO_SESSION, ROLE, SESSION, home_label
 
 _SHOWN_LOG_LINES = 50
 
@@ -172,6 +172,17 @@ def sweep(client: Any, home: str, sessions: Iterable[str]) -> int:
     """Remove everything of some sessions of an installation, and of none of its sessions; return how much it was."""
     mine = f"{HOME}={home_label(home)}"
     return sum(_remove(client, mine, f"{SESSION}={session}") for session in (*sessions, NO_SESSION))
+
+
+def sweep_role(client: Any, home: str, role: str, *, but: Collection[str]) -> int:
+    """Remove everything of an installation that has a role, but for some sessions; return how much it was."""
+    mine = f"{HOME}={home_label(home)}", f"{ROLE}={role}"
+    marked = {"label": list(mine)}
+    found = [*client.containers(all=True, filters=marked), *(client.volumes(filters=marked)["Volumes"] or [])]
+    stale = {each["Labels"][SESSION] for each in found} - set(but)
+    for session in stale:
+        _remove(client, *mine, f"{SESSION}={session}")
+    return len(stale)
 
 
 def _remove(client: Any, *marks: str) -> int:

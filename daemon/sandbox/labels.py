@@ -5,6 +5,8 @@ import hashlib
 HOME = "io.aileron.home"
 SESSION = "io.aileron.session"
 ROLE = "io.aileron.role"
+PACKER = "packer"
+"""The role of what packs commits. It has no session to end with: its agent may have ended long ago."""
 NO_SESSION = "none"
 """What is made for a moment, to look into an image."""
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from daemon.sandbox.container import HOME, HOST, ROOT, RUN, WORKSPACE
+from daemon.sandbox.container import HOME, HOST, ROOT, RUN
+from daemon.sandbox.git_identity import NOBODY, Identity, gitconfig
 from launchers.agents import AGENTS
 from launchers.plan import LaunchContext, LaunchPlan, PlacedFile
 
@@ -56,7 +57,11 @@ class Inside:
     port: int
     closed_port: int
     network: str
-    protected: Sequence[str]
+    folder: str
+    """Where the agent works."""
+    read_only: Sequence[str] = ()
+    """What must prove to be read-only."""
+    git: Identity = NOBODY
     bound: frozenset[str]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     rootless: bool = False
@@ -79,7 +84,7 @@ def agent_plan(agent: str, version: tuple[int, ...], arguments: Sequence[str], i
         session_id=inside.session,
         scratch=f"{HOME}/.aileron-launch",
         home=HOME,
-        workspace=WORKSPACE,
+        workspace=inside.folder,
         sandboxed=True,
         ca_file=f"{RUN}/ca.pem",
         bound=inside.bound,
@@ -111,12 +116,15 @@ def start_file(plan: LaunchPlan, inside: Inside) -> str:
         "closed_port": inside.closed_port,
         "network": inside.network,
         "root_is_you": inside.rootless,
-        "protected": [f"{WORKSPACE}/{path}" for path in inside.protected],
-        "folder": WORKSPACE,
+        "protected": list(inside.read_only),
+        "folder": inside.folder,
         "bundle": BUNDLE,
         "argv": list(plan.argv),
         "environment": {**dict.fromkeys(TRUST, BUNDLE), **inside.environment, **plan.environment},
-        "files": [_file(file) for file in plan.files],
+        "files": [
+            *(_file(file) for file in plan.files),
+            {"path": f"{HOME}/.gitconfig", "text": gitconfig(inside.git), "link_to": None},
+        ],
     }
     return json.dumps(told)
 

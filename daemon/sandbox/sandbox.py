@@ -8,6 +8,7 @@ from typing import Any
 
 from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.berth import Berth
+from daemon.sandbox.workplace import Workplace
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,11 +17,13 @@ class Sandbox:
 
     session: str
     agent: str
-    workspace: Path
+    workplace: Workplace
     berth: Berth
     token: str = field(repr=False)
+    owner_pid: int | None = None
+    """The process of the person's that launched it."""
     notes: list[str] = field(default_factory=list)
-    """What the person must know of it."""
+    """What the person must know of the engine; of the workspace, its own notes say it."""
     container: str | None = None
     attachment: Attachment | None = None
     connected: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,11 +43,18 @@ class Sandbox:
     lonely: asyncio.TimerHandle | None = None
     watch: "asyncio.Task[None] | None" = None
     """Notices when the network is gone."""
+    quota: "asyncio.Task[None] | None" = None
+    """Notices when too much is written."""
 
     @property
     def folder(self) -> Path:
         """Return where its files are."""
         return self.berth.folder
+
+    @property
+    def workspace(self) -> Path:
+        """Return the folder that the person launched in."""
+        return self.workplace.folder
 
     @property
     def network_mode(self) -> str:
@@ -53,6 +63,7 @@ class Sandbox:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the API shows it."""
+        progress = self.workplace.progress
         return {
             "id": self.session,
             "agent": self.agent,
@@ -60,5 +71,9 @@ class Sandbox:
             "network": self.network_mode,
             "container": None if self.container is None else self.container[:12],
             "ready": self.may_start.is_set(),
-            "notes": self.notes,
+            "notes": [*self.notes, *self.workplace.notes],
+            "workspace_way": self.workplace.way.value,
+            "resumed": None if self.workplace.resumed is None else self.workplace.resumed.session,
+            "owner_pid": self.owner_pid,
+            "copied": {"files": progress.files, "bytes": progress.bytes} if progress.running else None,
         }

@@ -5,7 +5,6 @@ import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,20 @@ from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.injection import checked, examine
 from daemon.sandbox.labels import NO_SESSION, labels
-from daemon.sandbox.places import RECORD, clear_placeholders, hand_over, look_at, look_below
-from daemon.sandbox.protection import ProtectionError
 from daemon.sandbox.sandbox import Sandbox
-from daemon.sandbox.starting import START_FILE, START_SECONDS, Ground, Starter, Wanted, usage
+from daemon.sandbox.starting import Ground, Starter, Wanted, usage
 from daemon.sandbox.user import user_for
-from daemon.sandbox.workspaces import OffLimits, refusal
+from daemon.sandbox.workplace import Workplace, Workplaces
 from daemon.sessions.service import SessionKind, Sessions
 from daemon.sessions.tokens import Capability
+from daemon.workspaces.off_limits import OffLimits
+from daemon.workspaces.opening import open_folder
 
 _log = structlog.get_logger("daemon.sandbox")
 _LIFETIME_MS = 30 * 86_400_000
 _AGAIN_SECONDS = 5.0
+_TOO_MUCH = 122
+"""The exit code of a sandbox that wrote too much: that of a quota which is exceeded."""
 _NETWORK_GONE = "its network went away"
 
 
@@ -46,6 +47,7 @@ class Sandboxes:
         images: Images,
         berths: Berths,
         starter: Starter,
+        workplaces: Workplaces,
         sessions: Sessions,
         audit: AuditLog,
         folder: Path,
@@ -57,13 +59,13 @@ class Sandboxes:
         self.images = images
         self._berths = berths
         self._starter = starter
+        self._workplaces = workplaces
         self._sessions = sessions
         self._audit = audit
         self._folder = folder
         self._home = home
         self._off_limits = off_limits
         self._listener_seconds = listener_seconds
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="aileron-workspace")
         self._by_session: dict[str, Sandbox] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         sessions.on_end(self._session_ended)
@@ -91,7 +93,11 @@ class Sandboxes:
     async def start(self, wanted: Wanted) -> Sandbox:
         """Start an agent; return when it runs, or raise Failure when nothing is left of the try."""
         ground = await self._survey(wanted)
-        berth = self._berths.reserve(ground.pin.tag, outside=wanted.network == "open")
+        try:
+            berth = self._berths.reserve(ground.pin.tag, outside=wanted.network == "open")
+        except BaseException:
+            self._workplaces.drop(ground.workplace)
+            raise
         try:
             session, token = await self._sessions.open(
                 session_id=berth.session,
@@ -104,20 +110,24 @@ class Sandboxes:
             )
         except BaseException:
             self._berths.drop(berth)
+            self._workplaces.drop(ground.workplace)
             raise
         sandbox = Sandbox(
             session=session.id,
             agent=wanted.agent,
-            workspace=ground.workspace,
+            workplace=ground.workplace,
             berth=berth,
             token=token,
+            owner_pid=None if wanted.owner is None else wanted.owner.pid,
             notes=_notes(ground),
         )
         self._by_session[session.id] = sandbox
         starting = asyncio.current_task()
         try:
-            async with asyncio.timeout(START_SECONDS):
-                await self._starter.bring_up(sandbox, ground)
+            await self._workplaces.begin(
+                ground.workplace, session.id, agent=wanted.agent, label=wanted.label, user=ground.user
+            )
+            await self._starter.bring_up(sandbox, ground)
         except BaseException as problem:
             failure = await self._starter.explain(sandbox, problem)
             sandbox.why = "it did not start"
@@ -125,8 +135,11 @@ class Sandboxes:
             if failure is None or (starting is not None and starting.cancelling()):
                 raise
             raise failure from problem
+        ground.workplace.started = True
         loop = asyncio.get_running_loop()
         sandbox.watch = loop.create_task(self._watch_network(sandbox), name=f"watch {sandbox.session}")
+        sandbox.quota = loop.create_task(self._watch_quota(sandbox), name=f"measure {sandbox.session}")
+        sandbox.quota.add_done_callback(_complain)
         sandbox.lonely = loop.call_later(self._listener_seconds, self._nobody_came, sandbox)
         if wanted.seconds is not None:
             sandbox.timer = loop.call_later(wanted.seconds, self._time_is_over, sandbox)
@@ -187,7 +200,7 @@ class Sandboxes:
         ending = (self._end(sandbox) for sandbox in self.all())
         await asyncio.gather(*ending, self._berths.close(), return_exceptions=True)
         await self.engine.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._workplaces.close()
 
     async def prune(self, *, everything: bool) -> list[str]:
         """Remove images; the berth that is ready would hold one of them."""
@@ -195,12 +208,10 @@ class Sandboxes:
         return await self.images.prune(everything=everything)
 
     async def sweep(self) -> int:
-        """Remove what a daemon that was killed left in workspaces and in the engine; return how much it was."""
+        """Remove what a daemon that was killed left in the engine; return how much it was. Layers stay."""
         if not self._folder.is_dir():
             return 0
         stale = [folder for folder in self._folder.iterdir() if not self._berths.is_ours(folder.name)]
-        for folder in stale:
-            clear_placeholders(folder / RECORD)
         found = len(stale)
         if stale:
             sessions = {folder.name for folder in stale}
@@ -211,23 +222,25 @@ class Sandboxes:
 
     async def _survey(self, wanted: Wanted) -> Ground:
         """Look at everything a launch asks for, before anything of it exists."""
-        workspace = wanted.workspace.resolve()
-        self._refuse_off_limits(workspace)
-        if not workspace.is_dir():
-            raise usage(f"{workspace} is not a folder.")
         engine = await self.engine.usable()
-        owner = workspace.stat()
+        if wanted.resume is None:
+            workplace = await self._workplaces.open(wanted.workspace, wanted.workspace_way, engine)
+        else:
+            workplace = await self._workplaces.reopen(wanted.resume)
+        try:
+            return await self._survey_with(wanted, workplace, engine)
+        except BaseException:
+            self._workplaces.drop(workplace)
+            raise
+
+    async def _survey_with(self, wanted: Wanted, workplace: Workplace, engine: Mapping[str, Any]) -> Ground:
         user = user_for(
             caller=(os.getuid(), os.getgid()),
-            owner=(owner.st_uid, owner.st_gid),
-            wanted=wanted.user,
-            workspace=str(workspace),
+            owner=workplace.site.work.owner,
+            wanted=wanted.user or workplace.earlier_user(rootless=engine["rootless"]),
+            workspace=str(workplace.site.work.path),
             rootless=engine["rootless"],
         )
-        try:
-            look_at(workspace)
-        except ProtectionError as problem:
-            raise usage(str(problem)) from problem
         pin = self.images.pin(wanted.agent)
         if not await self.images.is_there(pin.tag):
             message = f"The image for {wanted.agent} is not there. Build it: aileron sandbox build {wanted.agent}"
@@ -237,7 +250,7 @@ class Sandboxes:
             foreign = await checked(self.engine, wanted.image, labels(self._home, NO_SESSION, "examined"))
         return Ground(
             wanted=wanted,
-            workspace=workspace,
+            workplace=workplace,
             pin=pin,
             foreign=foreign,
             user=user,
@@ -246,9 +259,7 @@ class Sandboxes:
         )
 
     def _refuse_off_limits(self, folder: Path) -> None:
-        problem = refusal(folder, self._off_limits)
-        if problem is not None:
-            raise usage(problem)
+        open_folder(folder, self._off_limits).close()
 
     async def _read_outcome(self, sandbox: Sandbox) -> None:
         container = sandbox.container
@@ -283,6 +294,14 @@ class Sandboxes:
                 ending.cancel()
         if not sandbox.let_go.is_set():
             sandbox.why = _NETWORK_GONE
+            self._begin_end(sandbox)
+
+    async def _watch_quota(self, sandbox: Sandbox) -> None:
+        """End a sandbox that writes too much; what it has written is kept."""
+        why = await self._workplaces.watch(sandbox.workplace)
+        if not sandbox.let_go.is_set():
+            sandbox.why = why
+            sandbox.outcome = {"code": _TOO_MUCH, "ended_because": why}
             self._begin_end(sandbox)
 
     def _nobody_came(self, sandbox: Sandbox) -> None:
@@ -320,7 +339,7 @@ class Sandboxes:
 
     async def _undo(self, sandbox: Sandbox) -> None:
         """Undo everything, and keep at it: an engine that is away comes back, and then what is ours goes."""
-        for pending in (sandbox.timer, sandbox.lonely, sandbox.watch):
+        for pending in (sandbox.timer, sandbox.lonely, sandbox.watch, sandbox.quota):
             if pending is not None:
                 pending.cancel()
         waited = False
@@ -337,24 +356,13 @@ class Sandboxes:
                 await asyncio.sleep(_AGAIN_SECONDS)
         if sandbox.attachment is not None:
             sandbox.attachment.close()
-        sandbox.outcome |= self._give_back(sandbox)
-        sandbox.outcome |= await asyncio.get_running_loop().run_in_executor(self._threads, _look_through, sandbox)
+        sandbox.outcome |= await self._workplaces.end(sandbox.workplace)
+        shutil.rmtree(sandbox.folder, ignore_errors=True)
         if not waited:
             await self._end_session(sandbox)
         self._by_session.pop(sandbox.session, None)
         self._ending.pop(sandbox.session, None)
         sandbox.ended.set()
-
-    def _give_back(self, sandbox: Sandbox) -> dict[str, Any]:
-        """Leave the workspace as it should be; on no thread, because another launch may be holding it just now."""
-        record = sandbox.folder / RECORD
-        for other in self.all():
-            beside = other is not sandbox and other.workspace == sandbox.workspace and not other.let_go.is_set()
-            if beside and (other.folder / RECORD).exists():
-                hand_over(record, other.folder / RECORD)
-                break
-        moved, changed = clear_placeholders(record)
-        return {name: paths for name, paths in (("moved_aside", moved), ("changed", changed)) if paths}
 
     async def _end_session(self, sandbox: Sandbox) -> None:
         payload = {"aileron.sandbox.reason": sandbox.why, "process.exit.code": sandbox.outcome.get("code")}
@@ -368,17 +376,6 @@ class Sandboxes:
 def _complain(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("a sandbox did not end as it should", task=task.get_name(), exc_info=task.exception())
-
-
-def _look_through(sandbox: Sandbox) -> dict[str, Any]:
-    """Return what the person should look at in the folders below; then nothing of the sandbox is needed any more."""
-    below: list[str] = []
-    complete = True
-    with contextlib.suppress(FileNotFoundError):  # nothing has run
-        begun = (sandbox.berth.run / START_FILE).stat().st_ctime_ns
-        below, complete = look_below(sandbox.workspace, since_ns=begun)
-    shutil.rmtree(sandbox.folder, ignore_errors=True)
-    return {name: what for name, what in (("new_below", below), ("not_all_seen", not complete)) if what}
 
 
 def _notes(ground: Ground) -> list[str]:

@@ -14,22 +14,24 @@ from starlette.types import ASGIApp
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.sandbox import containers
+from daemon.sandbox import containers, volumes
 from daemon.sandbox.berth import Berth
 from daemon.sandbox.berths import Berths
-from daemon.sandbox.container import WORKSPACE, Limits, Spec
+from daemon.sandbox.container import Limits, Spec
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage
+from daemon.sandbox.git_identity import NOBODY, Identity
 from daemon.sandbox.images import Pin
 from daemon.sandbox.injection import tools_volume
 from daemon.sandbox.labels import labels
 from daemon.sandbox.launching import OF_THE_CONTAINER, OF_THE_NETWORK, Inside, agent_plan, command_plan, start_file
 from daemon.sandbox.lifeline import SandboxFront
-from daemon.sandbox.places import RECORD, hold
-from daemon.sandbox.protection import Mount, ProtectionError
 from daemon.sandbox.reach import DECOY_PORT
 from daemon.sandbox.sandbox import Sandbox
+from daemon.sandbox.volumes import Mounted
+from daemon.sandbox.workplace import WantedWay, Workplace, Workplaces
 from daemon.sessions.service import Owner
+from daemon.workspaces.values import Way
 from launchers.plan import LaunchError
 
 START_FILE = "start.json"
@@ -38,6 +40,10 @@ _LOOK_SECONDS = 0.5
 
 MakeApp = Callable[[str, str], ASGIApp]
 """Makes the agent API for one session at one URL."""
+
+
+class _NotMountedError(Exception):
+    """The engine or the kernel does not mount the layer: what it said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,11 @@ class Wanted:
     image: str | None = None
     """Somebody else's image, in which our tools are mounted."""
     workspace: Path
+    """Where the person launched. Of a session that is resumed, the folder it began with counts."""
+    workspace_way: WantedWay = "auto"
+    resume: str | None = None
+    """The session whose layer goes on in this one."""
+    git: Identity = NOBODY
     label: str = ""
     owner: Owner | None = None
     terminal: bool = False
@@ -67,14 +78,13 @@ class Ground:
     """What a launch stands on, once everything it asks for is known to be possible."""
 
     wanted: Wanted
-    workspace: Path
-    """What was looked at, links followed; nothing resolves the name again."""
+    workplace: Workplace
+    """What was opened; nothing resolves a name again."""
     pin: Pin
     foreign: ForeignImage | None
     user: str
     rootless: bool
     without_limits: Sequence[str]
-    protected: list[Mount] = field(default_factory=list)
 
 
 class Starter:
@@ -85,6 +95,7 @@ class Starter:
         *,
         engine: Engine,
         berths: Berths,
+        workplaces: Workplaces,
         audit: AuditLog,
         home: str,
         make_app: MakeApp,
@@ -92,6 +103,7 @@ class Starter:
     ) -> None:
         self._engine = engine
         self._berths = berths
+        self._workplaces = workplaces
         self._audit = audit
         self._home = home
         self._make_app = make_app
@@ -99,20 +111,28 @@ class Starter:
 
     async def bring_up(self, sandbox: Sandbox, ground: Ground) -> None:
         """Start the agent, or raise Failure; what there is by then, the caller undoes."""
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await self._bring_up(sandbox, ground)
+        except _NotMountedError as why:
+            # Making the copy may take long, so the time begins anew.
+            await self._workplaces.copy_instead(sandbox.workplace, f"the engine does not lay a layer over it ({why})")
+            async with asyncio.timeout(START_SECONDS):
+                await self._bring_up(sandbox, ground)
+
+    async def _bring_up(self, sandbox: Sandbox, ground: Ground) -> None:
         berth = sandbox.berth
         await self._berths.settle(berth, ground.pin.tag)
         berth.door.behind = SandboxFront(sandbox, self._make_app(sandbox.session, berth.url))
-        # In one step: another sandbox of the same folder may be giving back what it held there.
-        try:
-            ground = replace(ground, protected=hold(sandbox.workspace, record=sandbox.folder / RECORD))
-        except ProtectionError as problem:
-            raise usage(str(problem)) from problem
+        mounted = await self._workplaces.mounts(
+            sandbox.workplace, sandbox.session, anchor=berth.anchor, copies=berth.folder / "held-files"
+        )
         with _decoy(berth) as closed_port:
             self._place(sandbox, ground, closed_port)
-            await self._run_container(sandbox, ground)
+            await self._run_container(sandbox, ground, mounted)
             sandbox.may_probe.set()
             report = await self._report(sandbox)
-        wrong = dict.fromkeys(_expected(sandbox, ground) - report.keys(), "nothing was said of it")
+        wrong = dict.fromkeys(_expected(sandbox) - report.keys(), "nothing was said of it")
         wrong |= {name: finding for name, finding in report.items() if finding is not None}
         if wrong:
             told = "; ".join(f"{name}: {finding}" for name, finding in wrong.items())
@@ -130,6 +150,9 @@ class Starter:
                     "aileron.sandbox.agent": sandbox.agent,
                     "aileron.sandbox.network": sandbox.network_mode,
                     "aileron.sandbox.probed": sorted(report),
+                    "aileron.sandbox.workspace": str(sandbox.workspace),
+                    "aileron.sandbox.workspace.way": sandbox.workplace.way.value,
+                    "aileron.sandbox.workspace.resumed": ground.wanted.resume,
                     "container.id": sandbox.container,
                     "container.image.name": _image(ground),
                 },
@@ -162,7 +185,9 @@ class Starter:
             port=berth.port,
             closed_port=closed_port,
             network=sandbox.network_mode,
-            protected=[mount.path for mount in ground.protected if mount.read_only],
+            folder=sandbox.workplace.site.folder_inside,
+            read_only=sandbox.workplace.read_only,
+            git=wanted.git,
             bound=self._bound(),
             environment=wanted.environment,
             rootless=ground.rootless,
@@ -186,7 +211,7 @@ class Starter:
         elif int(uid) != os.geteuid():
             raise usage("Only root may launch an agent as another user.")
 
-    async def _run_container(self, sandbox: Sandbox, ground: Ground) -> None:
+    async def _run_container(self, sandbox: Sandbox, ground: Ground, mounted: Sequence[Mounted]) -> None:
         """Start the container; its first process waits until its network is closed."""
         wanted, foreign, berth = ground.wanted, ground.foreign, sandbox.berth
         marks = labels(self._home, sandbox.session, "agent")
@@ -197,8 +222,7 @@ class Starter:
             image=_image(ground),
             name=f"aileron-{sandbox.session}",
             user=ground.user,
-            workspace=str(sandbox.workspace),
-            mounts=ground.protected,
+            workspace=mounted,
             run_folder=str(berth.run),
             tools=tools,
             anchor=berth.anchor,
@@ -207,11 +231,19 @@ class Starter:
             terminal=wanted.terminal,
             environment={} if foreign is None else {"PATH": foreign.path},
         )
+        await self._engine.call(lambda client: volumes.make(client, mounted, marks))
         container = await self._engine.call(lambda client: containers.create(client, spec))
         sandbox.container = container
-        sandbox.attachment = await self._engine.call(
-            lambda client: containers.start(client, container, spec, wanted.size)
-        )
+        try:
+            sandbox.attachment = await self._engine.call(
+                lambda client: containers.start(client, container, spec, wanted.size)
+            )
+        except Failure as failure:
+            if sandbox.workplace.way is not Way.OVERLAY or not volumes.was_not_mounted(failure):
+                raise
+            sandbox.container = None
+            await self._engine.call(lambda client: _unmake(client, container, mounted))
+            raise _NotMountedError(failure.message[-200:]) from failure
         if berth.closed is not None:
             await asyncio.shield(berth.closed)
 
@@ -225,9 +257,14 @@ class Starter:
         return sandbox.report.result()
 
 
-def _expected(sandbox: Sandbox, ground: Ground) -> set[str]:
+def _unmake(client: Any, container: str, mounted: Sequence[Mounted]) -> None:
+    containers.remove(client, container)
+    volumes.remove(client, mounted)
+
+
+def _expected(sandbox: Sandbox) -> set[str]:
     """Return what a proof must say something of, by name."""
-    protected = {f"{WORKSPACE}/{mount.path} is read-only" for mount in ground.protected if mount.read_only}
+    protected = {f"{path} is read-only" for path in sandbox.workplace.read_only}
     return protected | OF_THE_CONTAINER | (set() if sandbox.berth.outside else OF_THE_NETWORK)
 
 

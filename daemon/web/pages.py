@@ -4,15 +4,11 @@ No key that is pressed while typing decides anything: the reason is a text area,
 button of the form, which browsers press by themselves, decides later; so does the first one that Tab leads to.
 """
 
-import hmac
 import json
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from fastapi.responses import RedirectResponse, Response
 
 from daemon.api.browser import COOKIE, BrowserSession
 from daemon.api.services import Services
@@ -21,54 +17,27 @@ from daemon.approvals.record import Approval
 from daemon.approvals.service import StaleApprovalError
 from daemon.core.clock import rfc3339
 from daemon.core.failures import Failure
-from daemon.core.visible import visible
 from daemon.web.approval_view import ApprovalView, approval_view
-from daemon.web.blocks import marked
+from daemon.web.forms import read_form
+from daemon.web.renderer import HEADERS, Renderer
+from daemon.web.session_pages import add_session_pages
 
 _STATIC = Path(__file__).parent / "static"
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    ),
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
-    # Not `no-referrer`: with that a browser says `Origin: null` of our own forms, and the door refuses them.
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-
-
-class _Renderer:
-    """Makes pages of templates, each with the headers that keep scripts, frames and caches away."""
-
-    def __init__(self) -> None:
-        self._templates = Environment(
-            loader=PackageLoader("daemon.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
-        self._templates.filters["marked"] = marked
-
-    def page(self, name: str, *, status: int = 200, **values: Any) -> Response:
-        """Return one page."""
-        return HTMLResponse(self._templates.get_template(name).render(**values), status_code=status, headers=_HEADERS)
-
-    def sign_in(self, approval_id: str = "<id>") -> Response:
-        """Return the page for a browser that is not signed in, with the command that signs it in."""
-        return self.page("sign_in.html", status=401, command=f"aileron open approval {visible(approval_id)[:60]}")
 
 
 def add_pages(app: FastAPI, services: Services) -> None:
     """Add the pages to the control app."""
-    renderer = _Renderer()
+    renderer = Renderer()
     _add_entrance(app, services, renderer)
     _add_approvals(app, services, renderer)
+    add_session_pages(app, services, renderer)
 
 
-def _add_entrance(app: FastAPI, services: Services, renderer: _Renderer) -> None:
+def _add_entrance(app: FastAPI, services: Services, renderer: Renderer) -> None:
     @app.get("/static/aileron.css", include_in_schema=False)
     async def stylesheet() -> Response:
         """Return the one stylesheet."""
-        return Response((_STATIC / "aileron.css").read_bytes(), media_type="text/css", headers=_HEADERS)
+        return Response((_STATIC / "aileron.css").read_bytes(), media_type="text/css", headers=HEADERS)
 
     @app.get("/login", include_in_schema=False)
     async def login(code: str = "") -> Response:
@@ -77,7 +46,7 @@ def _add_entrance(app: FastAPI, services: Services, renderer: _Renderer) -> None
         if redeemed is None:
             return renderer.sign_in()
         cookie, target = redeemed
-        answer = RedirectResponse(target, status_code=303, headers=_HEADERS)
+        answer = RedirectResponse(target, status_code=303, headers=HEADERS)
         answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
         return answer
 
@@ -90,7 +59,7 @@ def _add_entrance(app: FastAPI, services: Services, renderer: _Renderer) -> None
         return renderer.page("index.html", pending=pending, rfc3339=rfc3339)
 
 
-def _add_approvals(app: FastAPI, services: Services, renderer: _Renderer) -> None:
+def _add_approvals(app: FastAPI, services: Services, renderer: Renderer) -> None:
     async def view_of(approval: Approval, *, whole: bool) -> ApprovalView:
         explanation = await services.explanations.explain(approval)
         return approval_view(approval, explanation, await services.previews.show(approval), whole=whole)
@@ -121,7 +90,7 @@ def _add_approvals(app: FastAPI, services: Services, renderer: _Renderer) -> Non
         """Show one request for a decision; long texts are folded unless the whole is asked for."""
         session = request.scope.get("aileron.browser")
         if session is None:
-            return renderer.sign_in(approval_id)
+            return renderer.sign_in(f"approval {approval_id}")
         return await show(approval_id, session, whole=whole)
 
     @app.post("/approvals/{approval_id}", include_in_schema=False)
@@ -129,27 +98,24 @@ def _add_approvals(app: FastAPI, services: Services, renderer: _Renderer) -> Non
         """Write down the decision of a form."""
         session: BrowserSession | None = request.scope.get("aileron.browser")
         if session is None:
-            return renderer.sign_in(approval_id)
-        try:
-            form = parse_qs((await request.body()).decode("utf-8"), max_num_fields=8)
-        except ValueError:
-            form = {}
-        if not hmac.compare_digest(form.get("csrf", [""])[0].encode(), session.csrf_token.encode()):
+            return renderer.sign_in(f"approval {approval_id}")
+        form = await read_form(request, session)
+        if form is None:
             return renderer.page(
                 "message.html",
                 status=403,
                 title="Nothing was changed",
                 message="The form is too old or was not ours. Open the approval again and decide there.",
             )
-        whole = form.get("whole", [""])[0] == "yes"
-        verdict = form.get("verdict", [""])[0]
+        whole = form.one("whole") == "yes"
+        verdict = form.one("verdict")
         if verdict == "later":
-            return RedirectResponse("/", status_code=303, headers=_HEADERS)
+            return RedirectResponse("/", status_code=303, headers=HEADERS)
         if verdict not in {"approve", "deny"}:
             return await show(
                 approval_id, session, whole=whole, notice="Nothing was changed: press one of the buttons.", status=400
             )
-        reason = form.get("reason", [""])[0].strip()[:2000] or None
+        reason = form.one("reason").strip()[:2000] or None
         try:
             if verdict == "approve":
                 approval = await services.approvals.get(approval_id)
@@ -161,7 +127,7 @@ def _add_approvals(app: FastAPI, services: Services, renderer: _Renderer) -> Non
             return await show(approval_id, session, whole=whole, notice=f"Nothing was changed. {stale}", status=409)
         except Failure as failure:
             return renderer.page("message.html", status=409, title="Nothing was changed", message=failure.message)
-        return RedirectResponse(f"/approvals/{approval_id}", status_code=303, headers=_HEADERS)
+        return RedirectResponse(f"/approvals/{approval_id}", status_code=303, headers=HEADERS)
 
 
 def _unseen(view: ApprovalView) -> str | None:

@@ -72,6 +72,8 @@ class Layer:
     landed: dict[str, str] = field(default_factory=dict)
     """What landed: the path, and the digest of what lies there since; `-` where landing deleted."""
     ended_ms: int | None = None
+    earlier: tuple[str, ...] = ()
+    """The sessions that it was the layer of before it was resumed, the first one first; they still name it."""
     folder: Path = Path()
     """Where it lies on this machine; not recorded."""
 
@@ -87,6 +89,14 @@ class Layer:
     def scratch(self, part: Part) -> Path:
         """Return the folder that the kernel works in."""
         return self.folder / part.name / "work"
+
+    def manifest(self, part: Part) -> Path:
+        """Return what is remembered of the person's folder where the layer is a copy."""
+        return self.folder / part.name / "manifest"
+
+    def borrowed(self, number: int) -> Path:
+        """Return the copy of objects that the repository borrows of another one, where the layer is a copy."""
+        return self.folder / f"borrowed-{number}"
 
     @property
     def index(self) -> Path:

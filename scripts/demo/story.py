@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import pty
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 AILERON = Path(sys.executable).with_name("aileron")
@@ -53,6 +55,26 @@ class Story:
         if done.returncode != expect:
             raise SystemExit(f"the demonstration broke: exit code {done.returncode}, not {expect}\n{done.stderr}")
         return done.stdout
+
+    def answer(self, *words: str, answers: Sequence[tuple[str, str]]) -> None:
+        """Run a command at a terminal, answer each question when it is there, and show all of it."""
+        keys, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [AILERON, *words], env=self.environment | {"TERM": "dumb"}, stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
+        shown = ""
+        waiting = list(answers)
+        with contextlib.suppress(OSError):  # the other end is closed when the command has ended
+            while piece := os.read(keys, 65536):
+                shown += piece.decode(errors="replace").replace("\r\n", "\n")
+                if waiting and shown.endswith(waiting[0][0]):
+                    os.write(keys, f"{waiting.pop(0)[1]}\n".encode())
+        os.close(keys)
+        sys.stdout.write(f"  {dim('$ aileron ' + ' '.join(quoted(word) for word in words))}\n")
+        sys.stdout.write(textwrap.indent(shown, "    ") + "\n")
+        if process.wait(120) != 0 or waiting:
+            raise SystemExit(f"the demonstration broke: {shown}")
 
     def ask(self, *words: str) -> object:
         """Run a command for its JSON, without showing it."""

@@ -34,7 +34,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_home_is_made_for_its_owner_alone(home: Home) -> None:
     folders = [home.path, *(path for path in home.path.iterdir() if path.is_dir())]
-    assert len(folders) == 7
+    assert len(folders) == 8
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
 

@@ -1,9 +1,12 @@
 """The command line with a workspace, and what is in the engine."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +61,70 @@ class Shell:
         """Run a program of the image in place of an agent."""
         return self.run(*self.words(*command, options=options), seconds=seconds)
 
+    def written(self, ended: "subprocess.CompletedProcess[str]") -> Path:
+        """Return the folder with what an agent wrote whose launch has ended."""
+        found = re.search(r"Session (ses_[\w-]+) ended", ended.stderr)
+        assert found is not None, ended.stderr
+        return self.world.home / "workspaces" / found[1] / "work" / "upper"
+
     def words(self, *command: str, options: tuple[str, ...] = ()) -> list[str]:
         """Return the arguments of such a launch."""
         return ["launch", "--sandbox", *options, "--program", command[0], "codex", "--", *command[1:]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a sandbox ended that was started over the API."""
+
+    session: str
+    code: int
+    out: str
+    err: str
+    outcome: dict[str, Any]
+    notes: list[str]
+
+
+def start_inside(world: World, folder: Path, script: str, **wanted: Any) -> dict[str, Any]:
+    """Start a shell script in a sandbox."""
+    body = {"agent": "codex", "command": ["sh", "-c", script], "workspace": str(folder), "environment": {}}
+    return dict(world.ok("POST", "/v1/sandboxes", body | wanted))
+
+
+def end_of(world: World, started: dict[str, Any]) -> Ran:
+    """Read what a sandbox says to its end."""
+    answer = world.control("GET", f"/v1/sandboxes/{started['id']}/output")
+    said = {1: b"", 2: b"", 3: b""}
+    rest = answer.content
+    while rest:
+        length = int.from_bytes(rest[1:5], "big")
+        said[rest[0]] += rest[5 : 5 + length]
+        rest = rest[5 + length :]
+    outcome = json.loads(said[3])
+    return Ran(started["id"], int(outcome["code"]), said[1].decode(), said[2].decode(), outcome, list(started["notes"]))
+
+
+def run_inside(world: World, folder: Path, script: str, **wanted: Any) -> Ran:
+    """Run a shell script in a sandbox to its end."""
+    return end_of(world, start_inside(world, folder, script, **wanted))
+
+
+def own_everything(folder: Path) -> None:
+    """Give a folder to an ordinary user."""
+    if os.geteuid() == 0:
+        for place in (folder, *folder.rglob("*")):
+            os.chown(place, USER, USER, follow_symlinks=False)
+
+
+def listing(folder: Path) -> dict[str, bytes | str | None]:
+    """Return everything in a folder, to compare it with later."""
+    return {
+        str(place.relative_to(folder)): str(place.readlink())
+        if place.is_symlink()
+        else place.read_bytes()
+        if place.is_file()
+        else None
+        for place in sorted(folder.rglob("*"))
+    }
 
 
 def engine() -> "docker.APIClient":

@@ -344,6 +344,57 @@ def _() -> object:
     return "moved"
 
 
+def _outside(path: str) -> None:
+    """Write something into the layer, and say nothing: the test looks whether it is in the person's folder."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write("#!/bin/sh\ntouch /tmp/ran\n")
+    os.chmod(path, 0o755)
+
+
+@attempt("the person's repository: hooks and configuration")
+def _() -> object:
+    for name in ("hooks/pre-commit", "hooks/post-checkout", "config.worktree", "commondir.away", "info/attributes"):
+        _outside(f"/workspace/.git/{name}")
+    subprocess.run(["git", "config", "core.fsmonitor", "/workspace/run"], check=True)
+    subprocess.run(["git", "config", "core.hooksPath", "/workspace/hooks"], check=True)
+
+
+@attempt("the person's folder: what editors, shells and agents obey")
+def _() -> object:
+    for name in (".envrc", ".vscode/tasks.json", ".mcp.json", ".claude/settings.json", "sub/.envrc"):
+        _outside(f"/workspace/{name}")
+
+
+@attempt("the person's folder: a bare repository, at the top and below")
+def _() -> object:
+    for top in ("/workspace", "/workspace/below"):
+        for name in ("HEAD", "config", "objects/x", "refs/x"):
+            _outside(f"{top}/{name}")
+    _outside("/workspace/vendor/.git/config")
+
+
+@attempt("the person's folder: another repository in place of theirs")
+def _() -> object:
+    os.rename("/workspace/.git", "/workspace/.git-away")
+    os.rename("/workspace/.git-away", "/workspace/.git")
+
+
+@attempt("the person's folder: links, devices and pipes")
+def _() -> object:
+    os.symlink("/", "/workspace/root")
+    os.mkfifo("/workspace/pipe")
+    os.mknod("/workspace/device", 0o20666, os.makedev(1, 1))
+
+
+@attempt("the person's folder: by the names of the layer's parts")
+def _() -> object:
+    with open("/proc/self/mountinfo") as mounts:
+        said = next(line for line in mounts if " /workspace " in line)
+    found = re.findall(r"(?:lowerdir|upperdir|workdir)=([^, ]+)", said)
+    return not found or [place for place in found if os.path.isdir(place)]
+
+
 @attempt("protected paths: through another name of the workspace")
 def _() -> object:
     return writes("/proc/self/cwd/.git/hooks/pre-commit")
@@ -699,7 +750,9 @@ def _() -> object:
 
 def main() -> None:
     found = {}
-    for name, work in ATTEMPTS:
+    only = GIVEN.get("only")
+    held = "protected paths:"  # these are held only where an agent works on the person's folder itself
+    for name, work in [each for each in ATTEMPTS if each[0].startswith(held) == (only == held)]:
         began = time.monotonic()
         try:
             achieved = work()

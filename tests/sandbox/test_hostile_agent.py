@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -14,14 +13,14 @@ from typing import Any, Self
 
 import pytest
 from promises.test_promise_2_asker_cannot_approve import AGENT_ROUTES, filled, routes_of
-from sandbox.engine import USER, Shell, engine, place_of
+from sandbox.engine import Shell, engine, listing, own_everything, place_of, run_inside
 from world import API_KEY, PASSPHRASE, ROOT, World
-
-from daemon.sandbox.protection import READ_ONLY
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 KNOCKED_AT = 8123
 ABSTRACT = "aileron-test-abstract-socket"
+LIVE = "protected paths:"
+"""How the attempts are called that concern only an agent that works on the folder itself."""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,7 @@ def tried(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
             "approval": asked["approval_id"],
             "other_token": other_token,
             "control_routes": sorted((method, filled(path, known)) for method, path in routes),
-            "protected": [f"/workspace/{path}" for path in READ_ONLY],
+            "protected": [],
             "host_file": str(secret),
             "sibling": "sibling",
             "knocked_at": KNOCKED_AT,
@@ -82,6 +81,7 @@ def tried(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
         with Knocking(world, neighbour=theirs["Id"]) as knocking:
             ended = shell.inside("aileron-python", "/workspace/hostile.py", "/workspace/given.json", seconds=240)
         after = listing(shell.workspace)
+        written = listing(shell.written(ended))
         neighbour.terminate()
         neighbour.communicate(timeout=30)
         state = world.ok("GET", f"/v1/approvals/{asked['approval_id']}")["state"]
@@ -90,6 +90,7 @@ def tried(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
         "found": json.loads(ended.stdout.splitlines()[-1]),
         "before": before,
         "after": after,
+        "written": written,
         "approval": state,
         "secret": secret.read_text(),
         "routes": given["control_routes"],
@@ -171,19 +172,6 @@ def host_address() -> str:
         return str(probe.getsockname()[0])
 
 
-def own_everything(folder: Path) -> None:
-    if os.geteuid() == 0:
-        for place in (folder, *folder.rglob("*")):
-            os.chown(place, USER, USER, follow_symlinks=False)
-
-
-def listing(folder: Path) -> dict[str, bytes | None]:
-    return {
-        str(place.relative_to(folder)): place.read_bytes() if place.is_file() and not place.is_symlink() else None
-        for place in sorted(folder.rglob("*"))
-    }
-
-
 def test_nothing_it_tries_comes_to_anything(tried: dict[str, Any]) -> None:
     achieved = {name: each["achieved"] for name, each in tried["found"].items() if each["achieved"]}
     assert achieved == {}
@@ -208,13 +196,51 @@ def test_every_attempt_was_stopped_by_what_should_stop_it(tried: dict[str, Any])
     assert len(tried["routes"]) > 35
 
 
-def test_each_attempt_is_a_row_in_the_docs(tried: dict[str, Any]) -> None:
+def test_each_attempt_is_a_row_in_the_docs(tried: dict[str, Any], tried_live: dict[str, Any]) -> None:
     text = (ROOT / "docs" / "security.md").read_text()
     missing = [name for name in tried["found"] if f"| {name} |" not in text]
     assert missing == []
+    rows = text.partition("## What a hostile agent in a sandbox tried")[2].partition("\n## ")[0]
+    named = {line.split("|")[1].strip() for line in rows.splitlines() if line.startswith("| ")} - {"what it tried"}
+    assert named == set(tried["found"]) | set(tried_live["found"])
 
 
 def test_the_workspace_and_the_host_are_as_they_were(tried: dict[str, Any]) -> None:
     assert tried["after"] == tried["before"]
+    # It did write all of it: into its layer.
+    for path in (".git/hooks/pre-commit", ".git/config", ".envrc", ".vscode/tasks.json", "HEAD", "vendor/.git/config"):
+        assert path in tried["written"], path
     assert tried["secret"] == "not yours either"
     assert tried["approval"] == "pending"
+
+
+PROTECTED = (".git/config", ".git/hooks", ".git/info", ".envrc", ".vscode", "sub/.envrc", "vendor/.git")
+"""What is in the folder of the agent that works on the folder itself, and is held there."""
+
+
+@pytest.fixture(scope="module")
+def tried_live(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Let it try what is held in a folder that it works on itself."""
+    folder = tmp_path_factory.mktemp("live") / "project"
+    (folder / ".vscode").mkdir(parents=True)
+    (folder / "sub").mkdir()
+    for repository in (folder, folder / "vendor"):
+        subprocess.run(["git", "init", "-q", str(repository)], check=True)
+    for name in (".envrc", ".vscode/tasks.json", "sub/.envrc"):
+        (folder / name).write_text("mine\n")
+    shutil.copy(Path(__file__).with_name("hostile.py"), folder)
+    given = {"only": LIVE, "protected": [f"/workspace/{path}" for path in PROTECTED]}
+    (folder / "given.json").write_text(json.dumps(given))
+    own_everything(folder)
+    before = listing(folder)
+    script = "exec aileron-python /workspace/hostile.py /workspace/given.json"
+    ran = run_inside(world, folder, script, workspace_way="live")
+    assert ran.code == 0, ran.err
+    return {"found": json.loads(ran.out.splitlines()[-1]), "before": before, "after": listing(folder)}
+
+
+def test_what_is_held_in_a_folder_it_works_on_itself_cannot_be_changed(tried_live: dict[str, Any]) -> None:
+    assert {name: each["achieved"] for name, each in tried_live["found"].items() if each["achieved"]} == {}
+    assert len(tried_live["found"]) >= 10
+    after = {name: what for name, what in tried_live["after"].items() if name in tried_live["before"]}
+    assert after == tried_live["before"]

@@ -27,31 +27,24 @@ from daemon.sandbox.container import (
     host_config,
 )
 from daemon.sandbox.held_pipe import PIPE, HeldPipe
-from daemon.sandbox.protection import READ_ONLY, Mount, ProtectionError, mounts
 from daemon.sandbox.reach import DECOY_PORT, FORWARDED_PORT, Reach, reach_of
 from daemon.sandbox.user import user_for
+from daemon.sandbox.volumes import Mounted, overlay
+from daemon.workspaces.opening import open_folder
 
 
-def test_everything_is_protected_also_where_nothing_is() -> None:
-    found = {mount.path: mount for mount in mounts(lambda path: "folder" if path == ".git" else "absent")}
-    assert set(READ_ONLY) <= set(found)
-    assert all(found[path].read_only and found[path].absent for path in READ_ONLY)
-    assert found[".git"].read_only is False  # a mount of its own, so that it cannot be moved away
-    assert next(iter(found)) == ".git"
-
-
-def test_in_a_folder_that_is_no_repository_none_can_be_made() -> None:
-    found = {mount.path: mount for mount in mounts(lambda _: "absent")}
-    assert found[".git"] == Mount(".git", read_only=True, absent=True)
-    assert not any(path.startswith(".git/") for path in found)
-    worktree = {mount.path: mount for mount in mounts(lambda path: "file" if path == ".git" else "absent")}
-    assert worktree[".git"] == Mount(".git", read_only=True, absent=False)
-
-
-@pytest.mark.parametrize("path", [".git", ".envrc", ".git/hooks"])
-def test_a_link_cannot_be_protected_and_is_refused(path: str) -> None:
-    with pytest.raises(ProtectionError, match="symbolic link"):
-        mounts(lambda each: "link" if each == path else "folder" if each == ".git" else "absent")
+def test_a_layer_is_described_by_descriptors_and_by_no_name(tmp_path: Path) -> None:
+    odd = tmp_path / "a,upperdir=b:c"
+    odd.mkdir()
+    with open_folder(odd) as lower, open_folder(tmp_path) as upper, open_folder(odd) as scratch:
+        options = overlay("v", lower=lower, upper=upper, scratch=scratch, inside="/workspace").options
+        assert options is not None
+        here = f"/proc/{os.getpid()}/fd"
+        assert options["o"] == (
+            f"nosuid,nodev,lowerdir={here}/{lower.descriptor},upperdir={here}/{upper.descriptor},"
+            f"workdir={here}/{scratch.descriptor},userxattr"
+        )
+        assert str(tmp_path) not in str(options)
 
 
 def test_the_rules_name_one_address_and_one_port() -> None:
@@ -69,8 +62,7 @@ def spec(**other: object) -> Spec:
         "image": "i",
         "name": "n",
         "user": "1000:1001",
-        "workspace": "/w",
-        "mounts": [Mount(".git", read_only=False, absent=False), Mount(".git/hooks", read_only=True, absent=True)],
+        "workspace": [Mounted(source="v", inside="/workspace"), Mounted(source="b", inside="/o", read_only=True)],
         "run_folder": "/r",
         "tools": None,
         "anchor": "a",
@@ -82,13 +74,14 @@ def spec(**other: object) -> Spec:
     return Spec(**(given | other))  # type: ignore[arg-type]
 
 
-def test_what_lies_above_is_mounted_first_and_what_is_protected_read_only() -> None:
-    assert binds(spec()) == [
-        "/w:/workspace:rw",
-        "/r:/run/aileron:ro",
-        "/w/.git:/workspace/.git:rw",
-        "/w/.git/hooks:/workspace/.git/hooks:ro",
+def test_the_workspace_is_a_volume_and_nothing_of_an_image_is_copied_into_it() -> None:
+    mounts = host_config(spec())["mounts"]
+    assert [(each["Source"], each["Target"], each["ReadOnly"]) for each in mounts] == [
+        ("v", "/workspace", False),
+        ("b", "/o", True),
     ]
+    assert all(each["Type"] == "volume" and each["VolumeOptions"] == {"NoCopy": True} for each in mounts)
+    assert binds(spec()) == ["/r:/run/aileron:ro"]
     assert binds(spec(tools="v"))[-1] == "v:/opt/aileron:ro"
 
 

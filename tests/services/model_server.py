@@ -24,6 +24,9 @@ import httpx
 STATUS_TOOL = "check_action_status"
 _WAYS = (("mcp__", "__"), ("", "__"), ("", "_"))
 """How the agents put the name of a server in front of a tool's."""
+SHELL = "a shell"
+"""What a script calls the tool with which an agent runs commands; every agent has another name for it."""
+_SHELLS = ("Bash", "bash", "exec_command", "shell_command", "shell")
 _UNDECIDED = ("pending", "approved", "running")
 
 
@@ -49,6 +52,8 @@ def next_step(script: Script, offered: dict[str, tuple[str, str | None]], answer
     """Return the next call, or the final words; `offered` maps the plain name of a tool to the name it was given."""
     if not script.tool or not offered:
         return "Nothing to do."
+    if not answers and script.tool == SHELL:
+        return _command(script.arguments["command"], offered)
     if not answers:
         return _call(script.tool, script.arguments, offered)
     last = answers[-1]
@@ -68,6 +73,12 @@ def _call(tool: str, arguments: dict[str, Any], offered: dict[str, tuple[str, st
         return f"FINAL the tool {tool} was not offered, only {sorted(offered)}"
     name, namespace = offered[tool]
     return Call(name, namespace, arguments)
+
+
+def _command(command: str, offered: dict[str, tuple[str, str | None]]) -> Call | str:
+    """Run a command with whatever the agent offers for that."""
+    tool = next((each for each in offered if each in _SHELLS or each.endswith(("__shell", "_shell"))), "")
+    return _call(tool, {"cmd" if tool == "exec_command" else "command": command, "description": "Work"}, offered)
 
 
 def _find(text: str, key: str) -> str | None:
@@ -295,6 +306,10 @@ class ModelProcess:
         httpx.post(
             f"{self.url}/__script", json={"tool": tool, "arguments": arguments}, trust_env=False
         ).raise_for_status()
+
+    def work(self, command: str) -> None:
+        """Tell the model to run a command with the agent's own shell; forget what was seen."""
+        self.script(SHELL, command=command)
 
     def refuse(self, status: int) -> None:
         """Tell the model to refuse every request; forget what was seen."""

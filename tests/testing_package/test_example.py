@@ -94,6 +94,20 @@ def test_a_program_reaches_nothing_but_the_daemon(
     assert run.wait().stdout == "7\n"
 
 
+def test_what_a_program_writes_is_read_from_its_layer_or_lies_in_the_folder_if_it_works_there_itself(
+    aileron_sandbox: Callable[..., AileronSandbox], tmp_path: Path
+) -> None:
+    aileron = aileron_sandbox()
+    workspace = tmp_path / "project"
+    workspace.mkdir()
+    run = aileron.start_program(["sh", "-c", "echo layer > made"], workspace=workspace)
+    assert run.wait().exit_code == 0
+    assert (run.written / "made").read_text() == "layer\n"
+    assert list(workspace.iterdir()) == []
+    assert aileron.start_program(["sh", "-c", "echo live > made"], workspace=workspace, live=True).wait().exit_code == 0
+    assert (workspace / "made").read_text() == "live\n"
+
+
 def test_what_is_wrong_is_said(aileron_sandbox: Callable[..., AileronSandbox], tmp_path: Path) -> None:
     aileron = aileron_sandbox()
     broken = tmp_path / "broken.md"

@@ -1,51 +1,21 @@
 """The page on which a person decides, in a real browser: safe against what it shows, and honest about what it did."""
 
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page
 from services.upstream import UpstreamProcess
 from world import World
 
 pytestmark = pytest.mark.browser
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE_TEXT = "<script>document.title='owned'</script>\n<img src=x onerror=alert(1)>\u202eevil\u200b\x1b[2J"
 PREVIEW = (
     '[approval.preview]\nop = "get_json"\nargs = { url = "${args.url}" }\n'
     'render = { Subject = "body.subject", Body = "body.text" }\nmultiline = ["Body"]\n'
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Offer a Chromium."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = next(filter(None, map(shutil.which, names)), None)
-    assert path is not None, "the tests of the pages need Chromium; scripts/ensure-chromium gets it"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Offer an empty browser window."""
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
 
 
 @pytest.fixture(scope="module")

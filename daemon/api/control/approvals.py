@@ -26,7 +26,7 @@ class DecisionBody(Body):
 class LoginBody(Body):
     """Where a browser goes after it has signed in: a path of this daemon."""
 
-    next: str = Field(default="/", max_length=500, pattern=r"^/(approvals/[A-Za-z0-9_-]+)?$")
+    next: str = Field(default="/", max_length=500, pattern=r"^/((approvals|sessions)/[A-Za-z0-9_-]+)?$")
 
 
 def router(services: Services, stopping: Stopping) -> APIRouter:

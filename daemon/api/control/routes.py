@@ -17,6 +17,7 @@ from daemon.api.control import (
     sessions,
     status,
     vault,
+    workspaces,
 )
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
@@ -36,3 +37,4 @@ def add_routes(app: FastAPI, services: Services, stopping: Stopping, *, stop: Ca
     app.include_router(sessions.router(services))
     app.include_router(sandbox_images.router(services))
     app.include_router(sandboxes.router(services))
+    app.include_router(workspaces.router(services))

@@ -16,6 +16,7 @@ from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.container import Limits
+from daemon.sandbox.git_identity import Identity
 from daemon.sandbox.starting import Wanted
 
 _END = 3
@@ -34,6 +35,11 @@ class SandboxBody(Body):
     command: list[Word] = Field(default_factory=list, max_length=1000)
     image: str | None = Field(default=None, max_length=300)
     workspace: str = Field(max_length=4096)
+    workspace_way: Literal["auto", "copy", "live"] = "auto"
+    resume: str | None = Field(default=None, max_length=100)
+    git_name: str = Field(default="", max_length=1000)
+    git_email: str = Field(default="", max_length=1000)
+    git_branch: str = Field(default="", max_length=255)
     label: str = Field(default="", max_length=200)
     owner_pid: int | None = Field(default=None, ge=1, le=2**31 - 1)
     terminal: bool = False
@@ -77,8 +83,8 @@ def router(services: Services) -> APIRouter:
         limits = services.settings.sandbox
         owner = await owner_of(services.processes, body.owner_pid)
         workspace = FolderPath(body.workspace)
-        if not workspace.is_absolute() or ":" in body.workspace:
-            raise _usage("The workspace is an absolute path without a colon.")
+        if not workspace.is_absolute():
+            raise _usage("The workspace is an absolute path.")
         started = await sandboxes.start(
             Wanted(
                 agent=body.agent,
@@ -86,6 +92,9 @@ def router(services: Services) -> APIRouter:
                 command=tuple(body.command),
                 image=body.image,
                 workspace=workspace,
+                workspace_way=body.workspace_way,
+                resume=body.resume,
+                git=Identity(body.git_name, body.git_email, body.git_branch),
                 label=body.label,
                 owner=owner,
                 terminal=body.terminal,

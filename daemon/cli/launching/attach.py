@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _STDOUT, _STDERR, _END = 1, 2, 3
 _PIECE = 32768
+_STOP_SECONDS = 5.0
 _FORWARDED = {
     signal.SIGTERM: "SIGTERM",
     signal.SIGHUP: "SIGHUP",
@@ -37,7 +39,7 @@ def attach(client: "ControlClient", sandbox: str, *, raw: bool) -> dict[str, Any
         if raw:
             held.enter_context(_following_size(client, path))
         held.enter_context(_signals(client, path))
-        threading.Thread(target=_carry_input, args=(client, path), daemon=True).start()
+        held.enter_context(_carried_input(client, path))
         screens = {_STDOUT: _writer(1), _STDERR: _writer(2)}
         for kind, piece in client.pieces(f"{path}/output"):
             if kind == _END:
@@ -61,11 +63,31 @@ def _writer(descriptor: int) -> Callable[[bytes], None]:
     return write
 
 
-def _carry_input(client: "ControlClient", path: str) -> None:
+@contextlib.contextmanager
+def _carried_input(client: "ControlClient", path: str) -> Iterator[None]:
+    """Carry what is typed to the agent, and nothing once it has ended: the next line may answer a question of ours."""
+    stopped, stop = os.pipe()
+    thread = threading.Thread(target=_carry_input, args=(client, path, stopped), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        os.close(stop)
+        thread.join(_STOP_SECONDS)
+        os.close(stopped)
+
+
+def _carry_input(client: "ControlClient", path: str, stopped: int) -> None:
     with contextlib.suppress(CliFailure, OSError):  # the agent has ended, and with it all of this
-        while piece := os.read(0, _PIECE):
+        while True:
+            ready, _, _ = select.select([0, stopped], [], [])
+            if stopped in ready:
+                return
+            piece = os.read(0, _PIECE)
+            if not piece:
+                client.post_bytes(f"{path}/input?end=true", b"")
+                return
             client.post_bytes(f"{path}/input", piece)
-        client.post_bytes(f"{path}/input?end=true", b"")
 
 
 @contextlib.contextmanager

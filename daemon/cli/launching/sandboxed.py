@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli.failure import CliFailure
 from daemon.cli.launching import terminal
 from daemon.cli.launching.attach import attach
+from daemon.cli.launching.copying import told_of_a_copy
+from daemon.cli.launching.git_identity import git_identity
 from daemon.cli.launching.own_container import with_devcontainer
 
 if TYPE_CHECKING:
@@ -36,6 +38,10 @@ class SandboxOptions:
     cpus: float | None = None
     seconds: float | None = None
     build_ca: Path | None = None
+    workspace: str = "auto"
+    """How the agent has the folder: auto, copy or live."""
+    resume: str | None = None
+    """A session that ended, whose work goes on."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -47,37 +53,49 @@ def launch_in_sandbox(
     if options.devcontainer:
         options = with_devcontainer(invocation, client, options)
     raw = terminal.is_terminal()
-    columns, rows = terminal.size()
     if options.network == "open":
         invocation.output.note(
             "The network of this sandbox is OPEN: the agent reaches everything this machine reaches.", style="bold red"
         )
-    started = client.post(
-        "/v1/sandboxes",
-        body={
-            "agent": agent,
-            "arguments": [] if options.program else arguments,
-            "command": [options.program, *arguments] if options.program else [],
-            "image": options.image,
-            "workspace": str(options.folder.resolve()),
-            "label": options.label,
-            "owner_pid": os.getpid(),
-            "terminal": raw,
-            "columns": columns,
-            "rows": rows,
-            "user": options.user,
-            "network": options.network,
-            "environment": _environment(options),
-            "memory_bytes": _bytes(options.memory),
-            "cpus": options.cpus,
-            "seconds": options.seconds,
-        },
-        patient=True,
-    )
+    with told_of_a_copy(invocation):
+        started = _start(client, agent, arguments, options, raw=raw)
     for note in started["notes"]:
         invocation.output.note(note, style="bold")
     session = str(started["id"])
     return session, attach(client, session, raw=raw)
+
+
+def _start(
+    client: "ControlClient", agent: str, arguments: list[str], options: SandboxOptions, *, raw: bool
+) -> dict[str, Any]:
+    columns, rows = terminal.size()
+    return dict(
+        client.post(
+            "/v1/sandboxes",
+            body={
+                "agent": agent,
+                "arguments": [] if options.program else arguments,
+                "command": [options.program, *arguments] if options.program else [],
+                "image": options.image,
+                "workspace": str(options.folder.resolve()),
+                "workspace_way": options.workspace,
+                "resume": options.resume,
+                **git_identity(options.folder, options.environ),
+                "label": options.label,
+                "owner_pid": os.getpid(),
+                "terminal": raw,
+                "columns": columns,
+                "rows": rows,
+                "user": options.user,
+                "network": options.network,
+                "environment": _environment(options),
+                "memory_bytes": _bytes(options.memory),
+                "cpus": options.cpus,
+                "seconds": options.seconds,
+            },
+            patient=True,
+        )
+    )
 
 
 def ensure_image(

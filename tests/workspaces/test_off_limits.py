@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from world import ROOT
 
-from daemon.sandbox.workspaces import MountPoint, OffLimits, holds, read_mounts, refusal
+from daemon.workspaces.off_limits import MountPoint, OffLimits, Place, holds, place_of, read_mounts, refusal
+from daemon.workspaces.opening import open_folder
 
 
 class Machine:
@@ -28,7 +29,12 @@ class Machine:
 
     def refused(self, folder: Path, *mounted: MountPoint) -> str | None:
         off_limits = OffLimits(homes=(self.home, self.elsewhere), person=self.person, sockets=(self.socket,))
-        return refusal(folder, off_limits, mounted=mounted)
+        return refused(folder, off_limits, mounted)
+
+
+def refused(folder: Path, off_limits: OffLimits, mounted: Sequence[MountPoint] = ()) -> str | None:
+    with open_folder(folder) as opened:
+        return refusal(place_of(opened.descriptor, opened.path, mounted), off_limits, mounted)
 
 
 @pytest.fixture
@@ -45,7 +51,6 @@ def test_a_project_in_the_person_s_home_may_be_one(machine: Machine) -> None:
 NAMES: dict[str, Callable[[Machine], Path]] = {
     "the home": lambda m: m.home,
     "the actions in it": lambda m: m.home / "actions",
-    "what is not there yet": lambda m: m.home / "new" / "deep",
     "a home elsewhere": lambda m: m.elsewhere,
     "the vault in a home elsewhere": lambda m: m.elsewhere / "vault",
     "what holds a home": lambda m: m.elsewhere.parent,
@@ -80,8 +85,8 @@ def test_a_home_that_is_a_link_is_where_it_leads(machine: Machine) -> None:
     link.symlink_to(real)
     off_limits = OffLimits(homes=(link,), person=machine.person)
     for folder in (real, real / "actions", machine.folder):
-        assert refusal(folder, off_limits, mounted=()) is not None
-    assert refusal(machine.project, off_limits, mounted=()) is None  # the link is there, and leads nowhere inside
+        assert refused(folder, off_limits) is not None
+    assert refused(machine.project, off_limits) is None  # the link is there, and leads nowhere inside
 
 
 def test_a_mount_of_it_is_none_either(machine: Machine) -> None:
@@ -89,6 +94,7 @@ def test_a_mount_of_it_is_none_either(machine: Machine) -> None:
         return MountPoint("8:1", Path("/"), Path("/")), MountPoint("8:1", of, at)
 
     second = machine.folder / "second"
+    (second / "vault").mkdir(parents=True)
     for of in (machine.home, machine.home / "actions", machine.person, machine.elsewhere.parent, Path("/")):
         assert machine.refused(second, *mount(of, second)) is not None, of
     assert machine.refused(second / "vault", *mount(machine.elsewhere, second)) is not None
@@ -111,11 +117,17 @@ def test_a_real_mount_of_it_is_found(machine: Machine) -> None:
     second.mkdir()
     script = f"""
 import pathlib, subprocess, sys
-from daemon.sandbox.workspaces import OffLimits, refusal
+from daemon.core.failures import Failure
+from daemon.workspaces.off_limits import OffLimits
+from daemon.workspaces.opening import open_folder
 subprocess.run(["mount", "--bind", {str(machine.home / "actions")!r}, {str(second)!r}], check=True)
 off_limits = OffLimits(homes=(pathlib.Path({str(machine.home)!r}),), person=pathlib.Path({str(machine.person)!r}))
 for folder in sys.argv[1:]:
-    print(refusal(pathlib.Path(folder), off_limits) is not None)
+    try:
+        open_folder(pathlib.Path(folder), off_limits)
+        print("opened")
+    except Failure as why:
+        print("refused")
 """
     done = subprocess.run(
         ["unshare", "--mount", sys.executable, "-c", script, str(second), str(machine.project), str(machine.folder)],
@@ -124,23 +136,15 @@ for folder in sys.argv[1:]:
         text=True,
         check=True,
     )
-    assert done.stdout.split() == ["True", "True", "True"], done.stderr
+    assert done.stdout.split() == ["refused"] * 3, done.stderr
 
 
-def test_another_spelling_of_the_same_folder_is_the_same(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_known_by_what_it_is_and_not_by_its_name() -> None:
     # As a file system that ignores case answers: another name, the same folder.
-    real = Path.stat
-    shouted = machine.folder / "PEOPLE"
-
-    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
-        if path.is_relative_to(shouted):
-            path = machine.folder / "people" / Path(str(path.relative_to(shouted)).lower())
-        return real(path, follow_symlinks=follow_symlinks)
-
-    monkeypatch.setattr(Path, "stat", stat)
-    for folder in (shouted / "ME" / ".AILERON", shouted / "ME" / ".AILERON" / "ACTIONS", shouted / "ME", shouted):
-        assert machine.refused(folder) is not None
-    assert machine.refused(shouted / "ME" / "PROJECT") is None
+    home = Place(Path("/people/me"), ((1, 9), (1, 1)), None)
+    assert holds(home, Place(Path("/PEOPLE/ME/.AILERON"), ((1, 12), (1, 9), (1, 1)), None))
+    assert holds(home, Place(Path("/PEOPLE/ME"), ((1, 9), (1, 1)), None))
+    assert not holds(home, Place(Path("/people/me/x"), ((2, 9), (1, 1)), None))
 
 
 def test_the_kernel_s_list_is_read_with_its_escapes() -> None:
@@ -148,7 +152,14 @@ def test_the_kernel_s_list_is_read_with_its_escapes() -> None:
         "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw\n40 36 8:2 / /a\\040b\\134c rw - x y z\nshort\n"
     )
     assert read_mounts(text) == [
-        MountPoint("98:0", Path("/mnt1"), Path("/mnt2")),
-        MountPoint("8:2", Path("/"), Path("/a b\\c")),
+        MountPoint("98:0", Path("/mnt1"), Path("/mnt2"), 36),
+        MountPoint("8:2", Path("/"), Path("/a b\\c"), 40),
     ]
-    assert holds(Path("/"), Path("/a b\\c/d"), ())
+
+
+def test_what_will_hold_a_home_that_is_not_there_yet_is_no_workspace(machine: Machine) -> None:
+    off_limits = OffLimits(homes=(machine.project / "later" / "home",), person=machine.person)
+    assert refused(machine.project, off_limits) is not None
+    (machine.project / "later").mkdir()
+    assert refused(machine.project / "later", off_limits) is not None
+    assert refused(machine.project / "src", off_limits) is None

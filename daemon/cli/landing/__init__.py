@@ -1,0 +1,1 @@
+"""Looking at what an agent changed in its workspace, and deciding about it."""

@@ -1,0 +1,71 @@
+"""What the log holds of decisions beside the files that land: what was left and why, and what became of commits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from daemon.audit.events import AuditEvent
+from daemon.workspaces.decisions import Decision, Left, Outcome
+from daemon.workspaces.layer import Layer
+from daemon.workspaces.values import Branch
+from daemon.workspaces.wire import to_wire
+
+_MOST_TIPS = 200
+_MOST_NAMED = 100
+_PIECE = 20
+_LONGEST_WHY = 300
+
+
+def left(*, landing: str, session: str, by: str, left: Sequence[Left]) -> list[AuditEvent]:
+    """Say which changes were left and why, in as many pieces as needed."""
+    told = [{"path": to_wire(each.path), "kind": "left", "why": each.why[:_LONGEST_WHY], "kept": ""} for each in left]
+    return [
+        AuditEvent(
+            type="workspace.landing_left",
+            session=session,
+            actor=by,
+            payload={
+                "aileron.workspace.landing": landing,
+                "aileron.workspace.piece": start // _PIECE + 1,
+                "aileron.workspace.items": told[start : start + _PIECE],
+            },
+        )
+        for start in range(0, len(told), _PIECE)
+    ]
+
+
+def landing_started(layer: Layer, decision: Decision, tips: Sequence[Branch]) -> AuditEvent:
+    """Say what is about to come into the person's repository; on the disk before anything of it is there."""
+    return _event(
+        "workspace.commits_landing_started",
+        layer,
+        decision,
+        {
+            "aileron.workspace.tips": [[to_wire(each.ref), each.old, each.new] for each in tips[:_MOST_TIPS]],
+            "aileron.workspace.yes_to": sorted(map(to_wire, decision.yes_to))[:_MOST_NAMED],
+        },
+    )
+
+
+def landed(layer: Layer, decision: Decision, outcome: Outcome) -> AuditEvent:
+    """Say where the commits are now."""
+    return _event(
+        "workspace.commits_landed",
+        layer,
+        decision,
+        {
+            "aileron.workspace.branch": outcome.branch or None,
+            "aileron.workspace.moved": outcome.moved,
+            "aileron.workspace.refs": list(outcome.refs[:_MOST_TIPS]),
+            "aileron.workspace.notes": list(outcome.notes[:_MOST_NAMED]),
+        },
+    )
+
+
+def landing_failed(layer: Layer, decision: Decision, why: str) -> AuditEvent:
+    """Say why nothing became of a decision about commits."""
+    return _event("workspace.commits_landing_failed", layer, decision, {"reason": why[:1000]})
+
+
+def _event(kind: str, layer: Layer, decision: Decision, payload: dict[str, Any]) -> AuditEvent:
+    how = {"aileron.workspace.decided": decision.how.value, "aileron.workspace.mode": decision.mode.value}
+    return AuditEvent(type=kind, session=layer.session, actor=decision.by, payload=how | payload)
