@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import structlog
+
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.workspaces import branches as refs
@@ -21,6 +23,7 @@ from daemon.workspaces.commit_rules import Becomes, Becoming, becoming
 from daemon.workspaces.commits import CheckBounds, Checked, check
 from daemon.workspaces.decisions import Decision, Mode, Outcome, matches, plan_of_commits
 from daemon.workspaces.host_git import HostGit, Repository
+from daemon.workspaces.index_lock import recover_index
 from daemon.workspaces.layer import Layer
 from daemon.workspaces.layers import Layers
 from daemon.workspaces.packed import read_packed
@@ -32,6 +35,7 @@ from daemon.workspaces.runs_later import reasons
 from daemon.workspaces.values import Branch
 
 T = TypeVar("T")
+_log = structlog.get_logger("daemon.workspaces")
 _MOST_FOUND = 8
 
 
@@ -134,6 +138,13 @@ class Commits:
         incoming = await self._incoming(layer, decision, found.checked, found.becoming)
         return await self._carry_out(incoming, decision, partial(bring_as_branch, incoming, decision))
 
+    async def recover(self, layer: Layer) -> None:
+        """Take away what a landing that was killed left in the way of the person's git."""
+        try:
+            await self._do(partial(_unlock, layer))
+        except (Failure, OSError) as problem:
+            _log.error("the lock of a landing that was cut off stays", session=layer.session, why=str(problem))
+
     async def forget(self, layer: Layer) -> None:
         """Remove what lies below refs/aileron of a session, and the quarantine."""
         self._found = OrderedDict((key, each) for key, each in self._found.items() if key[0] != layer.session)
@@ -230,6 +241,12 @@ def _what_is_there(repository: Repository) -> tuple[list[str], bool]:
 
 def _quarantine(layer: Layer) -> Path:
     return layer.folder / "quarantine"
+
+
+def _unlock(layer: Layer) -> None:
+    repository = repository_of(layer)
+    if repository is not None:
+        recover_index(repository)
 
 
 def _forget(layer: Layer) -> None:

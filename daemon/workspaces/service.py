@@ -135,6 +135,7 @@ class Workspaces:
         """
         for layer in (await self._do(self._layers.all)).layers:
             await self._files.recover(layer)
+            await self._commits.recover(layer)
         return len(await self._do(self._layers.recover))
 
     def close(self) -> None:

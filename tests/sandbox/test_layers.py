@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sandbox.engine import USER, Shell, end_of, engine, listing, own_everything, run_inside, start_inside
+from sandbox.engine import SHORTLY, USER, Shell, end_of, engine, listing, own_everything, run_inside, start_inside
+from services.upstream import UpstreamProcess
 from world import World
 
 pytestmark = pytest.mark.docker
@@ -190,6 +191,30 @@ def test_two_sandboxes_in_one_folder_share_nothing(world: World, repository: Pat
     ended = [end_of(world, each) for each in started]
     assert [ran.out for ran in ended] == ["file\ngone\nmine\nmoved\n2\n"] * 2, ended
     assert not (repository / "mine").exists()
+
+
+def test_two_daemons_in_one_folder_share_nothing_and_what_both_changed_lands_once(
+    world: World, repository: Path, upstream: UpstreamProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    with World(tmp_path / "other", upstream=upstream.url, **SHORTLY) as other:
+        other.start()
+        daemons = (world, other)
+        started = [
+            start_inside(each, repository, f"echo {name} > file; sleep 1; cat file", **ME)
+            for each, name in zip(daemons, ("one", "two"), strict=True)
+        ]
+        ended = [end_of(each, run) for each, run in zip(daemons, started, strict=True)]
+        assert [ran.out for ran in ended] == ["one\n", "two\n"], ended
+        assert (repository / "file").read_text() == "file\n"
+        aside = []
+        for each, ran in zip(daemons, ended, strict=True):
+            plan = each.ok("GET", f"/v1/workspaces/{ran.session}/changes")["plan"]
+            outcome = each.ok("POST", f"/v1/workspaces/{ran.session}/land", {"plan": plan})
+            aside.append([left["path"] for left in outcome["kept_aside"]])
+        assert aside == [[], ["file"]]
+        assert (repository / "file").read_text() == "one\n"
+        other.stop()
 
 
 class Swapping:

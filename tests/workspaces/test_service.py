@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -101,6 +102,10 @@ class Room:
         """Return what the person has."""
         found = (each for each in self.project.rglob("*") if each.is_file())
         return {str(each.relative_to(self.project)): each.read_text() for each in found}
+
+
+def make_repository(folder: Path) -> None:
+    subprocess.run(["git", "init", "-q", folder], check=True)
 
 
 def decide(plan: str, **what: Any) -> Decision:
@@ -350,3 +355,14 @@ async def test_layers_of_an_earlier_daemon_are_taken_up(room: Room) -> None:
     room.wrote("a.txt", "a")
     assert await room.service.take_up() == 1
     assert room.layers.get(SESSION).state is State.ENDED
+
+
+async def test_the_lock_that_a_killed_landing_left_on_the_index_goes_at_the_next_start(room: Room) -> None:
+    make_repository(room.project)
+    lock = room.project / ".git" / "index.lock"
+    lock.write_bytes(b"held by aileron while commits land\n")
+    await room.service.take_up()
+    assert not lock.exists()
+    lock.write_bytes(b"of a git command of the person's")
+    await room.service.take_up()
+    assert lock.exists()
