@@ -20,7 +20,7 @@ test: $(READY) check ## Lint, types, import contract, and every test
 	@scripts/ensure-chromium
 	@scripts/ensure-agents
 	@scripts/ensure-docker
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations 10 --durations-min 5
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations 10 --durations-min 5
 
 check: $(READY) ## Lint, types, import contract
 	@$(BIN)/ruff check .

@@ -2,8 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
 
 EXPECTED_SKIPS: frozenset[str] = frozenset()
 """Node ids that may be skipped in CI, each with its reason beside it. There are none."""
@@ -30,19 +34,27 @@ def _no_home_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Say which tests stay together when several workers share them, and which are handed out first."""
-    if not config.pluginmanager.hasplugin("xdist") or getattr(config.option, "dist", "no") == "no":
-        return
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest: workers are handed the tests in this order."""
     order = [*_TOGETHER, ""]
-    items.sort(key=lambda item: order.index(_group(item)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item) or item.path.stem))
+    items.sort(key=lambda item: order.index(_group(item.nodeid)))
 
 
-def _group(item: pytest.Item) -> str:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
+    """Hand tests out by group; that of the library reads marks of tests, which this version of pytest hides from it."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid) or nodeid.partition("::")[0]
+
+    return ByGroup(config, log)
+
+
+def _group(nodeid: str) -> str:
     """Return the group of a test, or nothing if it stays with its file only."""
-    place = item.path.relative_to(Path(__file__).parent).as_posix()
+    place = nodeid.removeprefix("tests/")
     return next((name for name, places in _TOGETHER.items() if place.startswith(places)), "")
 
 
@@ -58,9 +70,8 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 
 
 def _note(report: pytest.TestReport | pytest.CollectReport) -> None:
-    nodeid = report.nodeid.partition("@")[0]  # behind it, the group
-    if report.skipped and nodeid not in EXPECTED_SKIPS:
-        _skipped.append(nodeid)
+    if report.skipped and report.nodeid not in EXPECTED_SKIPS:
+        _skipped.append(report.nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

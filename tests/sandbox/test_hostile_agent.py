@@ -79,7 +79,13 @@ def tried(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
         own_everything(shell.workspace)
         before = listing(shell.workspace)
         with Knocking(world, neighbour=theirs["Id"]) as knocking:
-            ended = shell.inside("aileron-python", "/workspace/hostile.py", "/workspace/given.json", seconds=240)
+            ended = shell.inside(
+                "aileron-python",
+                "/workspace/hostile.py",
+                "/workspace/given.json",
+                options=("--land", "never"),
+                seconds=240,
+            )
         after = listing(shell.workspace)
         written = listing(shell.written(ended))
         neighbour.terminate()
