@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sharing import group_of, rank_of
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
@@ -13,15 +14,6 @@ EXPECTED_SKIPS: frozenset[str] = frozenset()
 """Node ids that may be skipped in CI, each with its reason beside it. There are none."""
 
 _skipped: list[str] = []
-
-_TOGETHER = {
-    "engine": ("sandbox/", "agents/", "testing_package/"),
-    "crash": ("crash/",),
-    "connectors": ("wasm/", "connectors/"),
-}
-"""What one worker runs one after the other when tests run side by side, by where the tests are: those that look after
-each test whether the Docker engine is clean, and those that share a costly set-up. The longest come first. The others
-go by file."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +28,7 @@ def _no_home_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put first what takes longest: workers are handed the tests in this order."""
-    order = [*_TOGETHER, ""]
-    items.sort(key=lambda item: order.index(_group(item.nodeid)))
+    items.sort(key=lambda item: rank_of(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,15 +38,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeSc
 
     class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return _group(nodeid) or nodeid.partition("::")[0]
+            return group_of(nodeid)
 
     return ByGroup(config, log)
-
-
-def _group(nodeid: str) -> str:
-    """Return the group of a test, or nothing if it stays with its file only."""
-    place = nodeid.removeprefix("tests/")
-    return next((name for name, places in _TOGETHER.items() if place.startswith(places)), "")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

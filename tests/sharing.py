@@ -1,0 +1,23 @@
+"""Which tests stay together when several workers share them, and which are handed out first."""
+
+_TOGETHER = {
+    "engine": ("sandbox/", "agents/", "testing_package/"),
+    "crash": ("crash/",),
+    "connectors": ("wasm/", "connectors/"),
+}
+"""What one worker runs one after the other, by where the tests are: those that look after each test whether the Docker
+engine is clean, and those that share a costly set-up. The longest come first. The others go by file."""
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of the group that a test belongs to: one of those above, or its file."""
+    place = nodeid.removeprefix("tests/")
+    named = (name for name, places in _TOGETHER.items() if place.startswith(places))
+    return next(named, nodeid.partition("::")[0])
+
+
+def rank_of(nodeid: str) -> int:
+    """Return when a test is handed out: the lower, the earlier."""
+    order = list(_TOGETHER)
+    group = group_of(nodeid)
+    return order.index(group) if group in order else len(order)
