@@ -10,9 +10,7 @@ from world import World
 CALLS = 200
 
 
-def test_two_hundred_calls_to_a_slow_service_finish_in_under_two_seconds(
-    world: World, upstream: UpstreamProcess
-) -> None:
+def test_two_hundred_calls_to_a_slow_service_overlap(world: World, upstream: UpstreamProcess) -> None:
     upstream.behave("/slow", delay=1.0, json={"ok": True})
     world.start()
     world.set_up()
@@ -36,4 +34,5 @@ def test_two_hundred_calls_to_a_slow_service_finish_in_under_two_seconds(
 
     seconds, statuses = asyncio.run(flood())
     assert set(statuses) == {200}
-    assert seconds < 2.0
+    # About 1.3 s on a quiet machine. Behind the default thread pool they would take 34 s, one after another 200.
+    assert seconds < 10
