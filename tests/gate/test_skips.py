@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-CONFTEST = Path(__file__).parent.parent / "conftest.py"
+TESTS = Path(__file__).parent.parent
 SKIPS = {
     "a test": "import pytest\ndef test_it():\n    pytest.skip('not today')\n",
     "a mark": "import pytest\n@pytest.mark.skip\ndef test_it():\n    pass\n",
@@ -16,7 +16,8 @@ SKIPS = {
 
 
 def run(folder: Path, text: str, ci: str) -> subprocess.CompletedProcess[str]:
-    (folder / "conftest.py").write_text(CONFTEST.read_text())
+    for name in ("conftest.py", "sharing.py"):
+        (folder / name).write_text((TESTS / name).read_text())
     (folder / "test_one.py").write_text(text + "\n\ndef test_other():\n    pass\n")
     (folder / "test_two.py").write_text("def test_passes():\n    pass\n")
     return subprocess.run(
