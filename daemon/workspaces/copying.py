@@ -158,6 +158,8 @@ def _copy_one(copying: _Copying, source: int, target: int, name: str, path: str)
         seen = _copy_file(copying, source, target, name, path)
     if os.geteuid() == 0:
         os.chown(name, seen.st_uid, seen.st_gid, dir_fd=target, follow_symlinks=False)
+    # Tools compare times, so the copy gets them where the file system takes them. What we compare with later is read
+    # from the copy right below, so nothing depends on it. Not every system can set the time of a link.
     with suppress(OSError, NotImplementedError):
         os.utime(name, ns=(seen.st_mtime_ns, seen.st_mtime_ns), dir_fd=target, follow_symlinks=False)
     made = os.stat(name, dir_fd=target, follow_symlinks=False)

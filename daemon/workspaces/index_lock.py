@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from daemon.audit.durable_file import sync_folder
 from daemon.workspaces.commit_failures import conflict
 from daemon.workspaces.host_git import Repository
 from daemon.workspaces.owners import give
@@ -67,11 +68,11 @@ def replace_index(repository: Repository, change: Callable[[Path], None]) -> Cal
     change(new)
     give(repository, [new, before])
     new.replace(index)
-    _sync(repository.git_dir)
+    sync_folder(repository.git_dir)
 
     def put_back() -> None:
         before.replace(index)
-        _sync(repository.git_dir)
+        sync_folder(repository.git_dir)
 
     return put_back
 
@@ -95,13 +96,5 @@ def recover_index(repository: Repository) -> bool:
         if problem.errno in {errno.EWOULDBLOCK, errno.ENOENT}:
             return False  # it is held, or somebody was quicker
         raise
-    finally:
-        os.close(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
