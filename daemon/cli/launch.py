@@ -95,7 +95,7 @@ def launch(
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     from daemon.cli.launching import finding
-    from daemon.cli.launching.misplaced import refuse_misplaced
+    from daemon.cli.launching.misplaced import refuse_misplaced, refuse_without_sandbox
 
     refuse_misplaced(ctx, agent, arguments or [])
     _check_words(wish, workspace, interactive=invocation.prompts.interactive)
@@ -127,22 +127,7 @@ def launch(
             environ=invocation.environ,
         )
         raise typer.Exit(_in_sandbox(invocation, agent, given, options, wish))
-    if (
-        devcontainer
-        or image
-        or program
-        or variables
-        or user
-        or memory
-        or cpus
-        or timeout
-        or build_ca
-        or network != "internal"
-        or wish
-        or resume
-        or workspace != "auto"
-    ):
-        raise CliFailure.usage("that option needs --sandbox")
+    refuse_without_sandbox(ctx)
     found = finding.find(known, invocation.environ)
     with invocation.connect() as client:
         _say_what_will_not_work(invocation, client)

@@ -9,13 +9,21 @@ from typer.main import get_command
 from daemon.cli import launch
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
-from daemon.cli.launching.misplaced import own_options
+from daemon.cli.launching.misplaced import OwnOption, own_options
 from launchers.agents import AGENTS
 
 COMMAND = get_command(launch.app)
 CONTEXT = COMMAND.make_context("launch", ["codex"], resilient_parsing=True)
 OPTIONS = own_options(CONTEXT)
-VALUES = {"-C": "/tmp", "--dir": "/tmp", "--env": "A=1", "--cpus": "2", "--build-ca": "/tmp/ca"}
+VALUES = {
+    "-C": "/tmp",
+    "--dir": "/tmp",
+    "--env": "A=1",
+    "--cpus": "2",
+    "--build-ca": "/tmp/ca",
+    "--land": "auto",
+    "--workspace": "copy",
+}
 
 
 def start(*words: str) -> None:
@@ -93,3 +101,18 @@ def test_what_stands_behind_two_dashes_is_the_agents_and_reaches_it(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CliFailure, match="not installed"):
         start("codex", *given)
+
+
+CONTAINER = [
+    option for option in OPTIONS if option.parameter not in {"sandbox", "label", "folder", "as_json", "help", None}
+]
+
+
+@pytest.mark.parametrize("option", CONTAINER, ids=lambda option: str(option.names[0]))
+def test_every_option_about_the_container_needs_one_and_is_named(
+    option: OwnOption, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    name = option.names[0]
+    found = refusal(name, *([VALUES.get(name, "x")] if option.takes_value else []), "codex")
+    assert found.message.startswith(f"{name} needs --sandbox")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 """What editors and web pages make of a hyphen."""
 _SEPARATOR = "--"
+_FOR_EVERY_LAUNCH = frozenset({"sandbox", "label", "folder", "as_json", "help", None})
+"""Options that mean something without a container, too. Every other one is about the container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,26 @@ def own_options(ctx: "typer.Context") -> tuple[OwnOption, ...]:
         for parameter in ctx.command.get_params(ctx)
         if parameter.param_type_name == "option"
     )
+
+
+def refuse_without_sandbox(ctx: "typer.Context") -> None:
+    """Raise if an option about the container was written for a launch on this machine; call it without --sandbox."""
+    written = [
+        option.names[0]
+        for option in own_options(ctx)
+        if option.parameter not in _FOR_EVERY_LAUNCH and _is_written(ctx, option.parameter)
+    ]
+    if written:
+        verb = "needs" if len(written) == 1 else "need"
+        raise CliFailure.usage(
+            f"{', '.join(written)} {verb} --sandbox; nothing was started",
+            remedy="Add --sandbox before the agent's name, or leave the rest away.",
+        )
+
+
+def _is_written(ctx: "typer.Context", parameter: str | None) -> bool:
+    source = ctx.get_parameter_source(parameter) if parameter is not None else None
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def refuse_misplaced(ctx: "typer.Context", agent: str, arguments: Sequence[str]) -> None:
