@@ -115,7 +115,7 @@ class Guard:
             driver = driver_of(connection)
             row = driver.execute("SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1").fetchone()
             pending = self._pending
-            if pending is not None and row == (pending.seq, pending.hash):
+            if pending is not None and row == (pending.seq, pending.hash) and self._is_signed(connection, pending):
                 self.settle(pending)
             elif pending is not None:
                 place = (pending.seq, pending.hash)
@@ -123,6 +123,12 @@ class Guard:
             self._version = None
             self.check(connection, until=self.head, again=True)
             self._version = _version(connection)
+
+    def _is_signed(self, connection: Connection, pending: Head) -> bool:
+        """Say whether the checkpoint of a commit is there, if it had one: without new events, nothing else tells."""
+        place = (pending.checkpoint, pending.checkpoint_hash)
+        found = driver_of(connection).execute("SELECT 1 FROM audit_checkpoints WHERE seq = ? AND hash = ?", place)
+        return pending.number == self.head.number or found.fetchone() is not None
 
     def check(self, connection: Connection, *, until: Head, again: bool) -> None:
         """Make sure that the log is still what was written, before it is signed; raises DamagedError.

@@ -88,6 +88,30 @@ def test_nothing_runs_while_the_log_cannot_be_written(
     assert world.events(type="execution.started")[-1]["payload"]["aileron.action.arguments"]["url"].endswith("/after")
 
 
+@pytest.mark.parametrize(("word", "killed"), [*((word, False) for word in WORDS), ("ENOSPC", True)])
+def test_a_checkpoint_that_could_not_be_written_is_no_damage(
+    tmp_path: Path, upstream: UpstreamProcess, disk: FailingDisk, word: str, killed: bool
+) -> None:
+    """The time for it came while the disk was full: no event was written, so only the checkpoint itself tells."""
+    with World(tmp_path, upstream=upstream.url, AILERON_AUDIT__CHECKPOINT_SECONDS="500ms") as made:
+        made.start(**disk.environment())
+        made.set_up()
+        made.add_action("post")
+        assert run(made, "/before").status_code == 200
+        disk.fail(word)
+        wait_until(lambda: not made.ok("GET", "/v1/status")["audit"]["available"])
+        time.sleep(1.2)  # it is tried again, and fails again
+        if killed:
+            made.kill()
+        disk.recover()
+        if killed:
+            made.start(**disk.environment())
+            made.unlock()
+        wait_until(lambda: run(made, "/after").status_code == 200)
+        assert made.verify()["ok"]
+        assert not made.ok("GET", "/v1/status")["audit"]["damaged"]
+
+
 def test_no_byte_leaves_before_the_sync_of_its_beginning_has_returned(
     world: World, upstream: UpstreamProcess, disk: FailingDisk
 ) -> None:
