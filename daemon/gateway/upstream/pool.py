@@ -50,6 +50,7 @@ class Pool:
             connection = kept.pop()
             if connection.is_open:
                 return connection
+            connection.abort()
         return await self._dial(provider)
 
     async def close(self) -> None:
