@@ -10,10 +10,10 @@ import pytest
 
 from daemon.core.authority import HostPort
 from daemon.core.providers import Provider, Style
-from daemon.gateway.upstream.connection import Connection
-from daemon.gateway.upstream.errors import Broken, TooSlow, Unreachable
-from daemon.gateway.upstream.head import HeadError, framing, request_head
-from daemon.gateway.upstream.pool import Pool
+from daemon.net.http1.connection import Connection
+from daemon.net.http1.errors import Broken, TooSlow, Unreachable
+from daemon.net.http1.head import HeadError, framing, request_head
+from daemon.net.http1.pool import Pool
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = b"POST /v1/x HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n{}"

@@ -12,11 +12,11 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client import ClientTimeout
 from aiohttp.tracing import Trace
 
-from daemon.connectors.http.addresses import refusal
-from daemon.connectors.http.kept import has_news
 from daemon.connectors.http.records import InjectedHeader
-from daemon.connectors.http.resolver import Resolver
 from daemon.connectors.http.urls import Target
+from daemon.net.addresses import refusal
+from daemon.net.kept import has_news
+from daemon.net.resolver import Resolver
 
 
 class AddressRefused(Exception):

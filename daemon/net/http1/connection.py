@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import httptools
 
-from daemon.connectors.http.kept import has_news
-from daemon.gateway.upstream.errors import Broken, TooSlow, UpstreamError
-from daemon.gateway.upstream.head import Headers, has_no_body, is_framed, is_plainly_framed
+from daemon.net.http1.errors import Broken, TooSlow, UpstreamError
+from daemon.net.http1.head import Headers, has_no_body, is_framed, is_plainly_framed
+from daemon.net.kept import has_news
 
 _HIGH_WATER = 1 << 18
 _MAX_HEAD = 1 << 18
