@@ -19,7 +19,7 @@ class Means(StrEnum):
     """With the master token, which only the person's own account can read."""
     PAGE = "page"
     """In a browser that was signed in with a one-time code."""
-    SESSION_TOKEN = "session_token"
+    SESSION = "session_token"
     """With the token of an agent's session."""
     PROCESS = "process"
     """Not at all: it is the daemon itself."""
@@ -48,7 +48,7 @@ class Principal:
     @classmethod
     def agent(cls, session: str, name: str) -> "Principal":
         """Return the agent of a session."""
-        return cls(PrincipalKind.AGENT, session, name, Means.SESSION_TOKEN)
+        return cls(PrincipalKind.AGENT, session, name, Means.SESSION)
 
 
 DAEMON = Principal(PrincipalKind.DAEMON, "daemon", "the daemon", Means.PROCESS)
