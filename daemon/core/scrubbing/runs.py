@@ -101,8 +101,8 @@ def from_hex(view: View, *, shortest: int) -> Iterator[View]:
 def _without_prefixes(data: bytes) -> Iterator[bytes]:
     """Put separators for each `0x`, of the same length, so that every place stays the same.
 
-    In `0x610x70` the second `0x` is a prefix. In `70xy` the zero is the last digit of a number. Where a text allows both
-    readings, both are looked into.
+    In `0x610x70` the second `0x` is a prefix. In `70xy` the zero is the last digit of a number. Where a text allows
+    both readings, both are looked into.
     """
     alone = _NUMBER_ALONE.sub(rb"  \1", data)
     yield alone
