@@ -1,13 +1,13 @@
 """Where `--output FILE` writes: a file that is there whole or not at all, or stdout."""
 
-import os
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self, TextIO
 
 import typer
 
+from daemon.base.files import Draft, sync_folder
 from daemon.cli.failure import CliFailure
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ class OutputFile:
     def __init__(self, path: Path | None, *, stdout: "Output") -> None:
         self._path = path
         self._stdout = stdout
-        self._file: IO[str] | None = None
+        self._draft: Draft | None = None
+        self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
-                self._file = NamedTemporaryFile(
-                    "w", encoding="utf-8", dir=self._path.resolve().parent, prefix=f".{self._path.name}.", delete=False
-                )
+                self._draft = Draft(self._path)
             except OSError as error:
                 raise self._failure(error) from error
+            self._file = open(self._draft.descriptor, "w", encoding="utf-8", closefd=False)
         return self
 
     def write(self, text: str) -> None:
@@ -49,20 +49,18 @@ class OutputFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is None or self._path is None:
+        if self._file is None or self._draft is None or self._path is None:
             return
-        temporary = Path(self._file.name)
-        try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            if error is None:
-                temporary.replace(self._path)
-        except OSError as problem:
-            raise self._failure(problem) from problem
-        finally:
-            self._file.close()
-            temporary.unlink(missing_ok=True)
+        with ExitStack() as ending:
+            ending.push(self._draft)
+            try:
+                self._file.close()  # writes what is left
+                if error is None:
+                    self._draft.sync()
+                    self._draft.replace_target()
+                    sync_folder(self._path.parent)
+            except OSError as problem:
+                raise self._failure(problem) from problem
 
     def _failure(self, error: OSError) -> CliFailure:
         return CliFailure(f"{self._path} cannot be written: {error.strerror}")

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.audit.durable_file import sync_folder
+from daemon.base.files import sync_folder
 from daemon.workspaces.landed import LandingError, NotLanded
 from daemon.workspaces.landing_plan import Op, Step
 from daemon.workspaces.values import Act, Change, Entry, Kind
