@@ -213,7 +213,7 @@ class Gateway:
             raise Unreachable(f"The request to {provider.host_port} was not sent: {problem}.") from problem
         if more and frame:
             first = b"%x\r\n%b\r\n" % (len(first), first) if first else b""
-        connection = await self._pool.take(provider)
+        connection = await self._pool.take(provider.origin)
         await relay.carry(
             connection, method, head + first, chunked=bool(frame) if more else None, seconds=self._header_seconds
         )

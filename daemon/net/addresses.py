@@ -1,4 +1,4 @@
-"""Decides which addresses a connector's request may be dialled at: pure rules over IP addresses."""
+"""Decides which addresses may be dialled: pure rules over IP addresses, the same for every kind of request."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -9,7 +9,7 @@ IpAddress = IPv4Address | IPv6Address
 
 
 class AddressKind(StrEnum):
-    """What an address is, as far as reaching it for a connector goes."""
+    """What an address is, as far as the rules about dialling it go."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -154,5 +154,6 @@ def refusal(addresses: Iterable[IpAddress], *, private_allowed: bool) -> str | N
         if kind not in _OPENABLE:
             return f"it resolves to the {kind.value.replace('_', '-')} address {address}, which is never dialled"
         if not private_allowed:
-            return f"it resolves to the {kind.value} address {address}; allow this exact host:port to reach it"
+            remedy = "to reach it, add this exact host:port to network.allow_private"
+            return f"it resolves to the {kind.value} address {address}; {remedy}"
     return None if seen else "it resolves to no address"

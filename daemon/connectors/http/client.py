@@ -1,7 +1,6 @@
 """The one way out of the daemon for connectors: a shared session with pooled connections, and its life."""
 
 import os
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,7 +8,7 @@ from typing import TypeVar
 import aiohttp
 
 from daemon.base.clock import Clock, Entropy
-from daemon.connectors.http.dialling import CheckedConnector
+from daemon.connectors.http.departure import CheckedConnector
 from daemon.connectors.http.exchange import OWN_HEADERS, Exchanger, refuse_hidden_retry
 from daemon.connectors.http.ledger import OnEvent
 from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialSource, Outlet
@@ -18,6 +17,7 @@ from daemon.connectors.http.room import Place, Room, return_freed_memory
 from daemon.connectors.http.workers import BodyWorkers
 from daemon.core.manifest import Manifest
 from daemon.net.resolver import Resolver, SystemResolver
+from daemon.net.trust import service_trust
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class OutboundHttp:
         session = aiohttp.ClientSession(
             connector=CheckedConnector(
                 resolve=self._resolver or system,
-                ssl_context=self._trust(),
+                ssl_context=service_trust(self._policy.extra_ca_file),
                 limit=MAX_CONNECTIONS,
                 limit_per_host=MAX_CONNECTIONS_PER_HOST,
             ),
@@ -132,9 +132,3 @@ class OutboundHttp:
             on_event=on_event,
             place=Place(self._room, owner),
         )
-
-    def _trust(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if self._policy.extra_ca_file is not None:
-            context.load_verify_locations(cafile=self._policy.extra_ca_file)
-        return context

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from daemon.connectors.http.codings import ExchangeFailed, Unpacking, content_coding
-from daemon.connectors.http.dialling import DEPARTURE, Departure
+from daemon.connectors.http.departure import DEPARTURE, Departure
 from daemon.connectors.http.records import ErrorCode
 from daemon.connectors.http.room import SMALL_BYTES, Place
 from daemon.connectors.http.workers import BodyWorkers

@@ -9,7 +9,7 @@ from typing import Any
 
 from daemon.base.clock import Clock, Entropy
 from daemon.connectors.http.codings import ExchangeFailed
-from daemon.connectors.http.dialling import AddressRefused, Departure
+from daemon.connectors.http.departure import Departure
 from daemon.connectors.http.exchange import Answer, Exchanger
 from daemon.connectors.http.ledger import Ledger, OnEvent
 from daemon.connectors.http.records import (
@@ -35,6 +35,7 @@ from daemon.core.authority import HostPort
 from daemon.core.failures import Failure
 from daemon.core.manifest import Manifest
 from daemon.core.scrubbing.scrub import Scrubber, secrets_of_header
+from daemon.net.dialling import AddressRefused
 
 MAX_REDIRECTS = 5
 
@@ -268,7 +269,8 @@ class CallContext:
             await self._before_send()
             self._marked = True
         clock, target = self._outlet.clock, request.target
-        departure = Departure(target, target.host_port in self._outlet.policy.allow_private, injected)
+        private_allowed = target.host_port in self._outlet.policy.allow_private
+        departure = Departure(target, private_allowed, injected)
         started = clock.monotonic()
         self._place.release()
         status: int | None = None

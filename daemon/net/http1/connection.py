@@ -1,4 +1,4 @@
-"""One connection to a provider: one exchange at a time, with backpressure both ways."""
+"""One connection to a server: one exchange at a time, with backpressure both ways."""
 
 import asyncio
 from collections.abc import Callable
@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         cast("asyncio.Transport", self._transport).write(data)
 
     async def drain(self) -> None:
-        """Wait until the provider takes more."""
+        """Wait until the server takes more."""
         if self._writable is not None:
             await self._writable
 
@@ -158,11 +158,11 @@ class Connection(asyncio.Protocol):
         self._on_lost(self)
 
     def pause_writing(self) -> None:
-        """The provider is slow in taking the request."""
+        """The server is slow in taking the request."""
         self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """The provider takes more."""
+        """The server takes more."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)

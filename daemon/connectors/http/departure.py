@@ -1,9 +1,12 @@
-"""The connector that dials nothing but checked addresses, and that tells a request when it is about to leave."""
+"""Makes the client library dial by the rules of `net/dialling.py`, and attach the credential at the last moment.
+
+The library dials in code of its own, which has no place to pass a value through: so the attempt that is being made
+stands in a context variable.
+"""
 
 import socket
 from contextvars import ContextVar
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from weakref import WeakSet
 
@@ -14,13 +17,9 @@ from aiohttp.tracing import Trace
 
 from daemon.connectors.http.records import InjectedHeader
 from daemon.connectors.http.urls import Target
-from daemon.net.addresses import refusal
+from daemon.net.dialling import AddressRefused, Destination
 from daemon.net.kept import has_news
 from daemon.net.resolver import Resolver
-
-
-class AddressRefused(Exception):
-    """A host resolved to an address that must not be dialled."""
 
 
 @dataclass(slots=True)
@@ -33,19 +32,18 @@ class Departure:
     may_have_left: bool = False
     protocol: aiohttp.client_proto.ResponseHandler | None = None
 
+    @property
+    def destination(self) -> Destination:
+        """Return what may be dialled for this attempt."""
+        return Destination(self.target.host_port, self.private_allowed)
+
     def was_reset(self) -> bool:
         """Say whether the connection ended in an error: an answer without a length then looks whole, and is not."""
         return self.protocol is not None and isinstance(self.protocol.exception(), aiohttp.ClientOSError)
 
-    def check(self, addresses: list[Any]) -> None:
-        """Raise AddressRefused unless every address may be dialled for this target."""
-        problem = refusal(addresses, private_allowed=self.private_allowed)
-        if problem is not None:
-            raise AddressRefused(f"{self.target.host_port} is not reached: {problem}.")
-
 
 DEPARTURE: ContextVar[Departure] = ContextVar("departure")
-"""The attempt that the current task makes: dialling happens in library code that has no place to pass it through."""
+"""The attempt that the current task makes."""
 
 
 class CheckedResolver(AbstractResolver):
@@ -57,10 +55,9 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Resolve once and return the very addresses that were checked."""
+        """Return the checked addresses of the attempt's own host; `connect` has seen that it is this one."""
         del family
-        addresses = list(await self._resolve(host, port))
-        DEPARTURE.get().check(addresses)
+        addresses = await DEPARTURE.get().destination.addresses(self._resolve)
         return [
             ResolveResult(
                 hostname=host,
@@ -78,11 +75,7 @@ class CheckedResolver(AbstractResolver):
 
 
 def _checked_socket(info: tuple[Any, ...]) -> socket.socket:
-    # The last wall: whatever path led here (a literal address, a changed library), no socket is opened to an
-    # address that the rules refuse.
-    family, kind, protocol, _, address = info
-    DEPARTURE.get().check([ip_address(str(address[0]))])
-    return socket.socket(family=family, type=kind, proto=protocol)
+    return DEPARTURE.get().destination.open_socket(info)
 
 
 class CheckedConnector(aiohttp.TCPConnector):
