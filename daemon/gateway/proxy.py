@@ -13,9 +13,9 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.manifest import Credential
 from daemon.core.providers import Provider, Providers, Style
 from daemon.gateway.admission import Refused, refusal
+from daemon.gateway.batched_events import BatchedEvents
 from daemon.gateway.errors import STATUS, error_body
 from daemon.gateway.forwarding import Headers, Presented, onward, presented
-from daemon.gateway.ledger import Ledger
 from daemon.gateway.own_tokens import shown, without_tokens
 from daemon.gateway.record import Exchange
 from daemon.gateway.relay import Relay
@@ -51,7 +51,7 @@ class KeySource(Protocol):
         ...
 
 
-class Denied(Protocol):
+class DenialLog(Protocol):
     """Writes down who tried to reach what is not theirs."""
 
     async def __call__(
@@ -72,7 +72,7 @@ class Gateway:
         repeats: Repeats,
         budget: LogBudget,
         pool: Pool,
-        denied: Denied,
+        denied: DenialLog,
         clock: Clock,
         header_seconds: float,
     ) -> None:
@@ -82,7 +82,7 @@ class Gateway:
         self._audit = audit
         self._repeats = repeats
         self._budget = budget
-        self._ledger = Ledger(audit)
+        self._events = BatchedEvents(audit)
         self._pool = pool
         self._denied = denied
         self._under_way: dict[str, set[Relay]] = {}
@@ -202,7 +202,7 @@ class Gateway:
             under_way.discard(relay)
             if not under_way:
                 self._under_way.pop(exchange.session, None)
-        self._ledger.note(exchange.event(self._clock.monotonic()))
+        self._events.note(exchange.event(self._clock.monotonic()))
 
     async def _carry(self, relay: Relay, provider: Provider, method: str, target: bytes, headers: Headers) -> None:
         first, more = await relay.first()
@@ -226,7 +226,7 @@ class Gateway:
     async def close(self) -> None:
         """Close the connections, and write down what is not yet written."""
         await self._pool.close()
-        await self._ledger.close()
+        await self._events.close()
 
     def _key(self, provider: Provider, found: Presented) -> Resolved | None:
         if found.own:

@@ -8,12 +8,12 @@ from typing import TypeVar
 import aiohttp
 
 from daemon.base.clock import Clock, Entropy
+from daemon.connectors.http.answer_memory import AnswerMemory, HeldMemory, return_freed_memory
 from daemon.connectors.http.departure import CheckedConnector
 from daemon.connectors.http.exchange import OWN_HEADERS, Exchanger, refuse_hidden_retry
-from daemon.connectors.http.ledger import OnEvent
-from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialSource, Outlet
+from daemon.connectors.http.history import OnEvent
+from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialFor, Outlet
 from daemon.connectors.http.records import NetworkPolicy
-from daemon.connectors.http.room import Place, Room, return_freed_memory
 from daemon.connectors.http.workers import BodyWorkers
 from daemon.core.manifest import Manifest
 from daemon.net.resolver import Resolver, SystemResolver
@@ -53,12 +53,12 @@ class OutboundHttp:
         self._entropy = entropy
         self._resolver = resolver
         self._running: _Running | None = None
-        self._room = Room(total_bytes=LARGEST_ANSWERS * policy.max_response_bytes)
+        self._memory = AnswerMemory(total_bytes=LARGEST_ANSWERS * policy.max_response_bytes)
 
     @property
     def held_bytes(self) -> int:
         """Return how much of the memory for large answers is held now."""
-        return self._room.held
+        return self._memory.held
 
     async def start(self) -> None:
         """Open the session; raise OSError or ssl.SSLError when the extra CA file cannot be read."""
@@ -108,7 +108,7 @@ class OutboundHttp:
         self,
         *,
         manifest: Manifest,
-        credential: CredentialSource,
+        credential: CredentialFor,
         deadline: float,
         op_idempotent: bool,
         before_send: BeforeSend,
@@ -130,5 +130,5 @@ class OutboundHttp:
             op_idempotent=op_idempotent,
             before_send=before_send,
             on_event=on_event,
-            place=Place(self._room, owner),
+            memory=HeldMemory(self._memory, owner),
         )

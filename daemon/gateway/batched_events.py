@@ -16,7 +16,7 @@ _MAX_WAITING = 10_000
 _log = structlog.get_logger("gateway")
 
 
-class Ledger:
+class BatchedEvents:
     """Holds what is not yet written."""
 
     def __init__(self, audit: AuditLog) -> None:

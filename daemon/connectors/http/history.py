@@ -16,7 +16,7 @@ _CLASSES = {
 }
 
 
-class Ledger:
+class RequestHistory:
     """Keeps the results of a call's requests in order."""
 
     def __init__(self, *, idempotent: bool, on_event: OnEvent | None) -> None:
