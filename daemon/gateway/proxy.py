@@ -1,4 +1,4 @@
-"""The gateway as an ASGI app: who asks, whom they mean, whose key it is, and then bytes both ways."""
+"""The gateway as an ASGI app: finds the session, the provider and the key of a request, and forwards it."""
 
 import asyncio
 from typing import Protocol
@@ -40,7 +40,7 @@ class Resolved(Protocol):
 
 
 class KeySource(Protocol):
-    """The one narrow way from this room to the vault."""
+    """What the gateway needs of the vault."""
 
     def resolve(self, connector: Provider, credential: Credential) -> Resolved:
         """Return the key bound to a provider, or raise the Failure that says what a person must do."""
@@ -52,7 +52,7 @@ class KeySource(Protocol):
 
 
 class DenialLog(Protocol):
-    """Writes down who tried to reach what is not theirs."""
+    """Writes a refused access into the audit log, and returns the id of the event."""
 
     async def __call__(
         self, *, session: str | None, surface: str, method: str, path: str, reason: str
@@ -127,7 +127,7 @@ class Gateway:
             await _fail(send, failure, style, refused=refused)
 
     def _authorise(self, place: str, found: Presented, *, only: str | None) -> TokenClaims:
-        """Return who asks: by the token in the path, or by the session's name there and the token as its key."""
+        """Return who asks: the path holds the token itself, or the session's id, and then the API key is the token."""
         try:
             if place.startswith("ses_"):
                 if not found.tokens:
@@ -219,7 +219,7 @@ class Gateway:
         )
 
     def cut(self, session: str) -> None:
-        """Break off what is under way for a session that has ended."""
+        """End the requests that are under way for a session that has ended."""
         for relay in list(self._under_way.get(session, ())):
             relay.leave("session_ended")
 

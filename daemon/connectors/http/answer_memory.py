@@ -26,7 +26,7 @@ class AnswerMemory:
 
     def __init__(self, *, total_bytes: int) -> None:
         self._total = total_bytes
-        # One session alone gets half: it cannot keep the large answers of all others waiting.
+        # One session gets half at most, so that it cannot keep the large answers of all others waiting.
         self._share = total_bytes // 2
         self._held = 0
         self._held_by: dict[str, int] = {}
@@ -128,8 +128,8 @@ class HeldMemory:
 def return_freed_memory() -> None:
     """Have the allocator give large blocks back to the system as soon as they are free.
 
-    By itself, glibc begins to keep blocks of a size that was freed once (up to 32 MiB), a heap for each thread: after
-    a burst of large answers the daemon stayed a gigabyte large. Where there is no such setting, nothing is done.
+    By default, glibc keeps freed blocks of up to 32 MiB, in one heap for each thread. After a burst of large answers,
+    the daemon kept a gigabyte. On systems without this setting, nothing is done.
     """
     try:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, SMALL_BYTES)

@@ -1,4 +1,4 @@
-"""The one way out of the daemon for connectors: a shared session with pooled connections, and its life."""
+"""The HTTP client that all connectors share: its start, its end, and a context for each connector call."""
 
 import os
 from collections.abc import Callable
@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 MAX_CONNECTIONS = 1024
 MAX_CONNECTIONS_PER_HOST = 0
-"""No fewer than guests may be under way, each of which asks for one thing at a time, and none for a host alone: what
-keeps one session from taking all is its share of the guests, so whoever has a guest never waits for a connection."""
+"""At least as many connections as connector calls may be under way (`limits.wasm_threads`), and no limit for one host.
+A call makes one request at a time, so it never waits for a connection. Sessions share the calls, and so these."""
 LARGEST_ANSWERS = 8
 """How many answers of the largest size may be in memory at the same time, over all calls."""
 
@@ -99,8 +99,8 @@ class OutboundHttp:
             running.resolver.close()
 
     async def beside_the_loop(self, work: Callable[[], T], *, size: int) -> T:
-        """Do work on a text of this size: on a thread of this room, unless it is small."""
-        if self._running is None:  # it is closing, and the threads are gone
+        """Do work on a text of this size: on a thread beside the event loop, unless the text is small."""
+        if self._running is None:  # closed: the threads have ended
             return work()
         return await self._running.workers.run(work, size=size)
 
@@ -115,10 +115,10 @@ class OutboundHttp:
         on_event: OnEvent | None = None,
         owner: str = "",
     ) -> CallContext:
-        """Make the http function for one connector call; deadline is a time on the clock's monotonic scale.
+        """Make the http function for one connector call; `deadline` is a time of the clock's `monotonic()`.
 
-        The owner is the session that the call belongs to: sessions share the memory for large answers. Whoever takes
-        the function closes it when the call is over.
+        `owner` is the session that the call belongs to: sessions share the memory for large answers. The caller closes
+        the function when the call is over.
         """
         if self._running is None:
             raise RuntimeError("OutboundHttp.call_context() needs start() before it")

@@ -24,7 +24,7 @@ from daemon.net.resolver import Resolver
 
 @dataclass(slots=True)
 class Departure:
-    """One attempt's way out: what was checked, what is attached at the last moment, and whether it may have left."""
+    """One attempt at a request: where it goes, the credential that is attached last, and whether it may have left."""
 
     target: Target
     private_allowed: bool
@@ -38,7 +38,7 @@ class Departure:
         return Destination(self.target.host_port, self.private_allowed)
 
     def was_reset(self) -> bool:
-        """Say whether the connection ended in an error: an answer without a length then looks whole, and is not."""
+        """Say whether the connection ended in an error; an answer without a length would look complete all the same."""
         return self.protocol is not None and isinstance(self.protocol.exception(), aiohttp.ClientOSError)
 
 
@@ -47,7 +47,7 @@ DEPARTURE: ContextVar[Departure] = ContextVar("departure")
 
 
 class CheckedResolver(AbstractResolver):
-    """Resolves for the connector, and lets no host through of which one address must not be dialled."""
+    """Resolves for the client library, by the rules: a host with one address that must not be dialled is refused."""
 
     def __init__(self, resolve: Resolver) -> None:
         self._resolve = resolve
@@ -79,7 +79,7 @@ def _checked_socket(info: tuple[Any, ...]) -> socket.socket:
 
 
 class CheckedConnector(aiohttp.TCPConnector):
-    """A connection pool whose every new connection is checked, and every request at its moment of leaving."""
+    """The library's connection pool, with the address of every new connection checked, and every request once more."""
 
     def __init__(self, *, resolve: Resolver, ssl_context: Any, limit: int, limit_per_host: int) -> None:
         super().__init__(
@@ -98,7 +98,7 @@ class CheckedConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: ClientTimeout,  # noqa: ASYNC109 -- the library's signature
     ) -> aiohttp.connector.Connection:
-        """Take or make a connection; then, and only then, put the credential into the request."""
+        """Take or make a connection, and put the credential into the request only then."""
         departure = DEPARTURE.get()
         url, target = req.url, departure.target
         if (url.scheme, url.host, url.port) != (target.scheme, target.host, target.host_port.port) or req.proxy:
@@ -116,7 +116,7 @@ class CheckedConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: ClientTimeout,  # noqa: ASYNC109 -- the library's signature
     ) -> aiohttp.connector.Connection:
-        # Only kept connections are looked at: on a new one, TLS itself may have sent something already.
+        # Only kept connections are looked at: on a new one, the server's TLS may have sent something already.
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol

@@ -22,7 +22,7 @@ _HOP_BY_HOP = frozenset(
 _WHOLE_BODY_BYTES = 1 << 20
 
 OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-"""What the session must not add by itself."""
+"""Headers that the client library must not add by itself."""
 _ACCEPT_ENCODING = ("Accept-Encoding", "gzip, deflate")
 
 
@@ -36,16 +36,16 @@ class ServiceAnswer:
 
 
 class Interrupted(Exception):
-    """The connection ended before the answer did."""
+    """The connection ended before the answer was complete."""
 
 
 async def refuse_hidden_retry(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep the client library from sending a request again by itself when a pooled connection was dead.
+    """Keep the client library from sending a request again by itself when a kept connection had ended.
 
-    It does so for every method it takes for idempotent; whether that is safe is the manifest's to say, not the
-    method's, and every attempt belongs in the record.
+    The library does so for every method that it takes for idempotent. Whether a repetition is safe is said by the
+    manifest and not by the method, and every attempt must be on record.
     """
     try:
         return await handler(request)

@@ -1,4 +1,4 @@
-"""The host's http function for one connector call: checks, marks, sends, retries, scrubs, and remembers."""
+"""The http function that one connector call gets: it checks, sends, retries and scrubs, and records what happened."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ _to_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """What all calls of one daemon share on their way out."""
+    """What the calls of one daemon share."""
 
     exchanger: Exchanger
     policy: NetworkPolicy
@@ -67,7 +67,16 @@ class _Refused(Exception):
 
 
 class CallContext:
-    """Mediates the requests of one connector call, and knows afterwards what happened to each of them."""
+    """Carries out the requests of one connector call, and says afterwards what happened to each of them.
+
+    As far as effects go, a call is in one of four states:
+
+        nothing done --before_send()--> marked --a byte may have left--> sent --no whole answer--> outcome unknown
+
+    `before_send` puts the start of the call on the disk; it runs once, before the first attempt of the first request. A
+    request that is refused or fails leaves the state as it is, and the connector may make another one. The last state
+    is reached only by a request that must not be repeated, and it is final: no later answer makes the outcome known.
+    """
 
     def __init__(
         self,
@@ -139,7 +148,7 @@ class CallContext:
         return self._history.unknown.message if self._history.unknown is not None else None
 
     def end_by(self, deadline: float) -> None:
-        """Move the end of the call's time: it begins with the guest, and stands still while the guest queues."""
+        """Set another end of the call's time; time that the connector spends in a queue does not count."""
         self._deadline = deadline
 
     def close(self) -> None:
@@ -151,10 +160,10 @@ class CallContext:
         return self._scrubber.scrub(text)
 
     def explain(self, connector_error: str | None = None) -> Failure | None:
-        """Return the failure behind an error or a crash of the connector; None when no request is to blame.
+        """Return the failure behind an error or a crash of the connector; None if no request explains it.
 
-        A refused or failed request explains the error only if it was the last one: had an answer come after it,
-        the connector went on, and reports something else. An unknown outcome outlives everything.
+        A refused or failed request explains the error only if it was the last one: after a later answer, the connector
+        reports something else. An unknown outcome explains it in any case.
         """
         failure = self._history.explain()
         if failure is not None and connector_error:
@@ -164,10 +173,10 @@ class CallContext:
     async def __call__(self, request_json: str) -> tuple[bool, str]:
         """Carry one request of the guest; return (True, response) or (False, error), both as JSON.
 
-        What the credential source or the mark before sending raises comes out unchanged, with nothing sent.
+        An exception of `credential` or of `before_send` is passed on unchanged; nothing was sent then.
         """
         self._history.begin()
-        self._memory.release()  # a connector that asks again has taken the last answer
+        self._memory.release()  # a connector that makes another request has read the last answer
         workers = self._outlet.workers
         request = await workers.run(lambda: parse_request(request_json, self._rules), size=len(request_json))
         if isinstance(request, Denied):
@@ -201,7 +210,7 @@ class CallContext:
         return False, _error_json(failed.code, message)
 
     async def _follow(self, request: OutboundRequest) -> ServiceAnswer:
-        """Send a request, and follow redirects that stay where they are."""
+        """Send a request, and follow redirects within the same service."""
         end = self._deadline
         if request.timeout_seconds is not None:
             end = min(end, self._outlet.clock.monotonic() + request.timeout_seconds)
@@ -231,13 +240,13 @@ class CallContext:
             headers = tuple(pair for pair in request.headers if not pair[0].lower().startswith("content-"))
             return replace(request, target=target, method="GET", headers=headers, body=None)
         if request.method not in _SAFE_METHODS and not self._idempotent:
-            # 307 and 308 ask for the same body again. The first time got an answer, but whether it had an effect is
-            # the service's word alone; the connector sees the redirect and may decide.
+            # 307 and 308 ask for the same body again, and the first request may have had an effect. So the connector
+            # gets the redirect and decides.
             return None
         return replace(request, target=target)
 
     async def _try(self, request: OutboundRequest, end: float) -> ServiceAnswer:
-        """Send one request, again where that cannot make a double effect, within the time that is left."""
+        """Send one request, and repeat it where that cannot have a second effect, within the time that is left."""
         retry = 0
         while True:
             failed: ExchangeFailed | None = None
@@ -263,7 +272,7 @@ class CallContext:
             await asyncio.sleep(wait)
 
     async def _attempt(self, request: OutboundRequest, end: float) -> ServiceAnswer:
-        """Make one try and put it on record, however it ends."""
+        """Make one attempt and put it on record, however it ends."""
         injected = self._credential_for(request)
         if not self._marked:
             await self._before_send()
