@@ -200,7 +200,6 @@ class BerthMaker:
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
         if self._authority is None:
             self._authority = Authority.open(self._ca_dir, now=now)
-        # In one step: a listener that opens anew does so while the agent may be reading the file.
         replace_file(berth.run / "ca.pem", self._authority.certificate_pem, mode=0o644, durable=False)
         return self._authority.issue(berth.folder, name=HOST, address=address, now=now)
 
