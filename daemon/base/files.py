@@ -25,6 +25,10 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 """What a file system without hard links answers to the wish for one."""
 
 
+class NotConfirmedError(OSError):
+    """The file was replaced, but the disk did not confirm the new name: after a power cut it may be the former one."""
+
+
 def _nothing() -> None:
     pass
 
@@ -40,9 +44,10 @@ def replace_file(
 ) -> None:
     """Put a file in place of whatever is at the path.
 
-    Raises OSError, and then the old file stands, unless only the sync of the folder failed. The mode holds whatever the
-    umask is. With `durable`, the file is on the disk when this returns. Without, two syncs are saved, and a power cut
-    may leave an empty file: enough for what the next start makes anew.
+    Raises NotConfirmedError if the new file is there and only the sync of the folder failed, and any other OSError if
+    the old file still stands. The mode holds whatever the umask is. With `durable`, the file is on the disk when this
+    returns. Without, two syncs are saved, and a power cut may leave an empty file: enough for what the next start
+    makes anew.
     """
     with Draft(path, mode=mode, owner=owner) as draft:
         draft.write(data)
@@ -51,7 +56,7 @@ def replace_file(
         before_replace()
         draft.replace_target()
     if durable:
-        sync_folder(path.parent)
+        confirm_name(path)
 
 
 def create_file(path: Path, data: bytes, *, mode: int | None = PRIVATE) -> None:
@@ -63,7 +68,7 @@ def create_file(path: Path, data: bytes, *, mode: int | None = PRIVATE) -> None:
         draft.write(data)
         draft.sync()
         draft.become_target()
-    sync_folder(path.parent)
+    confirm_name(path)
 
 
 def write_new(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = True) -> None:
@@ -86,12 +91,23 @@ def write_new(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = T
         os.close(descriptor)
 
 
+def confirm_name(path: Path) -> None:
+    """Bring the name of a file that is in place to the disk; raises NotConfirmedError."""
+    try:
+        sync_folder(path.parent)
+    except OSError as problem:
+        raise NotConfirmedError(problem.errno, problem.strerror, str(path)) from problem
+
+
 def sync_folder(path: Path) -> None:
     """Bring the names in a folder to the disk; raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with about(path):
             os.fsync(descriptor)
+    except OSError as problem:
+        if problem.errno != errno.EINVAL:  # some network and FUSE file systems cannot sync a folder at all
+            raise
     finally:
         os.close(descriptor)
 

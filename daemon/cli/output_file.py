@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Self, TextIO
 
 import typer
 
-from daemon.base.files import Draft, sync_folder
+from daemon.base.files import Draft, NotConfirmedError, confirm_name
 from daemon.cli.failure import CliFailure
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ class OutputFile:
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
-                self._draft = Draft(self._path)
+                self._file = self._opened(self._path)
             except OSError as error:
                 raise self._failure(error) from error
-            self._file = open(self._draft.descriptor, "w", encoding="utf-8", closefd=False)
         return self
 
     def write(self, text: str) -> None:
@@ -49,18 +48,28 @@ class OutputFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is None or self._draft is None or self._path is None:
+        if self._file is None or self._path is None:
             return
         with ExitStack() as ending:
-            ending.push(self._draft)
+            if self._draft is not None:
+                ending.push(self._draft)
             try:
                 self._file.close()  # writes what is left
-                if error is None:
+                if error is None and self._draft is not None:
                     self._draft.sync()
                     self._draft.replace_target()
-                    sync_folder(self._path.parent)
+                    confirm_name(self._path)
             except OSError as problem:
                 raise self._failure(problem) from problem
 
+    def _opened(self, path: Path) -> TextIO:
+        if path.exists() and not path.is_file():
+            # A device or a pipe is written to: putting a file in the place of `/dev/null` would harm every program.
+            return path.open("w", encoding="utf-8")
+        self._draft = Draft(path)
+        return open(self._draft.descriptor, "w", encoding="utf-8", closefd=False)
+
     def _failure(self, error: OSError) -> CliFailure:
+        if isinstance(error, NotConfirmedError):
+            return CliFailure(f"{self._path} was written, but the disk did not confirm it: {error.strerror}")
         return CliFailure(f"{self._path} cannot be written: {error.strerror}")

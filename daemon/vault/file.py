@@ -10,7 +10,7 @@ from pathlib import Path
 
 from daemon.base.drafts import draft_of, remove_abandoned
 from daemon.base.faults import NO_FAULTS, FaultPoints
-from daemon.base.files import Draft, sync_folder
+from daemon.base.files import Draft, NotConfirmedError, confirm_name
 from daemon.vault.errors import VaultChanged, VaultDamaged, VaultUnreadable, VaultUnsafe, VaultWriteFailed
 
 MOST_BYTES = 32 * 1024 * 1024
@@ -97,8 +97,8 @@ class VaultFile:
                 ) from None
         self._faults.hit("vault.after_replace")
         try:
-            sync_folder(self.path.parent)
-        except OSError as error:
+            confirm_name(self.path)
+        except NotConfirmedError as error:
             raise VaultWriteFailed(
                 f"{self.path} was replaced, but the disk did not confirm it ({error.strerror}): after a power cut it "
                 "may be the former one. Check the disk, then look at what the vault lists.",

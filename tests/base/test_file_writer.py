@@ -1,19 +1,20 @@
 """The one writer of files: whole or not at all, whatever fails and whoever is killed."""
 
 import ast
+import errno
 import os
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from faults.failing_disk import FailingDisk
 
 from daemon.base.drafts import draft_of, open_draft, remove_abandoned
-from daemon.base.files import Draft, create_file, open_regular, replace_file, write_new
+from daemon.base.files import Draft, NotConfirmedError, create_file, open_regular, replace_file, write_new
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = b"old " * 5_000, b"new " * 7_000
@@ -237,6 +238,35 @@ def test_a_file_keeps_the_owner_that_is_asked_for(path: Path) -> None:
     replace_file(path, NEW, mode=0o640, owner=owner)
     seen = path.stat()
     assert ((seen.st_uid, seen.st_gid), mode_of(path)) == (owner, 0o640)
+
+
+def failing_sync_of_folders(code: int) -> Callable[[int], None]:
+    real = os.fsync
+
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    return sync
+
+
+def test_a_new_file_that_the_disk_did_not_confirm_is_not_reported_as_the_old_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", failing_sync_of_folders(errno.EIO))
+    with pytest.raises(NotConfirmedError, match=r"file\.json"):
+        replace_file(path, NEW)
+    assert path.read_bytes() == NEW
+    with pytest.raises(NotConfirmedError):
+        create_file(path.with_name("other"), NEW)
+    assert path.with_name("other").read_bytes() == NEW
+
+
+def test_a_file_system_that_cannot_sync_folders_can_be_written_to(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", failing_sync_of_folders(errno.EINVAL))
+    replace_file(path, NEW)
+    assert path.read_bytes() == NEW
 
 
 def test_a_link_at_the_path_is_replaced_and_what_it_points_to_stays(path: Path) -> None:

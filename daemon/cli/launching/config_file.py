@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.base.files import replace_file
+from daemon.base.files import NotConfirmedError, replace_file
 from daemon.cli.failure import CliFailure
 
 _BACKUP = ".before-aileron"
@@ -71,6 +71,11 @@ class ConfigFile:
             _write(self.path, raw, like=self.path if self.raw is not None else None)
             if not keep and self.before() == text:
                 self.backup.unlink()
+        except NotConfirmedError as problem:
+            raise CliFailure(
+                f"{problem.filename} was written, but the disk did not confirm it: {problem.strerror}",
+                remedy="Check the disk, then run this again.",
+            ) from problem
         except OSError as problem:
             raise CliFailure(f"{self.path} cannot be written: {problem.strerror}; it is as it was") from problem
 
