@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-SETUP_INPUTS := requirements/dev.txt pyproject.toml aileron_mcp/pyproject.toml scripts/bootstrap
+SETUP_INPUTS := requirements/dev.txt pyproject.toml aileron_mcp/pyproject.toml aileron_testing/pyproject.toml \
+  aileron_mcp/version.py scripts/bootstrap
+LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: demo test check lock clean
 
@@ -29,12 +31,11 @@ check: $(READY) ## Lint, types, import contract
 	@$(BIN)/lint-imports --no-cache
 
 lock: $(READY) ## Resolve the dependencies anew
-	@cd requirements && for set in runtime dev; do \
-	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header $$set.in -o $$set.txt; done
-	@cd sandbox_image/build && for set in npm server; do \
-	  ../../$(BIN)/uv pip compile --quiet --python-platform linux --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header $$set.in -o $$set.txt; done
+	@$(LOCK) --universal pyproject.toml -o requirements/runtime.txt
+	@$(LOCK) --universal pyproject.toml aileron_mcp/pyproject.toml aileron_testing/pyproject.toml requirements/dev.in \
+	  -o requirements/dev.txt
+	@$(LOCK) --python-platform linux aileron_mcp/pyproject.toml -o sandbox_image/build/server.txt
+	@$(LOCK) --python-platform linux sandbox_image/build/npm.in -o sandbox_image/build/npm.txt
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
