@@ -30,8 +30,10 @@ def disagreements(root: Path) -> list[str]:
 
 def _of_changelog(text: str, version: str) -> list[str]:
     headings = list(_HEADING.finditer(text))
-    ends = [heading.start() for heading in headings[1:]] + [len(text)]
-    sections = [(at["name"], at["date"], text[at.end() : end].strip()) for at, end in zip(headings, ends, strict=True)]
+    ends = [heading.start() for heading in headings] + [len(text)]
+    sections = [
+        (at["name"], at["date"], text[at.end() : end].strip()) for at, end in zip(headings, ends[1:], strict=True)
+    ]
     problems = []
     released = [section for section in sections if section[0] != "Unreleased"]
     if any(name == "Unreleased" and written for name, _, written in sections):
