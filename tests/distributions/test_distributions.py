@@ -1,6 +1,7 @@
 """What each of the three distributions brings, and that it works with nothing but what it declares."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -27,6 +28,7 @@ for top in sys.argv[1:]:
         if path.name != "__main__.py":
             importlib.import_module(".".join(path.relative_to(folder.parent).with_suffix("").parts).removesuffix(".__init__"))
 """
+_NAMED_TOO = 'pytest_plugins = ["aileron_testing.plugin"]\n'
 _SUITE = """
 import importlib.util
 import sys
@@ -87,6 +89,15 @@ def test_a_wheel_has_the_version_the_license_and_no_address_that_somebody_could_
     addresses = [line.split(", ")[1].split("/")[2] for line in described.get_all("Project-URL", [])]
     assert addresses
     assert set(addresses) == {"project-url-not-set.invalid"}
+
+
+def test_the_distribution_has_a_name_that_is_ours_and_the_command_stays_aileron(released: Path) -> None:
+    with zipfile.ZipFile(wheel_of(released, "aileron_runtime")) as packed:
+        about = f"aileron_runtime-{VERSION}.dist-info"
+        described = Parser().parsestr(packed.read(f"{about}/METADATA").decode())
+        commands = packed.read(f"{about}/entry_points.txt").decode()
+    assert described["Name"] == "aileron-runtime"
+    assert re.search(r"^aileron\s*=\s*daemon\.cli\.main:main$", commands, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["aileron_mcp", "aileron_testing"])
@@ -151,21 +162,15 @@ def test_an_image_is_made_from_the_same_files_whether_aileron_is_installed_or_a_
     assert installed == here
 
 
-@pytest.mark.parametrize("line", ["", 'pytest_plugins = ["aileron_testing.plugin"]\n'], ids=["installed", "named too"])
+@pytest.mark.parametrize(
+    ("line", "found_by"), [("", "AILERON_COMMAND"), (_NAMED_TOO, "PATH")], ids=["installed", "named"]
+)
 def test_an_outside_suite_uses_the_plugin_and_gets_nothing_else_of_ours(
-    environment: Make, tmp_path: Path, line: str
+    environment: Make, tmp_path: Path, line: str, found_by: str
 ) -> None:
     (tmp_path / "test_suite.py").write_text(line + _SUITE)
-    command = environment("aileron_runtime").bin / "aileron"
+    runtime = environment("aileron_runtime").bin
+    given = {"AILERON_COMMAND": str(runtime / "aileron"), "PATH": f"{runtime}{os.pathsep}{os.environ['PATH']}"}
     words = ("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
-    done = environment("aileron_testing").run(*words, folder=tmp_path, AILERON_COMMAND=str(command))
+    done = environment("aileron_testing").run(*words, folder=tmp_path, **{found_by: given[found_by]})
     assert (done.returncode, "2 passed" in done.stdout) == (0, True), done.stdout + done.stderr
-
-
-def test_an_outside_suite_finds_the_command_on_the_path(environment: Make, tmp_path: Path) -> None:
-    (tmp_path / "test_suite.py").write_text("def test_it(aileron_sandbox):\n    aileron_sandbox().verify()\n")
-    path = f"{environment('aileron_runtime').bin}{os.pathsep}{os.environ['PATH']}"
-    done = environment("aileron_testing").run(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", folder=tmp_path, PATH=path
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
