@@ -8,7 +8,7 @@ SETUP_INPUTS := requirements/dev.txt pyproject.toml aileron_mcp/pyproject.toml a
   aileron_mcp/version.py scripts/bootstrap
 LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: demo test check lock clean
+.PHONY: demo test check lock upgrade release clean
 
 demo: $(READY) ## A real agent in a sandbox, with no account and no key
 	@code=0; scripts/ensure-docker || code=$$?; \
@@ -22,7 +22,10 @@ test: $(READY) check ## Lint, types, import contract, and every test
 	@scripts/ensure-chromium
 	@scripts/ensure-agents
 	@scripts/ensure-docker
-	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations 10 --durations-min 5
+	@rm -rf .branches
+	@BRANCHES_TO=.branches $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder \
+	  --durations 10 --durations-min 5
+	@$(BIN)/python scripts/branch_floor .branches
 
 check: $(READY) ## Lint, types, import contract
 	@$(BIN)/ruff check .
@@ -37,8 +40,14 @@ lock: $(READY) ## Resolve the dependencies anew
 	@$(LOCK) --python-platform linux aileron_mcp/pyproject.toml -o sandbox_image/build/server.txt
 	@$(LOCK) --python-platform linux sandbox_image/build/npm.in -o sandbox_image/build/npm.txt
 
+upgrade: $(READY) ## Resolve the dependencies anew, in the newest versions that are allowed
+	@$(MAKE) --no-print-directory lock LOCK="$(LOCK) --upgrade"
+
+release: $(READY) ## Build the three distributions into dist/, if version, changelog and tag agree
+	@$(BIN)/python scripts/release build
+
 clean: ## Remove what was made here
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .branches .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(READY): $(SETUP_INPUTS)
 	@PYTHON="$(PYTHON)" scripts/bootstrap $(VENV)

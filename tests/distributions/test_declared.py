@@ -35,7 +35,7 @@ TOOLS = {
         "pytest-asyncio",
         "pytest-timeout",
     ),
-    *("ruff", "uv", "ziglang"),
+    *("ruff", "slipcover", "uv", "ziglang"),
 }
 """What is run, and not imported."""
 LOCKS = ("requirements/dev.txt", "requirements/runtime.txt", "sandbox_image/build/server.txt")
