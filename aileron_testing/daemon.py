@@ -17,7 +17,7 @@ from aileron_testing.errors import AileronError
 if TYPE_CHECKING:
     import httpx
 
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 
@@ -41,7 +41,9 @@ class Daemon:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AILERON_")}
+        # PYTHONPATH and the like are meant for the Python of the suite, and the daemon runs with another one.
+        foreign = ("AILERON_", "PYTHON")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         output = self.home.parent / "daemon.out"
         try:
             with output.open("wb") as file:

@@ -85,6 +85,16 @@ def test_a_start_that_fails_half_way_leaves_no_daemon_and_no_home(tmp_path: Path
     sandbox.stop()
 
 
+def test_what_is_meant_for_the_python_of_the_suite_does_not_reach_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "src" / "daemon" / "__init__.py", "raise ImportError('this is the suite's own')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
+    monkeypatch.setenv("PYTHONHOME", str(tmp_path))
+    with AileronSandbox() as aileron:
+        aileron.verify()
+
+
 def gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from distributions.copies import CHANGELOG, Copy
 from packaging.utils import canonicalize_name
 
@@ -65,7 +67,9 @@ def _names(wheel: Path) -> list[str]:
 def test_the_bill_of_materials_names_what_was_locked_and_nothing_else(
     released: Path, copy: Copy, name: str, has: set[str], has_not: set[str]
 ) -> None:
-    bill = json.loads((released / f"{name}-{VERSION}.cdx.json").read_text())
+    text = (released / f"{name}-{VERSION}.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bill = json.loads(text)
     wheel = released / f"{name.replace('-', '_')}-{VERSION}-py3-none-any.whl"
     subject = bill["metadata"]["component"]
     assert (bill["bomFormat"], bill["specVersion"], subject["name"], subject["version"]) == (
