@@ -50,6 +50,7 @@ from daemon.net.http1.pool import Pool
 from daemon.opening import open_log, take_up
 from daemon.sandbox.berth import BerthMaker
 from daemon.sandbox.berths import Berths
+from daemon.sandbox.container import Limits
 from daemon.sandbox.engine import Engine as ContainerEngine
 from daemon.sandbox.images import Images
 from daemon.sandbox.packing import Packing, PackingLimits
@@ -284,6 +285,9 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         home=str(home.path),
         make_app=lambda session, url: agent_apps[0](session, url),  # noqa: PLW0108 - it is made last
         bound=lambda: frozenset(name for name, each in gateway.providers.by_name.items() if bindings.is_granted(each)),
+        usual_limits=Limits(
+            memory_bytes=settings.sandbox.memory, cpus=settings.sandbox.cpus, pids=settings.sandbox.pids
+        ),
     )
     sandboxes = Sandboxes(
         engine=engine_of_containers,

@@ -13,6 +13,7 @@ import structlog
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.launch_request import LaunchRequest
 from daemon.sandbox import containers
 from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.berths import Berths
@@ -21,10 +22,10 @@ from daemon.sandbox.images import Images
 from daemon.sandbox.injection import checked, examine
 from daemon.sandbox.labels import NO_SESSION, labels
 from daemon.sandbox.sandbox import Sandbox
-from daemon.sandbox.starting import Ground, Starter, Wanted, usage
+from daemon.sandbox.starting import Ground, Starter, usage
 from daemon.sandbox.user import user_for
 from daemon.sandbox.workplace import Workplace, Workplaces
-from daemon.sessions.service import SessionKind, Sessions
+from daemon.sessions.service import Owner, SessionKind, Sessions
 from daemon.sessions.tokens import Capability
 from daemon.workspaces.off_limits import OffLimits
 from daemon.workspaces.opening import open_folder
@@ -90,11 +91,11 @@ class Sandboxes:
         self._refuse_off_limits(context)
         return self.images.build_own(context, dockerfile, arguments)
 
-    async def start(self, wanted: Wanted) -> Sandbox:
+    async def start(self, request: LaunchRequest, *, owner: Owner | None) -> Sandbox:
         """Start an agent; return when it runs, or raise Failure when nothing is left of the try."""
-        ground = await self._survey(wanted)
+        ground = await self._survey(request)
         try:
-            berth = self._berths.reserve(ground.pin.tag, outside=wanted.network == "open")
+            berth = self._berths.reserve(ground.pin.tag, outside=request.network == "open")
         except BaseException:
             self._workplaces.drop(ground.workplace)
             raise
@@ -102,11 +103,11 @@ class Sandboxes:
             session, token = await self._sessions.open(
                 session_id=berth.session,
                 kind=SessionKind.SANDBOX,
-                label=wanted.label,
+                label=request.label,
                 capabilities=tuple(Capability),
                 lifetime_ms=_LIFETIME_MS,
                 actor="user",
-                owner=wanted.owner,
+                owner=owner,
             )
         except BaseException:
             self._berths.drop(berth)
@@ -114,18 +115,18 @@ class Sandboxes:
             raise
         sandbox = Sandbox(
             session=session.id,
-            agent=wanted.agent,
+            agent=request.agent,
             workplace=ground.workplace,
             berth=berth,
             token=token,
-            owner_pid=None if wanted.owner is None else wanted.owner.pid,
+            owner_pid=None if owner is None else owner.pid,
             notes=_notes(ground),
         )
         self._by_session[session.id] = sandbox
         starting = asyncio.current_task()
         try:
             await self._workplaces.begin(
-                ground.workplace, session.id, agent=wanted.agent, label=wanted.label, user=ground.user
+                ground.workplace, session.id, agent=request.agent, label=request.label, user=ground.user
             )
             await self._starter.bring_up(sandbox, ground)
         except BaseException as problem:
@@ -141,8 +142,8 @@ class Sandboxes:
         sandbox.quota = loop.create_task(self._watch_quota(sandbox), name=f"measure {sandbox.session}")
         sandbox.quota.add_done_callback(_complain)
         sandbox.lonely = loop.call_later(self._listener_seconds, self._nobody_came, sandbox)
-        if wanted.seconds is not None:
-            sandbox.timer = loop.call_later(wanted.seconds, self._time_is_over, sandbox)
+        if request.seconds is not None:
+            sandbox.timer = loop.call_later(request.seconds, self._time_is_over, sandbox)
         if not berth.outside:
             self._berths.keep_ready(ground.pin.tag)
         return sandbox
@@ -220,36 +221,36 @@ class Sandboxes:
             shutil.rmtree(folder, ignore_errors=True)
         return found
 
-    async def _survey(self, wanted: Wanted) -> Ground:
+    async def _survey(self, request: LaunchRequest) -> Ground:
         """Look at everything a launch asks for, before anything of it exists."""
         engine = await self.engine.usable()
-        if wanted.resume is None:
-            workplace = await self._workplaces.open(wanted.workspace, wanted.workspace_way, engine)
+        if request.resume is None:
+            workplace = await self._workplaces.open(Path(request.workspace), request.workspace_way, engine)
         else:
-            workplace = await self._workplaces.reopen(wanted.resume)
+            workplace = await self._workplaces.reopen(request.resume)
         try:
-            return await self._survey_with(wanted, workplace, engine)
+            return await self._survey_with(request, workplace, engine)
         except BaseException:
             self._workplaces.drop(workplace)
             raise
 
-    async def _survey_with(self, wanted: Wanted, workplace: Workplace, engine: Mapping[str, Any]) -> Ground:
+    async def _survey_with(self, request: LaunchRequest, workplace: Workplace, engine: Mapping[str, Any]) -> Ground:
         user = user_for(
             caller=(os.getuid(), os.getgid()),
             owner=workplace.site.work.owner,
-            wanted=wanted.user or workplace.earlier_user(rootless=engine["rootless"]),
+            wanted=request.user or workplace.earlier_user(rootless=engine["rootless"]),
             workspace=str(workplace.site.work.path),
             rootless=engine["rootless"],
         )
-        pin = self.images.pin(wanted.agent)
+        pin = self.images.pin(request.agent)
         if not await self.images.is_there(pin.tag):
-            message = f"The image for {wanted.agent} is not there. Build it: aileron sandbox build {wanted.agent}"
+            message = f"The image for {request.agent} is not there. Build it: aileron sandbox build {request.agent}"
             raise Failure(FailureClass.NOT_FOUND, message, boundary=Boundary.SANDBOX, details={"image": pin.tag})
         foreign = None
-        if wanted.image is not None:
-            foreign = await checked(self.engine, wanted.image, labels(self._home, NO_SESSION, "examined"))
+        if request.image is not None:
+            foreign = await checked(self.engine, request.image, labels(self._home, NO_SESSION, "examined"))
         return Ground(
-            wanted=wanted,
+            request=request,
             workplace=workplace,
             pin=pin,
             foreign=foreign,

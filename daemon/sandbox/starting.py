@@ -5,8 +5,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -14,13 +13,14 @@ from starlette.types import ASGIApp
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.launch_request import LaunchRequest
 from daemon.sandbox import containers, volumes
 from daemon.sandbox.berth import Berth
 from daemon.sandbox.berths import Berths
 from daemon.sandbox.container import Limits, Spec
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage
-from daemon.sandbox.git_identity import NOBODY, Identity
+from daemon.sandbox.git_identity import Identity
 from daemon.sandbox.images import Pin
 from daemon.sandbox.injection import tools_volume
 from daemon.sandbox.labels import labels
@@ -29,8 +29,7 @@ from daemon.sandbox.lifeline import SandboxFront
 from daemon.sandbox.reach import DECOY_PORT
 from daemon.sandbox.sandbox import Sandbox
 from daemon.sandbox.volumes import Mounted
-from daemon.sandbox.workplace import WantedWay, Workplace, Workplaces
-from daemon.sessions.service import Owner
+from daemon.sandbox.workplace import Workplace, Workplaces
 from daemon.workspaces.values import Way
 from launchers.plan import LaunchError
 
@@ -47,37 +46,10 @@ class _NotMountedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a launch asks for."""
-
-    agent: str
-    arguments: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
-    """Any other program; then the agent only names the image."""
-    image: str | None = None
-    """Somebody else's image, in which our tools are mounted."""
-    workspace: Path
-    """Where the person launched. Of a session that is resumed, the folder it began with counts."""
-    workspace_way: WantedWay = "auto"
-    resume: str | None = None
-    """The session whose layer goes on in this one."""
-    git: Identity = NOBODY
-    label: str = ""
-    owner: Owner | None = None
-    terminal: bool = False
-    size: tuple[int, int] = (80, 24)
-    user: str | None = None
-    network: str = "internal"
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    limits: Limits
-    seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """What a launch stands on, once everything it asks for is known to be possible."""
 
-    wanted: Wanted
+    request: LaunchRequest
     workplace: Workplace
     """What was opened; nothing resolves a name again."""
     pin: Pin
@@ -100,6 +72,7 @@ class Starter:
         home: str,
         make_app: MakeApp,
         bound: Callable[[], frozenset[str]],
+        usual_limits: Limits,
     ) -> None:
         self._engine = engine
         self._berths = berths
@@ -108,6 +81,7 @@ class Starter:
         self._home = home
         self._make_app = make_app
         self._bound = bound
+        self._usual_limits = usual_limits
 
     async def bring_up(self, sandbox: Sandbox, ground: Ground) -> None:
         """Start the agent, or raise Failure; what there is by then, the caller undoes."""
@@ -152,7 +126,7 @@ class Starter:
                     "aileron.sandbox.probed": sorted(report),
                     "aileron.sandbox.workspace": str(sandbox.workspace),
                     "aileron.sandbox.workspace.way": sandbox.workplace.way.value,
-                    "aileron.sandbox.workspace.resumed": ground.wanted.resume,
+                    "aileron.sandbox.workspace.resumed": ground.request.resume,
                     "container.id": sandbox.container,
                     "container.image.name": _image(ground),
                 },
@@ -177,7 +151,7 @@ class Starter:
 
     def _place(self, sandbox: Sandbox, ground: Ground, closed_port: int) -> None:
         """Write what the first process reads."""
-        wanted, berth = ground.wanted, sandbox.berth
+        request, berth = ground.request, sandbox.berth
         inside = Inside(
             session=sandbox.session,
             token=sandbox.token,
@@ -187,16 +161,16 @@ class Starter:
             network=sandbox.network_mode,
             folder=sandbox.workplace.site.folder_inside,
             read_only=sandbox.workplace.read_only,
-            git=wanted.git,
+            git=Identity(request.git_name, request.git_email, request.git_branch),
             bound=self._bound(),
-            environment=wanted.environment,
+            environment=request.environment,
             rootless=ground.rootless,
         )
         try:
             plan = (
-                command_plan(wanted.command, inside)
-                if wanted.command
-                else agent_plan(wanted.agent, ground.pin.numbers, wanted.arguments, inside)
+                command_plan(request.command, inside)
+                if request.command
+                else agent_plan(request.agent, ground.pin.numbers, request.arguments, inside)
             )
         except LaunchError as problem:
             raise usage(str(problem)) from problem
@@ -213,7 +187,7 @@ class Starter:
 
     async def _run_container(self, sandbox: Sandbox, ground: Ground, mounted: Sequence[Mounted]) -> None:
         """Start the container; its first process waits until its network is closed."""
-        wanted, foreign, berth = ground.wanted, ground.foreign, sandbox.berth
+        request, foreign, berth = ground.request, ground.foreign, sandbox.berth
         marks = labels(self._home, sandbox.session, "agent")
         tools = None
         if foreign is not None:
@@ -227,8 +201,8 @@ class Starter:
             tools=tools,
             anchor=berth.anchor,
             labels=marks,
-            limits=replace(wanted.limits, cpus=None) if "processors" in ground.without_limits else wanted.limits,
-            terminal=wanted.terminal,
+            limits=self._limits_of(ground),
+            terminal=request.terminal,
             environment={} if foreign is None else {"PATH": foreign.path},
         )
         await self._engine.call(lambda client: volumes.make(client, mounted, marks))
@@ -236,7 +210,7 @@ class Starter:
         sandbox.container = container
         try:
             sandbox.attachment = await self._engine.call(
-                lambda client: containers.start(client, container, spec, wanted.size)
+                lambda client: containers.start(client, container, spec, (request.columns, request.rows))
             )
         except Failure as failure:
             if sandbox.workplace.way is not Way.OVERLAY or not volumes.was_not_mounted(failure):
@@ -246,6 +220,13 @@ class Starter:
             raise _NotMountedError(failure.message[-200:]) from failure
         if berth.closed is not None:
             await asyncio.shield(berth.closed)
+
+    def _limits_of(self, ground: Ground) -> Limits:
+        """Return the limits that the launch asks for, and the usual ones where it asks for none."""
+        request, usual = ground.request, self._usual_limits
+        # Some engines cannot limit processors, and would refuse the whole container.
+        cpus = None if "processors" in ground.without_limits else request.cpus or usual.cpus
+        return Limits(memory_bytes=request.memory_bytes or usual.memory_bytes, cpus=cpus, pids=usual.pids)
 
     async def _report(self, sandbox: Sandbox) -> Mapping[str, Any]:
         """Return what the first process found, or raise Failure as soon as it is gone."""

@@ -13,7 +13,7 @@ from cli.test_session_commands import AT, CHANGES, COMMITS, OUTCOME, SESSION
 from daemon.cli.client import ControlClient
 from daemon.cli.connection import Connection
 from daemon.cli.invocation import Invocation
-from daemon.cli.landing.asking import settle_launch
+from daemon.cli.landing.asking import decide_at_the_end
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import Output
 
@@ -43,7 +43,7 @@ def settle(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settl
             environ={},
         )
         with ControlClient(url=server.url, token="t") as client:
-            told = settle_launch(invocation, client, SESSION, wish)
+            told = decide_at_the_end(invocation, client, SESSION, wish)
         return told, err.getvalue()
 
     with server:

@@ -8,7 +8,7 @@ bytes of them for controls.
 import re
 from collections.abc import Callable, Mapping
 
-from daemon.cli.launching.sequences import (
+from daemon.cli.launch.sequences import (
     CONTROL_SEQUENCES,
     CONTROLS,
     DESIGNATIONS,

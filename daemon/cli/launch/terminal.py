@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 
-from daemon.cli.launching.sequences import RESTORING
+from daemon.cli.launch.sequences import RESTORING
 
 
 def is_terminal() -> bool:

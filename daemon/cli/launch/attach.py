@@ -12,8 +12,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.failure import CliFailure
-from daemon.cli.launching import terminal
-from daemon.cli.launching.screen import Screen
+from daemon.cli.launch import terminal
+from daemon.cli.launch.screen import Screen
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
