@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli.failure import CliFailure
 from daemon.cli.launch import finding
 from daemon.cli.launch.beforehand import say_what_will_not_work
-from daemon.cli.launch.child import run_agent
+from daemon.cli.launch.child import Ended, run_agent
 from daemon.cli.launch.closing import close, end_session
 from daemon.cli.launch.scratch import place, scratch
 from launchers.plan import LaunchContext, LaunchError, LaunchPlan
@@ -40,13 +40,23 @@ def launch_on_host(
                 "capabilities": ["actions:list", "actions:run", "approvals:poll", "llm:proxy"],
             },
         )
-        session = str(opened["id"])
+        reason = "the agent ended"
         try:
-            code = _run(invocation, found, arguments, opened, client.get("/v1/providers")["items"], folder)
+            ended = _run(invocation, found, arguments, opened, client.get("/v1/providers")["items"], folder)
+            if ended.interrupted is not None:
+                reason = f"the launch was interrupted ({ended.interrupted.name})"
         finally:
-            summary = end_session(client, session)
+            summary = end_session(client, str(opened["id"]), reason=reason)
+    _say_if_interrupted(invocation, found.agent.name, ended)
     close(invocation, summary | {"agent": found.agent.name})
-    return code
+    return ended.code
+
+
+def _say_if_interrupted(invocation: "Invocation", agent: str, ended: Ended) -> None:
+    if ended.interrupted is None:
+        return
+    further = f" {agent} went on, so it was ended with SIGTERM." if ended.insisted else ""
+    invocation.output.note(f"Interrupted: {ended.interrupted.name} was passed on to {agent}.{further}")
 
 
 def _run(
@@ -56,7 +66,7 @@ def _run(
     opened: Mapping[str, Any],
     providers: list[dict[str, Any]],
     folder: Path | None,
-) -> int:
+) -> Ended:
     inherited = {name: value for name, value in invocation.environ.items() if not name.startswith(_OURS)}
     home = Path(invocation.environ.get("HOME") or Path.home())
     with scratch(invocation.environ) as place_for_files:
