@@ -139,6 +139,7 @@ class Daemon:
         self._engine.dispose()
 
 
+# Long, because it is the one list of all parts, in the order in which each needs the ones before it.
 async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entropy, faults: FaultPoints) -> Daemon:
     """Build every service, settle what the last daemon left behind, and begin to dispatch."""
     started_ms = clock.now_ms()
