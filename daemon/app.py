@@ -48,9 +48,9 @@ from daemon.lifecycle.bounds import agent_bounds
 from daemon.lifecycle.listeners import Listener
 from daemon.net.http1.pool import Pool
 from daemon.opening import open_log, take_up
-from daemon.sandbox.berth import BerthMaker
-from daemon.sandbox.berths import Berths
-from daemon.sandbox.container import Limits
+from daemon.sandbox.berth_keeper import BerthKeeper
+from daemon.sandbox.berth_maker import BerthMaker
+from daemon.sandbox.container_options import Limits
 from daemon.sandbox.engine import Engine as ContainerEngine
 from daemon.sandbox.images import Images
 from daemon.sandbox.packing import Packing, PackingLimits
@@ -264,7 +264,7 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         ),
         reach=settings.sandbox.reach,
     )
-    berths = Berths(
+    berths = BerthKeeper(
         engine=engine_of_containers,
         maker=berth_maker,
         folder=home.sandboxes_dir,

@@ -138,7 +138,7 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
         open_things.push_async_callback(daemon.close)
         open_things.push_async_callback(_stop_listeners, control, agent)
         await daemon.set_addresses(control.url, agent.url)
-        _settle_memory()
+        _search_less_for_garbage()
         await control.start(daemon.control_app)
         await agent.start(daemon.agent_app)
         discovery = Discovery(
@@ -162,7 +162,7 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
     _log.info("stopped")
 
 
-def _settle_memory() -> None:
+def _search_less_for_garbage() -> None:
     """Keep what a start has made out of every later search for garbage, and search less often.
 
     Runs make little garbage in cycles, and a search in the middle of one is time that somebody waits for.

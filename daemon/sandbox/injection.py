@@ -6,7 +6,7 @@ from typing import Any
 
 import docker.errors
 
-from daemon.sandbox.container import ROOT
+from daemon.sandbox.container_options import ROOT
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage, lacks, missing, refuse
 

@@ -33,7 +33,7 @@ class SandboxFront:
 
     async def _answer(self, request: Request) -> Response:
         sandbox = self._sandbox
-        if request.headers.get("authorization", "") != f"Bearer {sandbox.token}" or sandbox.let_go.is_set():
+        if request.headers.get("authorization", "") != f"Bearer {sandbox.token}" or sandbox.ending.is_set():
             return PlainTextResponse("This is not for you.", status_code=403)
         if request.url.path == _LIFELINE:
             # Once: what comes later is the agent, and it has nothing to hear.
@@ -53,10 +53,10 @@ class SandboxFront:
     async def _words(self) -> Any:
         sandbox = self._sandbox
         for event, word in ((sandbox.may_probe, b"probe\n"), (sandbox.may_start, b"go\n")):
-            if not await _first(event, sandbox.let_go):
+            if not await _first(event, sandbox.ending):
                 return
             yield word
-        while not await _first(sandbox.let_go, None, seconds=10.0):
+        while not await _first(sandbox.ending, None, seconds=10.0):
             yield b"still\n"
 
 

@@ -33,14 +33,14 @@ class Sandbox:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     may_start: asyncio.Event = field(default_factory=asyncio.Event)
-    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
     """The end has begun."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Nothing of it is left."""
     outcome: dict[str, Any] = field(default_factory=dict)
     why: str = "the agent ended"
     timer: asyncio.TimerHandle | None = None
-    lonely: asyncio.TimerHandle | None = None
+    unheard: asyncio.TimerHandle | None = None
     watch: "asyncio.Task[None] | None" = None
     """Notices when the network is gone."""
     quota: "asyncio.Task[None] | None" = None

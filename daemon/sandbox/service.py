@@ -14,9 +14,9 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.launch_request import LaunchRequest
-from daemon.sandbox import containers
+from daemon.sandbox import engine_calls
 from daemon.sandbox.attachment import Attachment
-from daemon.sandbox.berths import Berths
+from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.injection import checked, examine
@@ -46,7 +46,7 @@ class Sandboxes:
         *,
         engine: Engine,
         images: Images,
-        berths: Berths,
+        berths: BerthKeeper,
         starter: Starter,
         workplaces: Workplaces,
         sessions: Sessions,
@@ -141,7 +141,7 @@ class Sandboxes:
         sandbox.watch = loop.create_task(self._watch_network(sandbox), name=f"watch {sandbox.session}")
         sandbox.quota = loop.create_task(self._watch_quota(sandbox), name=f"measure {sandbox.session}")
         sandbox.quota.add_done_callback(_complain)
-        sandbox.lonely = loop.call_later(self._listener_seconds, self._nobody_came, sandbox)
+        sandbox.unheard = loop.call_later(self._listener_seconds, self._nobody_came, sandbox)
         if request.seconds is not None:
             sandbox.timer = loop.call_later(request.seconds, self._time_is_over, sandbox)
         if not berth.outside:
@@ -153,15 +153,15 @@ class Sandboxes:
         attachment = sandbox.attachment
         if attachment is None:
             raise usage("This sandbox has not started.")
-        if sandbox.lonely is not None:
-            sandbox.lonely.cancel()
+        if sandbox.unheard is not None:
+            sandbox.unheard.cancel()
         try:
             async for piece in attachment.output():
                 yield piece
             await self._read_outcome(sandbox)
         finally:
             if not sandbox.outcome:
-                sandbox.why = "its launcher went away" if not sandbox.let_go.is_set() else sandbox.why
+                sandbox.why = "its launcher went away" if not sandbox.ending.is_set() else sandbox.why
             await asyncio.shield(self._end(sandbox))
 
     async def give(self, sandbox: Sandbox, data: bytes, *, end: bool) -> None:
@@ -177,20 +177,20 @@ class Sandboxes:
     async def resize(self, sandbox: Sandbox, columns: int, rows: int) -> None:
         """Tell the agent's terminal how large the person's is."""
         container = sandbox.container
-        if container is not None and not sandbox.let_go.is_set():
+        if container is not None and not sandbox.ending.is_set():
             with contextlib.suppress(Failure):
                 await self.engine.call(lambda client: client.resize(container, rows, columns))
 
     async def signal(self, sandbox: Sandbox, name: str) -> None:
         """Send a signal to the agent, through the first process."""
         container = sandbox.container
-        if container is not None and not sandbox.let_go.is_set():
+        if container is not None and not sandbox.ending.is_set():
             with contextlib.suppress(Failure):
                 await self.engine.call(lambda client: client.kill(container, name))
 
     async def end(self, sandbox: Sandbox, *, why: str) -> None:
         """End a sandbox and wait until nothing of it is left."""
-        if not sandbox.let_go.is_set():
+        if not sandbox.ending.is_set():
             sandbox.why = why
         await self._end(sandbox)
 
@@ -216,7 +216,7 @@ class Sandboxes:
         found = len(stale)
         if stale:
             sessions = {folder.name for folder in stale}
-            found += await self.engine.call(lambda client: containers.sweep(client, self._home, sessions))
+            found += await self.engine.call(lambda client: engine_calls.sweep(client, self._home, sessions))
         for folder in stale:  # last, because it is known by its folder while the engine is away
             shutil.rmtree(folder, ignore_errors=True)
         return found
@@ -275,14 +275,14 @@ class Sandboxes:
         try:
             sandbox.outcome = await self.engine.call(look)
             # The end of an anchor ends the agent at once, and the agent's end may be heard of first.
-            held = await self.engine.call(lambda client: containers.is_held(client, sandbox.berth.anchor))
-            if not held and not sandbox.let_go.is_set():
+            held = await self.engine.call(lambda client: engine_calls.is_held(client, sandbox.berth.anchor))
+            if not held and not sandbox.ending.is_set():
                 sandbox.why = sandbox.outcome["ended_because"] = _NETWORK_GONE
         except Failure as failure:
             sandbox.outcome = {"code": 70, "problem": failure.message}
-            if not sandbox.let_go.is_set():
+            if not sandbox.ending.is_set():
                 sandbox.why = "the Docker engine went away"
-        if sandbox.let_go.is_set():
+        if sandbox.ending.is_set():
             sandbox.outcome["ended_because"] = sandbox.why
 
     async def _watch_network(self, sandbox: Sandbox) -> None:
@@ -293,14 +293,14 @@ class Sandboxes:
         finally:
             for ending in endings:
                 ending.cancel()
-        if not sandbox.let_go.is_set():
+        if not sandbox.ending.is_set():
             sandbox.why = _NETWORK_GONE
             self._begin_end(sandbox)
 
     async def _watch_quota(self, sandbox: Sandbox) -> None:
         """End a sandbox that writes too much; what it has written is kept."""
         why = await self._workplaces.watch(sandbox.workplace)
-        if not sandbox.let_go.is_set():
+        if not sandbox.ending.is_set():
             sandbox.why = why
             sandbox.outcome = {"code": _TOO_MUCH, "ended_because": why}
             self._begin_end(sandbox)
@@ -316,14 +316,14 @@ class Sandboxes:
 
     def _session_ended(self, session: str) -> None:
         sandbox = self._by_session.get(session)
-        if sandbox is not None and not sandbox.let_go.is_set():
+        if sandbox is not None and not sandbox.ending.is_set():
             sandbox.why = "its session ended"
             self._begin_end(sandbox)
 
     def _begin_end(self, sandbox: Sandbox) -> "asyncio.Task[None]":
         task = self._ending.get(sandbox.session)
         if task is None:
-            sandbox.let_go.set()
+            sandbox.ending.set()
             task = asyncio.get_running_loop().create_task(self._undo(sandbox), name=f"end {sandbox.session}")
             task.add_done_callback(_complain)
             self._ending[sandbox.session] = task
@@ -340,7 +340,7 @@ class Sandboxes:
 
     async def _undo(self, sandbox: Sandbox) -> None:
         """Undo everything, and keep at it: an engine that is away comes back, and then what is ours goes."""
-        for pending in (sandbox.timer, sandbox.lonely, sandbox.watch, sandbox.quota):
+        for pending in (sandbox.timer, sandbox.unheard, sandbox.watch, sandbox.quota):
             if pending is not None:
                 pending.cancel()
         waited = False

@@ -14,20 +14,20 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.launch_request import LaunchRequest
-from daemon.sandbox import containers, volumes
+from daemon.sandbox import engine_calls, volumes
 from daemon.sandbox.berth import Berth
-from daemon.sandbox.berths import Berths
-from daemon.sandbox.container import Limits, Spec
+from daemon.sandbox.berth_keeper import BerthKeeper
+from daemon.sandbox.container_options import Limits, Spec
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage
 from daemon.sandbox.git_identity import Identity
 from daemon.sandbox.images import Pin
 from daemon.sandbox.injection import tools_volume
 from daemon.sandbox.labels import labels
-from daemon.sandbox.launching import OF_THE_CONTAINER, OF_THE_NETWORK, Inside, agent_plan, command_plan, start_file
 from daemon.sandbox.lifeline import SandboxFront
 from daemon.sandbox.reach import DECOY_PORT
 from daemon.sandbox.sandbox import Sandbox
+from daemon.sandbox.start_file import OF_THE_CONTAINER, OF_THE_NETWORK, Inside, agent_plan, command_plan, start_file
 from daemon.sandbox.volumes import Mounted
 from daemon.sandbox.workplace import Workplace, Workplaces
 from daemon.workspaces.values import Way
@@ -66,7 +66,7 @@ class Starter:
         self,
         *,
         engine: Engine,
-        berths: Berths,
+        berths: BerthKeeper,
         workplaces: Workplaces,
         audit: AuditLog,
         home: str,
@@ -96,7 +96,7 @@ class Starter:
 
     async def _bring_up(self, sandbox: Sandbox, ground: Ground) -> None:
         berth = sandbox.berth
-        await self._berths.settle(berth, ground.pin.tag)
+        await self._berths.wait_until_made(berth, ground.pin.tag)
         berth.door.behind = SandboxFront(sandbox, self._make_app(sandbox.session, berth.url))
         mounted = await self._workplaces.mounts(
             sandbox.workplace, sandbox.session, anchor=berth.anchor, copies=berth.folder / "held-files"
@@ -146,7 +146,7 @@ class Starter:
         container = sandbox.container
         if container is not None:
             with contextlib.suppress(Failure):
-                failure.details |= await self._engine.call(lambda client: containers.last_words(client, container))
+                failure.details |= await self._engine.call(lambda client: engine_calls.last_words(client, container))
         return failure
 
     def _place(self, sandbox: Sandbox, ground: Ground, closed_port: int) -> None:
@@ -206,11 +206,11 @@ class Starter:
             environment={} if foreign is None else {"PATH": foreign.path},
         )
         await self._engine.call(lambda client: volumes.make(client, mounted, marks))
-        container = await self._engine.call(lambda client: containers.create(client, spec))
+        container = await self._engine.call(lambda client: engine_calls.create(client, spec))
         sandbox.container = container
         try:
             sandbox.attachment = await self._engine.call(
-                lambda client: containers.start(client, container, spec, (request.columns, request.rows))
+                lambda client: engine_calls.start(client, container, spec, (request.columns, request.rows))
             )
         except Failure as failure:
             if sandbox.workplace.way is not Way.OVERLAY or not volumes.was_not_mounted(failure):
@@ -232,14 +232,14 @@ class Starter:
         """Return what the first process found, or raise Failure as soon as it is gone."""
         container = str(sandbox.container)
         while not (await asyncio.wait({sandbox.report}, timeout=_LOOK_SECONDS))[0]:
-            if not await self._engine.call(lambda client: containers.is_running(client, container)):
+            if not await self._engine.call(lambda client: engine_calls.is_running(client, container)):
                 message = "The first process of the sandbox ended before it had proved anything."
                 raise Failure(FailureClass.INTERNAL_ERROR, message, boundary=Boundary.SANDBOX)
         return sandbox.report.result()
 
 
 def _unmake(client: Any, container: str, mounted: Sequence[Mounted]) -> None:
-    containers.remove(client, container)
+    engine_calls.remove(client, container)
     volumes.remove(client, mounted)
 
 

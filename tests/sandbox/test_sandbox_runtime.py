@@ -18,7 +18,7 @@ from services.upstream import UpstreamProcess
 from world import API_KEY, World
 
 from daemon.cli.launch.sequences import RESTORING
-from daemon.sandbox.container import ANCHOR_UID
+from daemon.sandbox.container_options import ANCHOR_UID
 
 pytestmark = pytest.mark.docker
 

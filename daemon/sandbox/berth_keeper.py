@@ -12,15 +12,16 @@ from pathlib import Path
 import structlog
 
 from daemon.core.failures import Failure
-from daemon.sandbox import containers
-from daemon.sandbox.berth import Berth, BerthMaker
+from daemon.sandbox import engine_calls
+from daemon.sandbox.berth import Berth
+from daemon.sandbox.berth_maker import BerthMaker
 from daemon.sandbox.engine import Engine
 
 _log = structlog.get_logger("daemon.sandbox")
 _AGAIN_SECONDS = 5.0
 
 
-class Berths:
+class BerthKeeper:
     """Has berths made and unmade, and keeps one ready."""
 
     def __init__(
@@ -53,7 +54,7 @@ class Berths:
             return self._give_away()
         return self._begin(image, outside=outside, ahead=False)
 
-    async def settle(self, berth: Berth, image: str) -> None:
+    async def wait_until_made(self, berth: Berth, image: str) -> None:
         """Wait for a berth; one that was made ahead must still stand, or is made anew."""
         if not berth.ahead:
             await _finished(berth.made)
@@ -61,7 +62,7 @@ class Berths:
         try:
             await _finished(berth.made)
             await _finished(berth.closed)
-            if await self._engine.call(lambda client: containers.is_running(client, berth.anchor)):
+            if await self._engine.call(lambda client: engine_calls.is_running(client, berth.anchor)):
                 return
         except Failure as failure:
             _log.warning("a berth is made anew", session=berth.session, reason=failure.message)
@@ -78,9 +79,9 @@ class Berths:
             self._spare = self._begin(image, outside=False, ahead=True)
         if self._expiry is not None:
             self._expiry.cancel()
-        self._expiry = asyncio.get_running_loop().call_later(self._ready_seconds, self.let_go)
+        self._expiry = asyncio.get_running_loop().call_later(self._ready_seconds, self.give_up_spare)
 
-    def let_go(self) -> None:
+    def give_up_spare(self) -> None:
         """Give up the berth that is ready; nobody came."""
         if self._spare is not None:
             self.drop(self._give_away())
@@ -93,7 +94,7 @@ class Berths:
 
     async def empty(self) -> None:
         """Keep nothing ready, and wait until it is gone."""
-        self.let_go()
+        self.give_up_spare()
         if self._clearing:
             await asyncio.wait(self._clearing)
 
@@ -157,7 +158,7 @@ class Berths:
         _log.warning("a berth could not be made", task=task.get_name(), reason=str(task.exception()))
         spare = self._spare
         if spare is not None and task in (spare.made, spare.closed):
-            self.let_go()
+            self.give_up_spare()
 
 
 async def _finished(task: "asyncio.Task[None] | None") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from daemon.sandbox.container import HOME, HOST, ROOT, RUN
+from daemon.sandbox.container_options import HOME, HOST, ROOT, RUN
 from daemon.sandbox.git_identity import NOBODY, Identity, gitconfig
 from launchers.agents import AGENTS
 from launchers.plan import LaunchContext, LaunchPlan, PlacedFile

@@ -10,7 +10,7 @@ import docker.errors
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.attachment import Attachment
-from daemon.sandbox.container import (
+from daemon.sandbox.container_options import (
     RUN,
     Anchor,
     Forwarder,
