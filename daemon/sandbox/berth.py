@@ -31,40 +31,44 @@ Listen = Callable[[str | Path, Issued], OpenListener]
 
 
 class Door:
-    """What the listener of a berth serves: nothing, until a sandbox is behind it."""
+    """The app that the listener of a berth serves. It refuses every request until there is a sandbox in the berth."""
 
     def __init__(self) -> None:
-        self.behind: ASGIApp = PlainTextResponse("Nobody lives here yet.", status_code=503)
+        self.behind: ASGIApp = PlainTextResponse("No sandbox is behind this listener yet.", status_code=503)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on."""
+        """Hand a request to the app behind it."""
         await self.behind(scope, receive, send)
 
 
 @dataclass(slots=True, kw_only=True)
 class Berth:
-    """One place; it and everything in it is known by the id that its session has, or will have."""
+    """A place for one sandbox.
+
+    The id of its session is drawn when the berth is made. Everything in the engine carries that id, also while the
+    berth is a spare one and its session has not begun.
+    """
 
     session: str
     folder: Path
     outside: bool
-    """Its network leads out, because the person wants that."""
+    """Its network leads to the outside, because the person asked for that."""
     ahead: bool
-    """It was made before anybody asked for it."""
+    """It was made as a spare, before a launch asked for it."""
     door: Door = field(default_factory=Door)
     address: str = ""
     anchor: str = ""
-    """The container that holds the network, so that it is closed before the agent's own container begins."""
+    """The container that holds the network, so that the rules hold before the agent's own container begins."""
     forwarded: bool = False
-    """Its only open port is that of a forwarder."""
+    """Its only open port is that of a forwarder, which carries connections to the daemon."""
     lines: list[Attachment] = field(default_factory=list)
-    """The streams of the anchor and the forwarder; they end with them. A forwarder ends when its input does."""
+    """The streams of the anchor and the forwarder. Each ends with its container. A forwarder also ends with its input."""
     held: HeldPipe | None = None
     """When this is closed, or the daemon dies, the anchor ends, and the kernel kills whatever is in the sandbox."""
     listener: OpenListener | None = None
     made: "asyncio.Task[None] | None" = None
     closed: "asyncio.Task[None] | None" = None
-    """Sets the rules; nothing may begin in the network before they hold."""
+    """The task that sets the rules. Nothing may begin in the network before it has ended."""
 
     @property
     def run(self) -> Path:

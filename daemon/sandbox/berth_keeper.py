@@ -1,6 +1,7 @@
-"""Keeps one berth ready: most of what a launch waits for depends neither on the agent nor on the workspace.
+"""Hands out berths, and keeps a spare one, so that the next launch does not wait for a network and its containers.
 
-The next launch takes it, under the id that was drawn for its session; it goes when nobody came for a while.
+A spare berth depends neither on the agent nor on the workspace. The next launch takes it, with the session id that was
+drawn for it. If no launch comes for a while, it is removed.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ _AGAIN_SECONDS = 5.0
 
 
 class BerthKeeper:
-    """Has berths made and unmade, and keeps one ready."""
+    """Has berths made and removed, and keeps at most one spare."""
 
     def __init__(
         self,
@@ -45,17 +46,17 @@ class BerthKeeper:
         self._closing = asyncio.Event()
 
     def is_ours(self, session: str) -> bool:
-        """Say whether this daemon began it; what it did not begin, another one left."""
+        """Say whether this daemon began it. What it did not begin, an earlier daemon left."""
         return session in self._begun
 
     def reserve(self, image: str, *, outside: bool) -> Berth:
-        """Return the berth that is ready, or one that is being made."""
+        """Return the spare berth, or begin to make one."""
         if self._spare is not None and not outside:
             return self._give_away()
         return self._begin(image, outside=outside, ahead=False)
 
     async def wait_until_made(self, berth: Berth, image: str) -> None:
-        """Wait for a berth; one that was made ahead must still stand, or is made anew."""
+        """Wait until a berth is made. A spare one whose anchor has ended meanwhile is made anew."""
         if not berth.ahead:
             await _finished(berth.made)
             return
@@ -72,7 +73,7 @@ class BerthKeeper:
         await _finished(berth.made)
 
     def keep_ready(self, image: str) -> None:
-        """Have a berth for the next launch, for a while."""
+        """Make a spare berth for the next launch, if there is none, and keep it for a while from now on."""
         if self._ready_seconds <= 0:
             return
         if self._spare is None:
@@ -82,29 +83,29 @@ class BerthKeeper:
         self._expiry = asyncio.get_running_loop().call_later(self._ready_seconds, self.give_up_spare)
 
     def give_up_spare(self) -> None:
-        """Give up the berth that is ready; nobody came."""
+        """Remove the spare berth."""
         if self._spare is not None:
             self.drop(self._give_away())
 
     def drop(self, berth: Berth) -> None:
-        """Unmake a berth that nobody lives in, without waiting for it."""
+        """Remove a berth that has no sandbox in it, without waiting for that."""
         task = asyncio.get_running_loop().create_task(self._clear_unused(berth))
         self._clearing.add(task)
         task.add_done_callback(self._clearing.discard)
 
     async def empty(self) -> None:
-        """Keep nothing ready, and wait until it is gone."""
+        """Remove the spare berth, and wait until it is gone."""
         self.give_up_spare()
         if self._clearing:
             await asyncio.wait(self._clearing)
 
     async def close(self) -> None:
-        """Leave nothing behind, unless the engine is away: then the next daemon sweeps."""
+        """Remove everything. What cannot be removed while the engine is away, the next daemon sweeps."""
         self._closing.set()
         await self.empty()
 
     async def clear(self, berth: Berth) -> None:
-        """Unmake a berth with everything in it; raise Failure while the engine is away."""
+        """Remove a berth with everything in it; raise Failure while the engine cannot be reached."""
         for task in (berth.made, berth.closed):
             if task is not None:
                 await asyncio.wait({task})  # what is being made cannot be removed
@@ -152,7 +153,7 @@ class BerthKeeper:
         return task
 
     def _seen(self, task: "asyncio.Task[None]") -> None:
-        """Take note of how a task ended; who takes the berth is told, and nobody has to take one that failed."""
+        """Log a task that failed. If it made the spare berth, that berth is given up, so that no launch takes it."""
         if task.cancelled() or task.exception() is None:
             return
         _log.warning("a berth could not be made", task=task.get_name(), reason=str(task.exception()))
@@ -162,6 +163,6 @@ class BerthKeeper:
 
 
 async def _finished(task: "asyncio.Task[None] | None") -> None:
-    """Wait for a task without ending it when whoever waits is ended."""
+    """Wait for a task. If the waiting is cancelled, the task goes on."""
     if task is not None:
         await asyncio.shield(task)

@@ -21,7 +21,7 @@ _HELD = "held"
 
 
 class BerthMaker:
-    """Knows how a berth is made and unmade."""
+    """Makes berths and removes them; it remembers none of them."""
 
     def __init__(self, *, engine: Engine, clock: Clock, ca_dir: Path, home: str, listen: Listen, reach: str) -> None:
         self._engine = engine
@@ -33,9 +33,9 @@ class BerthMaker:
         self._authority: CertificateAuthority | None = None
 
     async def make(self, berth: Berth, image: str) -> "asyncio.Task[None] | None":
-        """Make everything of it, and return what still sets its rules; None where there are none to set."""
+        """Make network, listener and anchor; return the task that sets the rules, or None where there are none."""
         berth.run.mkdir(mode=0o755, parents=True, exist_ok=True)
-        berth.run.chmod(0o755)  # it is mounted by itself; above it nobody else gets anywhere
+        berth.run.chmod(0o755)  # another user reads it inside; outside, the folder above it is closed to them
         marks = labels(self._home, berth.session, "network")
         reach = reach_of(await self._engine.describe(), self._reach)
         network = await self._engine.call(
@@ -80,7 +80,7 @@ class BerthMaker:
         if reach is Reach.SOCKET:
             door = berth.folder / "door"
             door.mkdir(exist_ok=True)
-            door.chmod(0o755)  # like `run`
+            door.chmod(0o755)  # as for `run`: another user reads it inside
             listener = await self._open(berth, door / "socket", address=None)
             target = f"unix:{DOOR}/socket"
         else:
@@ -100,7 +100,7 @@ class BerthMaker:
         made, address, line = await self._engine.call(lambda client: engine_calls.start_forwarder(client, forwarder))
         berth.lines.append(line)
         async for _ in line.output():
-            return address  # it has said that it is ready
+            return address  # its first line says that it is ready
         why = await self._engine.call(lambda client: engine_calls.last_words(client, made))
         message = "The forwarder did not start."
         raise Failure(FailureClass.INTERNAL_ERROR, message, boundary=Boundary.SANDBOX, details=why)
@@ -129,11 +129,11 @@ class BerthMaker:
         return self._authority.issue(berth.folder, name=HOST, address=address, now=now)
 
     async def clear(self, berth: Berth) -> None:
-        """Unmake it with everything in it; raise Failure while the engine is away."""
-        if berth.held is not None:  # first, because this ends the agent also while the engine is away
+        """Remove it with everything in it; raise Failure while the engine cannot be reached."""
+        if berth.held is not None:  # first, because this ends the agent even while the engine cannot be reached
             berth.held.close()
             berth.held = None
-        # Side by side, because somebody waits for the end of a launch, too.
+        # Both at once, because a person waits for the end of a launch.
         await asyncio.gather(_stopped(berth), self._remove_containers(berth.session))
         await self._engine.call(lambda client: engine_calls.remove_rest(client, berth.session))
         for line in berth.lines:

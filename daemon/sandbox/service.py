@@ -1,4 +1,4 @@
-"""Starts sandboxes, watches over them, and leaves nothing behind: the one owner of every container of ours."""
+"""Starts sandboxes, watches them, and removes them: the one owner of every container that this daemon makes."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,24 @@ _NETWORK_GONE = "its network went away"
 
 
 class Sandboxes:
-    """Knows every sandbox of this daemon."""
+    """Owns every sandbox of this daemon.
+
+    A sandbox passes through these states in one direction. The name on the right is what tells the state:
+
+        surveyed   everything the launch asks for is possible; nothing exists yet        a Ground
+           |       a berth is reserved and a session opened; from here on `get` finds it
+        starting   network, container and first process are made, in this order          container, attachment
+           |       the first process calls, looks at its network and reports             connected, may_probe, report
+        running    the report was right, and the agent is started                        may_start
+           |       the agent ends; or nobody reads its output, its time is over, it
+           |       wrote too much, its network or its session went, somebody ends it
+        ending     one task removes everything                                           ending
+           |
+        ended      nothing of it is left, and its session is over                        ended
+
+    A start that fails goes from `starting` to `ending`, too. While the engine cannot be reached nothing can be
+    removed: then `ended` is set early, so that those who wait are told, and the task keeps trying.
+    """
 
     def __init__(
         self,
@@ -72,14 +89,14 @@ class Sandboxes:
         sessions.on_end(self._session_ended)
 
     def get(self, session: str) -> Sandbox:
-        """Return a sandbox that is there."""
+        """Return the sandbox of a session; raise Failure if there is none."""
         found = self._by_session.get(session)
         if found is None:
             raise Failure(FailureClass.NOT_FOUND, f"There is no sandbox {session}.", boundary=Boundary.USER)
         return found
 
     def all(self) -> list[Sandbox]:
-        """Return the sandboxes there are."""
+        """Return the sandboxes that have begun and have not ended."""
         return list(self._by_session.values())
 
     async def examine(self, image: str) -> list[str]:
@@ -92,7 +109,10 @@ class Sandboxes:
         return self.images.build_own(context, dockerfile, arguments)
 
     async def start(self, request: LaunchRequest, *, owner: Owner | None) -> Sandbox:
-        """Start an agent; return when it runs, or raise Failure when nothing is left of the try."""
+        """Start an agent and return when it runs.
+
+        Raises Failure, and then nothing that was made for it is left.
+        """
         ground = await self._survey(request)
         try:
             berth = self._berths.reserve(ground.pin.tag, outside=request.network == "open")
@@ -149,7 +169,10 @@ class Sandboxes:
         return sandbox
 
     async def output(self, sandbox: Sandbox) -> Any:
-        """Hand out what the agent writes; with the last of it the sandbox ends, and with whoever stops listening."""
+        """Hand out what the agent writes.
+
+        The sandbox ends with the last of it. It also ends when the reader goes away: then nobody sees the agent.
+        """
         attachment = sandbox.attachment
         if attachment is None:
             raise usage("This sandbox has not started.")
@@ -165,7 +188,7 @@ class Sandboxes:
             await asyncio.shield(self._end(sandbox))
 
     async def give(self, sandbox: Sandbox, data: bytes, *, end: bool) -> None:
-        """Write to the agent's standard input, or end it."""
+        """Write to the agent's standard input, or close it."""
         if sandbox.attachment is None:
             return
         with contextlib.suppress(OSError):  # it may have ended meanwhile; the output says so
@@ -195,7 +218,7 @@ class Sandboxes:
         await self._end(sandbox)
 
     async def close(self) -> None:
-        """End every sandbox: nothing of ours runs on without a daemon."""
+        """End every sandbox, because no agent may run without the daemon."""
         for sandbox in self.all():
             sandbox.why = "the daemon stops"
         ending = (self._end(sandbox) for sandbox in self.all())
@@ -204,12 +227,12 @@ class Sandboxes:
         self._workplaces.close()
 
     async def prune(self, *, everything: bool) -> list[str]:
-        """Remove images; the berth that is ready would hold one of them."""
+        """Remove images. The spare berth is removed first, because its containers use one of them."""
         await self._berths.empty()
         return await self.images.prune(everything=everything)
 
     async def sweep(self) -> int:
-        """Remove what a daemon that was killed left in the engine; return how much it was. Layers stay."""
+        """Remove what a killed daemon left in the engine, and return how many things that were. Layers are kept."""
         if not self._folder.is_dir():
             return 0
         stale = [folder for folder in self._folder.iterdir() if not self._berths.is_ours(folder.name)]
@@ -217,12 +240,12 @@ class Sandboxes:
         if stale:
             sessions = {folder.name for folder in stale}
             found += await self.engine.call(lambda client: engine_calls.sweep(client, self._home, sessions))
-        for folder in stale:  # last, because it is known by its folder while the engine is away
+        for folder in stale:  # last: while the engine is away, the folder is how we know of it
             shutil.rmtree(folder, ignore_errors=True)
         return found
 
     async def _survey(self, request: LaunchRequest) -> Ground:
-        """Look at everything a launch asks for, before anything of it exists."""
+        """Check that everything a launch asks for is possible, before anything is made for it."""
         engine = await self.engine.usable()
         if request.resume is None:
             workplace = await self._workplaces.open(Path(request.workspace), request.workspace_way, engine)
@@ -271,10 +294,10 @@ class Sandboxes:
             return {"code": code, "out_of_memory": bool(state.get("OOMKilled"))}
 
         if sandbox.outcome:
-            return  # it is known already why it had to end
+            return  # whoever ended it has said why
         try:
             sandbox.outcome = await self.engine.call(look)
-            # The end of an anchor ends the agent at once, and the agent's end may be heard of first.
+            # When the anchor ends, the kernel ends the agent too, and the agent's end may reach us first.
             held = await self.engine.call(lambda client: engine_calls.is_held(client, sandbox.berth.anchor))
             if not held and not sandbox.ending.is_set():
                 sandbox.why = sandbox.outcome["ended_because"] = _NETWORK_GONE
@@ -286,7 +309,7 @@ class Sandboxes:
             sandbox.outcome["ended_because"] = sandbox.why
 
     async def _watch_network(self, sandbox: Sandbox) -> None:
-        """End a sandbox whose network has gone: nothing in it is good for anything any more."""
+        """End a sandbox whose network is gone: its agent reaches neither the daemon nor a model any more."""
         endings = [asyncio.ensure_future(_ended(line)) for line in sandbox.berth.lines]
         try:
             await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
@@ -298,7 +321,7 @@ class Sandboxes:
             self._begin_end(sandbox)
 
     async def _watch_quota(self, sandbox: Sandbox) -> None:
-        """End a sandbox that writes too much; what it has written is kept."""
+        """End a sandbox that writes more than it may. What it has written is kept."""
         why = await self._workplaces.watch(sandbox.workplace)
         if not sandbox.ending.is_set():
             sandbox.why = why
@@ -330,7 +353,7 @@ class Sandboxes:
         return task
 
     async def _end(self, sandbox: Sandbox) -> None:
-        """Wait for the end, or until it is clear that the rest of it must wait for the engine."""
+        """Wait until everything is removed, or until it is clear that this must wait for the engine."""
         task = self._begin_end(sandbox)
         told = asyncio.ensure_future(sandbox.ended.wait())
         try:
@@ -339,7 +362,7 @@ class Sandboxes:
             told.cancel()
 
     async def _undo(self, sandbox: Sandbox) -> None:
-        """Undo everything, and keep at it: an engine that is away comes back, and then what is ours goes."""
+        """Remove everything. While the engine cannot be reached, try again every few seconds."""
         for pending in (sandbox.timer, sandbox.unheard, sandbox.watch, sandbox.quota):
             if pending is not None:
                 pending.cancel()
@@ -352,7 +375,7 @@ class Sandboxes:
                 if not waited:
                     _log.error("a sandbox cannot be removed yet", session=sandbox.session, reason=failure.message)
                     waited = True
-                    sandbox.ended.set()  # those who wait for the end are told; what is left is this task's business
+                    sandbox.ended.set()  # those who wait are told; this task goes on alone
                     await self._end_session(sandbox)
                 await asyncio.sleep(_AGAIN_SECONDS)
         if sandbox.attachment is not None:
@@ -370,7 +393,9 @@ class Sandboxes:
         event = AuditEvent(type="sandbox.ended", session=sandbox.session, actor="daemon", payload=payload)
         with contextlib.suppress(Failure):
             await self._audit.append(event)
-        with contextlib.suppress(Failure):  # it is ended in any case, and written down as soon as that is possible
+        with contextlib.suppress(
+            Failure
+        ):  # the session is over in any case; the log says so as soon as it can be written
             await self._sessions.end(sandbox.session, reason=sandbox.why, actor="daemon")
 
 

@@ -1,4 +1,4 @@
-"""Brings a sandbox up in its berth, from what a launch asks for to the agent's own start."""
+"""Starts a sandbox in its berth: from what a launch asks for to the start of the agent."""
 
 import asyncio
 import contextlib
@@ -47,11 +47,11 @@ class _NotMountedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What a launch stands on, once everything it asks for is known to be possible."""
+    """What was found when a launch was surveyed: everything it asks for is possible."""
 
     request: LaunchRequest
     workplace: Workplace
-    """What was opened; nothing resolves a name again."""
+    """The folder as it was opened. No name is resolved a second time."""
     pin: Pin
     foreign: ForeignImage | None
     user: str
@@ -60,7 +60,7 @@ class Ground:
 
 
 class Starter:
-    """Knows the steps, and in which order they prove what."""
+    """Takes the steps of a start, in the order in which each one relies on those before it."""
 
     def __init__(
         self,
@@ -84,12 +84,12 @@ class Starter:
         self._usual_limits = usual_limits
 
     async def bring_up(self, sandbox: Sandbox, ground: Ground) -> None:
-        """Start the agent, or raise Failure; what there is by then, the caller undoes."""
+        """Start the agent, or raise Failure. The caller removes what was made until then."""
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._bring_up(sandbox, ground)
         except _NotMountedError as why:
-            # Making the copy may take long, so the time begins anew.
+            # A copy may take long, so the time for the start begins again after it.
             await self._workplaces.copy_instead(sandbox.workplace, f"the engine does not lay a layer over it ({why})")
             async with asyncio.timeout(START_SECONDS):
                 await self._bring_up(sandbox, ground)
@@ -186,7 +186,7 @@ class Starter:
             raise usage("Only root may launch an agent as another user.")
 
     async def _run_container(self, sandbox: Sandbox, ground: Ground, mounted: Sequence[Mounted]) -> None:
-        """Start the container; its first process waits until its network is closed."""
+        """Start the container. Its first process waits for a word of the daemon, sent when the network is closed."""
         request, foreign, berth = ground.request, ground.foreign, sandbox.berth
         marks = labels(self._home, sandbox.session, "agent")
         tools = None
@@ -229,7 +229,7 @@ class Starter:
         return Limits(memory_bytes=request.memory_bytes or usual.memory_bytes, cpus=cpus, pids=usual.pids)
 
     async def _report(self, sandbox: Sandbox) -> Mapping[str, Any]:
-        """Return what the first process found, or raise Failure as soon as it is gone."""
+        """Wait for the report of the first process; raise Failure as soon as that process has ended."""
         container = str(sandbox.container)
         while not (await asyncio.wait({sandbox.report}, timeout=_LOOK_SECONDS))[0]:
             if not await self._engine.call(lambda client: engine_calls.is_running(client, container)):
@@ -244,14 +244,14 @@ def _unmake(client: Any, container: str, mounted: Sequence[Mounted]) -> None:
 
 
 def _expected(sandbox: Sandbox) -> set[str]:
-    """Return what a proof must say something of, by name."""
+    """Return the names that a report must mention."""
     protected = {f"{path} is read-only" for path in sandbox.workplace.read_only}
     return protected | OF_THE_CONTAINER | (set() if sandbox.berth.outside else OF_THE_NETWORK)
 
 
 @contextlib.contextmanager
 def _decoy(berth: Berth) -> Iterator[int]:
-    """Have a port beside ours that is open, and that must not be reachable from inside."""
+    """Open another port beside ours, and yield its number. The probe must find that nobody inside reaches it."""
     if berth.forwarded:
         yield DECOY_PORT
         return
@@ -264,5 +264,5 @@ def _image(ground: Ground) -> str:
 
 
 def usage(message: str) -> Failure:
-    """Say what a launch may not ask for."""
+    """Make the failure for a launch that asks for what it may not."""
     return Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)

@@ -1,4 +1,4 @@
-"""As whom an agent runs inside: never root, and so that what it writes belongs to whoever owns the folder. Pure."""
+"""Chooses the user of an agent: never root, and one whose files belong to the owner of the folder. Pure."""
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.container_options import ANCHOR_UID
