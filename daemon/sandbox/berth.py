@@ -62,7 +62,7 @@ class Berth:
     forwarded: bool = False
     """Its only open port is that of a forwarder, which carries connections to the daemon."""
     lines: list[Attachment] = field(default_factory=list)
-    """The streams of the anchor and the forwarder. Each ends with its container. A forwarder also ends with its input."""
+    """The streams of the anchor and the forwarder. Each ends with its container, a forwarder also with its input."""
     held: HeldPipe | None = None
     """When this is closed, or the daemon dies, the anchor ends, and the kernel kills whatever is in the sandbox."""
     listener: OpenListener | None = None

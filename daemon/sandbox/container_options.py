@@ -56,7 +56,7 @@ class Limits:
 
     memory_bytes: int
     cpus: float | None
-    """None where the engine cannot limit processors: it would refuse the container. It leaves out other limits by itself."""
+    """None where the engine cannot limit processors and would refuse. It leaves out other limits by itself."""
     pids: int
 
 

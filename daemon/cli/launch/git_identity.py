@@ -1,4 +1,4 @@
-"""As whom the person commits in a folder: asked of their own git, so that the agent's commits have their name."""
+"""Asks git under which name the person commits in a folder, so that the agent's commits have the same name."""
 
 import shutil
 import subprocess
