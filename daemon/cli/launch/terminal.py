@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 
-from daemon.cli.launching.sequences import RESTORING
+from daemon.cli.launch.sequences import RESTORING
 
 
 def is_terminal() -> bool:
@@ -62,7 +62,7 @@ def _fork_guard(before: list[object] | None, shown_at: int, watching: int, livin
         os.close(living)
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGTTOU):
             signal.signal(number, signal.SIG_IGN)
-        if os.read(watching, 1) == b"":  # nobody said goodbye
+        if os.read(watching, 1) == b"":  # the pipe closed without a word: the launcher was killed
             _give_back(before, shown_at)
     finally:
         os._exit(0)

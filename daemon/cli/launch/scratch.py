@@ -40,7 +40,7 @@ def place(files: tuple[PlacedFile, ...], folder: Path) -> None:
 
 
 def _base(environ: Mapping[str, str]) -> Path:
-    # In memory and private where there is such a place; the files say nothing secret, but they are nobody's business.
+    # In memory and private, where there is such a folder. The files hold no secret, but others need not read them.
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     if runtime and os.access(runtime, os.W_OK | os.X_OK):
         return Path(runtime)

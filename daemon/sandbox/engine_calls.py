@@ -1,4 +1,4 @@
-"""What is asked of the engine for one sandbox, step by step: blocking, run on the engine's own threads."""
+"""The calls to the Docker engine that make and remove a sandbox. They block, so `Engine.call` runs them on threads."""
 
 import contextlib
 import ipaddress
@@ -10,7 +10,7 @@ import docker.errors
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.attachment import Attachment
-from daemon.sandbox.container import (
+from daemon.sandbox.container_options import (
     RUN,
     Anchor,
     Forwarder,
@@ -30,7 +30,7 @@ _SHOWN_LOG_LINES = 50
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network that was made."""
+    """A Docker network, with the addresses it got."""
 
     id: str
     subnet: str
@@ -38,7 +38,10 @@ class Network:
 
 
 def make_network(client: Any, session: str, marks: Mapping[str, str], *, outside: bool, between: bool) -> Network:
-    """Make the network of a session, on which containers see each other only if one of them is a forwarder."""
+    """Make the network of a session.
+
+    With `between`, its containers reach each other, which they must where a forwarder is one of them.
+    """
     made = client.create_network(
         f"aileron-{session}",
         driver="bridge",
@@ -59,7 +62,7 @@ def bridge_gateway(client: Any) -> str:
 
 
 def start_forwarder(client: Any, forwarder: Forwarder) -> tuple[str, str, Attachment]:
-    """Start what carries connections to the daemon; return its id, its address, and its input, which is held."""
+    """Start the container that carries connections to the daemon; return its id, its address, and its open input."""
     config = client.create_host_config(**forwarder_host_config(forwarder))
     made = client.create_container(**forwarder_creation(forwarder), host_config=config)["Id"]
     if forwarder.door is None:
@@ -77,7 +80,7 @@ def create_anchor(client: Any, anchor: Anchor) -> str:
 
 
 def start_anchor(client: Any, anchor: str) -> Attachment:
-    """Start it, and hold its input."""
+    """Start an anchor, and return its open input: the anchor ends when that is closed."""
     held = Attachment(client.attach_socket(anchor, params={"stdin": 1, "stdout": 1, "stream": 1}), terminal=False)
     client.start(anchor)
     return held
@@ -89,7 +92,7 @@ def is_running(client: Any, container: str) -> bool:
 
 
 def is_held(client: Any, anchor: str) -> bool:
-    """Say whether an anchor is there and runs."""
+    """Say whether an anchor exists and runs."""
     try:
         return is_running(client, anchor)
     except docker.errors.NotFound:
@@ -97,7 +100,7 @@ def is_held(client: Any, anchor: str) -> bool:
 
 
 def last_words(client: Any, container: str) -> dict[str, str]:
-    """Return how a container is, and the last it wrote."""
+    """Return the state of a container, and the last lines it wrote."""
     state = client.inspect_container(container)["State"]
     logs = client.logs(container, tail=_SHOWN_LOG_LINES).decode(errors="replace")
     return {"container": f"{state['Status']}, exit code {state['ExitCode']}", "log": logs.strip()}
@@ -110,7 +113,7 @@ def create(client: Any, spec: Spec) -> str:
 
 
 def start(client: Any, container: str, spec: Spec, size: tuple[int, int]) -> Attachment:
-    """Attach to a container, so that nothing it says is lost, and start it."""
+    """Attach to a container and then start it, in this order, so that nothing it writes is lost."""
     streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
     attached = Attachment(client.attach_socket(container, params=streams), terminal=spec.terminal)
     client.start(container)
@@ -122,7 +125,7 @@ def start(client: Any, container: str, spec: Spec, size: tuple[int, int]) -> Att
 def prepare_helper(
     client: Any, container: str, image: str, run_folder: str, marks: Mapping[str, str], *, rules: str
 ) -> str:
-    """Create the helper that shares a container's network, has the right to set its rules, and ends."""
+    """Create a helper in a container's network. It may set the rules of that network, does so, and ends."""
     config = client.create_host_config(
         network_mode=f"container:{container}",
         binds=[f"{run_folder}:{RUN}:ro"],
@@ -139,7 +142,7 @@ def prepare_helper(
 
 
 def run_helper(client: Any, helper: str) -> None:
-    """Set the rules, or raise Failure; then the helper has nothing more to do here."""
+    """Have the helper set the rules, and remove it; raise Failure if it could not set them."""
     client.start(helper)
     code = client.wait(helper)["StatusCode"]
     said = client.logs(helper).decode(errors="replace").strip() if code else ""
@@ -159,23 +162,23 @@ def held(client: Any, session: str) -> list[str]:
 
 def remove(client: Any, container: str) -> None:
     """Remove a container, whatever it is doing."""
-    with contextlib.suppress(docker.errors.NotFound):  # somebody was quicker
+    with contextlib.suppress(docker.errors.NotFound):  # somebody else has removed it
         client.remove_container(container, force=True, v=True)
 
 
 def remove_rest(client: Any, session: str) -> None:
-    """Remove what of a session is no container, and what has become one meanwhile."""
+    """Remove networks and volumes of a session, and containers that were made since the last look."""
     _remove(client, f"{SESSION}={session}")
 
 
 def sweep(client: Any, home: str, sessions: Iterable[str]) -> int:
-    """Remove everything of some sessions of an installation, and of none of its sessions; return how much it was."""
+    """Remove everything with the label of these sessions, or of no session; return how many things it was."""
     mine = f"{HOME}={home_label(home)}"
     return sum(_remove(client, mine, f"{SESSION}={session}") for session in (*sessions, NO_SESSION))
 
 
 def sweep_role(client: Any, home: str, role: str, *, but: Collection[str]) -> int:
-    """Remove everything of an installation that has a role, but for some sessions; return how much it was."""
+    """Remove everything with a role, but not of the sessions in `but`; return of how many sessions it was."""
     mine = f"{HOME}={home_label(home)}", f"{ROLE}={role}"
     marked = {"label": list(mine)}
     found = [*client.containers(all=True, filters=marked), *(client.volumes(filters=marked)["Volumes"] or [])]

@@ -1,11 +1,11 @@
-"""What the first process of a container is told: the agent's plan, as its launcher makes it for in there."""
+"""Writes the file that the first process of a container reads: what to prove, and how to start the agent."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from daemon.sandbox.container import HOME, HOST, ROOT, RUN
+from daemon.sandbox.container_options import HOME, HOST, ROOT, RUN
 from daemon.sandbox.git_identity import NOBODY, Identity, gitconfig
 from launchers.agents import AGENTS
 from launchers.plan import LaunchContext, LaunchPlan, PlacedFile
@@ -21,7 +21,7 @@ TRUST = (
     "PIP_CERT",
     "AWS_CA_BUNDLE",
 )
-"""Every variable by which a tool is told whom to trust; all of them point to one file."""
+"""The variables in which tools look for the certificates they trust. All of them get the path of one file."""
 
 
 OF_THE_NETWORK = frozenset(
@@ -44,12 +44,12 @@ OF_THE_CONTAINER = frozenset(
         "the process that ends the sandbox",
     }
 )
-"""What the first process must have looked at before an agent starts, by the names in sandbox_image/inside/probe.py."""
+"""What the first process must have looked at before an agent starts. sandbox_image/inside/probe.py has these names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
-    """What is known when an agent is planned for a container."""
+    """What a plan for an agent in a container is made from."""
 
     session: str
     token: str = field(repr=False)
@@ -60,7 +60,7 @@ class Inside:
     folder: str
     """Where the agent works."""
     read_only: Sequence[str] = ()
-    """What must prove to be read-only."""
+    """Paths that the first process must find to be read-only."""
     git: Identity = NOBODY
     bound: frozenset[str]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -68,12 +68,12 @@ class Inside:
 
     @property
     def url(self) -> str:
-        """Return where the agent API is, as seen from inside."""
+        """Return the address of the agent API, as seen from inside."""
         return f"https://{HOST}:{self.port}"
 
 
 def agent_plan(agent: str, version: tuple[int, ...], arguments: Sequence[str], inside: Inside) -> LaunchPlan:
-    """Return how an agent is started inside."""
+    """Return the plan with which an agent is started inside."""
     context = LaunchContext(
         executable=(agent,),
         version=version,
@@ -94,7 +94,7 @@ def agent_plan(agent: str, version: tuple[int, ...], arguments: Sequence[str], i
 
 
 def command_plan(command: Sequence[str], inside: Inside) -> LaunchPlan:
-    """Return how any other program is started inside."""
+    """Return the plan with which another program is started in its place."""
     return LaunchPlan(
         argv=tuple(command),
         environment={
@@ -107,7 +107,7 @@ def command_plan(command: Sequence[str], inside: Inside) -> LaunchPlan:
 
 
 def start_file(plan: LaunchPlan, inside: Inside) -> str:
-    """Write what the first process reads."""
+    """Return the text of the file."""
     told: dict[str, Any] = {
         "host": HOST,
         "address": inside.address,

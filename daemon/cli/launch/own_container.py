@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from daemon.base.files import create_file
 from daemon.cli.failure import CliFailure
+from daemon.cli.launch.building import follow_build
+from daemon.cli.launch.given import bytes_of, variables_of
+from daemon.cli.moments import seconds_of
 from daemon.core.devcontainer import DevContainer, read_devcontainer
 from daemon.core.failures import DocumentError
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
     from daemon.cli.invocation import Invocation
-    from daemon.cli.launching.options import SandboxOptions
+    from daemon.core.launch_request import LaunchRequest
 
 PLACES = (".devcontainer/devcontainer.json", ".devcontainer.json")
 STARTER = """\
@@ -31,15 +34,17 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 """
 
 
-def with_devcontainer(invocation: "Invocation", client: "ControlClient", options: "SandboxOptions") -> "SandboxOptions":
-    """Return the options with what the folder's devcontainer.json says, wherever the person has not said it."""
-    folder = options.folder.resolve()
+def with_devcontainer(
+    invocation: "Invocation", client: "ControlClient", request: "LaunchRequest", *, build_ca: Path | None
+) -> "LaunchRequest":
+    """Return the request with what the folder's devcontainer.json says, wherever the person has not said it."""
+    folder = Path(request.workspace)
     place = next((folder / name for name in PLACES if (folder / name).is_file()), None)
     if place is None:
         raise CliFailure(f"there is no {PLACES[0]} in {folder}", remedy="Write one: aileron sandbox init")
     try:
         found = read_devcontainer(
-            place.read_text(encoding="utf-8"), file=str(place), environ=options.environ, workspace=str(folder)
+            place.read_text(encoding="utf-8"), file=str(place), environ=invocation.environ, workspace=str(folder)
         )
     except (DocumentError, UnicodeDecodeError, OSError) as problem:
         raise CliFailure(str(problem)) from problem
@@ -49,20 +54,19 @@ def with_devcontainer(invocation: "Invocation", client: "ControlClient", options
         invocation.output.note(
             f"{place.name}: the agent runs as you, and not as {found.remote_user}; the files are yours."
         )
-    image = found.image if found.dockerfile is None else _build(invocation, client, place, found, options)
-    variables = [f"{name}={value}" for name, value in found.variables.items()]
     limit = found.settings.get("timeout")
-    from daemon.cli.moments import seconds_of
-
-    return replace(
-        options,
-        image=options.image or image,
-        variables=(*variables, *options.variables),
-        network=found.settings.get("network", "internal") if options.network == "internal" else options.network,
-        memory=options.memory or found.settings.get("memory"),
-        cpus=options.cpus or (float(found.settings["cpus"]) if "cpus" in found.settings else None),
-        seconds=options.seconds or (seconds_of(limit, option=f"{place.name}: timeout") if limit else None),
+    variables = variables_of((f"{name}={value}" for name, value in found.variables.items()), invocation.environ)
+    said = replace(
+        request,
+        environment=variables | dict(request.environment),
+        network=found.network if request.network == "internal" else request.network,
+        memory_bytes=request.memory_bytes or bytes_of(found.settings.get("memory")),
+        cpus=request.cpus or (float(found.settings["cpus"]) if "cpus" in found.settings else None),
+        seconds=request.seconds or (seconds_of(limit, option=f"{place.name}: timeout") if limit else None),
     )
+    # Last, because a build takes long and everything that can be refused is refused by now.
+    image = found.image if found.dockerfile is None else _build(invocation, client, place, found, build_ca)
+    return replace(said, image=request.image or image)
 
 
 def write_starter(folder: Path) -> list[Path]:
@@ -81,16 +85,14 @@ def write_starter(folder: Path) -> list[Path]:
 
 
 def _build(
-    invocation: "Invocation", client: "ControlClient", place: Path, found: DevContainer, options: "SandboxOptions"
+    invocation: "Invocation", client: "ControlClient", place: Path, found: DevContainer, build_ca: Path | None
 ) -> str:
-    from daemon.cli.launching.building import follow_build
-
     context = (place.parent / found.context).resolve()
     body = {
         "context": str(context),
         "dockerfile": str((place.parent / str(found.dockerfile)).resolve()),
         "arguments": dict(found.arguments),
-        "build_ca": None if options.build_ca is None else str(options.build_ca.resolve()),
+        "build_ca": None if build_ca is None else str(build_ca.resolve()),
     }
     invocation.output.note(f"Building {found.dockerfile} of {place.parent}.")
     return str(follow_build(invocation, client, "/v1/sandbox-images/build-own", body)["done"])

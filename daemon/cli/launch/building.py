@@ -1,4 +1,4 @@
-"""Has the daemon build an image, and shows what takes its time."""
+"""Has the daemon build an image, and shows the steps that take long."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +39,7 @@ def follow_build(
             remedy = "Behind a proxy that signs anew: --build-ca FILE" if lines else None
             raise CliFailure(f"{told['error']}{lines}", remedy=remedy)
         text = str(told.get("text", ""))
-        if " : RUN " in text or " : FROM " in text:  # what takes its time
+        if " : RUN " in text or " : FROM " in text:  # the steps that take long
             invocation.output.note(f"  {text[:110]}", style="dim")
         if "done" in told:
             return dict(told)

@@ -8,7 +8,7 @@ bytes of them for controls.
 import re
 from collections.abc import Callable, Mapping
 
-from daemon.cli.launching.sequences import (
+from daemon.cli.launch.sequences import (
     CONTROL_SEQUENCES,
     CONTROLS,
     DESIGNATIONS,
@@ -114,7 +114,7 @@ class Screen:
             self._state = self._ground
             if len(self._held) < _LONGEST:
                 shown += _allowed(bytes(self._held[2:]) + bytes([byte]))
-        elif len(self._held) < _LONGEST:  # one that is longer goes nowhere
+        elif len(self._held) < _LONGEST:  # a longer one is dropped
             self._held.append(byte)
 
     def _string(self, byte: int, shown: bytearray) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.base.files import write_all
 from daemon.cli.failure import CliFailure
-from daemon.cli.launching import terminal
-from daemon.cli.launching.screen import Screen
+from daemon.cli.launch import terminal
+from daemon.cli.launch.screen import Screen
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient

@@ -1,4 +1,4 @@
-"""Finding an agent on this machine, and what of the person's files its launcher wants to see."""
+"""Finds an agent on this machine, and reads the files of the person that the plan for it needs."""
 
 import difflib
 import shutil
@@ -24,7 +24,7 @@ class FoundAgent:
 
 
 def known(name: str) -> Agent:
-    """Return the agent of a name, or the nearest there is."""
+    """Return the agent of a name; raise CliFailure with the nearest name for another one."""
     agent = AGENTS.get(name)
     if agent is None:
         near = difflib.get_close_matches(name.lower(), AGENTS, 1, 0.4)
@@ -82,7 +82,7 @@ def _ask_version(agent: Agent, executable: str, environ: Mapping[str, str]) -> s
 
 
 def read_files(agent: Agent, home: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the text of the files that the launcher wants to see, of those that are there."""
+    """Return the text of those files that the agent's plan needs and that exist."""
     found = {}
     for name in agent.reads:
         path = _place(agent, home, environ, name)
@@ -98,7 +98,7 @@ def read_files(agent: Agent, home: Path, environ: Mapping[str, str]) -> dict[str
 
 
 def list_entries(agent: Agent, home: Path, environ: Mapping[str, str]) -> frozenset[str]:
-    """Return the names in the folders that the launcher asks about."""
+    """Return the names in those folders that the agent's plan needs to know."""
     names: set[str] = set()
     for name in agent.looks_into:
         folder = _place(agent, home, environ, name)

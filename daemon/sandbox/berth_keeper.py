@@ -1,6 +1,7 @@
-"""Keeps one berth ready: most of what a launch waits for depends neither on the agent nor on the workspace.
+"""Hands out berths, and keeps a spare one, so that the next launch does not wait for a network and its containers.
 
-The next launch takes it, under the id that was drawn for its session; it goes when nobody came for a while.
+A spare berth depends neither on the agent nor on the workspace. The next launch takes it, with the session id that was
+drawn for it. If no launch comes for a while, it is removed.
 """
 
 import asyncio
@@ -12,16 +13,17 @@ from pathlib import Path
 import structlog
 
 from daemon.core.failures import Failure
-from daemon.sandbox import containers
-from daemon.sandbox.berth import Berth, BerthMaker
+from daemon.sandbox import engine_calls
+from daemon.sandbox.berth import Berth
+from daemon.sandbox.berth_maker import BerthMaker
 from daemon.sandbox.engine import Engine
 
 _log = structlog.get_logger("daemon.sandbox")
 _AGAIN_SECONDS = 5.0
 
 
-class Berths:
-    """Has berths made and unmade, and keeps one ready."""
+class BerthKeeper:
+    """Has berths made and removed, and keeps at most one spare."""
 
     def __init__(
         self,
@@ -44,24 +46,24 @@ class Berths:
         self._closing = asyncio.Event()
 
     def is_ours(self, session: str) -> bool:
-        """Say whether this daemon began it; what it did not begin, another one left."""
+        """Say whether this daemon began it. What it did not begin, an earlier daemon left."""
         return session in self._begun
 
     def reserve(self, image: str, *, outside: bool) -> Berth:
-        """Return the berth that is ready, or one that is being made."""
+        """Return the spare berth, or begin to make one."""
         if self._spare is not None and not outside:
             return self._give_away()
         return self._begin(image, outside=outside, ahead=False)
 
-    async def settle(self, berth: Berth, image: str) -> None:
-        """Wait for a berth; one that was made ahead must still stand, or is made anew."""
+    async def wait_until_made(self, berth: Berth, image: str) -> None:
+        """Wait until a berth is made. A spare one whose anchor has ended meanwhile is made anew."""
         if not berth.ahead:
             await _finished(berth.made)
             return
         try:
             await _finished(berth.made)
             await _finished(berth.closed)
-            if await self._engine.call(lambda client: containers.is_running(client, berth.anchor)):
+            if await self._engine.call(lambda client: engine_calls.is_running(client, berth.anchor)):
                 return
         except Failure as failure:
             _log.warning("a berth is made anew", session=berth.session, reason=failure.message)
@@ -71,39 +73,39 @@ class Berths:
         await _finished(berth.made)
 
     def keep_ready(self, image: str) -> None:
-        """Have a berth for the next launch, for a while."""
+        """Make a spare berth for the next launch, if there is none, and keep it for a while from now on."""
         if self._ready_seconds <= 0:
             return
         if self._spare is None:
             self._spare = self._begin(image, outside=False, ahead=True)
         if self._expiry is not None:
             self._expiry.cancel()
-        self._expiry = asyncio.get_running_loop().call_later(self._ready_seconds, self.let_go)
+        self._expiry = asyncio.get_running_loop().call_later(self._ready_seconds, self.give_up_spare)
 
-    def let_go(self) -> None:
-        """Give up the berth that is ready; nobody came."""
+    def give_up_spare(self) -> None:
+        """Remove the spare berth."""
         if self._spare is not None:
             self.drop(self._give_away())
 
     def drop(self, berth: Berth) -> None:
-        """Unmake a berth that nobody lives in, without waiting for it."""
+        """Remove a berth that has no sandbox in it, without waiting for that."""
         task = asyncio.get_running_loop().create_task(self._clear_unused(berth))
         self._clearing.add(task)
         task.add_done_callback(self._clearing.discard)
 
     async def empty(self) -> None:
-        """Keep nothing ready, and wait until it is gone."""
-        self.let_go()
+        """Remove the spare berth, and wait until it is gone."""
+        self.give_up_spare()
         if self._clearing:
             await asyncio.wait(self._clearing)
 
     async def close(self) -> None:
-        """Leave nothing behind, unless the engine is away: then the next daemon sweeps."""
+        """Remove everything. What cannot be removed while the engine is away, the next daemon sweeps."""
         self._closing.set()
         await self.empty()
 
     async def clear(self, berth: Berth) -> None:
-        """Unmake a berth with everything in it; raise Failure while the engine is away."""
+        """Remove a berth with everything in it; raise Failure while the engine cannot be reached."""
         for task in (berth.made, berth.closed):
             if task is not None:
                 await asyncio.wait({task})  # what is being made cannot be removed
@@ -151,16 +153,16 @@ class Berths:
         return task
 
     def _seen(self, task: "asyncio.Task[None]") -> None:
-        """Take note of how a task ended; who takes the berth is told, and nobody has to take one that failed."""
+        """Log a task that failed. If it made the spare berth, that berth is given up, so that no launch takes it."""
         if task.cancelled() or task.exception() is None:
             return
         _log.warning("a berth could not be made", task=task.get_name(), reason=str(task.exception()))
         spare = self._spare
         if spare is not None and task in (spare.made, spare.closed):
-            self.let_go()
+            self.give_up_spare()
 
 
 async def _finished(task: "asyncio.Task[None] | None") -> None:
-    """Wait for a task without ending it when whoever waits is ended."""
+    """Wait for a task. If the waiting is cancelled, the task goes on."""
     if task is not None:
         await asyncio.shield(task)

@@ -25,7 +25,7 @@ class Issued:
     key: Path
 
 
-class Authority:
+class CertificateAuthority:
     """Issues certificates that only our own sandboxes trust."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
@@ -33,7 +33,7 @@ class Authority:
         self._certificate = certificate
 
     @classmethod
-    def open(cls, folder: Path, *, now: dt.datetime) -> "Authority":
+    def open(cls, folder: Path, *, now: dt.datetime) -> "CertificateAuthority":
         """Read the authority of a home, making it the first time."""
         place = folder / "sandbox.pem"
         try:
@@ -82,7 +82,7 @@ class Authority:
         return issued
 
     @classmethod
-    def _make(cls, now: dt.datetime) -> "Authority":
+    def _make(cls, now: dt.datetime) -> "CertificateAuthority":
         key = ec.generate_private_key(ec.SECP256R1())
         name = _name("Aileron, this installation only")
         usage = x509.KeyUsage(

@@ -1,4 +1,4 @@
-"""What a container is created with: pure, and the whole list of what keeps an agent in."""
+"""The options that each kind of container is created with: the whole list of what confines an agent. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from daemon.workspaces.inside import WORKSPACE
 HOME = "/home/agent"
 RUN = "/run/aileron"
 DOOR = "/run/door"
-"""Where a forwarder finds the daemon's socket."""
+"""The folder in which a forwarder finds the daemon's socket."""
 HELD = "/run/held"
-"""Where an anchor finds the pipe that the daemon holds."""
+"""The folder in which an anchor finds the pipe that the daemon holds open."""
 HOST = "aileron.internal"
 ROOT = "/opt/aileron"
 _PYTHON = f"{ROOT}/python"
@@ -26,13 +26,14 @@ _INTERPRETER = (
     *("-I", "-B", "-S"),
 )
 START = (*_INTERPRETER, f"{ROOT}/inside/start.py")
-"""Without a shell or a library of the image: it may be anybody's."""
+"""The first process uses no shell and no library of the image, because anybody may have made the image."""
 _UNLOADED = dict.fromkeys(("LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH"), "")
-"""Whatever an image says: nothing of it is loaded into the first process, which proves that the sandbox is one."""
+"""An image may set these. They are emptied, so that the loader puts no code of the image into the first process, which
+proves that the sandbox is closed."""
 _NOWHERE = "127.0.0.1"
 _NOBODY = "65534:65534"
 ANCHOR_UID = 65533
-"""As whom an anchor runs. No agent may have this number, because a user may signal, trace and slow down their own."""
+"""The user of an anchor. No agent may have it, because a process may signal, trace and slow down others of its user."""
 _ANCHOR_USER = f"{ANCHOR_UID}:{ANCHOR_UID}"
 _ANCHOR_BYTES = 16 * 1024**2
 _FORWARDER_BYTES = 96 * 1024**2
@@ -45,7 +46,7 @@ _SMALL: Mapping[str, Any] = {
     "privileged": False,
     "restart_policy": {"Name": "no"},
 }
-"""What holds for the containers that nobody's program runs in."""
+"""Options of the containers in which only programs of ours run."""
 _TMP_BYTES = 2 * 1024**3
 
 
@@ -55,25 +56,25 @@ class Limits:
 
     memory_bytes: int
     cpus: float | None
-    """None where the engine cannot keep it, and would refuse; what else it cannot keep, it leaves out by itself."""
+    """None where the engine cannot limit processors and would refuse. It leaves out other limits by itself."""
     pids: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """One container."""
+    """The container in which an agent runs."""
 
     image: str
     name: str
     user: str
     workspace: Sequence[Mounted]
-    """The workspace, and what git needs beside it; what lies above comes first."""
+    """The workspace, and what git needs beside it. A folder comes before the folders in it."""
     run_folder: str
-    """The folder of the host with what the first process needs."""
+    """The folder of the host that holds what the first process reads."""
     tools: str | None
-    """A volume with our folder, for images that are not ours."""
+    """A volume with our tools, for images that are not ours."""
     anchor: str
-    """The container whose network and processes it shares."""
+    """The container whose network and process numbers it shares."""
     labels: Mapping[str, str]
     limits: Limits
     terminal: bool
@@ -84,8 +85,8 @@ class Spec:
 class Anchor:
     """The container that holds the network and the processes of a sandbox, and does nothing else.
 
-    It waits for the end of a pipe, which only the daemon's death or the end of the sandbox brings. The agent can see
-    it and not touch it: it has another user, other limits, and is process 1, which ignores signals from inside.
+    It reads a pipe, and ends when the pipe does: when the daemon dies, or when the sandbox ends. The agent can see it
+    and not touch it: it has another user, other limits, and is process 1, which ignores signals from inside.
     """
 
     image: str
@@ -93,7 +94,7 @@ class Anchor:
     network: str
     address: str
     held: str | None
-    """The folder of the host with the pipe; None where the engine has another kernel, and the input must do."""
+    """The folder of the host with the pipe. None where the engine has another kernel: then its input does the same."""
     labels: Mapping[str, str]
     outside: bool
 
@@ -127,7 +128,7 @@ class Packer:
 
 
 def binds(spec: Spec) -> list[str]:
-    """Return what is mounted beside the workspace: what the first process reads, and our tools."""
+    """Return the mounts beside the workspace: what the first process reads, and our tools."""
     mounted = [f"{spec.run_folder}:{RUN}:ro"]
     if spec.tools is not None:
         mounted.append(f"{spec.tools}:{ROOT}:ro")
@@ -135,15 +136,15 @@ def binds(spec: Spec) -> list[str]:
 
 
 def host_config(spec: Spec) -> dict[str, Any]:
-    """Return the keyword arguments of a host configuration."""
+    """Return the keyword arguments of the host configuration of an agent's container."""
     user, _, group = spec.user.partition(":")
     scratch = f"rw,nosuid,nodev,uid={user},gid={group}"
     return {
         "binds": binds(spec),
         "mounts": [described(each) for each in spec.workspace],
         "network_mode": f"container:{spec.anchor}",
-        # The anchor is process 1 in there. When it ends, the kernel kills every other process with it, however the
-        # agent has stopped or starved what runs in its own container.
+        # The anchor is process 1 of this container. When it ends, the kernel kills every other process, even if the
+        # agent has stopped or starved the processes of its own container.
         "pid_mode": f"container:{spec.anchor}",
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
@@ -167,7 +168,7 @@ def host_config(spec: Spec) -> dict[str, Any]:
 
 
 def creation(spec: Spec) -> dict[str, Any]:
-    """Return the keyword arguments of a creation, but for the host configuration."""
+    """Return the other keyword arguments with which an agent's container is created."""
     return {
         "image": spec.image,
         "name": spec.name,
@@ -189,10 +190,10 @@ def anchor_host_config(anchor: Anchor) -> dict[str, Any]:
         **_SMALL,
         "network_mode": anchor.network,
         "extra_hosts": {HOST: anchor.address},
-        # On an internal network, too, the engine would carry questions about names to the outside.
+        # Even on an internal network the engine would answer name lookups by asking servers outside.
         "dns": None if anchor.outside else [_NOWHERE],
         "binds": [] if anchor.held is None else [f"{anchor.held}:{HELD}:ro"],
-        # `cat` is one; whoever starts it there is written in Go, and has threads that count.
+        # `cat` is one process, but the Go program that starts it has threads, and they count.
         "pids_limit": 16,
         "mem_limit": _ANCHOR_BYTES,
         "memswap_limit": _ANCHOR_BYTES,
@@ -205,7 +206,7 @@ def anchor_creation(anchor: Anchor) -> dict[str, Any]:
     return {
         "image": anchor.image,
         "name": anchor.name,
-        # It ends with the pipe, or with its input; either is the daemon's.
+        # It ends when the pipe or its input does; the daemon holds both.
         "entrypoint": ["/bin/cat"],
         "command": [] if anchor.held is None else [f"{HELD}/{PIPE}"],
         "user": _ANCHOR_USER,
@@ -248,7 +249,7 @@ def packer_host_config(packer: Packer) -> dict[str, Any]:
         **{name: value for name, value in _SMALL.items() if name != "restart_policy"},
         "network_mode": "none",
         "mounts": [described(each) for each in packer.mounts],
-        # What was not committed is packed from here, and counts as memory.
+        # What was not committed is written here before it is packed, and counts as memory.
         "tmpfs": {"/tmp": f"rw,nosuid,nodev,noexec,uid={user},gid={group},mode=700,size={packer.memory_bytes // 2}"},  # noqa: S108
         "pids_limit": 64,
         "mem_limit": packer.memory_bytes,
