@@ -70,7 +70,7 @@ from daemon.tools.actions.preview import Previews
 from daemon.vault.bindings import Bindings
 from daemon.vault.vault import Vault
 from daemon.version import VERSION
-from daemon.web.pages import add_pages
+from daemon.web.pages import PageServices, add_pages
 from daemon.workspaces.layers import Layers
 from daemon.workspaces.off_limits import OffLimits
 from daemon.workspaces.quota import Bounds
@@ -102,7 +102,16 @@ class Daemon:
         self._runtime = runtime
         self.token = services.master_token
         control = bare_control_app(services, stopping, _report, stop=_ask_to_stop)
-        add_pages(control, services)
+        add_pages(
+            control,
+            PageServices(
+                browser=services.browser,
+                approvals=services.approvals,
+                explanations=services.explanations,
+                previews=services.previews,
+                workspaces=services.workspaces,
+            ),
+        )
         self.control_app: ASGIApp = control_door(control, services)
         self.agent_app: ASGIApp = agent_door(agent_app(services, stopping, _report), services)
 

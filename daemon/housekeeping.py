@@ -8,6 +8,7 @@ from daemon.audit.repeats import Repeats
 from daemon.base.processes import Processes
 from daemon.base.tasks import TaskSet
 from daemon.core.failures import Failure
+from daemon.core.principal import DAEMON
 from daemon.sessions.service import Sessions
 from daemon.vault.vault import Vault
 
@@ -30,7 +31,7 @@ async def _loop(*, vault: Vault, sessions: Sessions, audit: AuditLog, repeats: R
             if vault.lock_if_idle():
                 session = await sessions.terminal()
                 payload = {"reason": "idle"}
-                await audit.append(AuditEvent(type="vault.locked", session=session.id, actor="daemon", payload=payload))
+                await audit.append(AuditEvent(type="vault.locked", session=session.id, actor=DAEMON, payload=payload))
             await sessions.end_expired()
             await repeats.close_due()
             await _end_orphans(sessions, processes)
@@ -45,4 +46,4 @@ async def _end_orphans(sessions: Sessions, processes: Processes) -> None:
     gone = await processes.gone(owned.values())
     for session, owner in owned.items():
         if owner in gone:
-            await sessions.end(session, reason="its process ended", actor="daemon")
+            await sessions.end(session, reason="its process ended", actor=DAEMON)

@@ -18,6 +18,7 @@ from daemon.api.agent_openapi import agent_openapi
 from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, run_answer
 from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
+from daemon.api.principals import principal_of
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
 from daemon.connectors.service import ConnectorService
@@ -77,7 +78,7 @@ class AgentRoutes:
         outcome = await self._services.executor.run(
             RunRequest(
                 session=claims.session,
-                actor="agent",
+                actor=await principal_of(request),
                 action=request.path_params["name"][:_MAX_NAME],
                 arguments=body.arguments,
             )

@@ -11,7 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemon.api.browser import BrowserSession, BrowserSessions
 from daemon.api.denials import Denials
 from daemon.api.envelopes import failure_response
+from daemon.api.principals import let_in
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.principal import Means, Principal
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TOKEN_PREFIX, TokenError
 
@@ -124,7 +126,7 @@ class ControlDoor:
     async def _check_bearer(self, scope: Scope, authorization: str) -> Response | None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._master):
-            scope["aileron.actor"] = "user"
+            let_in(scope, Principal.person(Means.CLI))
             return None
         if TOKEN_PREFIX in authorization:
             return await self._refuse(
@@ -142,7 +144,7 @@ class ControlDoor:
                 if not hmac.compare_digest(sent.encode(), session.csrf_token.encode()):
                     return await self._refuse(scope, "The X-CSRF-Token header is missing or wrong.", 403)
         scope["aileron.browser"] = session
-        scope["aileron.actor"] = "user"
+        let_in(scope, Principal.person(Means.PAGE))
         return None
 
     async def _refuse(self, scope: Scope, reason: str, status: int, *, token: str | None = None) -> Response:
@@ -206,6 +208,7 @@ class AgentDoor:
             await _denied(f"This API needs a session token: {problem}.", 401, audit_id)(scope, receive, send)
             return
         scope["aileron.claims"] = claims
+        let_in(scope, self._sessions.principal_in(claims.session))
         await self._app(scope, receive, self._watching(scope, send, claims.session))
 
     def _watching(self, scope: Scope, send: Send, session: str) -> Send:

@@ -13,6 +13,7 @@ import structlog
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.principal import Principal
 from daemon.sandbox import containers
 from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.berths import Berths
@@ -90,8 +91,8 @@ class Sandboxes:
         self._refuse_off_limits(context)
         return self.images.build_own(context, dockerfile, arguments)
 
-    async def start(self, wanted: Wanted) -> Sandbox:
-        """Start an agent; return when it runs, or raise Failure when nothing is left of the try."""
+    async def start(self, wanted: Wanted, *, by: Principal) -> Sandbox:
+        """Start an agent for who asks; return when it runs, or raise Failure when nothing is left of the try."""
         ground = await self._survey(wanted)
         try:
             berth = self._berths.reserve(ground.pin.tag, outside=wanted.network == "open")
@@ -105,7 +106,7 @@ class Sandboxes:
                 label=wanted.label,
                 capabilities=tuple(Capability),
                 lifetime_ms=_LIFETIME_MS,
-                actor="user",
+                actor=by,
                 owner=wanted.owner,
             )
         except BaseException:
@@ -118,6 +119,7 @@ class Sandboxes:
             workplace=ground.workplace,
             berth=berth,
             token=token,
+            launched_by=by,
             owner_pid=None if wanted.owner is None else wanted.owner.pid,
             notes=_notes(ground),
         )
@@ -187,10 +189,10 @@ class Sandboxes:
             with contextlib.suppress(Failure):
                 await self.engine.call(lambda client: client.kill(container, name))
 
-    async def end(self, sandbox: Sandbox, *, why: str) -> None:
+    async def end(self, sandbox: Sandbox, *, why: str, by: Principal) -> None:
         """End a sandbox and wait until nothing of it is left."""
         if not sandbox.let_go.is_set():
-            sandbox.why = why
+            sandbox.why, sandbox.ended_by = why, by
         await self._end(sandbox)
 
     async def close(self) -> None:
@@ -366,11 +368,11 @@ class Sandboxes:
 
     async def _end_session(self, sandbox: Sandbox) -> None:
         payload = {"aileron.sandbox.reason": sandbox.why, "process.exit.code": sandbox.outcome.get("code")}
-        event = AuditEvent(type="sandbox.ended", session=sandbox.session, actor="daemon", payload=payload)
+        event = AuditEvent(type="sandbox.ended", session=sandbox.session, actor=sandbox.ended_by, payload=payload)
         with contextlib.suppress(Failure):
             await self._audit.append(event)
         with contextlib.suppress(Failure):  # it is ended in any case, and written down as soon as that is possible
-            await self._sessions.end(sandbox.session, reason=sandbox.why, actor="daemon")
+            await self._sessions.end(sandbox.session, reason=sandbox.why, actor=sandbox.ended_by)
 
 
 def _complain(task: "asyncio.Task[None]") -> None:

@@ -8,11 +8,13 @@ from pydantic import Field
 
 from daemon.api.answers import Body, RunBody, RunFinished, RunWaiting, run_answer
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.principals import Who
 from daemon.api.services import Services
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
 from daemon.core.action_parser import parse_action
 from daemon.core.failures import DocumentError
+from daemon.core.principal import Principal
 from daemon.core.schema import input_schema
 from daemon.tools.actions.catalog import InstalledAction
 from daemon.tools.actions.fitness import problems_with
@@ -64,12 +66,12 @@ def router(services: Services) -> APIRouter:
             }
         return answer
 
-    async def switch(name: str, *, enabled: bool) -> dict[str, Any]:
+    async def switch(name: str, who: Principal, *, enabled: bool) -> dict[str, Any]:
         session = await services.sessions.terminal()
         event = AuditEvent(
             type="action.enabled" if enabled else "action.disabled",
             session=session.id,
-            actor="user",
+            actor=who,
             action=name,
             payload={"aileron.action.hash": catalog.require(name).hash},
         )
@@ -81,14 +83,14 @@ def router(services: Services) -> APIRouter:
         return _summary(services, entry)
 
     @routes.post("/v1/actions/{name}/enable", operation_id="action_enable")
-    async def enable(name: Name) -> dict[str, Any]:
+    async def enable(name: Name, who: Who) -> dict[str, Any]:
         """Let an action run again."""
-        return await switch(name, enabled=True)
+        return await switch(name, who, enabled=True)
 
     @routes.post("/v1/actions/{name}/disable", operation_id="action_disable")
-    async def disable(name: Name) -> dict[str, Any]:
+    async def disable(name: Name, who: Who) -> dict[str, Any]:
         """Keep an action installed, but neither offered nor run."""
-        return await switch(name, enabled=False)
+        return await switch(name, who, enabled=False)
 
     @routes.post(
         "/v1/actions/{name}/run",
@@ -96,11 +98,11 @@ def router(services: Services) -> APIRouter:
         response_model=RunFinished,
         responses={202: {"model": RunWaiting, "description": "A person must decide first."}},
     )
-    async def run(name: Name, body: RunBody) -> JSONResponse:
+    async def run(name: Name, body: RunBody, who: Who) -> JSONResponse:
         """Run an action as the person at the terminal."""
         session = await services.sessions.terminal()
         outcome = await services.executor.run(
-            RunRequest(session=session.id, actor="user", action=name, arguments=body.arguments)
+            RunRequest(session=session.id, actor=who, action=name, arguments=body.arguments)
         )
         return run_answer(outcome, control_url=services.addresses.control)
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from daemon.api.answers import MAX_WAIT_SECONDS, ApprovalResult, Body, approval_answer, review_url
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.events import EventStream, approval_events
+from daemon.api.principals import Who
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
 from daemon.approvals.machine import ApprovalState
@@ -56,19 +57,19 @@ def router(services: Services, stopping: Stopping) -> APIRouter:
         return shown(approval) | {"explanation": (await services.explanations.explain(approval)).as_json()}
 
     @routes.get("/v1/approvals/{approval_id}/preview", operation_id="approval_preview")
-    async def preview(approval_id: ApprovalId) -> dict[str, Any]:
+    async def preview(approval_id: ApprovalId, who: Who) -> dict[str, Any]:
         """Return what the service says about the thing that would be acted on; for the person only."""
-        return (await services.previews.show(await approvals.get(approval_id))).as_json()
+        return (await services.previews.show(await approvals.get(approval_id), by=who)).as_json()
 
     @routes.post("/v1/approvals/{approval_id}/approve", operation_id="approval_approve")
-    async def approve(approval_id: ApprovalId, body: DecisionBody) -> dict[str, Any]:
+    async def approve(approval_id: ApprovalId, body: DecisionBody, who: Who) -> dict[str, Any]:
         """Say yes to exactly this call, once."""
-        return shown(await approvals.decide(approval_id, approve=True, by="user", reason=body.reason))
+        return shown(await approvals.decide(approval_id, approve=True, by=who, reason=body.reason))
 
     @routes.post("/v1/approvals/{approval_id}/deny", operation_id="approval_deny")
-    async def deny(approval_id: ApprovalId, body: DecisionBody) -> dict[str, Any]:
+    async def deny(approval_id: ApprovalId, body: DecisionBody, who: Who) -> dict[str, Any]:
         """Say no."""
-        return shown(await approvals.decide(approval_id, approve=False, by="user", reason=body.reason))
+        return shown(await approvals.decide(approval_id, approve=False, by=who, reason=body.reason))
 
     @routes.get(
         "/v1/action-approvals/{approval_id}/result", operation_id="approval_result", response_model=ApprovalResult

@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.principals import Who
 from daemon.api.services import Services
 from daemon.audit.export import ExportedHead, export_events
 from daemon.audit.query import EventFilter, StoredEvent, get_event, query_events
@@ -124,9 +125,9 @@ def router(services: Services) -> APIRouter:
         }
 
     @routes.post("/v1/audit/resume", operation_id="audit_resume")
-    async def resume(body: ResumeBody) -> dict[str, Any]:
+    async def resume(body: ResumeBody, who: Who) -> dict[str, Any]:
         """Go on with a log that is damaged, behind a signed event that says what was found and why."""
-        record = await services.audit.resume(because=body.because, actor="user", session=None)
+        record = await services.audit.resume(because=body.because, actor=who, session=None)
         return {"event_id": record.id, "seq": record.seq}
 
     @routes.get("/v1/audit/{event_id}", operation_id="audit_show")

@@ -8,6 +8,7 @@ from pydantic import Field
 from daemon.api.answers import Body
 from daemon.api.control.providers import find_provider
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.principals import Who
 from daemon.api.services import Services
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
@@ -15,6 +16,7 @@ from daemon.base.clock import rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn, FqnError
 from daemon.core.manifest import Credential
+from daemon.core.principal import Principal
 from daemon.core.providers import Provider
 from daemon.core.visible import visible
 from daemon.vault.bindings import BindingInfo
@@ -74,12 +76,14 @@ def router(services: Services) -> APIRouter:
         scheme, separator, name = text.partition("://")
         return find_provider(services, name) if separator and scheme == "provider" else parse_fqn(text)
 
-    async def event(kind: str, payload: dict[str, Any], connector: Fqn | Provider | None = None) -> AuditEvent:
+    async def event(
+        who: Principal, kind: str, payload: dict[str, Any], connector: Fqn | Provider | None = None
+    ) -> AuditEvent:
         session = await services.sessions.terminal()
         return AuditEvent(
             type=kind,
             session=session.id,
-            actor="user",
+            actor=who,
             connector=None if connector is None else str(connector),
             payload=payload,
         )
@@ -108,13 +112,13 @@ def router(services: Services) -> APIRouter:
         return _shown(bindings.inspect(name))
 
     @routes.post("/v1/bindings", operation_id="binding_setup", status_code=201)
-    async def setup(body: BindingBody) -> dict[str, Any]:
+    async def setup(body: BindingBody, who: Who) -> dict[str, Any]:
         """Store a credential and grant it to a connector for the hosts its manifest names."""
         connector = grantee(body.connector)
         credential = await credential_of(connector)
         info = await recorded(
             services.audit,
-            await event("binding.created", {"aileron.binding.identity": visible(body.identity)}, connector),
+            await event(who, "binding.created", {"aileron.binding.identity": visible(body.identity)}, connector),
             lambda: bindings.setup(
                 connector=connector,
                 credential=credential,
@@ -127,24 +131,24 @@ def router(services: Services) -> APIRouter:
         return _shown(info)
 
     @routes.post("/v1/bindings/rebind", operation_id="binding_rebind")
-    async def rebind(body: RebindBody) -> dict[str, Any]:
+    async def rebind(body: RebindBody, who: Who) -> dict[str, Any]:
         """Choose the binding a connector uses, for the hosts its manifest names now."""
         connector = grantee(body.connector)
         credential = await credential_of(connector)
         info = await recorded(
             services.audit,
-            await event("binding.chosen", {"aileron.binding.name": visible(body.name)}, connector),
+            await event(who, "binding.chosen", {"aileron.binding.name": visible(body.name)}, connector),
             lambda: bindings.rebind(connector, body.name, credential.hosts, kind=credential.kind),
             outcome=lambda info: _granted(info, connector),
         )
         return _shown(info)
 
     @routes.delete("/v1/bindings", operation_id="binding_revoke")
-    async def revoke(name: Annotated[str, Query(max_length=300)]) -> dict[str, Any]:
+    async def revoke(name: Annotated[str, Query(max_length=300)], who: Who) -> dict[str, Any]:
         """Remove a binding and its value."""
         gone = await recorded_after(
             services.audit,
-            await event("binding.revoked", {"aileron.binding.name": visible(name)}),
+            await event(who, "binding.revoked", {"aileron.binding.name": visible(name)}),
             lambda: bindings.revoke(name),
         )
         return _shown(gone.binding) | {"left": {fqn: list(names) for fqn, names in gone.left.items()}}

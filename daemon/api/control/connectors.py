@@ -7,6 +7,7 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.principals import Who
 from daemon.api.services import Services
 
 Ref = Annotated[str, Query(max_length=600)]
@@ -42,7 +43,7 @@ def router(services: Services) -> APIRouter:
         return (await connectors.inspect_source(body.source)).as_json()
 
     @routes.post("/v1/connectors", operation_id="connector_install", status_code=201)
-    async def install(body: InstallBody) -> dict[str, Any]:
+    async def install(body: InstallBody, who: Who) -> dict[str, Any]:
         """Install exactly what was looked at."""
         session = await services.sessions.terminal()
         report = await connectors.install(
@@ -50,7 +51,7 @@ def router(services: Services) -> APIRouter:
             allow_unsigned=body.allow_unsigned,
             consent=True,
             expected_hash=body.expected_hash,
-            actor="user",
+            actor=who,
             session=session.id,
         )
         return report.as_json()
@@ -61,10 +62,10 @@ def router(services: Services) -> APIRouter:
         return (await connectors.show(ref)).as_json()
 
     @routes.delete("/v1/connectors", operation_id="connector_remove")
-    async def remove(ref: Ref) -> dict[str, Any]:
+    async def remove(ref: Ref, who: Who) -> dict[str, Any]:
         """Remove a connector; actions that name it do not run until it is installed again."""
         session = await services.sessions.terminal()
-        removed = await connectors.remove(ref, actor="user", session=session.id)
+        removed = await connectors.remove(ref, actor=who, session=session.id)
         used_by = [
             entry.name
             for entry in services.catalog.all()

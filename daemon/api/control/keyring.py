@@ -7,6 +7,7 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.principals import Who
 from daemon.api.services import Services
 from daemon.base.clock import rfc3339
 from daemon.connectors.keyring import TrustedKey
@@ -37,19 +38,19 @@ def router(services: Services) -> APIRouter:
         return {"items": [_shown(key) for key in services.keyring.list()], "next": None}
 
     @routes.post("/v1/keyring", operation_id="keyring_trust", status_code=201)
-    async def trust(body: TrustBody) -> dict[str, Any]:
+    async def trust(body: TrustBody, who: Who) -> dict[str, Any]:
         """Trust a key for some namespaces."""
         session = await services.sessions.terminal()
         key = await services.connectors.trust_key(
-            body.public_key, label=body.label, namespaces=body.namespaces, actor="user", session=session.id
+            body.public_key, label=body.label, namespaces=body.namespaces, actor=who, session=session.id
         )
         return _shown(key)
 
     @routes.post("/v1/keyring/revoke", operation_id="keyring_revoke")
-    async def revoke(body: RevokeBody) -> dict[str, Any]:
+    async def revoke(body: RevokeBody, who: Who) -> dict[str, Any]:
         """Revoke a key: what it signed does not run any more."""
         session = await services.sessions.terminal()
-        key = await services.connectors.revoke_key(body.key_id, reason=body.reason, actor="user", session=session.id)
+        key = await services.connectors.revoke_key(body.key_id, reason=body.reason, actor=who, session=session.id)
         return _shown(key)
 
     return routes

@@ -13,6 +13,7 @@ from daemon.api.answers import Body
 from daemon.api.control.owners import owner_of
 from daemon.api.control.sandbox_images import known
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.principals import Who
 from daemon.api.services import Services
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.container import Limits
@@ -77,7 +78,7 @@ def router(services: Services) -> APIRouter:
         return {"items": [sandbox.as_json() for sandbox in sandboxes.all()], "next": None}
 
     @routes.post("/v1/sandboxes", operation_id="sandbox_start", status_code=201)
-    async def start(body: SandboxBody) -> dict[str, Any]:
+    async def start(body: SandboxBody, who: Who) -> dict[str, Any]:
         """Start an agent in a container of its own; it waits for somebody to read its output."""
         known(sandboxes.images, body.agent)
         limits = services.settings.sandbox
@@ -106,7 +107,8 @@ def router(services: Services) -> APIRouter:
                     memory_bytes=body.memory_bytes or limits.memory, cpus=body.cpus or limits.cpus, pids=limits.pids
                 ),
                 seconds=body.seconds,
-            )
+            ),
+            by=who,
         )
         return started.as_json()
 
@@ -146,9 +148,9 @@ def router(services: Services) -> APIRouter:
         return Response(status_code=204)
 
     @routes.post("/v1/sandboxes/{sandbox_id}/end", operation_id="sandbox_end", status_code=204)
-    async def end(sandbox_id: SandboxId) -> Response:
+    async def end(sandbox_id: SandboxId, who: Who) -> Response:
         """End a sandbox; nothing of it is left when this answers."""
-        await sandboxes.end(sandboxes.get(sandbox_id), why="ended by the person")
+        await sandboxes.end(sandboxes.get(sandbox_id), why="ended by the person", by=who)
         return Response(status_code=204)
 
     return routes

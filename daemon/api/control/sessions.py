@@ -8,6 +8,7 @@ from pydantic import Field
 from daemon.api.answers import Body
 from daemon.api.control.owners import owner_of
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.principals import Who
 from daemon.api.services import Services
 from daemon.core.visible import visible
 from daemon.sessions.service import SessionKind
@@ -45,14 +46,14 @@ def router(services: Services) -> APIRouter:
         return {"items": [s.as_json() for s in await sessions.list(active=active, limit=limit)], "next": None}
 
     @routes.post("/v1/sessions", operation_id="session_open", status_code=201)
-    async def open_session(body: SessionBody) -> dict[str, Any]:
+    async def open_session(body: SessionBody, who: Who) -> dict[str, Any]:
         """Open a session and return its token, this once."""
         session, token = await sessions.open(
             kind=body.kind,
             label=body.label,
             capabilities=body.capabilities,
             lifetime_ms=int(body.ttl_seconds * 1000),
-            actor="user",
+            actor=who,
             owner=await owner_of(services.processes, body.owner_pid),
         )
         return session.as_json() | {"token": token, "agent_url": services.addresses.agent}
@@ -63,9 +64,9 @@ def router(services: Services) -> APIRouter:
         return (await sessions.get(session_id)).as_json()
 
     @routes.post("/v1/sessions/{session_id}/end", operation_id="session_end")
-    async def end(session_id: SessionId, body: EndBody | None = None) -> dict[str, Any]:
+    async def end(session_id: SessionId, who: Who, body: EndBody | None = None) -> dict[str, Any]:
         """End a session: its token opens nothing any more, and what it had asked for is void."""
-        session = await sessions.end(session_id, reason=visible((body or EndBody()).reason))
+        session = await sessions.end(session_id, reason=visible((body or EndBody()).reason), actor=who)
         # Approvals follow their session by themselves, however it ends. Here the answer waits until they have.
         await services.approvals.void_session(session_id)
         return session.as_json()

@@ -7,10 +7,12 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.principals import Who
 from daemon.api.services import Services
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
 from daemon.base.clock import rfc3339
+from daemon.core.principal import Principal
 
 _SECRET = "secret"  # noqa: S105 - a kind of entry, not a secret
 
@@ -40,9 +42,9 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
     vault = services.vault
 
-    async def event(kind: str, **payload: object) -> AuditEvent:
+    async def event(who: Principal, kind: str, **payload: object) -> AuditEvent:
         session = await services.sessions.terminal()
-        return AuditEvent(type=kind, session=session.id, actor="user", payload=payload)
+        return AuditEvent(type=kind, session=session.id, actor=who, payload=payload)
 
     def shown() -> dict[str, Any]:
         locks_at = vault.locks_at_ms
@@ -59,29 +61,29 @@ def router(services: Services) -> APIRouter:
         return shown()
 
     @routes.post("/v1/vault/create", operation_id="vault_create", status_code=201)
-    async def create(body: PassphraseBody) -> dict[str, Any]:
+    async def create(body: PassphraseBody, who: Who) -> dict[str, Any]:
         """Make the vault."""
-        await recorded(services.audit, await event("vault.created"), lambda: vault.create(body.passphrase))
+        await recorded(services.audit, await event(who, "vault.created"), lambda: vault.create(body.passphrase))
         return shown()
 
     @routes.post("/v1/vault/unlock", operation_id="vault_unlock")
-    async def unlock(body: PassphraseBody) -> dict[str, Any]:
+    async def unlock(body: PassphraseBody, who: Who) -> dict[str, Any]:
         """Unlock the vault."""
-        await recorded(services.audit, await event("vault.unlocked"), lambda: vault.unlock(body.passphrase))
+        await recorded(services.audit, await event(who, "vault.unlocked"), lambda: vault.unlock(body.passphrase))
         return shown()
 
     @routes.post("/v1/vault/lock", operation_id="vault_lock")
-    async def lock() -> dict[str, Any]:
+    async def lock(who: Who) -> dict[str, Any]:
         """Lock the vault."""
-        await recorded_after(services.audit, await event("vault.locked", reason="asked for"), vault.lock)
+        await recorded_after(services.audit, await event(who, "vault.locked", reason="asked for"), vault.lock)
         return shown()
 
     @routes.post("/v1/vault/passphrase", operation_id="vault_passphrase")
-    async def change(body: NewPassphraseBody) -> dict[str, Any]:
+    async def change(body: NewPassphraseBody, who: Who) -> dict[str, Any]:
         """Change the passphrase; one key is wrapped anew, no secret is touched."""
         await recorded(
             services.audit,
-            await event("vault.passphrase_changed"),
+            await event(who, "vault.passphrase_changed"),
             lambda: vault.change_passphrase(body.old, body.new),
         )
         return shown()
@@ -103,21 +105,21 @@ def router(services: Services) -> APIRouter:
         return {"items": items, "next": None}
 
     @routes.put("/v1/secrets", operation_id="secret_set", status_code=204)
-    async def set_secret(body: SecretBody) -> Response:
+    async def set_secret(body: SecretBody, who: Who) -> Response:
         """Store a secret under a name."""
         await recorded(
             services.audit,
-            await event("vault.secret_set", **{"aileron.vault.entry": body.name}),
+            await event(who, "vault.secret_set", **{"aileron.vault.entry": body.name}),
             lambda: vault.put(body.name, kind=_SECRET, value=body.value.encode(), metadata={}),
         )
         return Response(status_code=204)
 
     @routes.delete("/v1/secrets", operation_id="secret_remove", status_code=204)
-    async def remove_secret(name: Annotated[str, Query(max_length=200)]) -> Response:
+    async def remove_secret(name: Annotated[str, Query(max_length=200)], who: Who) -> Response:
         """Remove a secret."""
         await recorded(
             services.audit,
-            await event("vault.secret_removed", **{"aileron.vault.entry": name}),
+            await event(who, "vault.secret_removed", **{"aileron.vault.entry": name}),
             lambda: vault.remove(name, kind=_SECRET),
         )
         return Response(status_code=204)
