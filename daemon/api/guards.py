@@ -1,7 +1,6 @@
 """The doors of the two apps: ASGI middleware in front of every route, so that no new route can forget it."""
 
 import hmac
-from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -84,7 +83,7 @@ class ControlDoor:
         browser: BrowserSessions,
         sessions: Sessions,
         denials: Denials,
-        own_url: Callable[[], str],
+        own_url: str,
     ) -> None:
         self._app = app
         self._master = master_token.encode()
@@ -104,7 +103,7 @@ class ControlDoor:
     async def _check(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         path, method = scope["path"], scope["method"]
-        own = self._own_url()
+        own = self._own_url
         if headers.get("host", "") != own.removeprefix("http://"):
             # A page that rebinds its own name to 127.0.0.1 arrives with its own name in Host.
             return await self._refuse(scope, "The Host header is not this daemon's address.", 403)
@@ -165,14 +164,14 @@ class AgentDoor:
         gateway: ASGIApp,
         sessions: Sessions,
         denials: Denials,
-        own_url: Callable[[], str],
+        own_url: str,
         only_session: str | None = None,
     ) -> None:
         self._app = app
         self._gateway = gateway
         self._sessions = sessions
         self._denials = denials
-        self._own_url = own_url
+        self._own_host = own_url.split("://", 1)[-1].encode()
         self._only_session = only_session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -181,7 +180,7 @@ class AgentDoor:
             await self._app(scope, receive, send)
             return
         host, origin = _host_and_origin(scope)
-        if host != self._own_url().split("://", 1)[-1].encode() or origin is not None:
+        if host != self._own_host or origin is not None:
             await _denied("This API is for agents of this machine, not for web pages.", 403)(scope, receive, send)
             return
         if scope["path"] in _OPEN_PATHS:

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from sandbox.engine import run_inside, start_inside
+from sandbox.engine import own_everything, run_inside, start_inside
 from world import World
 
 MEANS = "aileron.principal.means"
 
 
 def test_a_launch_is_the_persons_and_an_end_is_of_who_asked_for_it(world: World, tmp_path: Path) -> None:
+    own_everything(tmp_path)
     asked = start_inside(world, tmp_path, "sleep 60")
     world.ok("POST", f"/v1/sandboxes/{asked['id']}/end")
     ended = run_inside(world, tmp_path, "true").session

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path as FolderPath
 from typing import Annotated, Any, Literal
 
@@ -14,10 +15,11 @@ from daemon.api.control.owners import owner_of
 from daemon.api.control.sandbox_images import known
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.principals import Who
-from daemon.api.services import Services
+from daemon.base.processes import Processes
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.container import Limits
 from daemon.sandbox.git_identity import Identity
+from daemon.sandbox.service import Sandboxes
 from daemon.sandbox.starting import Wanted
 
 _END = 3
@@ -67,10 +69,20 @@ class SignalBody(Body):
     signal: Signal
 
 
-def router(services: Services) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    sandboxes: Sandboxes
+    processes: Processes
+    limits: Limits
+    """What a sandbox may use of the machine when a launch asks for nothing else."""
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
-    sandboxes = services.sandboxes
+    sandboxes = uses.sandboxes
 
     @routes.get("/v1/sandboxes", operation_id="sandboxes_list")
     async def list_sandboxes() -> dict[str, Any]:
@@ -81,8 +93,8 @@ def router(services: Services) -> APIRouter:
     async def start(body: SandboxBody, who: Who) -> dict[str, Any]:
         """Start an agent in a container of its own; it waits for somebody to read its output."""
         known(sandboxes.images, body.agent)
-        limits = services.settings.sandbox
-        owner = await owner_of(services.processes, body.owner_pid)
+        limits = uses.limits
+        owner = await owner_of(uses.processes, body.owner_pid)
         workspace = FolderPath(body.workspace)
         if not workspace.is_absolute():
             raise _usage("The workspace is an absolute path.")
@@ -104,7 +116,9 @@ def router(services: Services) -> APIRouter:
                 network=body.network,
                 environment=body.environment,
                 limits=Limits(
-                    memory_bytes=body.memory_bytes or limits.memory, cpus=body.cpus or limits.cpus, pids=limits.pids
+                    memory_bytes=body.memory_bytes or limits.memory_bytes,
+                    cpus=body.cpus or limits.cpus,
+                    pids=limits.pids,
                 ),
                 seconds=body.seconds,
             ),

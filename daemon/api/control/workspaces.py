@@ -9,11 +9,11 @@ from pydantic import Field
 from daemon.api.answers import AsciiJson, Body
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.principals import Who
-from daemon.api.services import Services
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.principal import Principal
 from daemon.core.wire_paths import from_wire
 from daemon.workspaces.decisions import Decision, How, Mode
+from daemon.workspaces.service import Workspaces
 
 WorkspaceId = Annotated[str, Path(max_length=100)]
 _MOST_PATHS = 20_000
@@ -61,10 +61,9 @@ class FileBody(Body):
     path: PathText
 
 
-def router(services: Services) -> APIRouter:
+def router(workspaces: Workspaces) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED, default_response_class=AsciiJson)
-    workspaces = services.workspaces
 
     @routes.get("/v1/workspaces", operation_id="workspaces_list")
     async def list_workspaces() -> Response:
