@@ -15,7 +15,6 @@ from starlette.types import Receive, Scope, Send
 
 from daemon.lifecycle.bounds import Bounds
 from daemon.lifecycle.listeners import Listener
-from daemon.sandbox.certificates import Authority
 
 SHORT = Bounds(
     head_seconds=0.3,
@@ -318,7 +317,7 @@ async def test_nothing_is_accepted_beyond_the_descriptors_that_are_kept_back() -
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     now = datetime.now(UTC)
-    issued = Authority.open(tmp_path, now=now).issue(tmp_path, name="localhost", address="127.0.0.1", now=now)
+    issued = CertificateAuthority.open(tmp_path, now=now).issue(tmp_path, name="localhost", address="127.0.0.1", now=now)
     return issued.certificate, issued.key
 
 
