@@ -57,15 +57,15 @@ class OutsideRecords:
     def begin(self, head: Head, seal: Seal, *, found: int = 0) -> None:
         """Write both anew, before the first event of this daemon is written; raises OSError."""
         self.found = found
-        self._settle(head, seal)
+        self._write_both(head, seal)
         self._signer.mark_sealed()
 
     def end(self, head: Head, seal: Seal) -> None:
         """Write both for the last time, with a seal that is closed; raises OSError."""
-        self._settle(head, seal)
+        self._write_both(head, seal)
         self._close()
 
-    def _settle(self, head: Head, seal: Seal) -> None:
+    def _write_both(self, head: Head, seal: Seal) -> None:
         running = self._between(head, head)
         self._close()
         # First what may be younger than the other: a kill in between leaves a seal that is still open.

@@ -28,7 +28,7 @@ RECORD_NAME = "installed.json"
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _READ_ONLY = 0o400
-_SETTLED_NS = 100_000_000
+_UNCHANGED_NS = 100_000_000
 """A file may be written twice within one tick of its file system's clock; only an older status tells them apart."""
 
 Fingerprint = tuple[int, int, int, int, int]
@@ -61,7 +61,8 @@ class _Known:
     wasm: Fingerprint
     manifest_path: str
     manifest: Fingerprint
-    settled: bool
+    unchanged_for_long: bool
+    """So long that a further change would show in the times of the files."""
 
 
 class ConnectorStore:
@@ -123,7 +124,7 @@ class ConnectorStore:
     def fresh(self, content_hash: str) -> StoredConnector | None:
         """Return a connector whose files are, by two looks at their status, the ones that were verified last."""
         known = self._known.get(content_hash)
-        if known is None or not known.settled:
+        if known is None or not known.unchanged_for_long:
             return None
         try:
             if (
@@ -245,7 +246,7 @@ class ConnectorStore:
             wasm=wasm,
             manifest_path=str(folder / MANIFEST_NAME),
             manifest=manifest,
-            settled=max(wasm[2], manifest[2]) + _SETTLED_NS < now_ns,
+            unchanged_for_long=max(wasm[2], manifest[2]) + _UNCHANGED_NS < now_ns,
         )
         return stored
 

@@ -47,9 +47,9 @@ def write_discovery(path: Path, found: Discovery) -> None:
 def read_discovery(path: Path) -> Discovery | None:
     """Return the running daemon of the home this file lies in, or None if there is none.
 
-    What a dead daemon left behind counts as none; one of which nothing can be said is taken to live, and whoever calls
-    it will see. A file is removed by the next daemon, which holds the lock, and not
-    here: between reading and removing, the file could have become that of a new daemon.
+    The file of a dead daemon counts as none. If it cannot be told whether the daemon lives, it is taken to live, and
+    a call will show. The file is not removed here but by the next daemon, which holds the lock: between reading and
+    removing, it could have become the file of a new daemon.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -17,7 +17,7 @@ def load_key(path: Path, *, entropy: Entropy) -> bytes:
         key = b""
     if len(key) == _BYTES:
         return key
-    # Missing or cut short by a crash: a new key ends every session token there is, which is the safe direction.
+    # Missing, or cut short by a crash: with a new key no session token is valid any more, which is safe.
     fresh = entropy(_BYTES)
     replace_file(path, fresh)
     return fresh

@@ -99,7 +99,7 @@ class CompiledCache:
 
 
 def _is_draft_of_the_living(name: str) -> bool:
-    """Say whether this is a draft of a process that is still there; after a crash nobody comes back for one."""
+    """Say whether this is a draft of a process that still runs. After a crash nobody finishes a draft."""
     first, _, rest = name.partition("-")
     if first != ".draft":
         return False
