@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-ROWS = re.findall(r"^\| (?!word|---)([^|]+) \| ([^|]+) \| `([^`]+)` \|$", (ROOT / "docs/glossary.md").read_text(), re.M)
+ROWS = re.findall(
+    r"^\| (?!word|---)([^|]+) \| ([^|]+) \| `([^`]+)` \|$", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE
+)
 
 
 def test_each_word_has_one_meaning() -> None:
