@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon.base.clock import Clock
+from daemon.base.files import replace_file
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox import engine_calls, firewall
 from daemon.sandbox.berth import Berth, Listen, OpenListener
@@ -112,8 +113,8 @@ class BerthMaker:
 
     async def _helper(self, berth: Berth, image: str) -> str:
         rules = berth.run / _RULES
-        rules.write_text(firewall.ruleset(address=berth.address, port=berth.port))
-        rules.chmod(0o644)
+        ruleset = firewall.ruleset(address=berth.address, port=berth.port)
+        replace_file(rules, ruleset.encode(), mode=0o644, durable=False)
         marks = labels(self._home, berth.session, "firewall")
         return await self._engine.call(
             lambda client: engine_calls.prepare_helper(client, berth.anchor, image, str(berth.run), marks, rules=_RULES)
@@ -123,9 +124,7 @@ class BerthMaker:
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
         if self._authority is None:
             self._authority = CertificateAuthority.open(self._ca_dir, now=now)
-        certificate = berth.run / "ca.pem"
-        certificate.write_bytes(self._authority.certificate_pem)
-        certificate.chmod(0o644)
+        replace_file(berth.run / "ca.pem", self._authority.certificate_pem, mode=0o644, durable=False)
         return self._authority.issue(berth.folder, name=HOST, address=address, now=now)
 
     async def clear(self, berth: Berth) -> None:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import ipaddress
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from daemon.base.files import replace_file
 
 _YEARS_DAYS = 3650
 _SKEW = dt.timedelta(hours=1)
@@ -39,7 +40,7 @@ class CertificateAuthority:
             both = place.read_bytes()
         except FileNotFoundError:
             made = cls._make(now)
-            _write(place, made._private() + made.certificate_pem)  # noqa: SLF001 - it is the same class
+            replace_file(place, made._private() + made.certificate_pem)  # noqa: SLF001 - it is the same class
             return made
         key = serialization.load_pem_private_key(both, password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -74,8 +75,10 @@ class CertificateAuthority:
             .sign(self._key, hashes.SHA256())
         )
         issued = Issued(folder / "listener.pem", folder / "listener.key")
-        _write(issued.certificate, certificate.public_bytes(serialization.Encoding.PEM) + self.certificate_pem)
-        _write(issued.key, _pem(key))
+        chain = certificate.public_bytes(serialization.Encoding.PEM) + self.certificate_pem
+        # Each daemon issues them anew, so they need not outlive a power cut; the authority must.
+        replace_file(issued.certificate, chain, durable=False)
+        replace_file(issued.key, _pem(key), durable=False)
         return issued
 
     @classmethod
@@ -119,12 +122,3 @@ def _name(text: str) -> x509.Name:
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     plain = serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_suffix(f"{path.suffix}.draft")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    draft.replace(path)

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
+from daemon.base.files import replace_file
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.launch_request import LaunchRequest
 from daemon.sandbox import engine_calls, volumes
@@ -175,8 +176,7 @@ class Starter:
         except LaunchError as problem:
             raise usage(str(problem)) from problem
         path = berth.run / START_FILE
-        path.touch(mode=0o600)
-        path.write_text(start_file(plan, inside))
+        replace_file(path, start_file(plan, inside).encode(), durable=False)
         uid, _, gid = ground.user.partition(":")
         if ground.rootless:
             return

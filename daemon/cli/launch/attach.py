@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from daemon.base.files import write_all
 from daemon.cli.failure import CliFailure
 from daemon.cli.launch import terminal
 from daemon.cli.launch.screen import Screen
@@ -56,9 +57,7 @@ def _writer(descriptor: int) -> Callable[[bytes], None]:
     screen = Screen() if os.isatty(descriptor) else None
 
     def write(piece: bytes) -> None:
-        rest = memoryview(piece if screen is None else screen.show(piece))
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        write_all(descriptor, piece if screen is None else screen.show(piece))
 
     return write
 

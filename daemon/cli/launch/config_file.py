@@ -1,10 +1,11 @@
 """A person's configuration file: read as it is, replaced whole or not at all, with what it was kept beside it."""
 
 import os
-import tempfile
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.base.files import NotConfirmedError, replace_file
 from daemon.cli.failure import CliFailure
 
 _BACKUP = ".before-aileron"
@@ -70,6 +71,11 @@ class ConfigFile:
             _write(self.path, raw, like=self.path if self.raw is not None else None)
             if not keep and self.before() == text:
                 self.backup.unlink()
+        except NotConfirmedError as problem:
+            raise CliFailure(
+                f"{problem.filename} was written, but the disk did not confirm it: {problem.strerror}",
+                remedy="Check the disk, then run this again.",
+            ) from problem
         except OSError as problem:
             raise CliFailure(f"{self.path} cannot be written: {problem.strerror}; it is as it was") from problem
 
@@ -91,17 +97,10 @@ class ConfigFile:
 
 
 def _write(path: Path, raw: bytes, *, like: Path | None) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            status = None if like is None else like.stat()
-            if status is not None and (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(file.fileno(), status.st_uid, status.st_gid)
-            os.fchmod(file.fileno(), 0o600 if status is None else status.st_mode & 0o7777)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    if like is None:
+        replace_file(path, raw)
+        return
+    status = like.stat()
+    owner = (status.st_uid, status.st_gid)
+    ours = owner == (os.geteuid(), os.getegid())
+    replace_file(path, raw, mode=stat.S_IMODE(status.st_mode), owner=None if ours else owner)

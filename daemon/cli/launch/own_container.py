@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daemon.base.files import create_file
 from daemon.cli.failure import CliFailure
 from daemon.cli.launch.building import follow_build
 from daemon.cli.launch.given import bytes_of, variables_of
@@ -77,8 +78,7 @@ def write_starter(folder: Path) -> list[Path]:
     for path, text in written.items():
         path.parent.mkdir(exist_ok=True)
         try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
+            create_file(path, text.encode(), mode=None)
         except FileExistsError:
             continue  # a Dockerfile of the person's own is what it should be built from
     return list(written)

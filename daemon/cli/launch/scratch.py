@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from daemon.base.files import write_new
 from daemon.base.platform import is_gone
 from launchers.plan import PlacedFile
 
@@ -35,9 +36,7 @@ def place(files: tuple[PlacedFile, ...], folder: Path) -> None:
         if file.link_to is not None:
             path.symlink_to(file.link_to)
         else:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-                opened.write(file.text)
+            write_new(path, file.text.encode(), durable=False)
 
 
 def _base(environ: Mapping[str, str]) -> Path:

@@ -1,7 +1,7 @@
 """The memory that large answers may take: one sum for all calls, shared between sessions.
 
-An answer of 10 KB can unpack to 10 MB, and any number of calls may wait for one at the same time. So whatever is larger
-than a small answer waits here until there is room, before it is read or unpacked. Small answers never wait.
+An answer of 10 KB can unpack to 10 MB, and any number of calls may wait for one at the same time. So an answer that is
+not small waits here until enough memory is free, before it is read or unpacked. Small answers never wait.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 SMALL_BYTES = 128 * 1024
-"""Up to here an answer needs no room."""
+"""An answer of up to this size is not counted."""
 
 _M_MMAP_THRESHOLD = -3
 
@@ -21,12 +21,12 @@ class _Waiting:
     granted: asyncio.Future[None]
 
 
-class Room:
-    """Counts what is held. It belongs to one event loop."""
+class AnswerMemory:
+    """Counts the bytes that are held, in all and by session. It belongs to one event loop."""
 
     def __init__(self, *, total_bytes: int) -> None:
         self._total = total_bytes
-        # One session alone gets half: it cannot keep the large answers of all others waiting.
+        # One session gets half at most, so that it cannot keep the large answers of all others waiting.
         self._share = total_bytes // 2
         self._held = 0
         self._held_by: dict[str, int] = {}
@@ -38,7 +38,7 @@ class Room:
         return self._held
 
     async def take(self, owner: str, amount: int) -> None:
-        """Wait for room; the amount is at most an owner's share."""
+        """Wait until this many bytes are free; they are at most an owner's share."""
         if self._fits(owner, amount) and not self._waiting:
             self._grant(owner, amount)
             return
@@ -55,7 +55,7 @@ class Room:
             raise
 
     def give_back(self, owner: str, amount: int) -> None:
-        """Return room, and let the next ones in."""
+        """Give bytes back, and serve those who wait."""
         self._held -= amount
         left = self._held_by[owner] - amount
         if left:
@@ -72,7 +72,7 @@ class Room:
         self._held_by[owner] = self._held_by.get(owner, 0) + amount
 
     def _serve(self) -> None:
-        """Let in whoever fits, one of each owner in turn."""
+        """Serve those whose amount is free, one of each owner in turn."""
         served = True
         while served:
             served = False
@@ -99,37 +99,37 @@ class Room:
             self._serve()
 
 
-class Place:
-    """What one call holds of the room: for one answer at a time."""
+class HeldMemory:
+    """The bytes that one call holds, for one answer at a time."""
 
-    def __init__(self, room: Room, owner: str) -> None:
-        self._room = room
+    def __init__(self, memory: AnswerMemory, owner: str) -> None:
+        self._memory = memory
         self._owner = owner
         self._amount = 0
 
     async def hold(self, amount: int) -> None:
-        """Hold room for an answer of this size, waiting for it; for a small one, or if it is held already: nothing."""
+        """Wait for the memory of an answer of this size, unless it is a small one, or some is held already."""
         if amount > SMALL_BYTES and not self._amount:
-            await self._room.take(self._owner, amount)
+            await self._memory.take(self._owner, amount)
             self._amount = amount
 
-    def settle(self, amount: int) -> None:
+    def shrink_to(self, amount: int) -> None:
         """Keep no more than the answer has turned out to need."""
         spare = self._amount - amount
         if spare > 0:
             self._amount -= spare
-            self._room.give_back(self._owner, spare)
+            self._memory.give_back(self._owner, spare)
 
     def release(self) -> None:
         """Hold nothing more."""
-        self.settle(0)
+        self.shrink_to(0)
 
 
 def return_freed_memory() -> None:
     """Have the allocator give large blocks back to the system as soon as they are free.
 
-    By itself, glibc begins to keep blocks of a size that was freed once (up to 32 MiB), a heap for each thread: after
-    a burst of large answers the daemon stayed a gigabyte large. Where there is no such setting, nothing is done.
+    By default, glibc keeps freed blocks of up to 32 MiB, in one heap for each thread. After a burst of large answers,
+    the daemon kept a gigabyte. On systems without this setting, nothing is done.
     """
     try:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, SMALL_BYTES)

@@ -1,4 +1,4 @@
-"""The gateway's own client against servers that speak badly: each over a real socket."""
+"""Our own HTTP/1.1 client against servers that speak badly: each over a real socket."""
 
 import asyncio
 import contextlib
@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from daemon.core.authority import HostPort
-from daemon.core.providers import Provider, Style
+from daemon.core.authority import HostPort, Origin
 from daemon.net.http1.connection import Connection
 from daemon.net.http1.errors import Broken, TooSlow, Unreachable
 from daemon.net.http1.head import HeadError, framing, request_head
@@ -23,13 +22,13 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 class Bench:
     """A pool, and a server whose connections are counted."""
 
-    def __init__(self, pool: Pool, provider: Provider) -> None:
+    def __init__(self, pool: Pool, origin: Origin) -> None:
         self.pool = pool
-        self.provider = provider
+        self.origin = origin
         self.connections = 0
 
     async def ask(self, request: bytes = REQUEST, method: str = "POST") -> tuple[int, bytes, Connection]:
-        connection = await self.pool.take(self.provider)
+        connection = await self.pool.take(self.origin)
         connection.begin(method, request)
         await connection.head(seconds=5)
         body, last = b"", False
@@ -58,10 +57,10 @@ async def serving(handler: Handler, *, private: bool = True) -> AsyncIterator[Be
 
     server = await asyncio.start_server(counted, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    provider = Provider.configured("openai", style=Style.OPENAI, base_url=f"http://127.0.0.1:{port}", headers={})
+    origin = Origin("http", HostPort("127.0.0.1", port))
     allowed = frozenset({HostPort("127.0.0.1", port)}) if private else frozenset[HostPort]()
     pool = Pool(extra_ca_file=None, connect_seconds=5, allow_private=allowed)
-    bench = Bench(pool, provider)
+    bench = Bench(pool, origin)
     try:
         yield bench
     finally:
@@ -130,7 +129,7 @@ async def test_an_answer_that_comes_before_it_is_asked_for_is_never_handed_out()
         assert bench.connections == 2
 
 
-async def test_a_kept_connection_that_the_provider_has_closed_is_not_used_though_nobody_noticed() -> None:
+async def test_a_kept_connection_that_the_server_has_closed_is_not_used_though_nobody_noticed() -> None:
     gone = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -147,9 +146,9 @@ async def test_a_kept_connection_that_the_provider_has_closed_is_not_used_though
         thread = threading.Thread(target=serve)
         thread.start()
         port = server.getsockname()[1]
-        provider = Provider.configured("openai", style=Style.OPENAI, base_url=f"http://127.0.0.1:{port}", headers={})
+        origin = Origin("http", HostPort("127.0.0.1", port))
         pool = Pool(extra_ca_file=None, connect_seconds=5, allow_private=frozenset({HostPort("127.0.0.1", port)}))
-        bench = Bench(pool, provider)
+        bench = Bench(pool, origin)
         _, _, first = await bench.ask()
         first.release()
         released.set()
@@ -212,15 +211,15 @@ async def test_an_answer_that_has_no_body_ends_with_its_head(method: str, status
         assert (got, body) == (status, b"")
 
 
-async def test_a_provider_that_is_slow_to_begin_is_not_waited_for() -> None:
+async def test_a_server_that_is_slow_to_begin_is_not_waited_for() -> None:
     async with serving(answering()) as bench:
-        connection = await bench.pool.take(bench.provider)
+        connection = await bench.pool.take(bench.origin)
         connection.begin("POST", REQUEST)
         with pytest.raises(TooSlow):
             await connection.head(seconds=0.05)
 
 
-async def test_a_reader_that_is_slow_holds_the_provider_back() -> None:
+async def test_a_reader_that_is_slow_holds_the_server_back() -> None:
     sent = 0
 
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -233,7 +232,7 @@ async def test_a_reader_that_is_slow_holds_the_provider_back() -> None:
             sent += 65536
 
     async with serving(flood) as bench:
-        connection = await bench.pool.take(bench.provider)
+        connection = await bench.pool.take(bench.origin)
         connection.begin("POST", REQUEST)
         await connection.head(seconds=5)
         await asyncio.sleep(0.5)
@@ -250,7 +249,7 @@ async def test_a_reader_that_is_slow_holds_the_provider_back() -> None:
 async def test_no_socket_is_opened_to_an_address_nobody_allowed() -> None:
     async with serving(answering(OK), private=False) as bench:
         with pytest.raises(Unreachable, match="allow_private"):
-            await bench.pool.take(bench.provider)
+            await bench.pool.take(bench.origin)
         await asyncio.sleep(0.05)
         assert bench.connections == 0
 

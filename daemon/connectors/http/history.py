@@ -1,4 +1,4 @@
-"""What happened to each request of one connector call, and which of it explains the call's end: pure bookkeeping."""
+"""What happened to each request of one connector call, and which of it explains how the call ended. Pure."""
 
 from collections.abc import Callable
 
@@ -16,8 +16,8 @@ _CLASSES = {
 }
 
 
-class Ledger:
-    """Keeps the results of a call's requests in order."""
+class RequestHistory:
+    """The results of one call's requests, in order."""
 
     def __init__(self, *, idempotent: bool, on_event: OnEvent | None) -> None:
         self._idempotent = idempotent
@@ -30,12 +30,12 @@ class Ledger:
         self.unknown: Failure | None = None
 
     def begin(self) -> None:
-        """Note that the connector makes another request: what failed before no longer explains what comes."""
+        """Note that the connector makes another request; an earlier failure does not explain what follows."""
         self._sequence += 1
         self.last = None
 
     def attempted(self, attempt: AttemptRecord, *, answered: bool) -> None:
-        """Note one try; one that may have left without an answer makes the outcome unknown, unless it may repeat."""
+        """Note an attempt. If it may have left and got no answer, the outcome is unknown, unless it may be repeated."""
         self.attempts.append(attempt)
         if attempt.bytes_sent and not answered and not self._idempotent and self.unknown is None:
             self.unknown = Failure(
@@ -64,7 +64,7 @@ class Ledger:
         self._fail(code, message, details=details, retriable=repeatable)
 
     def explain(self) -> Failure | None:
-        """Return the failure behind an error of the connector; an unknown outcome outlives whatever came after."""
+        """Return the failure behind an error of the connector; an unknown outcome counts, whatever came after it."""
         return self.unknown or self.last
 
     def _fail(self, code: ErrorCode, message: str, *, details: dict[str, object], retriable: bool = False) -> None:

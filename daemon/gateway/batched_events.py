@@ -1,4 +1,4 @@
-"""Writes requests that are over into the log, those of a moment together: the agent waits for none of it."""
+"""Writes finished requests into the audit log, those of 20 ms together, so that no agent waits for the disk."""
 
 import asyncio
 from collections import deque
@@ -16,8 +16,8 @@ _MAX_WAITING = 10_000
 _log = structlog.get_logger("gateway")
 
 
-class Ledger:
-    """Holds what is not yet written."""
+class BatchedEvents:
+    """Holds the events that are not yet written."""
 
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
@@ -26,7 +26,7 @@ class Ledger:
         self._writing: asyncio.Task[None] | None = None
 
     def note(self, event: AuditEvent) -> None:
-        """Take an event; it is written within a moment."""
+        """Take an event, to be written with the next batch."""
         self._waiting.append(event)
         if self._timer is None and self._writing is None:
             self._wake_in(_GATHER_SECONDS)
@@ -54,7 +54,7 @@ class Ledger:
             if batch:
                 await self._audit.append(*batch)
         except Failure as failure:
-            # New requests are refused while the log cannot be written; what was under way is kept for when it can.
+            # While the log cannot be written, new requests are refused; events of those under way are kept until then.
             self._waiting.extendleft(reversed(batch))
             pause = _RETRY_SECONDS
             lost = len(self._waiting) - _MAX_WAITING

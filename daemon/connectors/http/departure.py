@@ -1,9 +1,12 @@
-"""The connector that dials nothing but checked addresses, and that tells a request when it is about to leave."""
+"""Makes the client library dial by the rules of `net/dialling.py`, and attach the credential at the last moment.
+
+The library dials in code of its own, which has no place to pass a value through: so the attempt that is being made
+stands in a context variable.
+"""
 
 import socket
 from contextvars import ContextVar
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from weakref import WeakSet
 
@@ -14,18 +17,14 @@ from aiohttp.tracing import Trace
 
 from daemon.connectors.http.records import InjectedHeader
 from daemon.connectors.http.urls import Target
-from daemon.net.addresses import refusal
+from daemon.net.dialling import AddressRefused, Destination
 from daemon.net.kept import has_news
 from daemon.net.resolver import Resolver
 
 
-class AddressRefused(Exception):
-    """A host resolved to an address that must not be dialled."""
-
-
 @dataclass(slots=True)
 class Departure:
-    """One attempt's way out: what was checked, what is attached at the last moment, and whether it may have left."""
+    """One attempt at a request: where it goes, the credential that is attached last, and whether it may have left."""
 
     target: Target
     private_allowed: bool
@@ -33,23 +32,22 @@ class Departure:
     may_have_left: bool = False
     protocol: aiohttp.client_proto.ResponseHandler | None = None
 
-    def was_reset(self) -> bool:
-        """Say whether the connection ended in an error: an answer without a length then looks whole, and is not."""
-        return self.protocol is not None and isinstance(self.protocol.exception(), aiohttp.ClientOSError)
+    @property
+    def destination(self) -> Destination:
+        """Return what may be dialled for this attempt."""
+        return Destination(self.target.host_port, self.private_allowed)
 
-    def check(self, addresses: list[Any]) -> None:
-        """Raise AddressRefused unless every address may be dialled for this target."""
-        problem = refusal(addresses, private_allowed=self.private_allowed)
-        if problem is not None:
-            raise AddressRefused(f"{self.target.host_port} is not reached: {problem}.")
+    def was_reset(self) -> bool:
+        """Say whether the connection ended in an error; an answer without a length would look complete all the same."""
+        return self.protocol is not None and isinstance(self.protocol.exception(), aiohttp.ClientOSError)
 
 
 DEPARTURE: ContextVar[Departure] = ContextVar("departure")
-"""The attempt that the current task makes: dialling happens in library code that has no place to pass it through."""
+"""The attempt that the current task makes."""
 
 
 class CheckedResolver(AbstractResolver):
-    """Resolves for the connector, and lets no host through of which one address must not be dialled."""
+    """Resolves for the client library, by the rules: a host with one address that must not be dialled is refused."""
 
     def __init__(self, resolve: Resolver) -> None:
         self._resolve = resolve
@@ -57,10 +55,9 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Resolve once and return the very addresses that were checked."""
+        """Return the checked addresses of the attempt's own host; `connect` has seen that it is this one."""
         del family
-        addresses = list(await self._resolve(host, port))
-        DEPARTURE.get().check(addresses)
+        addresses = await DEPARTURE.get().destination.addresses(self._resolve)
         return [
             ResolveResult(
                 hostname=host,
@@ -78,15 +75,11 @@ class CheckedResolver(AbstractResolver):
 
 
 def _checked_socket(info: tuple[Any, ...]) -> socket.socket:
-    # The last wall: whatever path led here (a literal address, a changed library), no socket is opened to an
-    # address that the rules refuse.
-    family, kind, protocol, _, address = info
-    DEPARTURE.get().check([ip_address(str(address[0]))])
-    return socket.socket(family=family, type=kind, proto=protocol)
+    return DEPARTURE.get().destination.open_socket(info)
 
 
 class CheckedConnector(aiohttp.TCPConnector):
-    """A connection pool whose every new connection is checked, and every request at its moment of leaving."""
+    """The library's connection pool, with the address of every new connection checked, and every request once more."""
 
     def __init__(self, *, resolve: Resolver, ssl_context: Any, limit: int, limit_per_host: int) -> None:
         super().__init__(
@@ -105,7 +98,7 @@ class CheckedConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: ClientTimeout,  # noqa: ASYNC109 -- the library's signature
     ) -> aiohttp.connector.Connection:
-        """Take or make a connection; then, and only then, put the credential into the request."""
+        """Take or make a connection, and put the credential into the request only then."""
         departure = DEPARTURE.get()
         url, target = req.url, departure.target
         if (url.scheme, url.host, url.port) != (target.scheme, target.host, target.host_port.port) or req.proxy:
@@ -123,7 +116,7 @@ class CheckedConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: ClientTimeout,  # noqa: ASYNC109 -- the library's signature
     ) -> aiohttp.connector.Connection:
-        # Only kept connections are looked at: on a new one, TLS itself may have sent something already.
+        # Only kept connections are looked at: on a new one, the server's TLS may have sent something already.
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
