@@ -16,6 +16,7 @@ from daemon.sandbox.images import Images
 from daemon.sandbox.packing import Packing, PackingLimits
 from daemon.sandbox.service import Sandboxes
 from daemon.sandbox.starting import MakeApp, Starter
+from daemon.sandbox.surveying import Surveyor
 from daemon.sandbox.upkeep import Upkeep
 from daemon.sandbox.workplace import Workplaces
 from daemon.sessions.service import Sessions
@@ -90,6 +91,7 @@ def build(
         engine=engine,
         images=images,
         berths=berths,
+        surveyor=Surveyor(engine=engine, images=images, workplaces=workplaces, home=str(home.path)),
         starter=Starter(
             engine=engine,
             berths=berths,
