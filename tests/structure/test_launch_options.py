@@ -17,8 +17,7 @@ OFFERED = {"daemon/cli/launch/command.py", "daemon/cli/launch/in_sandbox.py", "d
 OBEYED = {"daemon/sandbox/service.py", "daemon/sandbox/starting.py", "daemon/sandbox/surveying.py"}
 ROOMS = ("daemon/cli", "daemon/sandbox")
 DOOR = "daemon/api/control/sandboxes.py"
-LOOKED_UP_AT_THE_ROOMS = ("daemon/cli", "daemon/sandbox")
-DOOR = {"agent", "owner_pid"}
+LOOKED_UP_AT_THE_DOOR = {"agent", "owner_pid"}
 """Whether there is such an agent and such a process; the second is then handed on as a process that is known."""
 
 
