@@ -10,7 +10,7 @@ from daemon.base.home import Home
 from daemon.sandbox.berth import Listen
 from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.berth_maker import BerthMaker
-from daemon.sandbox.container_options import Limits
+from daemon.sandbox.container_options import ContainerLimits
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.packing import Packing, PackingLimits
@@ -33,7 +33,7 @@ class SandboxOptions:
     reach: str
     ready_seconds: float
     listener_seconds: float
-    usual_limits: Limits
+    usual_limits: ContainerLimits
     """What a sandbox may use of the machine when a launch asks for nothing else."""
     written: Bounds
     packing: PackingLimits

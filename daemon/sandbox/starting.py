@@ -16,7 +16,7 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox import engine_calls, volumes
 from daemon.sandbox.berth import Berth
 from daemon.sandbox.berth_keeper import BerthKeeper
-from daemon.sandbox.container_options import Limits, Spec
+from daemon.sandbox.container_options import ContainerLimits, Spec
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.git_identity import Identity
 from daemon.sandbox.injection import tools_volume
@@ -56,7 +56,7 @@ class Starter:
         home: str,
         make_app: MakeApp,
         bound: Callable[[], frozenset[str]],
-        usual_limits: Limits,
+        usual_limits: ContainerLimits,
     ) -> None:
         self._engine = engine
         self._berths = berths
@@ -204,12 +204,12 @@ class Starter:
         if berth.closed is not None:
             await asyncio.shield(berth.closed)
 
-    def _limits_of(self, ground: Ground) -> Limits:
+    def _limits_of(self, ground: Ground) -> ContainerLimits:
         """Return the limits that the launch asks for, and the usual ones where it asks for none."""
         request, usual = ground.request, self._usual_limits
         # Some engines cannot limit processors, and would refuse the whole container.
         cpus = None if "processors" in ground.without_limits else request.cpus or usual.cpus
-        return Limits(memory_bytes=request.memory_bytes or usual.memory_bytes, cpus=cpus, pids=usual.pids)
+        return ContainerLimits(memory_bytes=request.memory_bytes or usual.memory_bytes, cpus=cpus, pids=usual.pids)
 
     async def _report(self, sandbox: Sandbox) -> Mapping[str, Any]:
         """Wait for the report of the first process; raise Failure as soon as that process has ended."""
