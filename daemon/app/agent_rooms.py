@@ -13,8 +13,9 @@ from daemon.gateway.proxy import Gateway
 from daemon.lifecycle.bounds import agent_bounds
 from daemon.lifecycle.listeners import Listener
 from daemon.sandbox import build as sandbox_room
-from daemon.sandbox.authority import Issued
 from daemon.sandbox.build import SandboxOptions, SandboxRoom
+from daemon.sandbox.certificates import Issued
+from daemon.sandbox.container_options import Limits
 from daemon.sandbox.packing import PackingLimits
 from daemon.sandbox.starting import MakeApp
 from daemon.workspaces import build as workspaces_room
@@ -84,6 +85,7 @@ def _options(basis: Basis) -> SandboxOptions:
     return SandboxOptions(
         docker_socket=sandbox.docker_socket,
         reach=sandbox.reach,
+        usual=Limits(memory_bytes=sandbox.memory, cpus=sandbox.cpus, pids=sandbox.pids),
         ready_seconds=sandbox.ready_seconds,
         listener_seconds=sandbox.listener_seconds,
         written=Bounds(quota=workspace.quota, spare=workspace.spare),

@@ -30,7 +30,6 @@ from daemon.app.basis import Basis
 from daemon.app.rooms import Rooms
 from daemon.core.providers import Providers
 from daemon.lifecycle.process import Addresses
-from daemon.sandbox.container import Limits
 from daemon.sandbox.service import Sandboxes
 from daemon.web.pages import PageServices, add_pages
 from daemon.workspaces.service import Workspaces
@@ -55,7 +54,7 @@ def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report)
         *_secrets(basis, rooms, parts),
         *_tools(rooms, parts),
         audit.router(audit.Uses(log=rooms.audit.log, reader=rooms.database.reader, large=rooms.audit.large)),
-        *_sessions(basis, rooms, parts),
+        *_sessions(rooms, parts),
     ]
     app = bare_control_app(routers, report)
     pages = PageServices(
@@ -147,8 +146,7 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
     ]
 
 
-def _sessions(basis: Basis, rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
-    given = basis.settings.sandbox
+def _sessions(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
     return [
         sessions.router(
             sessions.Uses(
@@ -159,13 +157,7 @@ def _sessions(basis: Basis, rooms: Rooms, parts: ControlParts) -> list[APIRouter
             )
         ),
         sandbox_images.router(parts.sandboxes),
-        sandboxes.router(
-            sandboxes.Uses(
-                sandboxes=parts.sandboxes,
-                processes=rooms.processes,
-                limits=Limits(memory_bytes=given.memory, cpus=given.cpus, pids=given.pids),
-            )
-        ),
+        sandboxes.router(sandboxes.Uses(sandboxes=parts.sandboxes, processes=rooms.processes)),
         workspaces.router(parts.workspaces),
     ]
 

@@ -8,7 +8,7 @@ from daemon.audit.build import Audit
 from daemon.base.clock import Clock
 from daemon.core.authority import HostPort
 from daemon.core.providers import Provider, Providers
-from daemon.gateway.proxy import Denied, Gateway, KeySource
+from daemon.gateway.proxy import DenialLog, Gateway, KeySource
 from daemon.net.http1.pool import Pool
 from daemon.sessions.service import Sessions
 
@@ -30,7 +30,7 @@ def build(
     keys: KeySource,
     sessions: Sessions,
     audit: Audit,
-    denied: Denied,
+    denied: DenialLog,
     clock: Clock,
 ) -> Gateway:
     """Join the gateway to sessions, whose ends cut what they have under way."""

@@ -7,8 +7,10 @@ from pathlib import Path
 from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock
 from daemon.base.home import Home
-from daemon.sandbox.berth import BerthMaker, Listen
-from daemon.sandbox.berths import Berths
+from daemon.sandbox.berth import Listen
+from daemon.sandbox.berth_keeper import BerthKeeper
+from daemon.sandbox.berth_maker import BerthMaker
+from daemon.sandbox.container_options import Limits
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.packing import Packing, PackingLimits
@@ -28,6 +30,8 @@ class SandboxOptions:
 
     docker_socket: str | None
     reach: str
+    usual: Limits
+    """What a sandbox may use of the machine when a launch asks for nothing else."""
     ready_seconds: float
     listener_seconds: float
     written: Bounds
@@ -66,7 +70,7 @@ def build(
     """Join what a launch needs; `make_app` makes the agent API of one session, `bound` names providers with a key."""
     engine = Engine(socket=options.docker_socket)
     off_limits = OffLimits(homes=(home.path, Home.find({}).path), person=Path.home(), sockets=(engine.socket_path,))
-    berths = Berths(
+    berths = BerthKeeper(
         engine=engine,
         maker=BerthMaker(
             engine=engine,
@@ -94,6 +98,7 @@ def build(
             home=str(home.path),
             make_app=make_app,
             bound=bound,
+            usual_limits=options.usual,
         ),
         workplaces=workplaces,
         sessions=sessions,
