@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from daemon.api.body_limit import BodyLimit
 from daemon.api.browser import BrowserSessions
 from daemon.api.denials import Denials
 from daemon.api.envelopes import Report, install_handlers
-from daemon.api.guards import AgentDoor, BodyLimit, ControlDoor
+from daemon.api.guards import AgentDoor, ControlDoor
 from daemon.sessions.service import Sessions
 from daemon.version import VERSION
 
