@@ -161,7 +161,7 @@ class AgentDoor:
             await _denied(f"This API needs a session token: {problem}.", 401, audit_id)(scope, receive, send)
             return
         scope["aileron.claims"] = claims
-        let_in(scope, self._sessions.principal_in(claims.session))
+        let_in(scope, self._sessions.bearer(claims.session))
         await self._app(scope, receive, self._watching(scope, send, claims.session))
 
     def _watching(self, scope: Scope, send: Send, session: str) -> Send:
