@@ -85,9 +85,9 @@ def _options(basis: Basis) -> SandboxOptions:
     return SandboxOptions(
         docker_socket=sandbox.docker_socket,
         reach=sandbox.reach,
-        usual=Limits(memory_bytes=sandbox.memory, cpus=sandbox.cpus, pids=sandbox.pids),
         ready_seconds=sandbox.ready_seconds,
         listener_seconds=sandbox.listener_seconds,
+        usual_limits=Limits(memory_bytes=sandbox.memory, cpus=sandbox.cpus, pids=sandbox.pids),
         written=Bounds(quota=workspace.quota, spare=workspace.spare),
         packing=PackingLimits(pack_bytes=workspace.pack, memory_bytes=sandbox.memory),
         keep_seconds=workspace.keep,

@@ -30,10 +30,10 @@ class SandboxOptions:
 
     docker_socket: str | None
     reach: str
-    usual: Limits
-    """What a sandbox may use of the machine when a launch asks for nothing else."""
     ready_seconds: float
     listener_seconds: float
+    usual_limits: Limits
+    """What a sandbox may use of the machine when a launch asks for nothing else."""
     written: Bounds
     packing: PackingLimits
     keep_seconds: float
@@ -98,7 +98,7 @@ def build(
             home=str(home.path),
             make_app=make_app,
             bound=bound,
-            usual_limits=options.usual,
+            usual_limits=options.usual_limits,
         ),
         workplaces=workplaces,
         sessions=sessions,

@@ -109,7 +109,7 @@ class Sandboxes:
         self._refuse_off_limits(context)
         return self.images.build_own(context, dockerfile, arguments)
 
-    async def start(self, request: LaunchRequest, *, by: Principal, owner: Owner | None) -> Sandbox:
+    async def start(self, request: LaunchRequest, *, owner: Owner | None, by: Principal) -> Sandbox:
         """Start an agent for who asks, and return when it runs.
 
         Raises Failure, and then nothing that was made for it is left.
@@ -395,7 +395,8 @@ class Sandboxes:
         event = AuditEvent(type="sandbox.ended", session=sandbox.session, actor=sandbox.ended_by, payload=payload)
         with contextlib.suppress(Failure):
             await self._audit.append(event)
-        with contextlib.suppress(Failure):  # it is ended in any case, and written down as soon as that is possible
+        # The session is over in any case; the log says so as soon as it can be written.
+        with contextlib.suppress(Failure):
             await self._sessions.end(sandbox.session, reason=sandbox.why, actor=sandbox.ended_by)
 
 

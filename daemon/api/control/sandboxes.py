@@ -67,8 +67,7 @@ def router(uses: Uses) -> APIRouter:
         """Start an agent in a container of its own; it waits for somebody to read its output."""
         request = _checked(sent)
         known(sandboxes.images, request.agent)
-        owner = await owner_of(uses.processes, request.owner_pid)
-        started = await sandboxes.start(request, by=who, owner=owner)
+        started = await sandboxes.start(request, owner=await owner_of(uses.processes, request.owner_pid), by=who)
         return started.as_json()
 
     @routes.get("/v1/sandboxes/{sandbox_id}/output", operation_id="sandbox_output", response_class=StreamingResponse)
