@@ -1,7 +1,7 @@
 """Puts the two apps together: separate route tables, separate doors."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -28,7 +28,7 @@ def bare_control_app(routers: Iterable[APIRouter], report: Report) -> FastAPI:
 class Doors:
     """What the two doors check requests with."""
 
-    master_token: str
+    master_token: str = field(repr=False)
     browser: BrowserSessions
     sessions: Sessions
     denials: Denials
