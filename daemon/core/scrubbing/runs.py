@@ -1,4 +1,4 @@
-"""What the base64 and the hex in a text decode to: runs of their letters, from every place in them. Pure."""
+"""Decodes the base64 and the hex in a text: runs of their letters, beginning at every place in a run. Pure."""
 
 import binascii
 import re
@@ -22,9 +22,9 @@ _SEPARATORS = re.compile(rb"[ \t\r\n:;,.\-_|/\\\"'=#xX]+")
 
 
 class _Runs:
-    """The runs of a text one behind the other, and the way back to where each stood.
+    """The runs of a text joined into one, and the way back to where each of them stood.
 
-    What stands between them decodes to bytes that are in no text, so that two runs never make a secret together.
+    `between` is put between two runs. It decodes to bytes that are in no text, so no secret is found across two runs.
     """
 
     def __init__(self, data: bytes, classes: bytes, long_enough: bytes, first: int, *, between: bytes) -> None:
@@ -101,8 +101,8 @@ def from_hex(view: View, *, shortest: int) -> Iterator[View]:
 def _without_prefixes(data: bytes) -> Iterator[bytes]:
     """Put separators for each `0x`, of the same length, so that every place stays the same.
 
-    In `0x610x70` the second `0x` is a prefix. In `70xy` the zero is the last digit of a number. Where a text allows both
-    readings, both are looked into.
+    In `0x610x70` the second `0x` is a prefix. In `70xy` the zero is the last digit of a number. Where a text allows
+    both readings, both are looked into.
     """
     alone = _NUMBER_ALONE.sub(rb"  \1", data)
     yield alone
