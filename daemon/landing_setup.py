@@ -32,6 +32,7 @@ async def start_workspaces(
         audit=audit,
         auto_yes=settings.workspace.auto_yes,
         bounds=CheckBounds(pack_bytes=settings.workspace.pack),
+        faults=faults,
     )
     files = Files(layers=layers, audit=audit, faults=faults, draw_id=partial(ids.new, IdPrefix.AUDIT))
     workspaces = Workspaces(layers=layers, files=files, commits=commits, auto_yes=settings.workspace.auto_yes)

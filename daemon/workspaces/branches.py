@@ -74,6 +74,11 @@ def make_branch(
     return f"{HEADS}{name}"
 
 
+def is_at(repository: Repository, ref: str, commit: str) -> bool:
+    """Say whether a ref of the person's holds that commit."""
+    return PersonRefs.read(repository).refs.get(ref) == commit
+
+
 def is_free(repository: Repository, name: str) -> bool:
     """Say whether a branch of this name (without `refs/heads/`) can be made."""
     return problem(name) is None and clash(name, _branches(repository)) is None

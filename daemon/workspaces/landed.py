@@ -72,3 +72,14 @@ class Recovered:
     """What had landed, if it was finished."""
     left: tuple[NotLanded, ...] = ()
     """Paths that were changed after the cut, and were left as they are; what lay there before is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutOff:
+    """What the start of a daemon did with the files of a landing that was cut off."""
+
+    ending: Ending = Ending.NOTHING
+    landed: Landed = Landed()
+    """What had landed, if it was finished."""
+    problem: str = ""
+    """Why it can be neither undone nor finished yet; then its journal stays for the next start."""

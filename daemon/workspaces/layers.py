@@ -128,6 +128,11 @@ class Layers:
             self.save(layer)
             return layer
 
+    def note_landing(self, session: str, said: str, *, cut_off: bool = False) -> None:
+        """Keep what became of a landing, for whoever asks later."""
+        now = self._clock.now_ms()
+        self.change(session, last_landing=said, last_landing_ms=now, last_landing_cut=cut_off)
+
     def end(self, session: str) -> Layer | None:
         """Take note that the sandbox has ended. A layer to which nothing was written is removed: None then."""
         with self._lock:
