@@ -29,10 +29,9 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import verify
-from daemon.core.clock import IdSource
+from daemon.base.clock import IdSource, SystemClock
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
-from daemon.lifecycle.clock import SystemClock
 
 
 class CommitCounter:

@@ -21,11 +21,10 @@ from daemon.audit.events import GENESIS, AuditEvent, chain_hash
 from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import verify
-from daemon.core.clock import IdSource
+from daemon.base.clock import IdSource, SystemClock
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.tables import audit_events
-from daemon.lifecycle.clock import SystemClock
 
 GROUP = 16
 EVENTS = 8000

@@ -25,11 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from daemon.audit.events import GENESIS, chain_hash
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import verify
+from daemon.base.clock import IdSource, SystemClock, rfc3339
 from daemon.core.canonical import canonical_json
-from daemon.core.clock import IdSource, rfc3339
 from daemon.core.ids import IdPrefix
 from daemon.db.migration import migrate
-from daemon.lifecycle.clock import SystemClock
 
 _SIGNED_EVERY = 1000
 

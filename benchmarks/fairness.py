@@ -1,6 +1,6 @@
 """What one session can do to another: calls and approved writes of a quiet session, alone and beside a flood.
 
-Run: python -m benchmarks.fairness [--flood 200] [--calls 40] [--approvals 20] [--service-ms 100]
+Run: python -m benchmarks.fairness [--flood 200] [--calls 40] [--approvals 20] [--service-ms 0]
 
 A hostile session keeps 200 calls under way: programs that spin until their time is up, that eat memory, that write logs
 without end, that answer with 24 MB, and that send request after request. Another session calls a service and has writes
@@ -153,7 +153,7 @@ def main() -> int:
     parser.add_argument("--flood", type=int, default=200)
     parser.add_argument("--calls", type=int, default=40)
     parser.add_argument("--approvals", type=int, default=20)
-    parser.add_argument("--service-ms", type=int, default=100, help="how long the service takes to answer")
+    parser.add_argument("--service-ms", type=int, default=0, help="how long the service takes to answer")
     parser.add_argument("--attacks", nargs="+", choices=ATTACKS, default=ATTACKS)
     parser.add_argument("--as-flood", nargs=4, metavar=("URL", "TOKEN", "UPSTREAM", "COUNT"), help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 
-from daemon.lifecycle.home import Home
+from daemon.base.home import Home
 from daemon.lifecycle.process import run_daemon
 
 
@@ -12,12 +12,12 @@ def main() -> int:
     """Run the daemon; a problem a person can mend is said in a sentence, not in a traceback."""
     from daemon import app  # noqa: PLC0415 - everything below it takes a while to import
     from daemon.audit.signing import SigningKeyError  # noqa: PLC0415
+    from daemon.base.platform import CannotTellError  # noqa: PLC0415
+    from daemon.base.settings import SettingsError  # noqa: PLC0415
     from daemon.core.failures import Failure  # noqa: PLC0415
     from daemon.core.named_errors import in_words  # noqa: PLC0415
     from daemon.db.migration import DatabaseError  # noqa: PLC0415
     from daemon.lifecycle.listeners import ListenError  # noqa: PLC0415
-    from daemon.lifecycle.platform import CannotTellError  # noqa: PLC0415
-    from daemon.settings import SettingsError  # noqa: PLC0415
 
     try:
         return run_daemon(Home.find(), app.start)

@@ -10,14 +10,6 @@ from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from daemon.actions.admission import Admission
-from daemon.actions.catalog import ActionCatalog
-from daemon.actions.dispatch import Dispatcher
-from daemon.actions.executor import Executor
-from daemon.actions.explanation import Explanations
-from daemon.actions.journal import ExecutionJournal
-from daemon.actions.preparation import Preparation
-from daemon.actions.preview import Previews
 from daemon.api.agent import agent_app
 from daemon.api.apps import agent_door, bare_control_app, control_door
 from daemon.api.browser import BrowserSessions
@@ -30,6 +22,13 @@ from daemon.approvals.rules import Decision, Rule, Rules
 from daemon.approvals.service import Approvals
 from daemon.audit.repeats import Repeats
 from daemon.audit.signing import CheckpointSigner
+from daemon.base.clock import Clock, Entropy, IdSource
+from daemon.base.faults import FaultPoints
+from daemon.base.home import Home
+from daemon.base.logging import redact_text
+from daemon.base.processes import Processes
+from daemon.base.settings import Settings
+from daemon.base.tasks import TaskSet
 from daemon.connectors.http.client import OutboundHttp
 from daemon.connectors.http.records import NetworkPolicy
 from daemon.connectors.keyring import Keyring
@@ -37,23 +36,17 @@ from daemon.connectors.service import ConnectorService
 from daemon.connectors.store import ConnectorStore
 from daemon.connectors.wasm.runtime import WasmRuntime
 from daemon.core.authority import HostPort
-from daemon.core.clock import Clock, Entropy, IdSource
 from daemon.core.failures import Failure
-from daemon.core.faults import FaultPoints
 from daemon.core.providers import Provider, Providers, Style
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.reader import Reader
 from daemon.gateway.proxy import Gateway
-from daemon.gateway.upstream.pool import Pool
 from daemon.housekeeping import keep_house
 from daemon.landing_setup import start_workspaces
 from daemon.lifecycle.bounds import agent_bounds
-from daemon.lifecycle.home import Home
 from daemon.lifecycle.listeners import Listener
-from daemon.lifecycle.processes import Processes
-from daemon.lifecycle.tasks import TaskSet
-from daemon.logging import redact_text
+from daemon.net.http1.pool import Pool
 from daemon.opening import open_log, take_up
 from daemon.sandbox.berth import BerthMaker
 from daemon.sandbox.berths import Berths
@@ -66,10 +59,18 @@ from daemon.sandbox.workplace import Workplaces
 from daemon.sessions.keyfile import load_key
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TokenAuthority
-from daemon.settings import Settings
+from daemon.tools.actions.admission import Admission
+from daemon.tools.actions.catalog import ActionCatalog
+from daemon.tools.actions.dispatch import Dispatcher
+from daemon.tools.actions.executor import Executor
+from daemon.tools.actions.explanation import Explanations
+from daemon.tools.actions.journal import ExecutionJournal
+from daemon.tools.actions.preparation import Preparation
+from daemon.tools.actions.preview import Previews
 from daemon.vault.bindings import Bindings
 from daemon.vault.vault import Vault
 from daemon.version import VERSION
+from daemon.web.pages import add_pages
 from daemon.workspaces.layers import Layers
 from daemon.workspaces.off_limits import OffLimits
 from daemon.workspaces.quota import Bounds
@@ -101,6 +102,7 @@ class Daemon:
         self._runtime = runtime
         self.token = services.master_token
         control = bare_control_app(services, stopping, _report, stop=_ask_to_stop)
+        add_pages(control, services)
         self.control_app: ASGIApp = control_door(control, services)
         self.agent_app: ASGIApp = agent_door(agent_app(services, stopping, _report), services)
 

@@ -5,9 +5,9 @@ import asyncio
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.audit.repeats import Repeats
+from daemon.base.processes import Processes
+from daemon.base.tasks import TaskSet
 from daemon.core.failures import Failure
-from daemon.lifecycle.processes import Processes
-from daemon.lifecycle.tasks import TaskSet
 from daemon.sessions.service import Sessions
 from daemon.vault.vault import Vault
 

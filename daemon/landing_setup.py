@@ -5,11 +5,11 @@ from functools import partial
 import structlog
 
 from daemon.audit.log import AuditLog
-from daemon.core.clock import IdSource
-from daemon.core.faults import FaultPoints
+from daemon.base.clock import IdSource
+from daemon.base.faults import FaultPoints
+from daemon.base.settings import Settings
 from daemon.core.ids import IdPrefix
 from daemon.sandbox.packing import Packing
-from daemon.settings import Settings
 from daemon.workspaces.carrying_out import Files
 from daemon.workspaces.commits import CheckBounds
 from daemon.workspaces.committing import Commits

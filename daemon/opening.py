@@ -3,7 +3,6 @@
 import structlog
 from sqlalchemy import Engine
 
-from daemon.actions.settlement import settle_interrupted
 from daemon.approvals.following import SessionFollower
 from daemon.approvals.service import Approvals
 from daemon.audit.attachments import Attachments
@@ -11,14 +10,15 @@ from daemon.audit.budget import LogBudget
 from daemon.audit.large import LargeValues
 from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
-from daemon.core.clock import Clock, Entropy, IdSource
-from daemon.core.faults import FaultPoints
+from daemon.base.clock import Clock, Entropy, IdSource
+from daemon.base.faults import FaultPoints
+from daemon.base.home import Home
+from daemon.base.platform import boot_identity
+from daemon.base.settings import Settings
+from daemon.base.tasks import TaskSet
 from daemon.db.reader import Reader
-from daemon.lifecycle.home import Home
-from daemon.lifecycle.platform import boot_identity
-from daemon.lifecycle.tasks import TaskSet
 from daemon.sessions.service import Sessions
-from daemon.settings import Settings
+from daemon.tools.actions.settlement import settle_interrupted
 
 _log = structlog.get_logger("daemon")
 

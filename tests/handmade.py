@@ -7,7 +7,7 @@ from pathlib import Path
 
 from world import World
 
-from daemon.core.clock import Clock
+from daemon.base.clock import Clock
 from daemon.workspaces.layers import Layers
 from daemon.workspaces.off_limits import OffLimits
 from daemon.workspaces.site import survey

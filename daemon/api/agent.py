@@ -14,8 +14,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from daemon.actions.catalog import InstalledAction
-from daemon.actions.requests import RunRequest
 from daemon.api.agent_openapi import agent_openapi
 from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, run_answer
 from daemon.api.envelopes import Report, handlers
@@ -27,6 +25,8 @@ from daemon.core.action import Action
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.schema import input_schema
 from daemon.sessions.tokens import Capability, TokenClaims
+from daemon.tools.actions.catalog import InstalledAction
+from daemon.tools.actions.requests import RunRequest
 
 _RUN_BODY = TypeAdapter(RunBody)
 _MAX_NAME = 200

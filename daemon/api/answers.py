@@ -6,10 +6,10 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from daemon.actions.requests import Finished, Waiting
 from daemon.approvals.endings import closing_failure
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.record import Approval
+from daemon.tools.actions.requests import Finished, Waiting
 
 MAX_WAIT_SECONDS = 60.0
 _CLOSED = frozenset({ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.VOID})

@@ -11,15 +11,13 @@ from daemon.api.guards import AgentDoor, BodyLimit, ControlDoor
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
 from daemon.version import VERSION
-from daemon.web.pages import add_pages
 
 
 def bare_control_app(services: Services, stopping: Stopping, report: Report, *, stop: Callable[[], None]) -> FastAPI:
-    """Return the control API and the pages, without their door."""
+    """Return the control API, without its door; the pages are added by whoever puts the daemon together."""
     app = FastAPI(title="Aileron control API", version=VERSION, docs_url=None, redoc_url=None)
     install_handlers(app, report=report)
     routes.add_routes(app, services, stopping, stop=stop)
-    add_pages(app, services)
     return app
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
-from daemon.core.clock import Clock, Deadline, Entropy
+from daemon.base.clock import Clock, Deadline, Entropy
 
 COOKIE = "aileron_session"
 _LINK_MS = 60_000

@@ -7,9 +7,9 @@ from typing import Any
 
 from starlette.responses import StreamingResponse
 
-from daemon.actions.catalog import ActionCatalog
 from daemon.approvals.feed import ApprovalFeed
 from daemon.approvals.record import Approval
+from daemon.tools.actions.catalog import ActionCatalog
 
 _LOOK_SECONDS = 1.0
 _SILENCE_SECONDS = 15.0

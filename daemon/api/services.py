@@ -2,10 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from daemon.actions.catalog import ActionCatalog
-from daemon.actions.executor import Executor
-from daemon.actions.explanation import Explanations
-from daemon.actions.preview import Previews
 from daemon.api.browser import BrowserSessions
 from daemon.api.denials import Denials
 from daemon.approvals.rules import Rules
@@ -15,16 +11,20 @@ from daemon.audit.large import LargeValues
 from daemon.audit.log import AuditLog
 from daemon.audit.repeats import Repeats
 from daemon.audit.signing import CheckpointSigner
+from daemon.base.clock import Clock
+from daemon.base.home import Home
+from daemon.base.processes import Processes
+from daemon.base.settings import Settings
 from daemon.connectors.keyring import Keyring
 from daemon.connectors.service import ConnectorService
-from daemon.core.clock import Clock
 from daemon.db.reader import Reader
 from daemon.gateway.proxy import Gateway
-from daemon.lifecycle.home import Home
-from daemon.lifecycle.processes import Processes
 from daemon.sandbox.service import Sandboxes
 from daemon.sessions.service import Sessions
-from daemon.settings import Settings
+from daemon.tools.actions.catalog import ActionCatalog
+from daemon.tools.actions.executor import Executor
+from daemon.tools.actions.explanation import Explanations
+from daemon.tools.actions.preview import Previews
 from daemon.vault.bindings import Bindings
 from daemon.vault.vault import Vault
 from daemon.workspaces.service import Workspaces

@@ -1,7 +1,7 @@
 """When open approvals are over: by the wall clock, and within one life of the daemon by the steady clock, too."""
 
 from daemon.approvals.record import Approval
-from daemon.core.clock import Clock, Deadline
+from daemon.base.clock import Clock, Deadline
 
 
 class Deadlines:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.approvals.machine import ApprovalState
+from daemon.base.clock import rfc3339
 from daemon.core.account import Account
-from daemon.core.clock import rfc3339
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,10 @@ from daemon.approvals.machine import OPEN_STATES, ApprovalState, explain, source
 from daemon.approvals.record import Approval, ApprovalRequest
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
+from daemon.base.clock import Clock, IdSource
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.canonical import canonical_json
-from daemon.core.clock import Clock, IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.core.ids import IdPrefix
 from daemon.db import tables
 from daemon.db.reader import Reader

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from daemon.core.clock import Clock
+from daemon.base.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 
 HOUR_SECONDS = 3600.0

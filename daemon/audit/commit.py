@@ -20,8 +20,8 @@ from daemon.audit.growing_chain import GrowingChain
 from daemon.audit.guard import Guard
 from daemon.audit.refusals import cannot_resume, damaged, unavailable
 from daemon.audit.signing import CheckpointSigner
-from daemon.core.clock import Clock, rfc3339
-from daemon.core.faults import FaultPoints
+from daemon.base.clock import Clock, rfc3339
+from daemon.base.faults import FaultPoints
 from daemon.core.named_errors import in_words
 from daemon.db.statements import HotStatement
 from daemon.db.tables import audit_checkpoints, audit_events

@@ -13,7 +13,7 @@ from daemon.audit.seal import Seal
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.tail import leads_to
 from daemon.audit.verification import driver_of, verify
-from daemon.core.faults import FaultPoints
+from daemon.base.faults import FaultPoints
 
 _HIGHEST = 2**53
 _DOUBTFUL = 3

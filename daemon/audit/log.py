@@ -23,10 +23,10 @@ from daemon.audit.notes import RECOVERED, RESUMED
 from daemon.audit.refusals import damaged, in_short, not_damaged, unavailable
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import VerifyReport, verify
+from daemon.base.clock import Clock, IdSource
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.canonical import CanonicalError, canonical_json
-from daemon.core.clock import Clock, IdSource
 from daemon.core.failures import Failure
-from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.core.ids import IdPrefix
 
 __all__ = ["Appended", "AuditLog", "AuditStatus"]

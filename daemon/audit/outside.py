@@ -8,7 +8,7 @@ from daemon.audit.checkpoint import Head
 from daemon.audit.durable_file import replace_durably, write_whole
 from daemon.audit.seal import Place, RunningHead, Seal
 from daemon.audit.signing import CheckpointSigner
-from daemon.core.faults import FaultPoints
+from daemon.base.faults import FaultPoints
 from daemon.core.named_errors import about
 
 

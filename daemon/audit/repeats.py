@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
-from daemon.core.clock import Clock, IdSource
+from daemon.base.clock import Clock, IdSource
 from daemon.core.failures import Failure
 from daemon.core.ids import IdPrefix
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli.failure import CliFailure, ExitCode
 
 if TYPE_CHECKING:
+    from daemon.base.home import Home
     from daemon.cli.client import ControlClient
     from daemon.lifecycle.discovery import Discovery
-    from daemon.lifecycle.home import Home
 
 
 class Connection:
@@ -17,7 +17,7 @@ class Connection:
 
     def home(self) -> "Home":
         """Return the Aileron home that the environment names."""
-        from daemon.lifecycle.home import Home
+        from daemon.base.home import Home
 
         return Home.find()
 

@@ -15,8 +15,8 @@ from daemon.cli.rendering import Output
 if TYPE_CHECKING:
     import typer
 
+    from daemon.base.home import Home
     from daemon.cli.client import ControlClient
-    from daemon.lifecycle.home import Home
 
 
 def _utc_now() -> datetime:

@@ -17,7 +17,7 @@ from daemon.cli.rendering import one_line
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
     from daemon.cli.launching.finding import FoundAgent
-    from daemon.cli.launching.sandboxed import SandboxOptions
+    from daemon.cli.launching.options import SandboxOptions
     from launchers.plan import LaunchPlan
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -106,7 +106,8 @@ def launch(
     if given[:1] == ["--"]:
         given = given[1:]  # it says where the agent's own arguments begin, and is none of them
     if sandbox:
-        from daemon.cli.launching.sandboxed import SandboxOptions
+        from daemon.cli.launching.options import SandboxOptions
+        from daemon.cli.moments import seconds_of
 
         here = folder or Path.cwd()
         options = SandboxOptions(
@@ -120,7 +121,7 @@ def launch(
             user=user,
             memory=memory,
             cpus=cpus,
-            seconds=seconds_of(timeout),
+            seconds=None if timeout is None else seconds_of(timeout, option="--timeout"),
             build_ca=build_ca,
             workspace=workspace,
             resume=resume,
@@ -219,18 +220,6 @@ def _settle(invocation: Invocation, client: "ControlClient", session: str, wish:
     except KeyboardInterrupt:
         invocation.output.note(how_to_decide(session))
         return {"problem": {"message": "interrupted; look at what landed with the log: aileron audit list"}}
-
-
-def seconds_of(text: str | None) -> float | None:
-    """Read a duration that a person wrote."""
-    if text is None:
-        return None
-    from daemon.core.quantities import QuantityError, parse_duration
-
-    try:
-        return parse_duration(text)
-    except QuantityError as problem:
-        raise CliFailure.usage(str(problem)) from problem
 
 
 def _say_what_will_not_work(invocation: Invocation, client: "ControlClient") -> None:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from daemon.base.home import Home
+from daemon.base.settings import SettingsError, load_settings
 from daemon.cli.machine_checks import machine_checks
 from daemon.lifecycle.discovery import DiscoveryError, read_discovery
-from daemon.lifecycle.home import Home
-from daemon.settings import SettingsError, load_settings
 
 _LITTLE_SPACE = 200 * 2**20
 _NO_SPACE = 20 * 2**20

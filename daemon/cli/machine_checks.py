@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from daemon.base.clock import SystemClock
+from daemon.base.home import Home
 from daemon.lifecycle import checks
-from daemon.lifecycle.clock import SystemClock
-from daemon.lifecycle.home import Home
 
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 _DOCKER_SECONDS = 2.0

@@ -33,7 +33,7 @@ def build(
     Does nothing if it is there. `aileron launch --sandbox` does the same by itself.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    from daemon.cli.launching.sandboxed import ensure_image
+    from daemon.cli.launching.building import ensure_image
 
     with invocation.connect() as client:
         built = ensure_image(invocation, client, agent, build_ca=build_ca)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from daemon.base.clock import Clock
 from daemon.connectors.answers import AnswerError, ReportedError, read_error, read_result
 from daemon.connectors.http.client import OutboundHttp
 from daemon.connectors.http.mediator import CallContext
 from daemon.connectors.http.records import AttemptRecord, InjectedHeader
-from daemon.connectors.http.scrub import Scrubber
 from daemon.connectors.sealing import Redact, Resolved, Scrubbers, Seal
 from daemon.connectors.wasm.errors import (
     ConnectorBusy,
@@ -25,10 +25,10 @@ from daemon.connectors.wasm.turn import NO_SESSION, CallTime, Turn
 from daemon.core.account import Account
 from daemon.core.action import ConnectorRequirement
 from daemon.core.authority import HostPort
-from daemon.core.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential, Manifest, Op
+from daemon.core.scrubbing.scrub import Scrubber
 
 _LOG_LEVELS = (10, 10, 20, 30, 40)  # trace and debug, info, warning, error, as the standard library numbers them
 

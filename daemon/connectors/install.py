@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
+from daemon.base.clock import Clock
 from daemon.connectors.archive import MANIFEST_NAME, Release
 from daemon.connectors.errors import InstallError
 from daemon.connectors.keyring import Keyring
@@ -20,7 +21,6 @@ from daemon.connectors.store import ConnectorStore, StoredConnector
 from daemon.connectors.verdict import judge, require_installable
 from daemon.connectors.wasm.errors import ConnectorRejected
 from daemon.connectors.wasm.runtime import WasmRuntime
-from daemon.core.clock import Clock
 from daemon.core.digests import connector_hash
 from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
 from daemon.core.manifest import Manifest

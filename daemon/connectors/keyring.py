@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from daemon.base.clock import Clock, Entropy, parse_rfc3339, rfc3339
 from daemon.connectors.errors import KeyringError
 from daemon.connectors.files import open_regular, replace_private
 from daemon.connectors.namespaces import covers, parse_namespace
 from daemon.connectors.signatures import is_key_id, key_id, parse_public_key, verify
-from daemon.core.clock import Clock, Entropy, parse_rfc3339, rfc3339
 from daemon.core.failures import Boundary, FailureClass
 from daemon.core.fqn import Fqn
 

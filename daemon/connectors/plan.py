@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from daemon.base.clock import rfc3339
 from daemon.connectors.store import StoredConnector
 from daemon.connectors.verdict import SignatureVerdict
-from daemon.core.clock import rfc3339
 from daemon.core.manifest import Credential, Manifest
 
 

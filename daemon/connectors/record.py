@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from daemon.base.clock import parse_rfc3339, rfc3339
 from daemon.connectors.verdict import SignatureState
-from daemon.core.clock import parse_rfc3339, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 
 _FORMAT = 1

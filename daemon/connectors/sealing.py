@@ -11,9 +11,9 @@ from weakref import WeakKeyDictionary
 
 from daemon.connectors.answers import scrub_all, tidy_message
 from daemon.connectors.http.records import AttemptRecord, Denial
-from daemon.connectors.http.scrub import Scrubber, secrets_of_header
 from daemon.core.account import Account
 from daemon.core.failures import Failure
+from daemon.core.scrubbing.scrub import Scrubber, secrets_of_header
 
 Redact = Callable[[str], str]
 

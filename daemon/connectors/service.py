@@ -12,6 +12,7 @@ import structlog
 from daemon.audit.changes import recorded
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
+from daemon.base.clock import Clock
 from daemon.connectors.answers import check_arguments
 from daemon.connectors.call import (
     CallRunner,
@@ -35,7 +36,6 @@ from daemon.core.account import Account
 from daemon.core.action import ConnectorRequirement
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.capabilities import check_op
-from daemon.core.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Manifest

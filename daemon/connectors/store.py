@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from daemon.base.clock import Clock, Entropy
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.connectors.archive import MANIFEST_NAME, SIGNATURE_NAME, WASM_NAME, Release
 from daemon.connectors.files import open_regular, replace_private, sync_folder, write_private
 from daemon.connectors.record import InstallRecord
 from daemon.connectors.verdict import SignatureState
-from daemon.core.clock import Clock, Entropy
 from daemon.core.digests import connector_hash
 from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
-from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.core.manifest import Manifest
 from daemon.core.manifest_parser import parse_manifest
 

@@ -82,8 +82,8 @@ def _translate(text: str) -> str:
             if piece != "(?:":
                 raise PatternError(f"{piece!r} is not allowed; groups are written (...) or (?:...)")
             written.append(piece)
-        elif piece == "+" and token.start() > 0 and _ends_in_quantifier(written):
-            raise PatternError("a quantifier must not be followed by '+'")
+        elif _is_quantifier(piece) and written and not _may_follow(piece, written):
+            raise PatternError(f"a quantifier must not be followed by {piece!r}")
         elif piece == ".":
             written.append(r"[^\n\r\u{2028}\u{2029}]")
         else:
@@ -91,9 +91,15 @@ def _translate(text: str) -> str:
     return "".join(written)
 
 
-def _ends_in_quantifier(written: list[str]) -> bool:
-    last = written[-1]
-    return last in {"*", "+", "?"} or (last.startswith("{") and last.endswith("}"))
+def _is_quantifier(piece: str) -> bool:
+    return piece in {"*", "+", "?"} or (piece.startswith("{") and piece.endswith("}"))
+
+
+def _may_follow(piece: str, written: list[str]) -> bool:
+    """Say whether a quantifier may stand here: not behind another one, but for one `?`, which makes that one lazy."""
+    if not _is_quantifier(written[-1]):
+        return True
+    return piece == "?" and not (written[-1] == "?" and len(written) > 1 and _is_quantifier(written[-2]))
 
 
 def _translate_escape(piece: str, *, in_class: bool) -> str:

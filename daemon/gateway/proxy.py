@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 from daemon.audit.budget import LogBudget
 from daemon.audit.log import AuditLog
 from daemon.audit.repeats import Repeats
-from daemon.core.clock import Clock
+from daemon.base.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.manifest import Credential
 from daemon.core.providers import Provider, Providers, Style
@@ -19,9 +19,9 @@ from daemon.gateway.ledger import Ledger
 from daemon.gateway.own_tokens import shown, without_tokens
 from daemon.gateway.record import Exchange
 from daemon.gateway.relay import Relay
-from daemon.gateway.upstream.errors import TooSlow, Unreachable, UpstreamError
-from daemon.gateway.upstream.head import HeadError, framing, request_head
-from daemon.gateway.upstream.pool import Pool
+from daemon.net.http1.errors import TooSlow, Unreachable, UpstreamError
+from daemon.net.http1.head import HeadError, framing, request_head
+from daemon.net.http1.pool import Pool
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import Capability, TokenClaims, TokenError
 

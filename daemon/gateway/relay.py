@@ -5,11 +5,11 @@ from typing import Literal
 
 from starlette.types import Message, Receive, Send
 
-from daemon.core.clock import Clock
+from daemon.base.clock import Clock
 from daemon.gateway.forwarding import back
 from daemon.gateway.record import Exchange
-from daemon.gateway.upstream.connection import Connection
-from daemon.gateway.upstream.errors import UpstreamError
+from daemon.net.http1.connection import Connection
+from daemon.net.http1.errors import UpstreamError
 
 _LOOK_AFTER_SECONDS = 0.05
 """Most answers begin sooner than anybody leaves; a task that looks for that costs as much as the rest of the relay."""

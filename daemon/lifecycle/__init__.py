@@ -1,1 +1,1 @@
-"""Lock, discovery file, spawn, stop, listeners, platform differences."""
+"""One daemon for a home: lock, discovery file, spawn, stop, listeners."""

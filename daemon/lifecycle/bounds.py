@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from daemon.lifecycle.platform import open_files_limit
+from daemon.base.platform import open_files_limit
 
 _RESERVE = 1024
 _MOST_UNASKED = 512

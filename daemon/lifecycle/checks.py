@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from daemon.core.clock import Clock
+from daemon.base.clock import Clock
+from daemon.base.home import Home
+from daemon.base.platform import is_supported, network_filesystem
 from daemon.lifecycle.discovery import DiscoveryError, read_discovery
-from daemon.lifecycle.home import Home
-from daemon.lifecycle.platform import is_supported, network_filesystem
 from daemon.version import VERSION
 
 _OLDEST_PYTHON = (3, 11)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.base.platform import Fate, fate_of
 from daemon.core.named_errors import about
-from daemon.lifecycle.platform import Fate, fate_of
 
 
 class DiscoveryError(Exception):

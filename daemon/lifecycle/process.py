@@ -13,19 +13,17 @@ from typing import Protocol
 import structlog
 from starlette.types import ASGIApp
 
-from daemon.core.clock import Clock, Entropy, rfc3339
-from daemon.core.faults import FaultPoints
+from daemon.base.clock import Clock, Entropy, SystemClock, rfc3339
+from daemon.base.faults import FaultPoints, faults_from
+from daemon.base.home import Home
+from daemon.base.logging import Redactor, start_logging
+from daemon.base.platform import bound_process, process_identity
+from daemon.base.settings import Settings, load_settings
 from daemon.lifecycle.bounds import agent_bounds, control_bounds
-from daemon.lifecycle.clock import SystemClock
 from daemon.lifecycle.discovery import Discovery, read_discovery, write_discovery
-from daemon.lifecycle.faults import faults_from
-from daemon.lifecycle.home import Home
 from daemon.lifecycle.listeners import Listener
 from daemon.lifecycle.lock import FileLock
-from daemon.lifecycle.platform import bound_process, process_identity
 from daemon.lifecycle.ports import listen, remember
-from daemon.logging import Redactor, start_logging
-from daemon.settings import Settings, load_settings
 from daemon.version import VERSION
 
 _log = structlog.get_logger("daemon")

@@ -12,11 +12,11 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from daemon.base.home import Home
+from daemon.base.platform import Fate
 from daemon.core.named_errors import about, in_words
 from daemon.lifecycle.discovery import Discovery, fate_of_daemon, read_discovery
-from daemon.lifecycle.home import Home
 from daemon.lifecycle.lock import FileLock
-from daemon.lifecycle.platform import Fate
 
 START_SECONDS = 20.0
 STOP_SECONDS = 40.0

@@ -11,7 +11,7 @@ from typing import Protocol
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from daemon.core.clock import Clock
+from daemon.base.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox import containers, firewall
 from daemon.sandbox.attachment import Attachment

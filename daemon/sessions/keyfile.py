@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from daemon.core.clock import Entropy
+from daemon.base.clock import Entropy
 from daemon.core.named_errors import about
 
 _BYTES = 32

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
-from daemon.core.clock import Clock, Deadline, IdSource, rfc3339
+from daemon.base.clock import Clock, Deadline, IdSource, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.db import tables

@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.core.faults import NO_FAULTS, FaultPoints
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.vault.errors import VaultChanged, VaultDamaged, VaultUnreadable, VaultUnsafe, VaultWriteFailed
 
 MOST_BYTES = 32 * 1024 * 1024

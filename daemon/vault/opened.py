@@ -5,7 +5,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from daemon.core.clock import Entropy
+from daemon.base.clock import Entropy
 from daemon.vault.crypto import (
     KEY_BYTES,
     NONCE_BYTES,

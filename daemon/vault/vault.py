@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from daemon.core.clock import Clock, Entropy
-from daemon.core.faults import NO_FAULTS, FaultPoints
+from daemon.base.clock import Clock, Entropy
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.vault.crypto import NONCE_BYTES, KdfCost, NotAuthentic
 from daemon.vault.document import Contents, SealedEntry, VaultDocument, read_document, write_document
 from daemon.vault.draft import Draft, find_entry

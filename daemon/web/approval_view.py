@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from daemon.actions.explanation import Explanation, StepShown
-from daemon.actions.preview import PreviewShown
 from daemon.approvals.record import Approval
+from daemon.tools.actions.explanation import Explanation, StepShown
+from daemon.tools.actions.preview import PreviewShown
 from daemon.web.blocks import Block, block
 
 

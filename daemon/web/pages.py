@@ -15,7 +15,7 @@ from daemon.api.services import Services
 from daemon.approvals.machine import ApprovalState, explain
 from daemon.approvals.record import Approval
 from daemon.approvals.service import StaleApprovalError
-from daemon.core.clock import rfc3339
+from daemon.base.clock import rfc3339
 from daemon.core.failures import Failure
 from daemon.web.approval_view import ApprovalView, approval_view
 from daemon.web.forms import read_form

@@ -10,11 +10,11 @@ from fastapi.responses import RedirectResponse, Response
 from daemon.api.browser import BrowserSession
 from daemon.api.services import Services
 from daemon.core.failures import Failure
+from daemon.core.wire_paths import from_wire
 from daemon.web.forms import Form, read_form
 from daemon.web.renderer import HEADERS, Renderer
 from daemon.web.session_view import SessionView, session_view
 from daemon.workspaces.decisions import Decision, How
-from daemon.workspaces.wire import from_wire
 
 _CHANGED = "Nothing landed: the workspace is not as it was on the page. This is how it is now."
 _STALE = "The form is too old or was not ours. Open the page again and decide there."

@@ -14,8 +14,8 @@ from typing import TypeVar
 import structlog
 
 from daemon.audit.log import AuditLog
+from daemon.base.faults import FaultPoints
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.faults import FaultPoints
 from daemon.core.named_errors import in_words
 from daemon.workspaces import decision_records, journal, landing, records
 from daemon.workspaces.decisions import Decision, Left, Outcome

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from daemon.audit.events import AuditEvent
+from daemon.core.wire_paths import to_wire
 from daemon.workspaces.decisions import Decision, Left, Outcome
 from daemon.workspaces.layer import Layer
 from daemon.workspaces.values import Branch
-from daemon.workspaces.wire import to_wire
 
 _MOST_TIPS = 200
 _MOST_NAMED = 100

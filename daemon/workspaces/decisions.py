@@ -12,8 +12,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from daemon.core.wire_paths import to_wire
 from daemon.workspaces.values import Branch, Change, Changes, Entry
-from daemon.workspaces.wire import to_wire
 
 NOT_CHOSEN = "it was not chosen"
 NOT_NAMED = "it would run later, and nobody said yes to it by name"

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Sequence
 
-from daemon.core.faults import FaultPoints
+from daemon.base.faults import FaultPoints
 from daemon.workspaces import exact_renames
 from daemon.workspaces.comparing import content_version, holds, version
 from daemon.workspaces.folders import is_no_folder

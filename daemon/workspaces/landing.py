@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from daemon.core.faults import NO_FAULTS, FaultPoints
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.named_errors import in_words
 from daemon.workspaces import journal as journals
 from daemon.workspaces.aside import Aside

@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 
 from daemon.audit.durable_file import replace_durably
-from daemon.core.clock import Clock
+from daemon.base.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.workspaces import record
 from daemon.workspaces.layer import Layer, Start, State

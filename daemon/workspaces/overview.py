@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from daemon.core.wire_paths import to_wire
 from daemon.workspaces.differences import FileDifference, Line, Mark, one_line
 from daemon.workspaces.values import Act, Change, Changes, Entry, Kind
-from daemon.workspaces.wire import to_wire
 
 
 class Group(StrEnum):

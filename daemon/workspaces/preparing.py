@@ -5,7 +5,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from daemon.core.faults import FaultPoints
+from daemon.base.faults import FaultPoints
 from daemon.workspaces.comparing import is_entry
 from daemon.workspaces.doing import EDITED, why_not_there
 from daemon.workspaces.folders import Folders, is_no_folder

@@ -19,9 +19,9 @@ from typing import Any
 
 from daemon.audit.events import AuditEvent
 from daemon.core.visible import visible
+from daemon.core.wire_paths import bytes_on_wire, to_wire
 from daemon.workspaces.landed import Ending, Landed, NotLanded, Recovered
 from daemon.workspaces.values import Change, Entry, Kind
-from daemon.workspaces.wire import bytes_on_wire, to_wire
 
 _PIECE = 12_000
 """So many characters a piece holds at most, far below what a row of the log takes whole."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
 
+from daemon.core.later import EXECUTABLE
 from daemon.workspaces.alike import taken_for
 from daemon.workspaces.obeyed import HOOKS, OBEYED, Obeyed
 from daemon.workspaces.values import Entry, Kind
 
-EXECUTABLE = "it may be executed, which it could not before"
 LINK = "it is a link: what is read or written through it is something else"
 
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 
-from daemon.core.faults import FaultPoints
+from daemon.base.faults import FaultPoints
 from daemon.workspaces import exact_renames
 from daemon.workspaces.comparing import holds, version
 from daemon.workspaces.landed import NotLanded

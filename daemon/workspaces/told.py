@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from daemon.core.clock import rfc3339
+from daemon.base.clock import rfc3339
+from daemon.core.wire_paths import to_wire
 from daemon.workspaces.commit_rules import count_commits
 from daemon.workspaces.decisions import plan_of, plan_of_commits
 from daemon.workspaces.differences import FileDifference
@@ -11,7 +12,6 @@ from daemon.workspaces.layer import Layer
 from daemon.workspaces.overview import as_json
 from daemon.workspaces.signs import Signs
 from daemon.workspaces.values import Branch, Changes
-from daemon.workspaces.wire import to_wire
 
 
 def layer_json(layer: Layer, *, landing_now: bool = False) -> dict[str, Any]:

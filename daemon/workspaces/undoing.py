@@ -9,7 +9,7 @@ import errno
 import os
 from collections.abc import Sequence
 
-from daemon.core.faults import FaultPoints
+from daemon.base.faults import FaultPoints
 from daemon.workspaces import exact_renames
 from daemon.workspaces.comparing import holds
 from daemon.workspaces.folders import is_no_folder

@@ -14,9 +14,9 @@ from daemon.approvals.service import Approvals
 from daemon.audit.log import AuditLog
 from daemon.audit.query import EventFilter, query_events
 from daemon.audit.signing import CheckpointSigner
+from daemon.base.clock import IdSource
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.account import Account
-from daemon.core.clock import IdSource
-from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.reader import Reader

@@ -7,7 +7,7 @@ from approval_room import ApprovalRoom, TwoClocks, open_room
 
 from daemon.api.browser import COOKIE, BrowserSessions
 from daemon.approvals.service import StaleApprovalError
-from daemon.core.clock import Deadline
+from daemon.base.clock import Deadline
 from daemon.sessions.service import SessionKind
 from daemon.sessions.tokens import Capability, TokenError, restrict
 

@@ -13,8 +13,8 @@ from daemon.audit.log import AuditLog
 from daemon.audit.query import EventFilter, StoredEvent, query_events
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import VerifyReport, verify
-from daemon.core.clock import IdSource
-from daemon.core.faults import NO_FAULTS, FaultPoints
+from daemon.base.clock import IdSource
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 

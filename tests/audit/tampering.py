@@ -17,10 +17,9 @@ from typing import Any
 from daemon.audit.events import AuditEvent, chain_hash
 from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
-from daemon.core.clock import IdSource
+from daemon.base.clock import IdSource, SystemClock
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
-from daemon.lifecycle.clock import SystemClock
 
 EVENTS, EVERY, EARLIER = 47, 10, 25
 PAYLOAD, PREV_HASH, HASH = 9, 10, 11

@@ -18,10 +18,9 @@ from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import VerifyReport, verify
-from daemon.core.clock import IdSource
+from daemon.base.clock import IdSource, SystemClock
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
-from daemon.lifecycle.clock import SystemClock
 
 EVENTS = 40
 COLUMNS = ("id", "time", "type", "session", "actor", "action", "connector", "failure_class", "payload", "hash")

@@ -14,7 +14,7 @@ from daemon.audit.events import GENESIS, chain_hash
 from daemon.audit.export import ExportedHead, export_events, export_head
 from daemon.audit.query import EventFilter, StoredEvent, get_event, query_events, statement
 from daemon.audit.signing import CheckpointSigner, SigningKeyError, signature_holds
-from daemon.core.clock import rfc3339
+from daemon.base.clock import rfc3339
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.tables import audit_events

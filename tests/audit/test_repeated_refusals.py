@@ -9,7 +9,7 @@ from audit.audit_room import AuditRoom, open_room
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.repeats import LISTED, WINDOW_SECONDS, Repeats
-from daemon.core.clock import IdSource
+from daemon.base.clock import IdSource
 
 
 def refused(session: str = "ses_1", kind: str = "not_found") -> AuditEvent:

@@ -12,13 +12,13 @@ import httpx
 import pytest
 from cli.stand_in_server import StandInServer
 
+from daemon.base.home import Home
 from daemon.cli.client import ControlClient
 from daemon.cli.connection import Connection
 from daemon.cli.invocation import Invocation
 from daemon.cli.main import run
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import Output
-from daemon.lifecycle.home import Home
 
 NOW = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 Answer = Any

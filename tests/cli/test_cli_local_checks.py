@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from daemon.base.home import Home
 from daemon.cli.local_checks import Check, local_checks
-from daemon.lifecycle.home import Home
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import socket
 import threading
 from pathlib import Path
 
+from daemon.base.home import Home
 from daemon.cli.machine_checks import machine_checks
-from daemon.lifecycle.home import Home
 
 
 def found(folder: Path, docker: Path) -> dict[str, dict[str, str]]:

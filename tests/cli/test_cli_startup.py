@@ -17,7 +17,7 @@ FORBIDDEN = {
     "cryptography",
     "daemon.cli.client",
     "daemon.lifecycle",
-    "daemon.settings",
+    "daemon.base.settings",
     "fastapi",
     "httpx",
     "pydantic",

@@ -16,6 +16,7 @@ from services.upstream import Upstream
 from daemon.audit.log import AuditLog
 from daemon.audit.query import EventFilter, StoredEvent, query_events
 from daemon.audit.signing import CheckpointSigner
+from daemon.base.clock import IdSource
 from daemon.connectors.archive import Release
 from daemon.connectors.call import ConnectorCall, ConnectorResult
 from daemon.connectors.http.client import OutboundHttp
@@ -27,7 +28,6 @@ from daemon.connectors.wasm.runtime import WasmRuntime
 from daemon.core.account import Account
 from daemon.core.action import ConnectorRequirement
 from daemon.core.authority import HostPort
-from daemon.core.clock import IdSource
 from daemon.core.failures import Failure
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential, Injection

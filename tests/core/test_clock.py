@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.clock import IdSource, parse_rfc3339, rfc3339
+from daemon.base.clock import IdSource, parse_rfc3339, rfc3339
 from daemon.core.ids import IdPrefix, is_id
 
 

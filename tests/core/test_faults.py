@@ -1,4 +1,4 @@
-from daemon.core.faults import NO_FAULTS
+from daemon.base.faults import NO_FAULTS
 
 
 def test_in_ordinary_runs_a_fault_point_does_nothing() -> None:

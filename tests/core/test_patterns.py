@@ -1,3 +1,4 @@
+import itertools
 import time
 
 import jsonschema_rs
@@ -38,7 +39,8 @@ def test_patterns_mean_what_json_schema_says(pattern: str, yes: str, no: str) ->
     "pattern",
     [
         "(", ")", "[", "a{2,1}", "*a", r"(a)\1", "(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(?i)a", "(?P<n>a)", "(?<n>a)",
-        "(?>a)", "a++", "a*+", "a?+", "a{2}+", r"\A", r"\Z", r"\z", r"\B", r"\cA", r"\0", r"\k<n>", "\\", "[a&&b]",
+        "(?>a)", "a++", "a*+", "a?+", "a{2}+", "a*{2}", "a?{2}", "a**",
+        "a+?+", "a+??", r"\A", r"\Z", r"\z", r"\B", r"\cA", r"\0", r"\k<n>", "\\", "[a&&b]",
         "[a--b]", "[a~~b]", "[[a]]", "[[:alpha:]]", "[]", "[]a]", "[^]", "[z-a]", r"[\b]", r"\ud800", r"\p{Nonsense}",
         "(?:a{1000}){1000}", "a" * 257, "(?", "(?#comment)",
     ],
@@ -90,6 +92,22 @@ parts = st.sampled_from(
         r"\b",
     ]
 )
+
+
+def test_every_short_pattern_agrees_with_another_implementation_of_json_schema() -> None:
+    pieces = ("a", "[ab]", r"\d", r"\W", ".", "^", "$", "*", "+", "?", "{2}", "(", ")", "(?:", "|", r"\b")
+    for size in (1, 2, 3):
+        for pattern in map("".join, itertools.product(pieces, repeat=size)):
+            try:
+                compiled = Pattern(pattern)
+            except PatternError:
+                continue
+            try:
+                other = jsonschema_rs.Draft202012Validator({"pattern": pattern})
+            except jsonschema_rs.ValidationError:
+                continue
+            for text in ("", "a", "\n", "_", "1a"):
+                assert compiled.matches(text) == other.is_valid(text), (pattern, text)
 
 
 @given(st.lists(parts, max_size=6).map("".join), st.text("ab1_-.\n", max_size=5))

@@ -123,7 +123,7 @@ def test_what_runs_after_a_job_finds_the_command_again() -> None:
 
 
 def test_no_variable_of_the_jobs_is_taken_for_a_setting() -> None:
-    from daemon.settings import OTHER_VARIABLES, setting_paths
+    from daemon.base.settings import OTHER_VARIABLES, setting_paths
 
     known = OTHER_VARIABLES | {"AILERON_" + "__".join(path).upper() for path in setting_paths()}
     assert set(re.findall(r"\bAILERON_[A-Z_]+", PAGE.read_text())) <= known

@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
+import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from daemon.core.authority import HostPort
 from daemon.core.providers import Provider, Style
-from daemon.gateway.upstream.connection import Connection
-from daemon.gateway.upstream.errors import Broken, TooSlow, Unreachable
-from daemon.gateway.upstream.head import HeadError, framing, request_head
-from daemon.gateway.upstream.pool import Pool
+from daemon.net.http1.connection import Connection
+from daemon.net.http1.errors import Broken, TooSlow, Unreachable
+from daemon.net.http1.head import HeadError, framing, request_head
+from daemon.net.http1.pool import Pool
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = b"POST /v1/x HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n{}"
@@ -126,6 +128,37 @@ async def test_an_answer_that_comes_before_it_is_asked_for_is_never_handed_out()
         _, body, _ = await bench.ask()
         assert body == b"ok"
         assert bench.connections == 2
+
+
+async def test_a_kept_connection_that_the_provider_has_closed_is_not_used_though_nobody_noticed() -> None:
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(OK)
+                    released.wait(10)
+                gone.set()
+
+        released = threading.Event()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = server.getsockname()[1]
+        provider = Provider.configured("openai", style=Style.OPENAI, base_url=f"http://127.0.0.1:{port}", headers={})
+        pool = Pool(extra_ca_file=None, connect_seconds=5, allow_private=frozenset({HostPort("127.0.0.1", port)}))
+        bench = Bench(pool, provider)
+        _, _, first = await bench.ask()
+        first.release()
+        released.set()
+        gone.wait(10)  # the event loop stands still meanwhile: it does not see that the connection has ended
+        status, body, second = await bench.ask()
+        await pool.close()
+        thread.join(10)
+    assert (status, body) == (200, b"ok")
+    assert second is not first
 
 
 async def test_interim_answers_are_passed_over() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.connectors.http.addresses import AddressKind, classify, embedded_ipv4, refusal
+from daemon.net.addresses import AddressKind, classify, embedded_ipv4, refusal
 
 KINDS = {
     "8.8.8.8": "public",

@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import socket
+import threading
 import time
 from typing import Any
 
@@ -47,6 +49,33 @@ async def test_every_method_of_the_contract_goes_through(outside: Outside, metho
     ok, answer = await (await outside.call(up)).send(method, up.url)
     assert (ok, answer["status"], up.requests[0].method) == (True, 200, method)
     assert (answer["body"] == "") is (method == "HEAD")
+
+
+async def test_a_kept_connection_that_the_service_has_closed_is_not_used_though_nobody_noticed(
+    outside: Outside,
+) -> None:
+    released, gone = threading.Event(), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                    released.wait(10)
+                gone.set()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        call = Call(await outside.client(place), manifest_for(place), idempotent=False)
+        assert (await call.send("POST", f"http://{place}/"))[0]
+        released.set()
+        gone.wait(10)  # the event loop stands still meanwhile: it does not see that the connection has ended
+        ok, answer = await call.send("POST", f"http://{place}/")
+        thread.join(10)
+    assert (ok, answer["status"]) == (True, 200)
 
 
 # Marking before sending

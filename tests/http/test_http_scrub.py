@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.connectors.http.scrub import MARK, Scrubber, secrets_of_header
+from daemon.core.scrubbing.scrub import MARK, Scrubber, secrets_of_header
 
 SECRET = 'pa/ss+w"o&rd<=>\\x y~ü'
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from daemon.connectors.http.scrub import MARK, Scrubber
-from daemon.redaction import Redactor
+from daemon.base.redaction import Redactor
+from daemon.core.scrubbing.scrub import MARK, Scrubber
 
 SECRETS = (
     "sk-live-9f8e7d6c5b4a3921",

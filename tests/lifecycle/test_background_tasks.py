@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from daemon.base.logging import start_logging
+from daemon.base.redaction import Redactor
+from daemon.base.tasks import TaskSet
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.lifecycle.tasks import TaskSet
-from daemon.logging import start_logging
-from daemon.redaction import Redactor
 
 
 async def test_a_task_that_nobody_holds_comes_to_its_end() -> None:

@@ -14,8 +14,8 @@ import pytest
 from services.upstream import UpstreamProcess
 from world import ROOT, World
 
+from daemon.base.home import Home
 from daemon.lifecycle.discovery import DiscoveryError, read_discovery
-from daemon.lifecycle.home import Home
 from daemon.lifecycle.lock import FileLock
 from daemon.lifecycle.spawn import SpawnError, ensure_daemon, stop_daemon
 

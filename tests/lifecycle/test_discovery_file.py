@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.base.platform import process_identity
 from daemon.lifecycle.discovery import Discovery, DiscoveryError, read_discovery, write_discovery
-from daemon.lifecycle.platform import process_identity
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.core.faults import NO_FAULTS
-from daemon.lifecycle.faults import faults_from
+from daemon.base.faults import NO_FAULTS, faults_from
 
-_HIT = "import os; from daemon.lifecycle.faults import faults_from; faults = faults_from(os.environ)\n"
+_HIT = "import os; from daemon.base.faults import faults_from; faults = faults_from(os.environ)\n"
 
 
 def survives(body: str, **environment: str) -> bool:

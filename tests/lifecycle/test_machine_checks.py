@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from daemon.base.clock import SystemClock
+from daemon.base.home import Home
+from daemon.base.platform import network_filesystem, process_identity
 from daemon.lifecycle.checks import machine_checks
-from daemon.lifecycle.clock import SystemClock
 from daemon.lifecycle.discovery import Discovery, write_discovery
-from daemon.lifecycle.home import Home
-from daemon.lifecycle.platform import network_filesystem, process_identity
 
 
 @pytest.fixture

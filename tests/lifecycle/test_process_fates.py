@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from daemon.base import platform
+from daemon.base.home import Home
+from daemon.base.platform import CannotTellError, Fate, fate_of, is_gone, process_identity
+from daemon.base.processes import Processes
 from daemon.cli.launching.scratch import scratch
-from daemon.lifecycle import platform
 from daemon.lifecycle.discovery import Discovery, read_discovery, write_discovery
-from daemon.lifecycle.home import Home
-from daemon.lifecycle.platform import CannotTellError, Fate, fate_of, is_gone, process_identity
-from daemon.lifecycle.processes import Processes
 from daemon.lifecycle.spawn import SpawnError, stop_daemon
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from daemon.base.home import Home
+from daemon.base.platform import process_identity
 from daemon.lifecycle import spawn
-from daemon.lifecycle.home import Home
 from daemon.lifecycle.lock import FileLock
-from daemon.lifecycle.platform import process_identity
 from daemon.lifecycle.spawn import SpawnError, ensure_daemon, stop_daemon
 
 

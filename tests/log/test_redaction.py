@@ -13,8 +13,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.logging import start_logging
-from daemon.redaction import REDACTED, Redactor, redact_text
+from daemon.base.logging import start_logging
+from daemon.base.redaction import REDACTED, Redactor, redact_text
 
 SECRET = "sentinel/7f3a+9c51e2d8"
 FORMS = {
@@ -184,7 +184,7 @@ def test_every_way_into_the_log_passes_the_redaction(tmp_path: Path, form: str) 
 
 
 def test_the_log_turns_over_and_stays_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.logging._BYTES", 2000)
+    monkeypatch.setattr("daemon.base.logging._BYTES", 2000)
     with start_logging(tmp_path / "daemon.jsonl", level="info", redactor=Redactor()):
         for number in range(200):
             structlog.get_logger("daemon").info("an event", number=number)

@@ -31,7 +31,7 @@ def test_guest_code_is_executed_by_the_connector_service_only() -> None:
 
 
 def test_the_executor_has_one_public_way_in() -> None:
-    from daemon.actions.executor import Executor
+    from daemon.tools.actions.executor import Executor
 
     public = {name for name in vars(Executor) if not name.startswith("_")}
     assert public == {"active", "begin_drain", "run"}

@@ -12,8 +12,8 @@ import pytest
 from sandbox.engine import USER, engine
 from workspaces.landed_commits import git, why
 
+from daemon.base.clock import SystemClock
 from daemon.core.failures import Failure, FailureClass
-from daemon.lifecycle.clock import SystemClock
 from daemon.sandbox import volumes
 from daemon.sandbox.container import WORKSPACE
 from daemon.sandbox.engine import Engine

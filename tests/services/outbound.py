@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from daemon.connectors.http import CallContext, InjectedHeader, NetworkPolicy, OutboundHttp
-from daemon.connectors.http.addresses import IpAddress
 from daemon.core.authority import HostPort
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential, Injection, Limits, Manifest
 from daemon.core.semver import Version
+from daemon.net.addresses import IpAddress
 from tests.services.upstream import Upstream
 
 SECRET = "sk-live-9f8e7d6c5b4a3921"

@@ -82,10 +82,11 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 def plain(status: str = "200 OK", body: bytes = b"{}", *headers: bytes) -> Answer:
-    """Answer with a body of known length."""
+    """Answer with a body of known length, and say that the connection ends then."""
 
     def answer(connection: socket.socket, _: bytes) -> None:
-        lines = [f"HTTP/1.1 {status}".encode(), *headers, b"Content-Length: " + str(len(body)).encode()]
+        length = b"Content-Length: " + str(len(body)).encode()
+        lines = [f"HTTP/1.1 {status}".encode(), *headers, length, b"Connection: close"]
         connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + body)
 
     return answer

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.lifecycle.home import Home
-from daemon.settings import OTHER_VARIABLES, SettingsError, load_settings, setting_paths
-from daemon.settings_reference import reference
+from daemon.base.home import Home
+from daemon.base.settings import OTHER_VARIABLES, SettingsError, load_settings, setting_paths
+from daemon.base.settings_reference import reference
 
 
 def load(folder: Path, text: str = "", **environment: str) -> object:
@@ -144,4 +144,4 @@ def test_whatever_a_setting_is_set_to_the_answer_is_settings_or_a_settings_error
 
 def test_the_documentation_is_what_the_model_says() -> None:
     page = Path(__file__).parent.parent.parent / "docs" / "configuration.md"
-    assert page.read_text() == reference(), "run: python -m daemon.settings_reference > docs/configuration.md"
+    assert page.read_text() == reference(), "run: python -m daemon.base.settings_reference > docs/configuration.md"

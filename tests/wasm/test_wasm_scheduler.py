@@ -19,6 +19,7 @@ from daemon.connectors.wasm.engine import Ticker
 from daemon.connectors.wasm.errors import ConnectorBusy, ConnectorTimeout
 from daemon.connectors.wasm.guest_call import GuestCall, HostServices
 from daemon.connectors.wasm.limits import CallLimits
+from daemon.connectors.wasm.pace import PROVEN, QUICK_SECONDS, Paces
 from daemon.connectors.wasm.scheduler import Scheduler
 from daemon.connectors.wasm.turn import CallTime, Turn
 from daemon.connectors.wasm.workers import Workers
@@ -155,12 +156,57 @@ async def test_a_session_that_computes_without_end_leaves_places_for_another() -
     let_go = threading.Event()
     with stage(active=4) as here:
         spinning = [asyncio.ensure_future(here.run(here.call(until(let_go), session="a"))) for _ in range(200)]
-        await eventually(lambda: here.scheduler.computing == 2)
+        await eventually(lambda: here.scheduler.computing == 1)
         for _ in range(20):
             assert await here.run(here.call(here.guest("b", 2), session="b")) == "b"
+        assert here.scheduler.computing == 1
+        let_go.set()
+        assert all(await asyncio.gather(*spinning))
+
+
+async def test_a_session_gets_its_whole_share_once_its_guests_have_been_quick_and_loses_it_when_one_is_not() -> None:
+    let_go = threading.Event()
+    with stage(active=8) as here:
+        quick = [here.run(here.call(here.guest("a", 2), session="a")) for _ in range(PROVEN)]
+        waits = asyncio.Event()
+        kept = asyncio.ensure_future(here.run(here.call(here.guest("a", 1), session="a"), waits.wait))
+        await asyncio.gather(*quick)
+        together = threading.Barrier(4, timeout=30)
+        four = [here.run(here.call(lambda _: together.wait() >= 0, session="a")) for _ in range(4)]
+        assert await asyncio.gather(*four) == [True] * 4
+        spinning = [asyncio.ensure_future(here.run(here.call(until(let_go), session="a"))) for _ in range(4)]
+        await eventually(lambda: here.scheduler.computing == 4)
+        await asyncio.sleep(2 * QUICK_SECONDS)
+        let_go.set()
+        assert all(await asyncio.gather(*spinning))
+        let_go.clear()
+        spinning = [asyncio.ensure_future(here.run(here.call(until(let_go), session="a"))) for _ in range(4)]
+        await eventually(lambda: here.scheduler.computing == 2)
+        await asyncio.sleep(2 * QUICK_SECONDS)
         assert here.scheduler.computing == 2
         let_go.set()
         assert all(await asyncio.gather(*spinning))
+        waits.set()
+        assert await kept == "a"
+
+
+def test_a_session_is_quick_after_a_number_of_short_stretches_and_not_while_one_is_long() -> None:
+    now = 0.0
+    paces = Paces(lambda: now)
+    for _ in range(PROVEN):
+        assert not paces.is_quick("a")
+        paces.begins("a", "guest")
+        now += QUICK_SECONDS / 2
+        paces.ends("a", "guest")
+    assert paces.is_quick("a")
+    assert not paces.is_quick("b")
+    paces.begins("a", "guest")
+    now += QUICK_SECONDS * 2
+    assert not paces.is_quick("a")
+    paces.ends("a", "guest")
+    assert not paces.is_quick("a")
+    paces.forget("a")
+    assert not paces.is_quick("a")
 
 
 async def test_a_session_whose_calls_all_wait_for_a_service_leaves_threads_for_another() -> None:

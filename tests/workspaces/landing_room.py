@@ -9,7 +9,7 @@ from typing import Any
 
 from workspaces.layered import Layered, opened
 
-from daemon.core.faults import NO_FAULTS, FaultPoints
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.workspaces.landed import Landed, Recovered
 from daemon.workspaces.landing import land, recover
 from daemon.workspaces.values import Act, Change, Entry, Kind

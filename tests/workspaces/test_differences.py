@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from workspaces.layered import Layered, opened
 
 from daemon.core.visible import visible
+from daemon.core.wire_paths import from_wire, to_wire
 from daemon.workspaces.differences import FileDifference, Limits, Mark, differences
 from daemon.workspaces.line_changes import Work, line_changes
 from daemon.workspaces.overview import Group, as_json, count, group_of, grouped, listing, summary
 from daemon.workspaces.values import Changes
-from daemon.workspaces.wire import from_wire, to_wire
 
 texts = st.lists(st.sampled_from("abcdef"), max_size=30)
 

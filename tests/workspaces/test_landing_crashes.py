@@ -21,7 +21,7 @@ import pytest
 from workspaces.landing_room import LandingRoom, Tree, added, file_entry
 
 import daemon
-from daemon.core.faults import FaultPoints
+from daemon.base.faults import FaultPoints
 from daemon.workspaces.landed import Ending, LandingError
 from daemon.workspaces.values import Act, Change
 

@@ -11,10 +11,10 @@ from workspaces.landing_room import At, LandingRoom, added, file_entry
 
 from daemon.audit.large import MAX_PAYLOAD
 from daemon.core.canonical import canonical_json
+from daemon.core.wire_paths import from_wire
 from daemon.workspaces import records
 from daemon.workspaces.landed import Ending, NotLanded, Recovered
 from daemon.workspaces.values import Entry, Kind
-from daemon.workspaces.wire import from_wire
 
 LANDING = "aud_0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"
 

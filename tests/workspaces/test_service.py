@@ -15,7 +15,7 @@ from workspaces.conftest import Machine
 
 from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
-from daemon.core.clock import IdSource
+from daemon.base.clock import IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.db.engine import open_engine

@@ -6,9 +6,6 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from daemon.actions.catalog import InstalledAction
-from daemon.actions.fitness import problems_with
-from daemon.actions.requests import RunRequest
 from daemon.api.answers import Body, RunBody, RunFinished, RunWaiting, run_answer
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
@@ -17,6 +14,9 @@ from daemon.audit.events import AuditEvent
 from daemon.core.action_parser import parse_action
 from daemon.core.failures import DocumentError
 from daemon.core.schema import input_schema
+from daemon.tools.actions.catalog import InstalledAction
+from daemon.tools.actions.fitness import problems_with
+from daemon.tools.actions.requests import RunRequest
 
 Name = Annotated[str, Path(max_length=200)]
 

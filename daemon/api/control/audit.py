@@ -15,7 +15,7 @@ from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
 from daemon.audit.export import ExportedHead, export_events
 from daemon.audit.query import EventFilter, StoredEvent, get_event, query_events
-from daemon.core.clock import parse_rfc3339, rfc3339
+from daemon.base.clock import parse_rfc3339, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 
 

@@ -11,7 +11,7 @@ from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
-from daemon.core.clock import rfc3339
+from daemon.base.clock import rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn, FqnError
 from daemon.core.manifest import Credential

@@ -8,8 +8,8 @@ from pydantic import Field
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
+from daemon.base.clock import rfc3339
 from daemon.connectors.keyring import TrustedKey
-from daemon.core.clock import rfc3339
 
 
 class TrustBody(Body):

@@ -1,8 +1,8 @@
 """Finds the process that a session or a sandbox is to belong to."""
 
+from daemon.base.platform import CannotTellError
+from daemon.base.processes import Processes
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.lifecycle.platform import CannotTellError
-from daemon.lifecycle.processes import Processes
 from daemon.sessions.service import Owner
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from daemon.api.control.checks import service_checks
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
-from daemon.core.clock import rfc3339
+from daemon.base.clock import rfc3339
 from daemon.version import VERSION
 
 

@@ -10,7 +10,7 @@ from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
-from daemon.core.clock import rfc3339
+from daemon.base.clock import rfc3339
 
 _SECRET = "secret"  # noqa: S105 - a kind of entry, not a secret
 

@@ -10,8 +10,8 @@ from daemon.api.answers import AsciiJson, Body
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.wire_paths import from_wire
 from daemon.workspaces.decisions import Decision, How, Mode
-from daemon.workspaces.wire import from_wire
 
 WorkspaceId = Annotated[str, Path(max_length=100)]
 _MOST_PATHS = 20_000
@@ -19,7 +19,7 @@ _LONGEST_PATH = 4096
 
 
 PathText = Annotated[str, Field(min_length=1, max_length=3 * _LONGEST_PATH)]
-"""A path as `daemon.workspaces.wire` writes it, also one that is not UTF-8."""
+"""A path as `daemon.core.wire_paths` writes it, also one that is not UTF-8."""
 
 
 class LandBody(Body):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from daemon.cli.failure import CliFailure
 from daemon.core.ids import IdPrefix, is_id
-from daemon.workspaces.wire import to_wire
+from daemon.core.wire_paths import to_wire
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient

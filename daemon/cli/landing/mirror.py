@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.failure import CliFailure
-from daemon.workspaces.runs_later import EXECUTABLE
-from daemon.workspaces.wire import from_wire
+from daemon.core.later import EXECUTABLE
+from daemon.core.wire_paths import from_wire
 
 Content = Callable[[str], bytes]
 """Returns a file of the agent's side, or raises CliFailure if there is none any more."""

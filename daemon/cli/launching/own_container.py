@@ -11,7 +11,7 @@ from daemon.core.failures import DocumentError
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
     from daemon.cli.invocation import Invocation
-    from daemon.cli.launching.sandboxed import SandboxOptions
+    from daemon.cli.launching.options import SandboxOptions
 
 PLACES = (".devcontainer/devcontainer.json", ".devcontainer.json")
 STARTER = """\
@@ -50,7 +50,8 @@ def with_devcontainer(invocation: "Invocation", client: "ControlClient", options
         )
     image = found.image if found.dockerfile is None else _build(invocation, client, place, found, options)
     variables = [f"{name}={value}" for name, value in found.variables.items()]
-    from daemon.cli.launch import seconds_of
+    limit = found.settings.get("timeout")
+    from daemon.cli.moments import seconds_of
 
     return replace(
         options,
@@ -59,7 +60,7 @@ def with_devcontainer(invocation: "Invocation", client: "ControlClient", options
         network=found.settings.get("network", "internal") if options.network == "internal" else options.network,
         memory=options.memory or found.settings.get("memory"),
         cpus=options.cpus or (float(found.settings["cpus"]) if "cpus" in found.settings else None),
-        seconds=options.seconds or seconds_of(found.settings.get("timeout")),
+        seconds=options.seconds or (seconds_of(limit, option=f"{place.name}: timeout") if limit else None),
     )
 
 
@@ -82,7 +83,7 @@ def write_starter(folder: Path) -> list[Path]:
 def _build(
     invocation: "Invocation", client: "ControlClient", place: Path, found: DevContainer, options: "SandboxOptions"
 ) -> str:
-    from daemon.cli.launching.sandboxed import follow_build
+    from daemon.cli.launching.building import follow_build
 
     context = (place.parent / found.context).resolve()
     body = {

@@ -1,16 +1,15 @@
 """A launch into a container: sees to the image, asks the daemon for the sandbox, and attaches to it."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.failure import CliFailure
 from daemon.cli.launching import terminal
 from daemon.cli.launching.attach import attach
+from daemon.cli.launching.building import ensure_image
 from daemon.cli.launching.copying import told_of_a_copy
 from daemon.cli.launching.git_identity import git_identity
+from daemon.cli.launching.options import SandboxOptions
 from daemon.cli.launching.own_container import with_devcontainer
 
 if TYPE_CHECKING:
@@ -20,29 +19,6 @@ if TYPE_CHECKING:
 _CARRIED = ("TERM", "COLORTERM", "LANG", "LC_ALL", "TZ", "NO_COLOR")
 """What an agent in a container learns of the person's environment without being told."""
 _STARTED_CODE = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxOptions:
-    """What the person asked for."""
-
-    folder: Path
-    label: str = ""
-    devcontainer: bool = False
-    image: str | None = None
-    program: str | None = None
-    network: str = "internal"
-    variables: Sequence[str] = ()
-    user: str | None = None
-    memory: str | None = None
-    cpus: float | None = None
-    seconds: float | None = None
-    build_ca: Path | None = None
-    workspace: str = "auto"
-    """How the agent has the folder: auto, copy or live."""
-    resume: str | None = None
-    """A session that ended, whose work goes on."""
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def launch_in_sandbox(
@@ -96,41 +72,6 @@ def _start(
             patient=True,
         )
     )
-
-
-def ensure_image(
-    invocation: "Invocation", client: "ControlClient", agent: str, *, build_ca: Path | None = None
-) -> dict[str, Any] | None:
-    """Build the image of an agent unless it is there; return what was built."""
-    known = client.get("/v1/sandbox-images")
-    tags = {pin["agent"]: pin["tag"] for pin in known["pinned"]}
-    if agent not in tags:
-        raise CliFailure.usage(f"there is no image for {agent!r}", remedy=f"Agents: {', '.join(tags)}.")
-    if any(image["tag"] == tags[agent] for image in known["items"]):
-        return None
-    invocation.output.note(f"Building the image for {agent}, once; this takes a few minutes.")
-    body = {"agent": agent, "build_ca": None if build_ca is None else str(build_ca.resolve())}
-    told = follow_build(invocation, client, "/v1/sandbox-images/build", body)
-    if told.get("built"):
-        invocation.output.note(f"Built {told['done']}: {told['bytes'] / 1e6:.0f} MB in {told['seconds']:.0f} s.")
-    return told
-
-
-def follow_build(
-    invocation: "Invocation", client: "ControlClient", path: str, body: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Ask for a build and show what takes its time; return how it ended, or raise with the last it printed."""
-    for told in client.told(path, body=body):
-        if "error" in told:
-            lines = "".join(f"\n  {line}" for line in told["output"])
-            remedy = "Behind a proxy that signs anew: --build-ca FILE" if lines else None
-            raise CliFailure(f"{told['error']}{lines}", remedy=remedy)
-        text = str(told.get("text", ""))
-        if " : RUN " in text or " : FROM " in text:  # what takes its time
-            invocation.output.note(f"  {text[:110]}", style="dim")
-        if "done" in told:
-            return dict(told)
-    raise CliFailure("the daemon went away while it was building")
 
 
 def _environment(options: SandboxOptions) -> dict[str, str]:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from daemon.lifecycle.platform import is_gone
+from daemon.base.platform import is_gone
 from launchers.plan import PlacedFile
 
 _PREFIX = "aileron-launch-"

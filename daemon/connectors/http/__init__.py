@@ -11,7 +11,7 @@ from daemon.connectors.http.records import (
     InjectedHeader,
     NetworkPolicy,
 )
-from daemon.connectors.http.scrub import Scrubber
+from daemon.core.scrubbing.scrub import Scrubber
 
 __all__ = [
     "AttemptRecord",

@@ -8,16 +8,16 @@ from typing import TypeVar
 
 import aiohttp
 
+from daemon.base.clock import Clock, Entropy
 from daemon.connectors.http.dialling import CheckedConnector
 from daemon.connectors.http.exchange import OWN_HEADERS, Exchanger, refuse_hidden_retry
 from daemon.connectors.http.ledger import OnEvent
 from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialSource, Outlet
 from daemon.connectors.http.records import NetworkPolicy
-from daemon.connectors.http.resolver import Resolver, SystemResolver
 from daemon.connectors.http.room import Place, Room, return_freed_memory
 from daemon.connectors.http.workers import BodyWorkers
-from daemon.core.clock import Clock, Entropy
 from daemon.core.manifest import Manifest
+from daemon.net.resolver import Resolver, SystemResolver
 
 T = TypeVar("T")
 

@@ -5,16 +5,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client import ClientTimeout
 from aiohttp.tracing import Trace
 
-from daemon.connectors.http.addresses import refusal
 from daemon.connectors.http.records import InjectedHeader
-from daemon.connectors.http.resolver import Resolver
 from daemon.connectors.http.urls import Target
+from daemon.net.addresses import refusal
+from daemon.net.kept import has_news
+from daemon.net.resolver import Resolver
 
 
 class AddressRefused(Exception):
@@ -95,6 +97,7 @@ class CheckedConnector(aiohttp.TCPConnector):
             limit_per_host=limit_per_host,
             socket_factory=_checked_socket,
         )
+        self._used: WeakSet[aiohttp.client_proto.ResponseHandler] = WeakSet()
 
     async def connect(
         self,
@@ -107,9 +110,28 @@ class CheckedConnector(aiohttp.TCPConnector):
         url, target = req.url, departure.target
         if (url.scheme, url.host, url.port) != (target.scheme, target.host, target.host_port.port) or req.proxy:
             raise AddressRefused(f"{target.host_port} was checked, but the request is for another place.")
-        connection = await super().connect(req, traces, timeout)
+        connection = await self._usable(req, traces, timeout)
         if departure.credential is not None:
             req.headers[departure.credential.name] = departure.credential.value
         departure.may_have_left = True
         departure.protocol = connection.protocol
+        return connection
+
+    async def _usable(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109 -- the library's signature
+    ) -> aiohttp.connector.Connection:
+        # Only kept connections are looked at: on a new one, TLS itself may have sent something already.
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None or protocol not in self._used:
+                break
+            if not has_news(connection.transport):
+                return connection
+            connection.close()
+        if protocol is not None:
+            self._used.add(protocol)
         return connection

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from daemon.base.clock import Clock, Entropy
 from daemon.connectors.http.codings import ExchangeFailed
 from daemon.connectors.http.dialling import AddressRefused, Departure
 from daemon.connectors.http.exchange import Answer, Exchanger
@@ -29,12 +30,11 @@ from daemon.connectors.http.request import (
 )
 from daemon.connectors.http.retry import MAX_RETRIES, backoff_seconds, may_retry_status, retry_after_seconds
 from daemon.connectors.http.room import Place
-from daemon.connectors.http.scrub import Scrubber, secrets_of_header
 from daemon.connectors.http.workers import BodyWorkers
 from daemon.core.authority import HostPort
-from daemon.core.clock import Clock, Entropy
 from daemon.core.failures import Failure
 from daemon.core.manifest import Manifest
+from daemon.core.scrubbing.scrub import Scrubber, secrets_of_header
 
 MAX_REDIRECTS = 5
 

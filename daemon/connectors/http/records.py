@@ -5,8 +5,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from daemon.connectors.http.scrub import Scrubber
 from daemon.core.authority import HostPort
+from daemon.core.scrubbing.scrub import Scrubber
 
 MIB = 1 << 20
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from daemon.core.clock import Entropy
+from daemon.base.clock import Entropy
 
 MAX_RETRIES = 3
 """Tries after the first one: the design's "at most 3" counts retries, so a request is sent at most four times."""

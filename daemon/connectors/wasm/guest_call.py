@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from daemon.base.clock import Clock, Entropy
 from daemon.connectors.wasm.engine import Ticker
 from daemon.connectors.wasm.errors import (
     ConnectorBusy,
@@ -20,7 +21,6 @@ from daemon.connectors.wasm.native import GuestTrap, LimitBroken, drop_store
 from daemon.connectors.wasm.traps import explain_trap
 from daemon.connectors.wasm.turn import CallTime, Turn
 from daemon.connectors.wasm.workers import Worker
-from daemon.core.clock import Clock, Entropy
 
 _WARNING = 3
 _LEVELS = 5

@@ -12,6 +12,7 @@ from typing import Any
 import wasmtime
 from wasmtime.component import Component
 
+from daemon.base.clock import Clock, Entropy
 from daemon.connectors.wasm.cache import CacheUnsafe, CompiledCache
 from daemon.connectors.wasm.compilation import Compilation
 from daemon.connectors.wasm.engine import Ticker, engine_tag, make_engine
@@ -31,7 +32,6 @@ from daemon.connectors.wasm.scheduler import Scheduler
 from daemon.connectors.wasm.traps import too_many_memories
 from daemon.connectors.wasm.turn import CallTime, Turn
 from daemon.connectors.wasm.workers import Workers
-from daemon.core.clock import Clock, Entropy
 
 Http = Callable[[str], Awaitable[tuple[bool, str]]]
 """Answers a guest's request: True and the response's JSON, or False and the error's."""

@@ -6,14 +6,17 @@ All of its state belongs to the event loop's thread. Workers reach it only throu
     waiting, running, paused, resuming -> done
 
 A guest may compute until its time is up, so a place given away cannot be taken back. That is why one session never
-gets all of them, even when nobody else asks (see Shares).
+gets all of them, even when nobody else asks (see Shares), and only half of that until its guests have been quick for
+a while (see Paces).
 """
 
+import time
 from collections import deque
 
 from daemon.connectors.wasm.engine import Ticker
 from daemon.connectors.wasm.errors import ConnectorBusy, ConnectorCancelled
 from daemon.connectors.wasm.guest_call import GuestCall
+from daemon.connectors.wasm.pace import Paces
 from daemon.connectors.wasm.workers import Workers
 from daemon.core.fairness import FairQueue, Rank, Shares
 
@@ -23,6 +26,7 @@ class Scheduler:
 
     def __init__(self, *, active: int, workers: Workers, ticker: Ticker) -> None:
         self._places = Shares(active)
+        self._paces = Paces(time.monotonic)
         self._threads = Shares(workers.most)
         self._workers = workers
         self._ticker = ticker
@@ -95,6 +99,9 @@ class Scheduler:
     def _may_go(self, session: str, call: GuestCall) -> bool:
         if not self._places.may_take(session):
             return False
+        few = max(1, self._places.most // 2)
+        if self._places.held(session) >= few and not self._paces.is_quick(session):
+            return False
         return call.state == "resuming" or self._threads.may_take(session)
 
     def _launch(self, call: GuestCall) -> None:
@@ -106,6 +113,7 @@ class Scheduler:
             return
         self._threads.take(call.turn.session)
         self._places.take(call.turn.session)
+        self._paces.begins(call.turn.session, call)
         self._ticker.ensure_running()
         call.state = "running"
         call.time.begin()
@@ -114,6 +122,7 @@ class Scheduler:
 
     def _continue(self, call: GuestCall, answer: tuple[bool, str] | None) -> None:
         self._places.take(call.turn.session)
+        self._paces.begins(call.turn.session, call)
         self._ticker.ensure_running()
         call.state = "running"
         call.pending = None
@@ -121,22 +130,28 @@ class Scheduler:
         call.answer(answer)
 
     def _paused(self, call: GuestCall, request: str) -> None:
-        self._places.give_back(call.turn.session)
+        self._give_place_back(call)
         call.state = "paused"
         if call.stopped is not None or not call.deliver(request):
             self._continue(call, None)
         self._fill()
 
     def _finished(self, call: GuestCall) -> None:
-        self._places.give_back(call.turn.session)
+        self._give_place_back(call)
         call.state = "done"
         self._live.discard(call)
         if call.worker is not None:
             self._threads.give_back(call.turn.session)
+            if not self._threads.held(call.turn.session):
+                self._paces.forget(call.turn.session)
             self._workers.give_back(call.worker)
             call.worker = None
         call.deliver(None)
         self._fill()
+
+    def _give_place_back(self, call: GuestCall) -> None:
+        self._places.give_back(call.turn.session)
+        self._paces.ends(call.turn.session, call)
 
     def _end_unstarted(self, call: GuestCall, failure: BaseException) -> None:
         self._clear_timer(call)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from daemon.core.clock import Clock
+from daemon.base.clock import Clock
 from daemon.core.fairness import Rank
 
 

@@ -1,5 +1,6 @@
 """Time and identity as values that come in from the edge: what a clock is, and how times are written."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,3 +82,15 @@ def parse_rfc3339(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no offset; write it like 2026-11-20T22:00:00Z")
     return round(moment.timestamp() * 1000)
+
+
+class SystemClock:
+    """Reads the time of the machine."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the Unix epoch."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        return time.monotonic()

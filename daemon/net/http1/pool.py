@@ -9,12 +9,12 @@ from typing import Any
 
 import aiohappyeyeballs
 
-from daemon.connectors.http.addresses import IpAddress, refusal
-from daemon.connectors.http.resolver import Resolver, SystemResolver
 from daemon.core.authority import HostPort
 from daemon.core.providers import Provider
-from daemon.gateway.upstream.connection import Connection
-from daemon.gateway.upstream.errors import Unreachable
+from daemon.net.addresses import IpAddress, refusal
+from daemon.net.http1.connection import Connection
+from daemon.net.http1.errors import Unreachable
+from daemon.net.resolver import Resolver, SystemResolver
 
 IDLE_SECONDS = 15.0
 """Providers close idle connections after a while; one that is about to be closed loses the next request."""
@@ -50,6 +50,7 @@ class Pool:
             connection = kept.pop()
             if connection.is_open:
                 return connection
+            connection.abort()
         return await self._dial(provider)
 
     async def close(self) -> None:

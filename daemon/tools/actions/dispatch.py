@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable
 
-from daemon.actions.executor import Executor
-from daemon.actions.requests import RunRequest
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.record import Approval
 from daemon.approvals.service import Approvals, StaleApprovalError
+from daemon.base.tasks import TaskSet
 from daemon.core.failures import Failure, FailureClass
-from daemon.lifecycle.tasks import TaskSet
+from daemon.tools.actions.executor import Executor
+from daemon.tools.actions.requests import RunRequest
 
 _TICK_SECONDS = 1.0
 

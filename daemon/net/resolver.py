@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 
-from daemon.connectors.http.addresses import IpAddress
+from daemon.net.addresses import IpAddress
 
 Resolver = Callable[[str, int], Awaitable[Sequence[IpAddress]]]
 """Given a host and a port, the addresses to choose from; raises OSError when there are none."""

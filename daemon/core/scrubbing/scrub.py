@@ -8,9 +8,9 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from daemon.connectors.http.runs import from_base64, from_hex
-from daemon.connectors.http.spelling import Spelling
-from daemon.connectors.http.views import ANY_ESCAPE, EACH_ESCAPE, View, narrowed, unescaped
+from daemon.core.scrubbing.runs import from_base64, from_hex
+from daemon.core.scrubbing.spelling import Spelling
+from daemon.core.scrubbing.views import ANY_ESCAPE, EACH_ESCAPE, View, narrowed, unescaped
 
 MARK = "[redacted]"
 _MARKS = (MARK.encode(), b"[removed]", b"[***]", b"(redacted)", b"(***)", b"{***}", b"<***>", b"~~~~", b"!!!!")

@@ -1,11 +1,26 @@
-"""Lets a crash test end the process at a named point; does nothing unless the environment asks for it."""
+"""Named points at which the crash harness may end the process; in ordinary runs they do nothing."""
 
 import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
-from daemon.core.faults import NO_FAULTS, FaultPoints
+
+class FaultPoints(Protocol):
+    """Something that is told when a named point is reached."""
+
+    def hit(self, name: str) -> None:
+        """Note that the named point was reached."""
+        ...
+
+
+class _NoFaults:
+    def hit(self, name: str) -> None:
+        """Do nothing."""
+
+
+NO_FAULTS: FaultPoints = _NoFaults()
 
 
 class FileFaults:

@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from daemon.actions.journal import ExecutionJournal
-from daemon.actions.preparation import Preparation
-from daemon.actions.requests import Finished, PreparedRun
 from daemon.approvals.service import StaleApprovalError
+from daemon.base.clock import Clock
+from daemon.base.faults import FaultPoints
+from daemon.base.tasks import TaskSet
 from daemon.connectors.call import ConnectorCall
 from daemon.connectors.service import ConnectorService
 from daemon.connectors.wasm.turn import Turn
 from daemon.core.action import Step
-from daemon.core.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fairness import Rank
-from daemon.core.faults import FaultPoints
-from daemon.lifecycle.tasks import TaskSet
 from daemon.sessions.service import Sessions
+from daemon.tools.actions.journal import ExecutionJournal
+from daemon.tools.actions.preparation import Preparation
+from daemon.tools.actions.requests import Finished, PreparedRun
 
 _RECORD_RETRY_SECONDS = 1.0
 _STALE_SECONDS = 0.5

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daemon.actions.catalog import ActionCatalog
 from daemon.approvals.machine import OPEN_STATES
 from daemon.approvals.record import Approval
 from daemon.audit.events import AuditEvent
@@ -16,6 +15,7 @@ from daemon.core.action import Action, Preview
 from daemon.core.capabilities import check_op
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.op_inputs import render_inputs
+from daemon.tools.actions.catalog import ActionCatalog
 
 _SECONDS = 10.0
 _MAX_VALUE = 20_000

@@ -2,21 +2,21 @@
 
 import asyncio
 
-from daemon.actions.admission import Admission
-from daemon.actions.execution import Execution, RunServices, rank_of
-from daemon.actions.journal import ExecutionJournal
-from daemon.actions.preparation import Preparation
-from daemon.actions.requests import Finished, PreparedRun, RunRequest, Waiting
 from daemon.approvals.record import ApprovalRequest
 from daemon.approvals.rules import Decision, Rules
 from daemon.approvals.service import Approvals
+from daemon.base.clock import Clock, IdSource
+from daemon.base.faults import NO_FAULTS, FaultPoints
+from daemon.base.tasks import TaskSet
 from daemon.connectors.service import ConnectorService
-from daemon.core.clock import Clock, IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.core.ids import IdPrefix
-from daemon.lifecycle.tasks import TaskSet
 from daemon.sessions.service import Sessions
+from daemon.tools.actions.admission import Admission
+from daemon.tools.actions.execution import Execution, RunServices, rank_of
+from daemon.tools.actions.journal import ExecutionJournal
+from daemon.tools.actions.preparation import Preparation
+from daemon.tools.actions.requests import Finished, PreparedRun, RunRequest, Waiting
 
 
 class Executor:

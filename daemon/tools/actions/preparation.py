@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from daemon.actions.catalog import ActionCatalog
-from daemon.actions.requests import PreparedRun, RunRequest
 from daemon.approvals.record import Approval
 from daemon.audit.budget import LogBudget
 from daemon.connectors.service import ConnectorService
@@ -15,6 +13,8 @@ from daemon.core.manifest import Manifest
 from daemon.core.op_inputs import outline_inputs
 from daemon.core.schema import validate_arguments
 from daemon.sessions.service import Sessions
+from daemon.tools.actions.catalog import ActionCatalog
+from daemon.tools.actions.requests import PreparedRun, RunRequest
 
 _ACCOUNT_IS_GONE = frozenset({FailureClass.BINDING_REQUIRED, FailureClass.BINDING_FAILED})
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from daemon.redaction import Redactor, redact_text
+from daemon.base.redaction import Redactor, redact_text
 
 __all__ = ["Redactor", "redact_text", "start_logging"]
 

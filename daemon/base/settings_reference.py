@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md from the model: `python -m daemon.settings_reference > docs/configuration.md`."""
+"""Writes docs/configuration.md from the model: `python -m daemon.base.settings_reference > docs/configuration.md`."""
 
 import json
 import sys
@@ -7,13 +7,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from daemon.base.settings import Settings
+from daemon.base.settings_sections import RuleSettings
 from daemon.core.quantities import format_duration
-from daemon.settings import Settings
-from daemon.settings_sections import RuleSettings
 
 _HEAD = """# Configuration
 
-<!-- Made from the model by `python -m daemon.settings_reference`; a test compares. Edit daemon/settings.py instead. -->
+<!-- Made from the model by `python -m daemon.base.settings_reference`; a test compares.
+Edit daemon/base/settings_sections.py instead. -->
 
 A setting is taken from the environment, or else from `config.toml` in the home (`~/.aileron`, or what `AILERON_HOME`
 names), or else it has its default. A key that is not known is an error that names the nearest known one. The daemon

@@ -5,18 +5,18 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from daemon.actions.requests import PreparedRun
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.service import Approvals
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.audit.repeats import Repeats
-from daemon.core.clock import Clock, IdSource
+from daemon.base.clock import Clock, IdSource
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.core.visible import visible
 from daemon.db import tables
 from daemon.db.statements import HotStatement
+from daemon.tools.actions.requests import PreparedRun
 
 _OPEN = tables.open_executions
 _INSERT = HotStatement(insert(_OPEN))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from daemon.connectors.http.scrub import MARK, Scrubber
+from daemon.core.scrubbing.scrub import MARK, Scrubber
 
 REDACTED = MARK
 _DEPTH = 8

@@ -8,7 +8,7 @@ from daemon.approvals.machine import ApprovalState
 from daemon.approvals.service import Approvals
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
-from daemon.core.clock import IdSource
+from daemon.base.clock import IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.db import tables

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daemon.actions.catalog import ActionCatalog, InstalledAction
 from daemon.approvals.machine import OPEN_STATES
 from daemon.approvals.record import Approval
 from daemon.connectors.service import ConnectorService
@@ -19,6 +18,7 @@ from daemon.core.manifest import Manifest
 from daemon.core.op_inputs import outline_inputs
 from daemon.core.outline import written_out
 from daemon.core.references import Parts
+from daemon.tools.actions.catalog import ActionCatalog, InstalledAction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from daemon.core.failures import DocumentError
-from daemon.core.toml_source import TomlSource
-from daemon.lifecycle.home import Home
-from daemon.settings_sections import (
+from daemon.base.home import Home
+from daemon.base.settings_sections import (
     ApprovalSettings,
     AuditSettings,
     DaemonSettings,
@@ -29,6 +27,8 @@ from daemon.settings_sections import (
     VaultSettings,
     WorkspaceSettings,
 )
+from daemon.core.failures import DocumentError
+from daemon.core.toml_source import TomlSource
 
 OTHER_VARIABLES = frozenset(
     {

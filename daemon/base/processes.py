@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from daemon.lifecycle.platform import Fate, fate_of, process_identity
+from daemon.base.platform import Fate, fate_of, process_identity
 
 
 class Processes:

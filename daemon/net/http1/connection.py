@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import httptools
 
-from daemon.gateway.upstream.errors import Broken, TooSlow, UpstreamError
-from daemon.gateway.upstream.head import Headers, has_no_body, is_framed, is_plainly_framed
+from daemon.net.http1.errors import Broken, TooSlow, UpstreamError
+from daemon.net.http1.head import Headers, has_no_body, is_framed, is_plainly_framed
+from daemon.net.kept import has_news
 
 _HIGH_WATER = 1 << 18
 _MAX_HEAD = 1 << 18
@@ -112,8 +113,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Say whether it can still carry a request."""
-        transport = self._transport
-        return self._problem is None and not self._dirty and transport is not None and not transport.is_closing()
+        return self._problem is None and not self._dirty and not has_news(self._transport)
 
     # What the event loop calls.
 

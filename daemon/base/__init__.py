@@ -1,0 +1,1 @@
+"""What every room stands on: clock, tasks, home, settings, logging, faults."""

@@ -1,0 +1,1 @@
+"""Taking secrets out of text, however they are spelled there."""
