@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.failures import Failure, FailureClass
-from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.workspaces import branches as refs
 from daemon.workspaces.commit_rules import HEADS, Becomes, Becoming, count_commits, free_name
 from daemon.workspaces.commits import Checked

@@ -15,8 +15,8 @@ from typing import Protocol, TypeVar
 import structlog
 
 from daemon.audit.log import AuditLog
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.faults import NO_FAULTS, FaultPoints
 from daemon.workspaces import branches as refs
 from daemon.workspaces import decision_records, underway
 from daemon.workspaces.bringing import Incoming, bring_as_branch, bring_forward, free_branch, is_free, notes_of

@@ -250,7 +250,7 @@ def engine_while_commits_are_packed(engine: PrivateEngine, world: World, shell: 
 @contextlib.contextmanager
 def made_packers(engine: PrivateEngine) -> Iterator[Iterator[str]]:
     """Offer the names of containers that pack commits, each as soon as it is made."""
-    since = f"--since={int(time.time())}"  # it may be made before we listen
+    since = "--since=1s"  # it may be made before we listen
     words = ["events", since, "--filter", "event=create", "--filter", "type=container"]
     listening = subprocess.Popen(
         ["docker", "--host", f"unix://{engine.socket}", *words, "--format", "{{.Actor.Attributes.name}}"],

@@ -13,8 +13,8 @@ from workspaces.landed_commits import PROGRAM, git
 
 from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
-from daemon.core.clock import IdSource
-from daemon.core.faults import NO_FAULTS, FaultPoints
+from daemon.base.clock import IdSource
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.ids import IdPrefix
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate

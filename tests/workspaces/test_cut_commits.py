@@ -13,7 +13,7 @@ import pytest
 from workspaces.copied_session import SESSION, CopiedSession
 from workspaces.test_landing_crashes import Killer, in_child
 
-from daemon.core.faults import NO_FAULTS, FaultPoints
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.workspaces.decisions import Mode
 
 BEFORE_FILES = ("commits.written_down", "landing.begun", "landing.after_step", "landing.synced")
