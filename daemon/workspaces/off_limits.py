@@ -92,6 +92,18 @@ def holds(outer: Place, inner: Place) -> bool:
     return outer.above[0] in inner.above or _within(inner.located, outer.located)
 
 
+def mounted_below(path: Path, mounted: Sequence[MountPoint]) -> tuple[Path, ...]:
+    """Return where something is mounted below a folder; of mounts in each other only the outermost.
+
+    Only the kernel's list is read: a look at the place itself could wait for ever for a server that is gone.
+    """
+    found: list[Path] = []
+    for place in sorted({Path(mount.seen_at) for mount in mounted if mount.seen_at.is_relative_to(path)}):
+        if place != path and not (found and place.is_relative_to(found[-1])):
+            found.append(place)
+    return tuple(found)
+
+
 def place_of(descriptor: int, path: Path, mounted: Iterable[MountPoint]) -> Place:
     """Return where an opened folder is; the path is only said, never opened again."""
     return Place(path, _identities(descriptor), _located(path, mounted, _mount_of(descriptor)))

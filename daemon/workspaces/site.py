@@ -10,9 +10,9 @@ from daemon.core.failures import Failure
 from daemon.workspaces.head import head
 from daemon.workspaces.inside import WORKSPACE, is_within, may_be_mounted, seen_from
 from daemon.workspaces.layer import Part
-from daemon.workspaces.off_limits import OffLimits
+from daemon.workspaces.off_limits import OffLimits, mounted_below, mounts
 from daemon.workspaces.opening import Opened, hold, kind_below, open_below, open_folder, read_below, refused, reopen
-from daemon.workspaces.repository import Git, NoGit, find
+from daemon.workspaces.repository import MODULES, Git, NoGit, find
 
 WORK = "work"
 GIT = "git"
@@ -46,6 +46,8 @@ class Site:
     borrowed: list[Borrowed] = field(default_factory=list)
     branch: str = ""
     commit: str = ""
+    mounted: tuple[Path, ...] = ()
+    """Where something is mounted below these folders: a layer over them does not show it."""
     notes: list[str] = field(default_factory=list)
     """What the person must know."""
 
@@ -95,6 +97,7 @@ def survey(folder: Path, off_limits: OffLimits) -> Site:
         raise
     if site.work is not here:
         here.close()
+    site.mounted = _mounted_below(site)
     return site
 
 
@@ -107,6 +110,7 @@ def resurvey(parts: tuple[Part, ...], subfolder: str, off_limits: OffLimits) -> 
         work.close()
         raise
     site.subfolder = subfolder
+    site.mounted = _mounted_below(site)
     recorded = parts[1:]
     if tuple(part for part in site.parts()[1:]) != recorded:
         site.close()
@@ -122,6 +126,11 @@ def _site(here: Opened, found: Git | NoGit | None, off_limits: OffLimits) -> Sit
     except Failure as why:
         note = f"{found.top} is a repository that no agent may get, so there is no git inside. {why.message}"
         return Site(work=here, notes=[note])
+    mounted = [place for place in mounted_below(work.path, mounts()) if here.path.is_relative_to(place)]
+    if mounted:
+        work.close()
+        note = f"{mounted[0]} is mounted into {work.path}, and a layer over that would not show it: so only "
+        return Site(work=here, notes=[f"{note}{here.path} itself is taken, and there is no git inside."])
     try:
         subfolder = str(here.path.relative_to(work.path))
         if not _leads_to(work, subfolder, here):
@@ -132,6 +141,11 @@ def _site(here: Opened, found: Git | NoGit | None, off_limits: OffLimits) -> Sit
         raise
     site.subfolder = subfolder
     return site
+
+
+def _mounted_below(site: Site) -> tuple[Path, ...]:
+    seen = mounts()
+    return tuple(place for _, opened in site.opened() for place in mounted_below(opened.path, seen))
 
 
 def _leads_to(work: Opened, subfolder: str, here: Opened) -> bool:
@@ -176,6 +190,24 @@ def _add_worktree(site: Site, found: Git, off_limits: OffLimits) -> None:
     site.git_folder = str(found.folder.relative_to(found.common))
     _read(site, site.git_folder, "")
     _borrow(site, "", inside, off_limits)
+    if _has_submodules(site.git, site.git_folder):
+        site.notes.append(
+            f"{found.top} is a worktree with submodules. Git does not work in these inside, and for the worktree use "
+            "git status --ignore-submodules=all. To work on them, launch in the repository itself."
+        )
+
+
+def _has_submodules(git: Opened, folder: str) -> bool:
+    """Say whether a worktree has repositories of submodules: they name the worktree by its path on this machine."""
+    try:
+        descriptor = open_below(git.descriptor, f"{folder}/{MODULES}")
+    except OSError:
+        return False
+    try:
+        with os.scandir(descriptor) as entries:
+            return any(True for _ in entries)
+    finally:
+        os.close(descriptor)
 
 
 def _names_it_back(git: Opened, found: Git, work: Opened) -> bool:

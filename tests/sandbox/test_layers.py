@@ -339,6 +339,59 @@ def test_a_copy_works_like_a_layer(world: World, repository: Path) -> None:
 
 
 @pytest.fixture
+def mounted(repository: Path) -> Iterator[Path]:
+    """Offer a folder in the repository on which another file system is mounted."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    place = repository / "vendor" / "disk"
+    place.mkdir(parents=True)
+    (place / "below").write_text("below the mount\n")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+    (place / "mine").write_text("mine\n")
+    own_everything(repository)
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("way", ["auto", "live", "copy"])
+def test_what_is_mounted_in_the_folder_is_named_at_the_launch_and_only_a_copy_has_it(
+    world: World, repository: Path, mounted: Path, way: str
+) -> None:
+    ran = run_inside(world, repository, "ls vendor/disk", workspace_way=way)
+    assert ran.out == ("mine\n" if way == "copy" else "below\n"), ran.err
+    said = [note for note in ran.notes if "does not see what is mounted" in note]
+    assert said == ([] if way == "copy" else [f"The agent does not see what is mounted in this folder: {mounted}."])
+
+
+def test_a_git_that_is_a_link_is_said_at_the_launch_with_the_reason(world: World, repository: Path) -> None:
+    (repository / ".git").rename(repository / "elsewhere")
+    (repository / ".git").symlink_to(repository / "elsewhere")
+    ran = run_inside(world, repository, "git status")
+    assert ran.code == 128
+    assert [note for note in ran.notes if f"{repository}/.git is a symbolic link" in note]
+
+
+@pytest.mark.parametrize("way", ["auto", "copy"])
+def test_git_mv_of_a_folder_that_was_there_fails_in_a_layer_and_works_in_a_copy(
+    world: World, repository: Path, way: str
+) -> None:
+    (repository / "there").mkdir()
+    (repository / "there" / "file").write_text("there\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "there")
+    own_everything(repository)
+    failing = "git mv there moved 2>&1 | tail -1; "
+    instead = "cp -r there copied && git rm -rq there && git add copied && git commit -qm moved; "
+    alone = "mkdir new; echo x > new/x; git add new; git mv new renamed && git diff --cached --name-only"
+    ran = run_inside(world, repository, failing + ("" if way == "copy" else instead) + alone, workspace_way=way, **ME)
+    if way == "copy":
+        assert ran.out == "moved/file\nrenamed/x\nthere/file\n", ran.err
+    else:
+        assert ran.out.startswith("fatal: renaming 'there' failed: Invalid cross-device link\n"), ran.err
+        assert ran.out.endswith("\nrenamed/x\n") or ran.out.splitlines()[1:] == ["renamed/x"], ran.out
+
+
+@pytest.fixture
 def stacked(tmp_path: Path) -> Iterator[Path]:
     """Offer a folder in overlays over overlays, over which the kernel lays no third."""
     if os.geteuid() != 0:
