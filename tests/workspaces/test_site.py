@@ -128,10 +128,8 @@ def test_a_git_that_is_a_link_is_not_followed(machine: Machine, look) -> None:  
     (machine.project / ".git").symlink_to(secret / ".git")
     site = look(machine.project)
     assert site.git_folder is None
-    assert site.notes == [
-        f"{machine.project}/.git is a symbolic link, so git may not work inside, and no commit lands. "
-        "Put the folder there."
-    ]
+    (note,) = site.notes
+    assert note.startswith(f"{machine.project}/.git is a symbolic link, so git may not work inside, and no commit")
 
 
 def test_a_submodule_is_worked_on_in_the_repository_that_holds_it(machine: Machine, look) -> None:  # type: ignore[no-untyped-def]
