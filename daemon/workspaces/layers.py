@@ -264,14 +264,12 @@ def _make_folders(layer: Layer, site: Site) -> None:
 
 def _start(folder: Path, site: Site) -> Start:
     """Note the moment: by the clock of the file system, because what the person changes is compared with it."""
-    index = site.index(most=_MOST_INDEX)
     place = folder / "index"
     place.touch(mode=0o600)
     began = place.stat().st_ctime_ns
-    if index is None:
+    has_index = site.copy_index(place, most=_MOST_INDEX)
+    if not has_index:
         place.unlink()
-    else:
-        place.write_bytes(index)
     boot = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
     return Start(
         wall_ns=began,
@@ -279,5 +277,5 @@ def _start(folder: Path, site: Site) -> Start:
         boot_id=boot,
         branch=site.branch,
         commit=site.commit,
-        has_index=index is not None,
+        has_index=has_index,
     )

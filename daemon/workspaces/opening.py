@@ -129,13 +129,18 @@ def open_below(folder: int, relative: str) -> int:
 
 def read_below(folder: int, relative: str, *, most: int) -> bytes | None:
     """Return what a regular file below an opened folder holds; None if there is none, or it is longer than that."""
+    descriptor = open_file_below(folder, relative)
+    return None if descriptor is None else read_regular(descriptor, most=most)
+
+
+def open_file_below(folder: int, relative: str) -> int | None:
+    """Open what lies at a path below an opened folder, to read it; it may be no regular file. None if nothing is."""
     *above, name = _names(relative)
     try:
         with _opened_below(folder, "/".join(above)) as parent:
-            descriptor = os.open(name, _FILE, dir_fd=parent)
+            return os.open(name, _FILE, dir_fd=parent)
     except OSError:
         return None
-    return read_regular(descriptor, most=most)
 
 
 def read_regular(descriptor: int, *, most: int) -> bytes | None:

@@ -7,11 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.core.failures import Failure
+from daemon.workspaces.file_content import copy_content
 from daemon.workspaces.head import head
 from daemon.workspaces.inside import WORKSPACE, is_within, may_be_mounted, seen_from
 from daemon.workspaces.layer import Part
 from daemon.workspaces.off_limits import OffLimits, mounted_below, mounts
-from daemon.workspaces.opening import Opened, hold, kind_below, open_below, open_folder, read_below, refused, reopen
+from daemon.workspaces.opening import (
+    Opened,
+    hold,
+    kind_below,
+    open_below,
+    open_file_below,
+    open_folder,
+    read_below,
+    refused,
+    reopen,
+)
 from daemon.workspaces.repository import MODULES, Git, NoGit, find
 
 WORK = "work"
@@ -72,11 +83,24 @@ class Site:
         """Return the folder that `git_folder` is below."""
         return self.work if self.git is None else self.git
 
-    def index(self, *, most: int) -> bytes | None:
-        """Return git's index as it is now; None without one, or if it is larger than that."""
-        if self.git_folder is None:
-            return None
-        return read_below(self.holder.descriptor, f"{self.git_folder}/index", most=most)
+    def copy_index(self, place: Path, *, most: int) -> bool:
+        """Copy git's index as it is now into a file; return False if there is none, or it is larger than that.
+
+        Git replaces its index and never writes into it, so what was opened does not change meanwhile.
+        """
+        below = None if self.git_folder is None else f"{self.git_folder}/index"
+        reading = None if below is None else open_file_below(self.holder.descriptor, below)
+        if reading is None:
+            return False
+        try:
+            seen = os.fstat(reading)
+            if not stat.S_ISREG(seen.st_mode) or seen.st_size > most:
+                return False
+            with place.open("wb", buffering=0) as writing:
+                copy_content(reading, writing.fileno(), seen.st_size)
+            return True
+        finally:
+            os.close(reading)
 
     def close(self) -> None:
         """Let go of everything."""

@@ -80,7 +80,10 @@ def test_a_worktree_gets_the_repository_where_its_file_says_it_is(machine: Machi
     assert site.git_inside == ("/project/.git" if relative else str(machine.project / ".git"))
     assert (site.git_folder, site.branch) == ("worktrees/tree", "refs/heads/side")
     assert site.commit == machine.git("rev-parse", "side")
-    assert site.index(most=10_000) == (machine.project / ".git/worktrees/tree/index").read_bytes()
+    copied = machine.folder / "index"
+    assert site.copy_index(copied, most=10_000)
+    assert copied.read_bytes() == (machine.project / ".git/worktrees/tree/index").read_bytes()
+    assert not site.copy_index(copied, most=10)
     with closing(resurvey(site.parts(), "", machine.off_limits)) as again:
         assert again.parts() == site.parts()
 
@@ -262,3 +265,16 @@ for folder in ("vendor", "vendor/inner", "vendor/inner/deep"):
         f"{inner} None True",
         f"{inner}/deep None True",
     ], done.stderr
+
+
+def test_an_index_that_is_no_regular_file_is_not_copied_and_nobody_waits_for_it(machine: Machine, look) -> None:  # type: ignore[no-untyped-def]
+    machine.repository()
+    index, copied = machine.project / ".git" / "index", machine.folder / "copied"
+    site = look(machine.project)
+    index.unlink()
+    assert not site.copy_index(copied, most=10_000)
+    os.mkfifo(index)
+    assert not site.copy_index(copied, most=10_000)
+    index.unlink()
+    index.symlink_to("/etc/passwd")
+    assert not site.copy_index(copied, most=10_000)
