@@ -217,55 +217,6 @@ def test_two_daemons_in_one_folder_share_nothing_and_what_both_changed_lands_onc
         other.stop()
 
 
-class Swapping:
-    """An attacker who makes a folder in turns what it is and a link to something else, again and again."""
-
-    def __init__(self, folder: Path, target: Path) -> None:
-        self._folder, self._target = folder, target
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        aside = self._folder.with_name("aside")
-        while not self._over.is_set():
-            self._folder.rename(aside)
-            self._folder.symlink_to(self._target)
-            self._folder.unlink()
-            aside.rename(self._folder)
-
-
-def test_a_folder_that_is_swapped_while_a_sandbox_starts_never_mounts_anything_else(
-    world: World, tmp_path: Path
-) -> None:
-    folder, trap = tmp_path / "folder", tmp_path / "trap"
-    folder.mkdir()
-    trap.mkdir()
-    (folder / "mine").touch()
-    (trap / "secret").touch()
-    own_everything(tmp_path)
-    shown = []
-    with Swapping(folder, trap):
-        deadline = time.monotonic() + 60
-        while len(shown) < 6:
-            assert time.monotonic() < deadline
-            body = {"agent": "codex", "command": ["ls"], "workspace": str(folder), "environment": {}}
-            for way in ("auto", "live"):
-                answer = world.control("POST", "/v1/sandboxes", body | {"workspace_way": way})
-                if answer.status_code == 201:
-                    shown.append(end_of(world, answer.json()).out)
-                else:
-                    assert answer.status_code == 400, answer.text
-                    assert "replaced by a link" in answer.text or "is not there" in answer.text
-    assert set(shown) == {"mine\n"}
-
-
 def test_the_layer_of_a_killed_daemon_is_kept_and_resumed(world: World, repository: Path) -> None:
     started = start_inside(world, repository, "echo first > work; git add -A; git commit -q -m one; sleep 600", **ME)
     place = upper(world, started["id"]) / ".git" / "refs" / "heads" / "main"
