@@ -120,13 +120,15 @@ def _by_hand(launches: int) -> None:
     try:
         with UpstreamProcess() as upstream, World(place / "world", upstream=upstream.url, **SHORTLY) as world:
             world.start()
-            for number in range(launches):
-                what, way = PLACES[number % len(PLACES)], WAYS[number // len(PLACES) % len(WAYS)]
-                trap = Trap.make(place / str(number), what)
-                with swapping(trap):
-                    ended[what, way, launch(world, trap, way)] += 1
-                shutil.rmtree(place / str(number))
-            world.stop()
+            try:
+                for number in range(launches):
+                    what, way = PLACES[number % len(PLACES)], WAYS[number // len(PLACES) % len(WAYS)]
+                    trap = Trap.make(place / str(number), what)
+                    with swapping(trap):
+                        ended[what, way, launch(world, trap, way)] += 1
+                    shutil.rmtree(place / str(number))
+            finally:
+                world.stop()  # ends what runs in the engine, also when something was shown
     finally:
         shutil.rmtree(place)
     for (what, way, end), count in sorted(ended.items()):
