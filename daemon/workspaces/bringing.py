@@ -101,7 +101,7 @@ def free_branch(incoming: Incoming) -> str:
 
 
 def _others(incoming: Incoming, outcome: Outcome, places: dict[str, str], *, but: str) -> Outcome:
-    """Make branches of the other branches that the agent made, where the names are free; the rest stays as it is."""
+    """Make a branch of each other branch of the agent whose name is free; the others stay below refs/aileron."""
     notes = list(outcome.notes)
     for each in incoming.checked.branches:
         if each.ref == but or not each.ref.startswith(HEADS):

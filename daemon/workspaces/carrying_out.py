@@ -1,7 +1,7 @@
 """Lands chosen files, and writes down what lands: before the first write, and after the last.
 
-If the log cannot be written beforehand, nothing lands. A kill between the last write and the last word is noticed at
-the next start, because the journal of a landing goes only when its end is in the log.
+If the log cannot be written beforehand, nothing lands. A kill between the last write and the end in the log
+is noticed at the next start, because the journal of a landing is removed only when its end is in the log.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ async def _nothing_more(outcome: Outcome) -> None:
 
 
 class Files:
-    """Lands files. Whoever calls sees to it that a layer is worked on by one."""
+    """Lands files. The caller lets one decision at a time work on a layer."""
 
     def __init__(self, *, layers: Layers, audit: AuditLog, faults: FaultPoints, draw_id: Callable[[], str]) -> None:
         self._layers = layers

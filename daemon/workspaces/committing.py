@@ -1,6 +1,6 @@
 """Carries out what was decided about commits: packed in a container, checked in a quarantine, then brought in.
 
-Which container packs them is somebody else's: this room knows none. It is handed in as a `Packer`.
+This room knows no containers. What packs the commits is handed in as a `Packer`.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class Found:
 
 
 class Commits:
-    """Looks at the commits of layers, and lands them. Whoever calls sees to it that a layer is worked on by one."""
+    """Looks at the commits of layers, and lands them. The caller lets one decision at a time work on a layer."""
 
     def __init__(
         self,
@@ -189,7 +189,7 @@ class Commits:
         return await self._do(partial(self._read_underway, layer))
 
     async def unlock(self, layer: Layer) -> None:
-        """Take away what a landing that was killed left in the way of the person's git."""
+        """Remove the lock that a killed landing left on the index of the person's repository."""
         try:
             await self._do(partial(_unlock, layer))
         except (Failure, OSError) as problem:
@@ -244,7 +244,7 @@ class Commits:
         return outcome
 
     async def _look(self, layer: Layer, *, snapshot: bool) -> Found:
-        # There is one quarantine for a layer: what was found before is not in it any more.
+        # A layer has one quarantine, which is made anew here. What an earlier look found is not in it any more.
         self._found = OrderedDict((key, each) for key, each in self._found.items() if key[0] != layer.session)
         repository = await self._do(partial(repository_of, layer))
         if repository is None:

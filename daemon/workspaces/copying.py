@@ -38,12 +38,12 @@ def _set_event() -> threading.Event:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a copy is; read by others while it is made."""
+    """How far a copy is. Other threads read it while the copy is made."""
 
     files: int = 0
     bytes: int = 0
     stopped: bool = False
-    """Nobody waits for it any more: it ends as soon as it can."""
+    """The launch has ended, so the copy ends as soon as it can."""
     idle: threading.Event = field(default_factory=_set_event)
     """No copy is being made."""
 

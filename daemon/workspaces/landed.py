@@ -43,7 +43,7 @@ class Landed:
     conflicts: tuple[NotLanded, ...] = ()
     """One side changed after the person looked; theirs stays, and a copy of the agent's is kept."""
     refused: tuple[NotLanded, ...] = ()
-    """What never lands, whoever chose it."""
+    """Paths of a kind that never lands, also if somebody chose them."""
     late: tuple[NotLanded, ...] = ()
     """Of what landed: where a program still wrote to the old file afterwards. A copy of that is kept."""
 

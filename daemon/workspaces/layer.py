@@ -30,7 +30,7 @@ class Part:
     """The person's folder, as an absolute path without links."""
     device: int
     inode: int
-    """What the folder was; another one at that path is not it."""
+    """With the device, what tells this folder from another one that is put at the same path later."""
     inside: str
     """Where it is mounted in the container."""
 
@@ -78,7 +78,7 @@ class Layer:
     """It was cut off, and whoever decided did not get an answer."""
     ended_ms: int | None = None
     earlier: tuple[str, ...] = ()
-    """The sessions that it was the layer of before it was resumed, the first one first; they still name it."""
+    """The ids of earlier sessions, the oldest first, if it was resumed. Each of them still names this layer."""
     folder: Path = Path()
     """Where it lies on this machine; not recorded."""
 

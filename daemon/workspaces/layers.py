@@ -90,7 +90,7 @@ class Layers:
         return layer
 
     def get(self, session: str) -> Layer:
-        """Return a layer by the session that it is, or once was, of; raise Failure."""
+        """Return the layer of a session, also if another session has resumed it since; raise Failure."""
         try:
             if _NAME.fullmatch(session) and (self._folder / session).is_dir():
                 return self._read(self._folder / session)
@@ -145,7 +145,7 @@ class Layers:
             return self.change(session, state=State.ENDED, ended_ms=self._clock.now_ms())
 
     def go_on(self, earlier: str, session: str) -> Layer:
-        """Make the layer of an ended session that of a new one; raise Failure. The old id goes on to name it.
+        """Hand the layer of an ended session to a new one; raise Failure. The old id still names it.
 
         What it was over must have been opened again before (`site.resurvey`), and stays what is recorded.
         """
@@ -160,7 +160,7 @@ class Layers:
             return self.change(session, state=State.OPEN, ended_ms=None)
 
     def discard(self, session: str) -> None:
-        """Throw a layer away: on the disk first that it is, then the rest."""
+        """Throw a layer away: first its record says so, on the disk, then its files are removed."""
         layer = self.get(session)
         if layer.state is State.OPEN:
             message = f"The sandbox of {session} still runs. End it first."

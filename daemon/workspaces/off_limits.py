@@ -49,7 +49,7 @@ class MountPoint:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a folder is, whatever its names are."""
+    """Where a folder is, independent of its names."""
 
     path: Path
     above: tuple[Identity, ...]

@@ -43,7 +43,7 @@ from daemon.workspaces.values import Change, Changes
 _log = structlog.get_logger("daemon.workspaces")
 T = TypeVar("T")
 _MOST_SHOWN = 32
-"""So many looks are remembered; with an older one, a decision must find everything as it was."""
+"""How many looks are remembered. A decision about an older look lands only if nothing has changed since."""
 _MOST_NAMED = 10
 
 
@@ -57,7 +57,7 @@ class Workspaces:
         self._auto_yes = tuple(auto_yes)
         self._threads = ThreadPoolExecutor(3, thread_name_prefix="aileron-landing")
         self._discarded: set[str] = set()
-        """Thrown away in this run of the daemon; of such a layer nothing else is left."""
+        """Sessions whose layer was thrown away since this daemon started. Nothing else is left of these layers."""
         self._busy: dict[str, asyncio.Lock] = {}
         self._landing: set[str] = set()
         """The sessions of which something is landing at this moment."""

@@ -1,4 +1,4 @@
-"""What a launch stands on: the folder an agent is to work in, with what git needs beside it, all of it held open."""
+"""The folder that an agent is to work in, and what git needs beside it: found, checked and held open for a launch."""
 
 import os
 import stat
@@ -43,7 +43,7 @@ class Borrowed:
 
 @dataclass(slots=True, kw_only=True)
 class Site:
-    """One folder for an agent. Whoever has it closes it."""
+    """One folder for an agent. Its owner closes it."""
 
     work: Opened
     """The workspace: the top of the repository, or the folder itself where there is none."""
