@@ -223,15 +223,20 @@ class Commits:
     async def _carry_out(self, incoming: Incoming, decision: Decision, bring: Callable[[], Outcome]) -> Outcome:
         """Log what is about to come in, let it come in, and log where it is; then nothing is under way any more.
 
-        An end of the daemon is no Failure: what is under way stays written down for the next one.
+        After a Failure nothing is under way either: the person is told of it, so no later start may finish it. But if
+        the daemon ends, what is under way stays written down.
         """
         layer = incoming.layer
-        await self._audit.append(decision_records.landing_started(layer, decision, incoming.checked.all()))
+        try:
+            await self._audit.append(decision_records.landing_started(layer, decision, incoming.checked.all()))
+        except Failure:
+            await self._do(partial(underway.remove, layer))
+            raise
         try:
             outcome = await self._do(bring)
         except Failure as failure:
-            await self._audit.append(decision_records.landing_failed(layer, decision, failure.message))
             await self._do(partial(underway.remove, layer))
+            await self._audit.append(decision_records.landing_failed(layer, decision, failure.message))
             raise
         self._faults.hit("commits.moved")
         tip = incoming.becoming.tip

@@ -14,6 +14,7 @@ from workspaces.copied_session import SESSION, CopiedSession
 from workspaces.test_landing_crashes import Killer, in_child
 
 from daemon.base.faults import NO_FAULTS, FaultPoints
+from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.workspaces.decisions import Mode
 
 BEFORE_FILES = ("commits.written_down", "landing.begun", "landing.after_step", "landing.synced")
@@ -152,6 +153,30 @@ def test_a_repository_that_is_gone_at_the_start_is_said_and_nothing_fails(sessio
     (session.project / ".git").rename(session.project / "away")
     assert "is no repository any more" in starting(session)["last_landing"]["said"]
     (session.project / "away").rename(session.project / ".git")
+    landing(session)(NO_FAULTS)
+    assert is_whole(session)
+
+
+@pytest.mark.parametrize("mode", [Mode.FILES, Mode.BRANCH])
+def test_a_landing_that_failed_and_was_told_so_is_not_finished_by_a_later_start(
+    session: CopiedSession, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: Any, **__: Any) -> None:
+        raise Failure(FailureClass.AUDIT_UNAVAILABLE, "The log is full.", boundary=Boundary.RUNTIME)
+
+    async def run() -> None:
+        async with session.daemon(NO_FAULTS) as service:
+            with monkeypatch.context() as patched:
+                patched.setattr(service._commits._audit, "append", fails)
+                with pytest.raises(Failure, match="The log is full"):
+                    await session.decide(service, mode=mode)
+
+    asyncio.run(run())
+    told = starting(session)["last_landing"]
+    assert told["said"] == "it failed: The log is full."
+    assert not told["cut_off"]
+    assert session.git("branch", "--format=%(refname:short)") == "main"
+    assert session.git("status", "--porcelain") == ""
     landing(session)(NO_FAULTS)
     assert is_whole(session)
 
