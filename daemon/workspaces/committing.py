@@ -18,14 +18,13 @@ from daemon.audit.log import AuditLog
 from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.workspaces import branches as refs
-from daemon.workspaces import decision_records, underway
+from daemon.workspaces import decision_records
 from daemon.workspaces.bringing import Incoming, bring_as_branch, bring_forward, free_branch, is_free, notes_of
 from daemon.workspaces.commit_rules import Becomes, Becoming, becoming
 from daemon.workspaces.commits import CheckBounds, Checked, check
 from daemon.workspaces.decisions import Decision, Left, Mode, Outcome, matches, plan_of_commits
 from daemon.workspaces.host_git import HostGit, Repository
 from daemon.workspaces.index_lock import recover_index
-from daemon.workspaces.landed import CutOff, Ending
 from daemon.workspaces.layer import Layer
 from daemon.workspaces.layers import Layers
 from daemon.workspaces.packed import read_packed
@@ -34,7 +33,8 @@ from daemon.workspaces.pointed import read_pointed
 from daemon.workspaces.quarantine import discard, is_sha256
 from daemon.workspaces.repository import Git, find
 from daemon.workspaces.runs_later import reasons
-from daemon.workspaces.underway import Underway, after_cut, quarantine_of
+from daemon.workspaces.underway import Underway, quarantine_of
+from daemon.workspaces.underway_store import UnderwayStore
 from daemon.workspaces.values import Branch
 
 T = TypeVar("T")
@@ -84,6 +84,7 @@ class Commits:
         self._bounds = bounds
         self._faults = faults
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="aileron-commits")
+        self.underway = UnderwayStore(threads=self._threads, bounds=bounds.git, faults=faults)
         self._found: OrderedDict[tuple[str, str], Found] = OrderedDict()
 
     def close(self) -> None:
@@ -113,33 +114,7 @@ class Commits:
     async def begin(self, layer: Layer, decision: Decision, found: Found, left: Sequence[Left]) -> None:
         """Write down what comes in after the files, before they land. `left` are the changes that are not going to."""
         if found.checked is not None and found.branches and not found.becoming.landed:
-            coming = self._underway(decision, found.checked, found.becoming)
-            await self._do(partial(replace(coming, left=tuple(each.path for each in left)).write, layer))
-            self._faults.hit("commits.written_down")
-
-    async def files_landed(self, layer: Layer, outcome: Outcome) -> None:
-        """Write down that the files have landed, so that the commits follow also if the daemon is killed."""
-        coming = await self._do(partial(self._read_underway, layer))
-        if coming is not None:
-            left = tuple(each.path for each in (*outcome.left, *outcome.aside))
-            coming = replace(coming, files_landed=True, left=left, files=len(outcome.landed))
-            await self._do(partial(coming.write, layer))
-            self._faults.hit("commits.files_landed")
-
-    async def files_settled(self, layer: Layer, cut: CutOff) -> None:
-        """Write down what became of the files of a landing that was cut off, so that the commits follow them."""
-        try:
-            coming = await self._do(partial(self._read_underway, layer))
-        except Failure:
-            return  # `cut_off` raises the same; the files are settled all the same
-        if coming is not None and cut.ending is Ending.FINISHED and not coming.files_landed:
-            await self._do(partial(after_cut(coming, cut.landed).write, layer))
-            self._faults.hit("commits.files_landed")
-
-    async def call_off(self, layer: Layer) -> None:
-        """Bring in nothing, because no file landed. If that is not known, the next start of the daemon looks."""
-        if not layer.journal.exists():
-            await self._do(partial(underway.remove, layer))
+            await self.underway.begin(layer, self._underway(decision, found.checked, found.becoming), left)
 
     async def settle(self, layer: Layer, decision: Decision, found: Found, outcome: Outcome) -> Outcome:
         """Move the person's branch forward after its files have landed.
@@ -170,8 +145,7 @@ class Commits:
         incoming = await self._incoming(layer, coming)
         # The name is chosen once, so that a landing that is finished after a cut makes no second branch.
         named = replace(decision, branch=decision.branch or await self._do(partial(free_branch, incoming)))
-        await self._do(partial(replace(coming, decision=named, files_landed=True).write, layer))
-        self._faults.hit("commits.written_down")
+        await self.underway.begin(layer, replace(coming, decision=named, files_landed=True))
         return await self._carry_out(incoming, named, partial(bring_as_branch, incoming, named))
 
     async def finish(self, layer: Layer, coming: Underway) -> Outcome:
@@ -183,10 +157,6 @@ class Commits:
         left = None if decision.paths is not None else set(coming.left)
         outcome = Outcome(session=layer.session, mode=decision.mode)
         return await self._carry_out(incoming, decision, partial(bring_forward, incoming, outcome, left=left))
-
-    async def cut_off(self, layer: Layer) -> Underway | None:
-        """Return the commits of a landing that was cut off; None if there are none. Raise Failure, OSError."""
-        return await self._do(partial(self._read_underway, layer))
 
     async def unlock(self, layer: Layer) -> None:
         """Remove the lock that a killed landing left on the index of the person's repository."""
@@ -203,9 +173,6 @@ class Commits:
     def _underway(self, decision: Decision, checked: Checked, found: Becoming) -> Underway:
         yes_to = self._yes_to(decision, checked.all())
         return Underway(decision=decision, checked=checked, becoming=found, yes_to=yes_to)
-
-    def _read_underway(self, layer: Layer) -> Underway | None:
-        return Underway.read(layer, self._bounds.git)
 
     async def _incoming(self, layer: Layer, coming: Underway) -> Incoming:
         repository = await self._do(partial(repository_of, layer))
@@ -230,12 +197,12 @@ class Commits:
         try:
             await self._audit.append(decision_records.landing_started(layer, decision, incoming.checked.all()))
         except Failure:
-            await self._do(partial(underway.remove, layer))
+            await self.underway.over(layer)
             raise
         try:
             outcome = await self._do(bring)
         except Failure as failure:
-            await self._do(partial(underway.remove, layer))
+            await self.underway.over(layer)
             await self._audit.append(decision_records.landing_failed(layer, decision, failure.message))
             raise
         self._faults.hit("commits.moved")
@@ -245,7 +212,7 @@ class Commits:
             await self._do(partial(self._layers.change, layer.session, start=replace(layer.start, commit=tip.new)))
         await self._audit.append(decision_records.landed(layer, decision, outcome))
         self._faults.hit("commits.recorded")
-        await self._do(partial(underway.remove, layer))
+        await self.underway.over(layer)
         return outcome
 
     async def _look(self, layer: Layer, *, snapshot: bool) -> Found:

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 import structlog
 
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.named_errors import in_words
 from daemon.workspaces import filing
 from daemon.workspaces.carrying_out import Files
 from daemon.workspaces.commit_rules import Becomes
 from daemon.workspaces.committing import Commits, Found
+from daemon.workspaces.cut_landings import settle_cut
 from daemon.workspaces.decisions import (
     Choice,
     Decision,
@@ -33,7 +33,7 @@ from daemon.workspaces.decisions import (
     is_chosen,
     plan_of,
 )
-from daemon.workspaces.last_landing import said_of, said_of_cut, said_of_failure
+from daemon.workspaces.last_landing import said_of, said_of_failure
 from daemon.workspaces.layer import Layer, State
 from daemon.workspaces.layers import Layers
 from daemon.workspaces.signs import signs_of
@@ -148,10 +148,10 @@ class Workspaces:
             return await self._files.land(layer, decision, take, left)
         await self._commits.begin(layer, decision, found, left)
         try:
-            landed = partial(self._commits.files_landed, layer)
+            landed = partial(self._commits.underway.files_landed, layer)
             return await self._files.land(layer, decision, take, left, landed=landed)
         except Failure:
-            await self._commits.call_off(layer)
+            await self._commits.underway.call_off(layer)
             raise
 
     async def discard(self, session: str, *, by: str, how: How) -> dict[str, Any]:
@@ -175,29 +175,10 @@ class Workspaces:
         """
         for layer in (await self._do(self._layers.all)).layers:
             if layer.state is not State.DISCARDED:
-                await self._settle_cut(layer)
+                said = await settle_cut(layer, self._files, self._commits)
+                if said:
+                    await self._note(layer, said, cut_off=True)
         return len(await self._do(self._layers.recover))
-
-    async def _settle_cut(self, layer: Layer) -> None:
-        """Undo or finish a landing that was cut off: first its files, and if they landed, its commits."""
-        cut = await self._files.recover(layer, settled=partial(self._commits.files_settled, layer))
-        await self._commits.unlock(layer)
-        coming, outcome, problem = None, None, ""
-        try:
-            coming = await self._commits.cut_off(layer)
-            if coming is not None and coming.files_landed and not cut.problem:
-                outcome = await self._commits.finish(layer, coming)
-            else:
-                await self._commits.call_off(layer)
-        except OSError as failed:
-            problem = f"{in_words(failed)}."  # what is written down stays for the next start
-        except Failure as failed:
-            problem = failed.message
-            await self._commits.call_off(layer)
-        said = said_of_cut(cut, coming, commits=outcome, problem=problem)
-        if said:
-            _log.warning("a landing was cut off when an earlier daemon ended", session=layer.session, outcome=said)
-            await self._note(layer, said, cut_off=True)
 
     def close(self) -> None:
         """Wait for what is being written."""
