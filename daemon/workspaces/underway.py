@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from daemon.audit.durable_file import replace_durably
+from daemon.base.files import replace_file
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.workspaces.commit_rules import Becomes, Becoming
 from daemon.workspaces.commits import Checked
@@ -47,7 +47,7 @@ class Underway:
 
     def write(self, layer: Layer) -> None:
         """Write it down; it is on the disk when this returns. Raise OSError."""
-        replace_durably(layer.commits_underway, json.dumps(_as_json(self), ensure_ascii=True).encode() + b"\n")
+        replace_file(layer.commits_underway, json.dumps(_as_json(self), ensure_ascii=True).encode() + b"\n")
 
     @classmethod
     def read(cls, layer: Layer, bounds: Bounds) -> "Underway | None":
