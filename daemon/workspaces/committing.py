@@ -151,12 +151,14 @@ class Commits:
     async def finish(self, layer: Layer, coming: Underway) -> Outcome:
         """Bring in the commits of a landing that was cut off after its files had landed; raise Failure, OSError."""
         incoming = await self._incoming(layer, coming)
-        decision = replace(coming.decision, by="daemon")
+        decision = coming.decision
         if decision.mode is Mode.BRANCH or (coming.becoming.kind is Becomes.BRANCH and decision.paths is None):
-            return await self._carry_out(incoming, decision, partial(bring_as_branch, incoming, decision))
+            bring = partial(bring_as_branch, incoming, decision)
+            return await self._carry_out(incoming, decision, bring, after_cut=True)
         left = None if decision.paths is not None else set(coming.left)
         outcome = Outcome(session=layer.session, mode=decision.mode)
-        return await self._carry_out(incoming, decision, partial(bring_forward, incoming, outcome, left=left))
+        bring = partial(bring_forward, incoming, outcome, left=left)
+        return await self._carry_out(incoming, decision, bring, after_cut=True)
 
     async def unlock(self, layer: Layer) -> None:
         """Remove the lock that a killed landing left on the index of the person's repository."""
@@ -187,7 +189,9 @@ class Commits:
             faults=self._faults,
         )
 
-    async def _carry_out(self, incoming: Incoming, decision: Decision, bring: Callable[[], Outcome]) -> Outcome:
+    async def _carry_out(
+        self, incoming: Incoming, decision: Decision, bring: Callable[[], Outcome], *, after_cut: bool = False
+    ) -> Outcome:
         """Log what is about to come in, let it come in, and log where it is; then nothing is under way any more.
 
         After a Failure nothing is under way either: the person is told of it, so no later start may finish it. But if
@@ -210,7 +214,7 @@ class Commits:
         if outcome.moved and tip is not None:
             # What the agent commits from here on is compared with where the person is now.
             await self._do(partial(self._layers.change, layer.session, start=replace(layer.start, commit=tip.new)))
-        await self._audit.append(decision_records.landed(layer, decision, outcome))
+        await self._audit.append(decision_records.landed(layer, decision, outcome, after_cut=after_cut))
         self._faults.hit("commits.recorded")
         await self.underway.over(layer)
         return outcome

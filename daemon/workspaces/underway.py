@@ -18,6 +18,7 @@ from typing import Any
 
 from daemon.base.files import replace_file
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.principal import Principal
 from daemon.workspaces.commit_rules import Becomes, Becoming
 from daemon.workspaces.commits import Checked
 from daemon.workspaces.decisions import Decision, How, Mode
@@ -57,7 +58,7 @@ class Underway:
         except FileNotFoundError:
             return None
         try:
-            return _from_json(json.loads(raw), Quarantine.reopen(quarantine_of(layer), bounds))
+            return _from_json(json.loads(raw), layer.session, Quarantine.reopen(quarantine_of(layer), bounds))
         except (ValueError, KeyError, TypeError) as problem:
             message = f"{layer.commits_underway} is damaged, so the commits of that landing were not brought in."
             raise Failure(FailureClass.INTERNAL_ERROR, message, boundary=Boundary.USER) from problem
@@ -84,7 +85,8 @@ def _as_json(what: Underway) -> dict[str, Any]:
     return {
         "version": _VERSION,
         "mode": decision.mode.value,
-        "by": decision.by,
+        "by": str(decision.by),
+        "means": decision.by.means.value,
         "how": decision.how.value,
         "everything": decision.paths is None,
         "branch": decision.branch,
@@ -104,13 +106,13 @@ def _as_json(what: Underway) -> dict[str, Any]:
     }
 
 
-def _from_json(said: Mapping[str, Any], quarantine: Quarantine) -> Underway:
+def _from_json(said: Mapping[str, Any], session: str, quarantine: Quarantine) -> Underway:
     if said["version"] != _VERSION:
         raise ValueError("it was written by a newer Aileron")
     return Underway(
         decision=Decision(
             mode=Mode(said["mode"]),
-            by=str(said["by"]),
+            by=Principal.recorded(said["by"], means=said["means"], session=session),
             how=How(said["how"]),
             plan="",
             paths=None if said["everything"] else (),

@@ -280,6 +280,8 @@ def test_a_session_is_shown_with_the_state_of_its_workspace(workspace: Any, cli:
         "created_at": "2026-11-20T21:00:00.000Z",
         "expires_at": "2026-11-20T23:00:00.000Z",
         "ended_at": None,
+        "opened_by": "person:owner",
+        "opened_with": "cli",
     }
     ended = cli("session", "show", "abcd1234")
     assert "/home/me/project" in ended.out
@@ -298,6 +300,8 @@ def test_a_session_is_shown_with_what_became_of_its_last_landing(workspace: Any,
         "label": "x",
         "created_at": "2026-11-20T21:00:00.000Z",
         "expires_at": "2026-11-20T23:00:00.000Z",
+        "opened_by": "person:owner",
+        "opened_with": "cli",
     }
     workspace.answers["GET /v1/workspaces"] = {"items": [one | {"landing_now": False, "last_landing": LANDED}]}
     shown = cli("session", "show", "abcd1234").out

@@ -16,6 +16,7 @@ from daemon.audit.signing import CheckpointSigner
 from daemon.base.clock import IdSource
 from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.ids import IdPrefix
+from daemon.core.principal import Means, Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.workspaces import copying
@@ -31,6 +32,7 @@ from daemon.workspaces.site import survey
 from daemon.workspaces.values import Way
 
 SESSION = "ses_019ab000-1111-7111-8111-0000abcd1234"
+PERSON = Principal.person(Means.CLI)
 
 
 class PackedHere:
@@ -101,18 +103,18 @@ class CopiedSession:
         """Look at everything, and land it."""
         plan = (await service.changes(SESSION))["plan"]
         commits_plan = (await service.commits(SESSION))["plan"]
-        given = {"how": How.QUESTION, "plan": plan, "commits_plan": commits_plan} | what
+        given = {"by": PERSON, "how": How.QUESTION, "plan": plan, "commits_plan": commits_plan} | what
         await service.land(SESSION, Decision(**given))  # type: ignore[arg-type]
 
-    def events(self) -> list[str]:
-        """Return the types of what the log says of workspaces."""
+    def events(self) -> list[tuple[str, str]]:
+        """Return what the log says of workspaces: the type of each event, and by whom."""
         engine = open_engine(self.machine.folder / "aileron.db")
         with engine.connect() as connection:
             rows = connection.execute(
-                text("SELECT type FROM audit_events WHERE type LIKE 'workspace.%' ORDER BY seq")
+                text("SELECT type, actor FROM audit_events WHERE type LIKE 'workspace.%' ORDER BY seq")
             ).all()
         engine.dispose()
-        return [row.type for row in rows]
+        return [(row.type, row.actor) for row in rows]
 
     def git(self, *arguments: str) -> str:
         """Run git as the person."""

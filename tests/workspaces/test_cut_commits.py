@@ -81,7 +81,8 @@ def test_a_start_finishes_the_branch_of_a_landing_that_was_cut_off_after_its_fil
     if point in AFTER_FILES:
         assert "finished when the daemon started" in told["said"]
         assert "1 commit on your branch main" in told["said"]
-        assert session.events()[-1] == "workspace.commits_landed"
+        assert session.events()[-1] == ("workspace.commits_landed", "daemon")
+        assert ("workspace.commits_landing_started", "person:owner") in session.events()
     else:
         assert "nothing of it landed" in told["said"] or "before anything had landed" in told["said"]
     assert starting(session)["last_landing"] == told  # nothing is left to do at a second start
@@ -131,6 +132,7 @@ def test_a_start_makes_the_branch_of_everything_once_that_was_cut_off(session: C
     told = starting(session)["last_landing"]["said"]
     (branch,) = [each for each in session.git("branch", "--format=%(refname:short)").splitlines() if each != "main"]
     assert f"as the branch {branch}" in told
+    assert ("workspace.commits_landing_started", "person:owner") in session.events()
     assert session.git("show", f"{branch}:later") == "later"
     assert session.git("log", "--format=%s") == "first"
     assert session.git("status", "--porcelain") == ""
