@@ -1,8 +1,8 @@
 """Starts daemons and stand-ins for tests: forked from a process that has imported them, or as fresh as can be.
 
 An import of the daemon costs five times what else its start costs, and a run of the tests starts hundreds. A forked one
-is a process, a session and a home of its own; only its imports were done before. What acts on a process as it begins
-(another environment than that of the tests, a limit, a library loaded first) gets a fresh one without being asked.
+is a process, a session and a home of its own; only its imports were done before, in the same environment. An
+environment that comes up for the first time gets a fresh process, from the second time on it has a server that forks.
 """
 
 import atexit
@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Protocol
 
 ROOT = Path(__file__).parent.parent
-_FOR_TESTS_ONLY = ("AILERON_", "PYTEST_")
+_READ_LATER = ("AILERON_", "PYTEST_", "FAILING_DISK_")
+"""What no import and no loader looks at; all else must be the same in the server as in what it forks."""
 _lock = threading.Lock()
-_servers: dict[int, "_Server"] = {}
+_servers: dict[frozenset[tuple[str, str]], "Server | None"] = {}
 
 
 class Process(Protocol):
@@ -64,10 +65,9 @@ def start_process(
     prefix: Sequence[str] = (),
 ) -> Process:
     """Run `python -m <module>` in a session of its own, with its standard output, and errors, into a descriptor."""
-    if not fresh and not prefix:
-        server = _server()
-        if server is not None and _beginning(environment) == server.environment:
-            return server.fork(module, arguments, environment=environment, output=output, errors_too=errors_too)
+    server = None if fresh or prefix else _server(environment)
+    if server is not None:
+        return server.fork(module, arguments, environment=environment, output=output, errors_too=errors_too)
     return subprocess.Popen(
         [*prefix, sys.executable, "-m", module, *arguments],
         cwd=ROOT,
@@ -126,17 +126,16 @@ class Forked:
         return self.returncode
 
 
-class _Server:
-    """The process that forks; one for each process that runs tests, from the first need to the end."""
+class Server:
+    """The process that forks, from the first need to the end of the tests."""
 
-    def __init__(self) -> None:
-        self.environment = _beginning(os.environ)
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.services.forking"],
                 cwd=ROOT,
-                env=self.environment,
+                env=dict(environment),
                 stdin=theirs,
                 start_new_session=True,
             )
@@ -166,19 +165,18 @@ class _Server:
 
     def close(self) -> None:
         self._requests.close()
-        self._process.wait(10)
+        self.process.wait(10)
 
 
-def _server() -> _Server | None:
-    """Return the server of this process, started at the first call; None where there cannot be one."""
+def _server(environment: Mapping[str, str]) -> Server | None:
+    """Return the server for an environment; None at the first time, and where there cannot be one."""
     if not hasattr(os, "pidfd_open"):
         return None
+    beginning = {name: value for name, value in environment.items() if not name.startswith(_READ_LATER)}
+    key = frozenset(beginning.items())
     with _lock:
-        if os.getpid() not in _servers:
-            _servers[os.getpid()] = _Server()
-        return _servers[os.getpid()]
-
-
-def _beginning(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the part of an environment that a program may look at while it is imported."""
-    return {name: value for name, value in environment.items() if not name.startswith(_FOR_TESTS_ONLY)}
+        if key not in _servers:
+            _servers[key] = None
+        elif _servers[key] is None:
+            _servers[key] = Server(beginning)
+        return _servers[key]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Process, _Server, start_process
+from processes import Process, Server, start_process
 
 STAND_IN = "tests.services.upstream"
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="nothing is forked where an end cannot be seen")
@@ -34,9 +34,10 @@ def started(**options: object) -> Process:
 
 @pytest.fixture
 def two() -> Iterator[list[Process]]:
-    both = [started(), started()]
-    yield both
-    for process in both:
+    """Offer two that were forked: what comes up again has a server."""
+    three = [started() for _ in range(3)]
+    yield three[1:]
+    for process in three:
         process.kill()
         process.wait(10)
 
@@ -68,15 +69,18 @@ def test_the_end_of_a_forked_process_is_told_by_its_code_or_its_signal(two: list
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "LD_PRELOAD", "TZ"])
-def test_an_environment_that_an_import_may_look_at_gets_a_fresh_process(
-    monkeypatch: pytest.MonkeyPatch, name: str
+def test_an_environment_that_an_import_may_look_at_is_that_of_the_server_too(
+    monkeypatch: pytest.MonkeyPatch, two: list[Process], name: str
 ) -> None:
-    started().kill()  # the server is there, and has seen the environment without it
     monkeypatch.setenv(name, "")
-    process = started()
-    process.kill()
-    assert isinstance(process, subprocess.Popen)
-    assert process.wait(10) == -signal.SIGKILL
+    three = [started() for _ in range(3)]
+    assert [isinstance(process, subprocess.Popen) for process in three] == [True, False, False]
+    parents = {Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[1] for process in three[1:]}
+    for process in three:
+        process.kill()
+        process.wait(10)
+    [parent] = parents
+    assert f"{name}=".encode() in Path(f"/proc/{parent}/environ").read_bytes().split(b"\0")
 
 
 @pytest.mark.parametrize("wish", [{"fresh": True}, {"prefix": ["env"]}], ids=["asked for", "a command before it"])
@@ -89,10 +93,10 @@ def test_a_fresh_process_is_started_by_its_command(wish: dict[str, object]) -> N
 
 
 def test_a_server_that_ends_does_not_leave_a_test_waiting(tmp_path: Path) -> None:
-    server = _Server()
+    server = Server(os.environ)
     with (tmp_path / "output").open("wb") as output:
         process = server.fork(STAND_IN, [], environment=os.environ, output=output.fileno(), errors_too=True)
-        server._process.kill()
+        server.process.kill()
         with pytest.raises(AssertionError, match=f"forked process {process.pid} has ended"):
             process.wait(20)
     server.close()
