@@ -99,7 +99,7 @@ def _run(wanted: Wanted) -> Any:
 def main() -> Any:
     """Import, serve, and in a forked process run what it was forked for."""
     gc.disable()
-    for module in ("daemon.app", *ENTRIES.values()):
+    for module in ("daemon.app", "daemon.db.upgrade", *ENTRIES.values()):
         importlib.import_module(module)
     gc.freeze()
     with socket.socket(fileno=os.dup(0)) as requests:

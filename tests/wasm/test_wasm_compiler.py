@@ -95,6 +95,21 @@ async def test_cancelling_and_closing_kill_the_child(tmp_path: Path, expensive: 
     assert not _children()
 
 
+async def test_closing_kills_a_child_that_is_only_being_started(tmp_path: Path, expensive: bytes) -> None:
+    source = tmp_path / "slow.wasm"
+    source.write_bytes(expensive)
+    compilation = Compilation()
+    task = asyncio.ensure_future(compilation.compile_file(source, tmp_path / "out"))
+    while not _children():
+        await asyncio.sleep(0)
+    assert compilation._child is None
+    compilation.close()
+    with pytest.raises(ConnectorCancelled):
+        await task
+    assert not (tmp_path / "out").exists()
+    assert not _children()
+
+
 async def test_the_child_has_a_process_group_of_its_own(tmp_path: Path, expensive: bytes) -> None:
     source = tmp_path / "slow.wasm"
     source.write_bytes(expensive)
