@@ -58,7 +58,7 @@ def migrate(path: Path, *, backups: Path, now_ms: int) -> MigrationReport:
 
 
 def known_revisions() -> tuple[str, ...]:
-    """Return the revisions that this program knows, the oldest first: the name of each migration's file begins with it."""
+    """Return the revisions that this program knows, the oldest first: the name of a migration's file begins with it."""
     files = (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py")
     known = tuple(sorted(file.name.partition("_")[0] for file in files))
     if not known:

@@ -1,4 +1,4 @@
-"""Runs the migrations. It is imported only when there is something to run: most starts find the file as it should be."""
+"""Runs the migrations. It is imported only when there is something to run: most starts find nothing to do."""
 
 from pathlib import Path
 

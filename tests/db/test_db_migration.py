@@ -1,6 +1,8 @@
 """The shape of the database: the migrations lead to the tables, backups come first, and nothing is lost on the way."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +15,9 @@ from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
+from world import ROOT
 
+import migrations
 from daemon.db.engine import open_engine
 from daemon.db.migration import DatabaseError, DatabaseTooNewError, known_revisions, migrate
 from daemon.db.tables import metadata

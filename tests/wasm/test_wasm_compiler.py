@@ -100,7 +100,7 @@ async def test_closing_kills_a_child_that_is_only_being_started(tmp_path: Path, 
     source.write_bytes(expensive)
     compilation = Compilation()
     task = asyncio.ensure_future(compilation.compile_file(source, tmp_path / "out"))
-    while not _children():
+    while not _children():  # noqa: ASYNC110 - the first moment at which it is there
         await asyncio.sleep(0)
     assert compilation._child is None
     compilation.close()
@@ -145,7 +145,7 @@ def test_the_child_confines_itself() -> None:
 
 
 async def test_a_child_that_runs_out_of_memory_is_an_answer(
-    tmp_path: Path, wat: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, expensive: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real child, with a limit that its start fits into and its work does not."""
     copy = _tighter_compiler(tmp_path)
