@@ -6,6 +6,7 @@ tenth of one. What they accept is said by the same models in agent_openapi, and 
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,14 +19,17 @@ from daemon.api.agent_openapi import agent_openapi
 from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, run_answer
 from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
-from daemon.api.services import Services
+from daemon.api.principals import principal_of
 from daemon.api.stopping import Stopping
+from daemon.approvals.service import Approvals
 from daemon.connectors.service import ConnectorService
 from daemon.core.action import Action
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.schema import input_schema
+from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import Capability, TokenClaims
-from daemon.tools.actions.catalog import InstalledAction
+from daemon.tools.actions.catalog import ActionCatalog, InstalledAction
+from daemon.tools.actions.executor import Executor
 from daemon.tools.actions.requests import RunRequest
 
 _RUN_BODY = TypeAdapter(RunBody)
@@ -44,12 +48,25 @@ def claims_for(request: Request, capability: Capability) -> TokenClaims:
     return claims
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    catalog: ActionCatalog
+    connectors: ConnectorService
+    executor: Executor
+    approvals: Approvals
+    sessions: Sessions
+    stopping: Stopping
+    control_url: str
+    """Where a person decides; answers name it."""
+
+
 class AgentRoutes:
     """The handlers of the agent API."""
 
-    def __init__(self, services: Services, stopping: Stopping) -> None:
-        self._services = services
-        self._stopping = stopping
+    def __init__(self, uses: Uses) -> None:
+        self._uses = uses
 
     async def health(self, _: Request) -> Response:
         """Say that the daemon is there."""
@@ -62,8 +79,8 @@ class AgentRoutes:
     async def list_actions(self, request: Request) -> Response:
         """Return the actions that can be run, with the schema of their arguments."""
         claims_for(request, Capability.LIST_ACTIONS)
-        ready = [entry for entry in self._services.catalog.all() if entry.state == "ready"]
-        items = [await describe_action(entry, self._services.connectors) for entry in ready]
+        ready = [entry for entry in self._uses.catalog.all() if entry.state == "ready"]
+        items = [await describe_action(entry, self._uses.connectors) for entry in ready]
         body = json.dumps({"items": items}, separators=(",", ":")).encode()
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         if request.headers.get("if-none-match") == etag:
@@ -74,23 +91,23 @@ class AgentRoutes:
         """Run an action, or say that a person must decide first."""
         claims = claims_for(request, Capability.RUN_ACTIONS)
         body = read_body(await request.body())
-        outcome = await self._services.executor.run(
+        outcome = await self._uses.executor.run(
             RunRequest(
                 session=claims.session,
-                actor="agent",
+                actor=await principal_of(request),
                 action=request.path_params["name"][:_MAX_NAME],
                 arguments=body.arguments,
             )
         )
-        return run_answer(outcome, control_url=self._services.addresses.control)
+        return run_answer(outcome, control_url=self._uses.control_url)
 
     async def approval_result(self, request: Request) -> Response:
         """Say where an approval of this session stands; with `wait`, answer as soon as it has an end."""
         claims = claims_for(request, Capability.POLL_APPROVALS)
-        approval = await self._services.approvals.wait(
+        approval = await self._uses.approvals.wait(
             request.path_params["approval_id"][:_MAX_NAME],
             session=claims.session,
-            seconds=self._stopping.bounded(read_wait(request)),
+            seconds=self._uses.stopping.bounded(read_wait(request)),
         )
         return approval_answer(approval)
 
@@ -98,18 +115,18 @@ class AgentRoutes:
         """Stream what a session needs to know: the tool list changed, an approval was decided."""
         claims = claims_for(request, Capability.LIST_ACTIONS)
         stream = agent_events(
-            self._services.approvals.feed,
-            self._services.catalog,
+            self._uses.approvals.feed,
+            self._uses.catalog,
             session=claims.session,
-            still_open=lambda: self._services.sessions.is_open(claims.session),
-            stopped=self._stopping.event,
+            still_open=lambda: self._uses.sessions.is_open(claims.session),
+            stopped=self._uses.stopping.event,
         )
         return EventStream(stream)
 
 
-def agent_app(services: Services, stopping: Stopping, report: Report) -> Starlette:
+def agent_app(uses: Uses, report: Report) -> Starlette:
     """Return the agent API, without its door."""
-    routes = AgentRoutes(services, stopping)
+    routes = AgentRoutes(uses)
     return Starlette(
         routes=[
             Route("/healthz", routes.health),

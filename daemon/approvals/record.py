@@ -8,6 +8,7 @@ from typing import Any
 from daemon.approvals.machine import ApprovalState
 from daemon.base.clock import rfc3339
 from daemon.core.account import Account
+from daemon.core.principal import Principal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,7 @@ class ApprovalRequest:
     """What an asker wants to run, before anyone was asked."""
 
     session: str
-    actor: str
+    actor: Principal
     action: str
     action_version: str
     action_hash: str
@@ -32,7 +33,7 @@ class Approval:
 
     id: str
     session: str
-    actor: str
+    actor: Principal
     action: str
     action_version: str
     action_hash: str
@@ -45,7 +46,7 @@ class Approval:
     created_ms: int
     expires_ms: int
     decided_ms: int | None
-    decided_by: str | None
+    decided_by: Principal | None
     decision_reason: str | None
     execution: str | None
     started_ms: int | None
@@ -59,7 +60,7 @@ class Approval:
         return cls(
             id=row.id,
             session=row.session,
-            actor=row.actor,
+            actor=Principal.recorded(row.actor, means=row.asked_with, session=row.session),
             action=row.action,
             action_version=row.action_version,
             action_hash=row.action_hash,
@@ -71,7 +72,9 @@ class Approval:
             created_ms=row.created_ms,
             expires_ms=row.expires_ms,
             decided_ms=row.decided_ms,
-            decided_by=row.decided_by,
+            decided_by=None
+            if row.decided_by is None
+            else Principal.recorded(row.decided_by, means=row.decided_with, session=row.session),
             decision_reason=row.decision_reason,
             execution=row.execution,
             started_ms=row.started_ms,
@@ -96,13 +99,15 @@ class Approval:
             "connectors": list(self.connector_hashes),
             "accounts": None if self.accounts is None else [account.as_json() for account in self.accounts],
             "session": self.session,
-            "actor": self.actor,
+            "actor": str(self.actor),
+            "asked_with": self.actor.means.value,
             "arguments": dict(self.arguments),
             "digest": self.digest,
             "created_at": rfc3339(self.created_ms),
             "expires_at": rfc3339(self.expires_ms),
             "decided_at": _moment(self.decided_ms),
-            "decided_by": self.decided_by,
+            "decided_by": None if self.decided_by is None else str(self.decided_by),
+            "decided_with": None if self.decided_by is None else self.decided_by.means.value,
             "decision_reason": self.decision_reason,
             "withdrawn": self.withdrawn,
             "execution": self.execution,

@@ -20,6 +20,7 @@ from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.canonical import canonical_json
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
+from daemon.core.principal import DAEMON, Principal
 from daemon.db import tables
 from daemon.db.reader import Reader
 
@@ -90,7 +91,8 @@ class Approvals:
                 insert(_TABLE).values(
                     id=approval_id,
                     session=request.session,
-                    actor=request.actor,
+                    actor=str(request.actor),
+                    asked_with=request.actor.means.value,
                     action=request.action,
                     action_version=request.action_version,
                     action_hash=request.action_hash,
@@ -127,7 +129,7 @@ class Approvals:
         self._faults.hit("approval.after_request")
         return await self._announce(approval_id)
 
-    async def decide(self, approval_id: str, *, approve: bool, by: str, reason: str | None = None) -> Approval:
+    async def decide(self, approval_id: str, *, approve: bool, by: Principal, reason: str | None = None) -> Approval:
         """Write down a person's decision; a no also takes back an earlier yes, until the run has really started.
 
         Raises StaleApprovalError, which says what had become of the approval before.
@@ -147,9 +149,14 @@ class Approvals:
             self._faults.hit("approval.after_decision")
             return moved
 
-    async def _decide_from(self, approval: Approval, *, approve: bool, by: str, reason: str | None) -> Approval:
+    async def _decide_from(self, approval: Approval, *, approve: bool, by: Principal, reason: str | None) -> Approval:
         target = ApprovalState.APPROVED if approve else ApprovalState.DENIED
-        values = {"decided_ms": self._clock.now_ms(), "decided_by": by, "decision_reason": reason}
+        values = {
+            "decided_ms": self._clock.now_ms(),
+            "decided_by": str(by),
+            "decided_with": by.means.value,
+            "decision_reason": reason,
+        }
         withdrawn = not approve and approval.state is ApprovalState.APPROVED
         if withdrawn:
             values["outcome"] = withdrawal(approval, reason)
@@ -174,7 +181,7 @@ class Approvals:
                 "finished_ms": self._clock.now_ms(),
                 "outcome": taken_away(approval, ApprovalState.VOID, reason),
             },
-            actor="daemon",
+            actor=DAEMON,
             payload={"aileron.approval.reason": reason},
         )
 
@@ -189,7 +196,7 @@ class Approvals:
                 "finished_ms": self._clock.now_ms(),
                 "outcome": taken_away(approval, ApprovalState.EXPIRED, reason),
             },
-            actor="daemon",
+            actor=DAEMON,
             payload={"aileron.approval.reason": reason},
         )
 
@@ -253,7 +260,7 @@ class Approvals:
         event = AuditEvent(
             type="approval.waiting",
             session=approval.session,
-            actor="daemon",
+            actor=DAEMON,
             action=approval.action,
             failure_class=cause.failure_class.value,
             payload={
@@ -332,7 +339,7 @@ class Approvals:
         *,
         sources: tuple[ApprovalState, ...],
         values: Mapping[str, Any],
-        actor: str,
+        actor: Principal,
         payload: Mapping[str, Any],
         event_type: str | None = None,
     ) -> Approval:

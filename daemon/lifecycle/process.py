@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -32,16 +33,23 @@ _HANDOVER_SECONDS = 10.0
 _COLLECT_AFTER = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the two APIs of this machine are."""
+
+    control: str
+    agent: str
+
+
 class RunningDaemon(Protocol):
     """What the composition root hands over."""
 
-    control_app: ASGIApp
-    agent_app: ASGIApp
-    token: str
-
-    async def set_addresses(self, control_url: str, agent_url: str) -> None:
-        """Tell the services where they can be reached."""
-        ...
+    @property
+    def control_app(self) -> ASGIApp: ...
+    @property
+    def agent_app(self) -> ASGIApp: ...
+    @property
+    def token(self) -> str: ...
 
     def begin_drain(self) -> None:
         """Take no new runs."""
@@ -60,9 +68,16 @@ class Build(Protocol):
     """How the composition root is called."""
 
     def __call__(
-        self, *, settings: Settings, home: Home, clock: Clock, entropy: Entropy, faults: FaultPoints
+        self,
+        *,
+        settings: Settings,
+        home: Home,
+        addresses: Addresses,
+        clock: Clock,
+        entropy: Entropy,
+        faults: FaultPoints,
     ) -> Awaitable[RunningDaemon]:
-        """Build every service."""
+        """Build every service; the sockets are bound already, and nothing is served yet."""
         ...
 
 
@@ -104,7 +119,7 @@ def _say_who_runs(home: Home, lock: FileLock) -> int:
 
 
 def _take(lock: FileLock, home: Home) -> bool:
-    """Take the lock; one that is held by a daemon on its last steps, which nobody can find any more, is waited for."""
+    """Take the lock. If a daemon that is stopping holds it (its discovery file is gone already), wait for that one."""
     deadline = time.monotonic() + _HANDOVER_SECONDS
     while not lock.acquire():
         if read_discovery(home.discovery_path) is not None or time.monotonic() >= deadline:
@@ -123,7 +138,7 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
     # A file that names a dead daemon must not outlive the start of a new one.
     home.discovery_path.unlink(missing_ok=True)
     async with contextlib.AsyncExitStack() as open_things:
-        # Undone from the last to the first, also when a start fails half way: requests, services, the file.
+        # Everything is stopped in reverse order, even when a start fails half way: requests, services, the file.
         open_things.callback(home.discovery_path.unlink, missing_ok=True)
         control = listen(home.ports_path, name="control", wanted=settings.daemon.control_port, bounds=control_bounds())
         open_things.callback(control.close)
@@ -132,13 +147,17 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
         open_things.callback(agent.close)
         remember(home.ports_path, control=control.port, agent=agent.port)
         daemon = await build(
-            settings=settings, home=home, clock=clock, entropy=os.urandom, faults=faults_from(os.environ)
+            settings=settings,
+            home=home,
+            addresses=Addresses(control=control.url, agent=agent.url),
+            clock=clock,
+            entropy=os.urandom,
+            faults=faults_from(os.environ),
         )
         redactor.register(daemon.token)
         open_things.push_async_callback(daemon.close)
         open_things.push_async_callback(_stop_listeners, control, agent)
-        await daemon.set_addresses(control.url, agent.url)
-        _settle_memory()
+        _search_less_for_garbage()
         await control.start(daemon.control_app)
         await agent.start(daemon.agent_app)
         discovery = Discovery(
@@ -162,7 +181,7 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
     _log.info("stopped")
 
 
-def _settle_memory() -> None:
+def _search_less_for_garbage() -> None:
     """Keep what a start has made out of every later search for garbage, and search less often.
 
     Runs make little garbage in cycles, and a search in the middle of one is time that somebody waits for.
@@ -179,7 +198,7 @@ async def _stop_listeners(*listeners: Listener) -> None:
 
 def _stop_or_die(stop: asyncio.Event) -> None:
     if stop.is_set():
-        # Asked twice: whoever asks knows that runs under way will be settled at the next start.
+        # Asked a second time, so the person does not want to wait. Runs under way are settled at the next start.
         os._exit(130)
     stop.set()
 

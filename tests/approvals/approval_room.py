@@ -17,11 +17,14 @@ from daemon.audit.signing import CheckpointSigner
 from daemon.base.clock import IdSource
 from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.account import Account
+from daemon.core.principal import Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.reader import Reader
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TokenAuthority
+
+AGENT = Principal.agent("ses_1")
 
 ACCOUNT = Account(connector="github://acme/slack", name="api_key/slack/work", kind="api_key", version=7, seal="5eal")
 
@@ -60,7 +63,7 @@ class ApprovalRoom:
         return await self.approvals.request(
             ApprovalRequest(
                 session=session,
-                actor="agent",
+                actor=AGENT,
                 action="ship",
                 action_version="1.0.0",
                 action_hash="sha256:aa",

@@ -13,6 +13,7 @@ from daemon.audit.repeats import Repeats
 from daemon.base.clock import Clock, IdSource
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.ids import IdPrefix
+from daemon.core.principal import Principal
 from daemon.core.visible import visible
 from daemon.db import tables
 from daemon.db.statements import HotStatement
@@ -45,7 +46,7 @@ class ExecutionJournal:
         row = {
             "id": execution,
             "session": request.session,
-            "actor": request.actor,
+            "actor": str(request.actor),
             "action": request.action,
             "approval": None if approval is None else approval.id,
             "step": prepared.action.steps[0].id,
@@ -120,7 +121,9 @@ class ExecutionJournal:
         state = ApprovalState.UNKNOWN if unknown else ApprovalState.FAILED
         await self._close(prepared, execution, event, state, failure.envelope())
 
-    async def refuse(self, *, session: str, actor: str, action: str, failure: Failure, approval: str | None) -> None:
+    async def refuse(
+        self, *, session: str, actor: Principal, action: str, failure: Failure, approval: str | None
+    ) -> None:
         """Write down, or count, that a request was turned away before anything started."""
         payload: dict[str, Any] = {
             "error.message": failure.message,

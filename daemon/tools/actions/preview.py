@@ -15,6 +15,7 @@ from daemon.core.action import Action, Preview
 from daemon.core.capabilities import check_op
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.op_inputs import render_inputs
+from daemon.core.principal import Principal
 from daemon.tools.actions.catalog import ActionCatalog
 
 _SECONDS = 10.0
@@ -55,25 +56,28 @@ class Previews:
         self._shown: dict[str, PreviewShown] = {}
         self._fetching: dict[str, asyncio.Lock] = {}
 
-    async def show(self, approval: Approval) -> PreviewShown:
-        """Return the preview of an approval that is still open; one whose service is slow holds up no other."""
+    async def show(self, approval: Approval, *, by: Principal) -> PreviewShown:
+        """Return the preview of an approval that is still open, as `by` looks at it.
+
+        One whose service is slow holds up no other.
+        """
         try:
             async with self._fetching.setdefault(approval.id, asyncio.Lock()):
-                return await self._shown_once(approval)
+                return await self._shown_once(approval, by)
         finally:
             self._fetching.pop(approval.id, None)
 
-    async def _shown_once(self, approval: Approval) -> PreviewShown:
+    async def _shown_once(self, approval: Approval, by: Principal) -> PreviewShown:
         if approval.id in self._shown:
             return self._shown[approval.id]
-        shown = await self._fetch(approval)
+        shown = await self._fetch(approval, by)
         if shown.available:
             if len(self._shown) >= _KEPT:
                 self._shown.pop(next(iter(self._shown)))
             self._shown[approval.id] = shown
         return shown
 
-    async def _fetch(self, approval: Approval) -> PreviewShown:
+    async def _fetch(self, approval: Approval, by: Principal) -> PreviewShown:
         if approval.state not in OPEN_STATES:
             return _unavailable("The request is decided; there is nothing to preview.")
         entry = self._catalog.find(approval.action)
@@ -82,12 +86,12 @@ class Previews:
         if entry.action.approval.preview is None:
             return _unavailable("This action has no preview.")
         try:
-            value = await self._call(entry.action, entry.action.approval.preview, approval)
+            value = await self._call(entry.action, entry.action.approval.preview, approval, by)
         except Failure as failure:
             return _unavailable(f"The preview could not be fetched: {failure.message}")
         return _render(entry.action.approval.preview, value)
 
-    async def _call(self, action: Action, preview: Preview, approval: Approval) -> Any:
+    async def _call(self, action: Action, preview: Preview, approval: Approval, by: Principal) -> Any:
         requirement = action.requirement_for(action.steps[-1].connector)
         manifest = await self._connectors.check(requirement)
         op = check_op(manifest, preview.op)
@@ -109,7 +113,7 @@ class Previews:
         event = AuditEvent(
             type="approval.previewed",
             session=approval.session,
-            actor="user",
+            actor=by,
             action=action.name,
             connector=str(requirement.name),
             payload={"aileron.approval.id": approval.id, "aileron.step.op": preview.op},
@@ -123,7 +127,7 @@ class Previews:
                 seconds=_SECONDS,
                 execution=approval.id,
                 session=approval.session,
-                actor="user",
+                actor=by,
                 action=action.name,
                 account=account,
                 before_send=_nothing_more_to_write,

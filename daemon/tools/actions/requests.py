@@ -11,6 +11,7 @@ from daemon.core.digests import approval_digest
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.manifest import Manifest
 from daemon.core.op_inputs import render_inputs
+from daemon.core.principal import Principal
 
 _PASSES = frozenset({FailureClass.VAULT_LOCKED, FailureClass.AUDIT_UNAVAILABLE, FailureClass.RESOURCE_LIMIT_EXCEEDED})
 """What can pass without the approved call having changed."""
@@ -21,7 +22,7 @@ class RunRequest:
     """Somebody wants an action to run; with an approval, a person has said yes to exactly this."""
 
     session: str
-    actor: str
+    actor: Principal
     action: str
     arguments: Mapping[str, Any]
     approval: Approval | None = None
