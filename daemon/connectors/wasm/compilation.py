@@ -42,6 +42,8 @@ class Compilation:
                 env={"MALLOC_ARENA_MAX": "2", "RAYON_NUM_THREADS": "4", "PATH": os.defpath},
             )
             try:
+                if self._closed:  # while the child was only being started, so that close() did not see it
+                    _kill(child)
                 async with asyncio.timeout(self._timeout):
                     output, errors = await child.communicate()
             except TimeoutError:
