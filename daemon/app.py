@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -38,9 +38,13 @@ from daemon.connectors.wasm.runtime import WasmRuntime
 from daemon.core.authority import HostPort
 from daemon.core.failures import Failure
 from daemon.core.providers import Provider, Providers, Style
+from daemon.core.tools import ToolId
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.reader import Reader
+from daemon.execution.admission import Admission
+from daemon.execution.build import build_execution
+from daemon.execution.seam import ToolProvider
 from daemon.gateway.proxy import Gateway
 from daemon.housekeeping import keep_house
 from daemon.landing_setup import start_workspaces
@@ -59,14 +63,9 @@ from daemon.sandbox.workplace import Workplaces
 from daemon.sessions.keyfile import load_key
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TokenAuthority
-from daemon.tools.actions.admission import Admission
 from daemon.tools.actions.catalog import ActionCatalog
-from daemon.tools.actions.dispatch import Dispatcher
-from daemon.tools.actions.executor import Executor
-from daemon.tools.actions.explanation import Explanations
-from daemon.tools.actions.journal import ExecutionJournal
-from daemon.tools.actions.preparation import Preparation
-from daemon.tools.actions.preview import Previews
+from daemon.tools.actions.provider import KIND as ACTION
+from daemon.tools.actions.provider import ActionProvider
 from daemon.vault.bindings import Bindings
 from daemon.vault.vault import Vault
 from daemon.version import VERSION
@@ -138,8 +137,19 @@ class Daemon:
         self._engine.dispose()
 
 
-async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entropy, faults: FaultPoints) -> Daemon:
-    """Build every service, settle what the last daemon left behind, and begin to dispatch."""
+async def start(
+    *,
+    settings: Settings,
+    home: Home,
+    clock: Clock,
+    entropy: Entropy,
+    faults: FaultPoints,
+    more_providers: Sequence[ToolProvider] = (),
+) -> Daemon:
+    """Build every service, settle what the last daemon left behind, and begin to dispatch.
+
+    `more_providers` are kinds of tools beside those that the daemon has itself.
+    """
     started_ms = clock.now_ms()
     ids = IdSource(clock=clock, entropy=entropy)
     tasks = TaskSet()
@@ -199,28 +209,28 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
     await take_up(
         audit=audit, sessions=sessions, approvals=approvals, follower=follower, reader=reader, ids=ids, tasks=tasks
     )
-    rules = Rules(
-        {name: Rule(decision=Decision(r.decision), reason=r.reason) for name, r in settings.approvals.rules.items()}
-    )
+    rules = _rules(settings)
     catalog = ActionCatalog(folder=home.actions_dir)
-    executor = Executor(
-        preparation=Preparation(catalog=catalog, connectors=connectors, sessions=sessions, budget=budget),
-        connectors=connectors,
+    actions = ActionProvider(catalog=catalog, connectors=connectors, clock=clock, tasks=tasks)
+    execution = build_execution(
+        providers=(actions, *more_providers),
         approvals=approvals,
         rules=rules,
-        journal=ExecutionJournal(audit=audit, repeats=repeats, approvals=approvals, clock=clock, ids=ids),
         sessions=sessions,
-        clock=clock,
-        ids=ids,
-        tasks=tasks,
+        audit=audit,
+        repeats=repeats,
+        budget=budget,
         admission=Admission(
             most=settings.limits.max_concurrent_runs,
             queued=settings.limits.queued_runs,
             wait_seconds=settings.limits.wait_seconds,
         ),
+        clock=clock,
+        ids=ids,
+        tasks=tasks,
         faults=faults,
+        on_vault_change=vault.on_change,
     )
-    Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start(on_vault_change=vault.on_change)
     processes = Processes()
     keep_house(tasks, vault=vault, sessions=sessions, audit=audit, repeats=repeats, processes=processes)
     denials = Denials(repeats)
@@ -325,9 +335,10 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         connectors=connectors,
         keyring=keyring,
         catalog=catalog,
-        executor=executor,
-        previews=Previews(catalog=catalog, connectors=connectors, audit=audit),
-        explanations=Explanations(catalog=catalog, connectors=connectors),
+        tools=execution.tools,
+        executor=execution.executor,
+        previews=execution.previews,
+        explanations=execution.explanations,
         approvals=approvals,
         rules=rules,
         gateway=gateway,
@@ -354,6 +365,12 @@ async def start(*, settings: Settings, home: Home, clock: Clock, entropy: Entrop
         http=http,
         runtime=runtime,
     )
+
+
+def _rules(settings: Settings) -> Rules:
+    """Return what the person decided beforehand; so far there are such rules for actions only."""
+    given = settings.approvals.rules.items()
+    return Rules({ToolId(ACTION, name): Rule(decision=Decision(r.decision), reason=r.reason) for name, r in given})
 
 
 async def _sweep(sandboxes: Sandboxes, packing: Packing) -> None:

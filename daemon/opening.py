@@ -17,8 +17,8 @@ from daemon.base.platform import boot_identity
 from daemon.base.settings import Settings
 from daemon.base.tasks import TaskSet
 from daemon.db.reader import Reader
+from daemon.execution.settlement import settle_interrupted
 from daemon.sessions.service import Sessions
-from daemon.tools.actions.settlement import settle_interrupted
 
 _log = structlog.get_logger("daemon")
 

@@ -15,18 +15,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from daemon.api.agent_openapi import agent_openapi
-from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, run_answer
+from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, call_answer, run_answer
 from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
 from daemon.api.services import Services
 from daemon.api.stopping import Stopping
-from daemon.connectors.service import ConnectorService
-from daemon.core.action import Action
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.schema import input_schema
+from daemon.core.principal import Principal
+from daemon.core.tools import ToolCall, ToolId, ToolSpec
+from daemon.execution.requests import Finished, RunRequest, Waiting
 from daemon.sessions.tokens import Capability, TokenClaims
-from daemon.tools.actions.catalog import InstalledAction
-from daemon.tools.actions.requests import RunRequest
+from daemon.tools.actions.provider import KIND as ACTION
 
 _RUN_BODY = TypeAdapter(RunBody)
 _MAX_NAME = 200
@@ -62,27 +61,30 @@ class AgentRoutes:
     async def list_actions(self, request: Request) -> Response:
         """Return the actions that can be run, with the schema of their arguments."""
         claims_for(request, Capability.LIST_ACTIONS)
-        ready = [entry for entry in self._services.catalog.all() if entry.state == "ready"]
-        items = [await describe_action(entry, self._services.connectors) for entry in ready]
-        body = json.dumps({"items": items}, separators=(",", ":")).encode()
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers={"etag": etag})
-        return Response(body, media_type="application/json", headers={"etag": etag})
+        specs = await self._services.tools.list(_agent(request.scope["aileron.claims"]))
+        return _tagged([_as_action(spec) for spec in specs if spec.tool.kind == ACTION], request)
+
+    async def list_tools(self, request: Request) -> Response:
+        """Return the tools of every kind that can be called."""
+        claims = claims_for(request, Capability.LIST_ACTIONS)
+        return _tagged([spec.as_json() for spec in await self._services.tools.list(_agent(claims))], request)
 
     async def run_action(self, request: Request) -> Response:
         """Run an action, or say that a person must decide first."""
         claims = claims_for(request, Capability.RUN_ACTIONS)
+        tool = ToolId(ACTION, request.path_params["name"][:_MAX_NAME])
+        return run_answer(await self._run(request, claims, tool), control_url=self._services.addresses.control)
+
+    async def call_tool(self, request: Request) -> Response:
+        """Call a tool of any kind by the name that agents call it by."""
+        claims = claims_for(request, Capability.RUN_ACTIONS)
+        tool = await self._services.tools.find(request.path_params["name"][:_MAX_NAME], _agent(claims))
+        return call_answer(await self._run(request, claims, tool), control_url=self._services.addresses.control)
+
+    async def _run(self, request: Request, claims: TokenClaims, tool: ToolId) -> Finished | Waiting:
         body = read_body(await request.body())
-        outcome = await self._services.executor.run(
-            RunRequest(
-                session=claims.session,
-                actor="agent",
-                action=request.path_params["name"][:_MAX_NAME],
-                arguments=body.arguments,
-            )
-        )
-        return run_answer(outcome, control_url=self._services.addresses.control)
+        call = ToolCall(principal=_agent(claims), session=claims.session, tool=tool, arguments=body.arguments)
+        return await self._services.executor.run(RunRequest(call=call))
 
     async def approval_result(self, request: Request) -> Response:
         """Say where an approval of this session stands; with `wait`, answer as soon as it has an end."""
@@ -99,7 +101,7 @@ class AgentRoutes:
         claims = claims_for(request, Capability.LIST_ACTIONS)
         stream = agent_events(
             self._services.approvals.feed,
-            self._services.catalog,
+            self._services.tools,
             session=claims.session,
             still_open=lambda: self._services.sessions.is_open(claims.session),
             stopped=self._stopping.event,
@@ -116,6 +118,8 @@ def agent_app(services: Services, stopping: Stopping, report: Report) -> Starlet
             Route("/openapi.json", routes.openapi),
             Route("/v1/actions", routes.list_actions),
             Route("/v1/actions/{name}/run", routes.run_action, methods=["POST"]),
+            Route("/v1/tools", routes.list_tools),
+            Route("/v1/tools/{name}/call", routes.call_tool, methods=["POST"]),
             Route("/v1/action-approvals/{approval_id}/result", routes.approval_result),
             Route("/v1/events", routes.events),
         ],
@@ -152,30 +156,31 @@ def _malformed(problem: str) -> Failure:
     )
 
 
-async def describe_action(entry: InstalledAction, connectors: ConnectorService) -> dict[str, Any]:
-    """Return an action as an agent sees it."""
-    action = entry.action
-    if action is None:
-        raise ValueError(f"{entry.name} is broken and is not offered to anybody")
+def _agent(claims: TokenClaims) -> Principal:
+    return Principal.agent(claims.session, "the agent")
+
+
+def _tagged(items: list[dict[str, Any]], request: Request) -> Response:
+    """Return a list, or that it is still what the caller has."""
+    body = json.dumps({"items": items}, separators=(",", ":")).encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers={"etag": etag})
+    return Response(body, media_type="application/json", headers={"etag": etag})
+
+
+def _as_action(spec: ToolSpec) -> dict[str, Any]:
+    """Return an action in the form in which agents saw it before there were tools of other kinds."""
     return {
-        "name": action.name,
-        "tool_name": action.tool_name,
-        "version": str(action.version),
-        "description": action.description,
-        "schema": input_schema(action.inputs),
-        "approval_required": action.approval.required,
-        "hints": await hints_for(action, connectors),
+        "name": spec.tool.name,
+        "tool_name": spec.name,
+        "version": spec.version,
+        "description": spec.description,
+        "schema": spec.input_schema,
+        "approval_required": spec.approval_required,
+        "hints": {
+            "read_only": spec.annotations.read_only,
+            "destructive": spec.annotations.destructive,
+            "idempotent": spec.annotations.idempotent,
+        },
     }
-
-
-async def hints_for(action: Action, connectors: ConnectorService) -> dict[str, bool]:
-    """Return what the operations declare of an action's effects; what they do not declare is taken to be the worst.
-
-    A manifest says whether an operation may be repeated, and nothing of whether it changes or destroys things.
-    """
-    try:
-        manifests = {str(pinned.name): await connectors.check(pinned) for pinned in action.requires}
-        repeatable = all(manifests[str(step.connector)].ops[step.op].idempotent for step in action.steps)
-    except (Failure, KeyError):
-        repeatable = False  # it cannot run as things are; the run says why
-    return {"read_only": False, "destructive": True, "idempotent": repeatable}

@@ -18,13 +18,14 @@ from daemon.base.settings import Settings
 from daemon.connectors.keyring import Keyring
 from daemon.connectors.service import ConnectorService
 from daemon.db.reader import Reader
+from daemon.execution.executor import Executor
+from daemon.execution.explanations import Explanations
+from daemon.execution.previews import Previews
+from daemon.execution.toolbox import Toolbox
 from daemon.gateway.proxy import Gateway
 from daemon.sandbox.service import Sandboxes
 from daemon.sessions.service import Sessions
 from daemon.tools.actions.catalog import ActionCatalog
-from daemon.tools.actions.executor import Executor
-from daemon.tools.actions.explanation import Explanations
-from daemon.tools.actions.preview import Previews
 from daemon.vault.bindings import Bindings
 from daemon.vault.vault import Vault
 from daemon.workspaces.service import Workspaces
@@ -58,6 +59,7 @@ class Services:
     connectors: ConnectorService
     keyring: Keyring
     catalog: ActionCatalog
+    tools: Toolbox
     executor: Executor
     previews: Previews
     explanations: Explanations

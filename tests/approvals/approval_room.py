@@ -17,6 +17,8 @@ from daemon.audit.signing import CheckpointSigner
 from daemon.base.clock import IdSource
 from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.account import Account
+from daemon.core.principal import Principal
+from daemon.core.subject import NamedHash, Subject
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.reader import Reader
@@ -24,6 +26,16 @@ from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TokenAuthority
 
 ACCOUNT = Account(connector="github://acme/slack", name="api_key/slack/work", kind="api_key", version=7, seal="5eal")
+
+SUBJECT = Subject(
+    kind="action",
+    origin="local",
+    name="ship",
+    version="1.0.0",
+    definition="sha256:aa",
+    depends_on=(NamedHash("github://acme/slack", "sha256:bb"),),
+    accounts=(ACCOUNT,),
+)
 
 
 class TwoClocks:
@@ -60,12 +72,8 @@ class ApprovalRoom:
         return await self.approvals.request(
             ApprovalRequest(
                 session=session,
-                actor="agent",
-                action="ship",
-                action_version="1.0.0",
-                action_hash="sha256:aa",
-                connector_hashes=("sha256:bb",),
-                accounts=(ACCOUNT,),
+                actor=Principal.agent(session, "the agent"),
+                subject=SUBJECT,
                 arguments={"n": 1},
                 digest="sha256:cc",
                 expires_seconds=expires_seconds,

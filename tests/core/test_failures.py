@@ -8,8 +8,7 @@ from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
 
 def test_the_envelope_has_the_documented_form() -> None:
     failure = Failure(FailureClass.NOT_FOUND, "There is no such action.", boundary=Boundary.ACTION, details={"a": 1})
-    failure.audit_id = "aud_1"
-    assert json.loads(json.dumps(failure.envelope())) == {
+    assert json.loads(json.dumps(failure.with_audit_id("aud_1").envelope())) == {
         "error": {
             "class": "not_found",
             "message": "There is no such action.",
@@ -59,8 +58,8 @@ def test_a_stored_envelope_gives_the_same_failure_back(
 def test_details_belong_to_one_failure() -> None:
     details = {"a": 1}
     failure = Failure(FailureClass.NOT_FOUND, "", boundary=Boundary.USER, details=details)
-    failure.details["b"] = 2
-    assert details == {"a": 1}
+    details["b"] = 2
+    assert failure.details == {"a": 1}
 
 
 def test_a_document_error_reads_as_a_place_a_problem_and_a_remedy() -> None:

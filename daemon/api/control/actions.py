@@ -13,10 +13,13 @@ from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
 from daemon.core.action_parser import parse_action
 from daemon.core.failures import DocumentError
+from daemon.core.principal import Means, Principal
 from daemon.core.schema import input_schema
+from daemon.core.tools import ToolCall, ToolId
+from daemon.execution.requests import RunRequest
 from daemon.tools.actions.catalog import InstalledAction
 from daemon.tools.actions.fitness import problems_with
-from daemon.tools.actions.requests import RunRequest
+from daemon.tools.actions.provider import KIND as ACTION
 
 Name = Annotated[str, Path(max_length=200)]
 
@@ -100,7 +103,14 @@ def router(services: Services) -> APIRouter:
         """Run an action as the person at the terminal."""
         session = await services.sessions.terminal()
         outcome = await services.executor.run(
-            RunRequest(session=session.id, actor="user", action=name, arguments=body.arguments)
+            RunRequest(
+                call=ToolCall(
+                    principal=Principal.person(Means.CLI),
+                    session=session.id,
+                    tool=ToolId(ACTION, name),
+                    arguments=body.arguments,
+                )
+            )
         )
         return run_answer(outcome, control_url=services.addresses.control)
 
@@ -130,7 +140,9 @@ def _summary(services: Services, entry: InstalledAction) -> dict[str, Any]:
         "version": str(action.version),
         "description": action.description,
         "approval_required": action.approval.required,
-        "decision": services.rules.ruling(action.name, required=action.approval.required).decision.value,
+        "decision": services.rules.ruling(
+            ToolId(ACTION, action.name), required=action.approval.required
+        ).decision.value,
         "tool_name": action.tool_name,
         "inputs": [
             {"name": i.name, "type": i.type, "required": i.required, "description": i.description}

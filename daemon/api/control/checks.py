@@ -5,6 +5,7 @@ from typing import Any
 from daemon.api.services import Services
 from daemon.audit.refusals import LOOK, damaged
 from daemon.core.failures import Failure
+from daemon.tools.actions.provider import KIND as ACTION
 
 _MIB = 1024 * 1024
 
@@ -78,6 +79,6 @@ def _rules(services: Services) -> list[dict[str, Any]]:
             f"config.toml has a rule for {name}, but no such action is installed.",
             "Check the spelling, or remove the rule.",
         )
-        for name in services.rules.names()
+        for name in services.rules.names(ACTION)
         if name not in installed
     ]

@@ -3,7 +3,6 @@
 from daemon.connectors.http.client import OutboundHttp
 from daemon.connectors.http.mediator import CallContext
 from daemon.connectors.http.records import (
-    AttemptRecord,
     Denial,
     DenialKind,
     ErrorCode,
@@ -11,6 +10,7 @@ from daemon.connectors.http.records import (
     InjectedHeader,
     NetworkPolicy,
 )
+from daemon.core.attempts import AttemptRecord
 from daemon.core.scrubbing.scrub import Scrubber
 
 __all__ = [
