@@ -32,7 +32,7 @@ def offer(specs: Iterable[Mapping[str, Any]]) -> Offer:
 def _tool(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     said = spec.get("annotations") or {}
     note = "\n\nA person must approve each call; the answer says how to go on." if spec["approval_required"] else ""
-    tool = {
+    return {
         "name": spec["name"],
         "description": f"{spec['description']}{note}",
         "inputSchema": spec["input_schema"],
@@ -43,7 +43,6 @@ def _tool(spec: Mapping[str, Any]) -> Mapping[str, Any]:
             "openWorldHint": bool(said.get("open_world", True)),
         },
     }
-    return tool
 
 
 def _status_tool() -> Mapping[str, Any]:

@@ -25,6 +25,9 @@ START_SECONDS = 30.0
 class World:
     """One home and, while it runs, its daemon."""
 
+    module = "daemon"
+    """What is run as the daemon."""
+
     def __init__(
         self, folder: Path, *, upstream: str, settings: str = "", open_files: int | None = None, **environment: str
     ) -> None:
@@ -63,7 +66,7 @@ class World:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AILERON_")}
         with (self.folder / "daemon.out").open("ab") as output:
             return subprocess.Popen(
-                [*self._prefix, sys.executable, "-m", "daemon"],
+                [*self._prefix, sys.executable, "-m", self.module],
                 cwd=ROOT,
                 env=kept | {"AILERON_HOME": str(self.home)} | self._environment | environment,
                 stdin=subprocess.DEVNULL,
