@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-SETUP_INPUTS := requirements/dev.txt pyproject.toml aileron_mcp/pyproject.toml scripts/bootstrap
+SETUP_INPUTS := requirements/dev.txt pyproject.toml aileron_mcp/pyproject.toml aileron_testing/pyproject.toml \
+  aileron_mcp/version.py scripts/bootstrap
+LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: demo test check lock clean
+.PHONY: demo test check lock upgrade release clean
 
 demo: $(READY) ## A real agent in a sandbox, with no account and no key
 	@code=0; scripts/ensure-docker || code=$$?; \
@@ -20,7 +22,10 @@ test: $(READY) check ## Lint, types, import contract, and every test
 	@scripts/ensure-chromium
 	@scripts/ensure-agents
 	@scripts/ensure-docker
-	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations 10 --durations-min 5
+	@rm -rf .branches
+	@BRANCHES_TO=.branches $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder \
+	  --durations 10 --durations-min 5
+	@$(BIN)/python scripts/branch_floor .branches
 
 check: $(READY) ## Lint, types, import contract
 	@$(BIN)/ruff check .
@@ -29,15 +34,20 @@ check: $(READY) ## Lint, types, import contract
 	@$(BIN)/lint-imports --no-cache
 
 lock: $(READY) ## Resolve the dependencies anew
-	@cd requirements && for set in runtime dev; do \
-	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header $$set.in -o $$set.txt; done
-	@cd sandbox_image/build && for set in npm server; do \
-	  ../../$(BIN)/uv pip compile --quiet --python-platform linux --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header $$set.in -o $$set.txt; done
+	@$(LOCK) --universal pyproject.toml -o requirements/runtime.txt
+	@$(LOCK) --universal pyproject.toml aileron_mcp/pyproject.toml aileron_testing/pyproject.toml requirements/dev.in \
+	  -o requirements/dev.txt
+	@$(LOCK) --python-platform linux aileron_mcp/pyproject.toml -o sandbox_image/build/server.txt
+	@$(LOCK) --python-platform linux sandbox_image/build/npm.in -o sandbox_image/build/npm.txt
+
+upgrade: $(READY) ## Resolve the dependencies anew, in the newest versions that are allowed
+	@$(MAKE) --no-print-directory lock LOCK="$(LOCK) --upgrade"
+
+release: $(READY) ## Build the three distributions into dist/, if version, changelog and tag agree
+	@$(BIN)/python scripts/release build
 
 clean: ## Remove what was made here
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .branches .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(READY): $(SETUP_INPUTS)
 	@PYTHON="$(PYTHON)" scripts/bootstrap $(VENV)

@@ -8,7 +8,7 @@ with AileronSandbox(actions="actions/", connectors=["build/my-connector"]) as ai
     aileron.assert_event("execution.succeeded", action="ship-update")
 """
 
-from aileron_testing.daemon import AileronError
+from aileron_testing.errors import AileronError
 from aileron_testing.runs import Finished, Run
 from aileron_testing.sandbox import AileronSandbox
 

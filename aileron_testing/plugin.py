@@ -1,4 +1,8 @@
-"""The pytest plugin: `pytest_plugins = ["aileron_testing.plugin"]` offers the fixture `aileron_sandbox`."""
+"""The pytest plugin: it offers the fixture `aileron_sandbox`.
+
+Where this distribution is installed, pytest finds the plugin by itself, in every suite of that environment. So this
+module and what it imports must stay quick to import.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aileron_testing.daemon import AileronError
+from aileron_testing.errors import AileronError
 
 if TYPE_CHECKING:
     from aileron_testing.daemon import Daemon

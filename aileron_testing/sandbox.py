@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aileron_testing.daemon import AileronError, Daemon
+from aileron_testing.daemon import Daemon
+from aileron_testing.errors import AileronError
 from aileron_testing.runs import Run
 
 _USER = 1000
@@ -29,31 +30,37 @@ class AileronSandbox:
         settings: str = "",
         image: str | None = None,
         agent: str = "codex",
+        aileron: str | os.PathLike[str] | None = None,
     ) -> None:
         """Say what to install: a folder of action files, folders or tarballs of connectors.
 
         Services of the test on private or loopback addresses are named in allow_private, as host:port. Programs run in
-        the image of an agent, or in an image of yours.
+        the image of an agent, or in an image of yours. The command `aileron` is searched for if it is
+        not named.
         """
         self._actions = None if actions is None else Path(actions)
         self._connectors = [Path(connector) for connector in connectors]
         self._image = image
         self._agent = agent
         allowed = f"[network]\nallow_private = {json.dumps(list(allow_private))}\n"
-        self._daemon = Daemon(settings=allowed + settings)
+        self._daemon = Daemon(settings=allowed + settings, aileron=aileron)
         self._runs: list[Run] = []
         self.installed: dict[str, str] = {}
         """The hash of each connector, by its name, for action files that are written in a test."""
 
     def start(self) -> Self:
-        """Start the daemon and install."""
-        self._daemon.start()
-        self._daemon.ask("POST", "/v1/vault/create", {"passphrase": secrets.token_hex(16)})
-        for connector in self._connectors:
-            self.install_connector(connector)
-        if self._actions is not None:
-            for file in sorted(self._actions.glob("*.md")):
-                self.install_action(file)
+        """Start the daemon and install; what goes wrong half way leaves nothing behind."""
+        try:
+            self._daemon.start()
+            self._daemon.ask("POST", "/v1/vault/create", {"passphrase": secrets.token_hex(16)})
+            for connector in self._connectors:
+                self.install_connector(connector)
+            if self._actions is not None:
+                for file in sorted(self._actions.glob("*.md")):
+                    self.install_action(file)
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:

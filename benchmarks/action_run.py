@@ -25,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from services.upstream import UpstreamProcess
 from world import World
 
+from benchmarks.processor import ProcessorTime, middle
+
 SMALL = 300
 MANY = 2000
 CONCURRENCY = 32
@@ -63,19 +65,14 @@ async def requests(
     return taken, time.perf_counter() - began
 
 
-def processor_seconds(process: int) -> float:
-    """Return the processor time that a process has used, all of its threads together."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 async def measure(world: World, token: str, rounds: int) -> None:
     """Alternate baseline and action, and print the medians and the ratio."""
     upstream_body = {"n": 1}
     action_body = {"arguments": {"url": f"{world.upstream}/bench", "body": '{"n":1}'}}
     run_url = f"{world.agent_url}/v1/actions/bench/run"
     headers = {"Authorization": f"Bearer {token}"}
-    ratios, bare, ours, rates, costs = [], [], [], [], []
+    ratios, bare, ours, rates = [], [], [], []
+    alone_costs, costs = [], []
     assert world.process is not None
     daemon = world.process.pid
     connector = aiohttp.TCPConnector(limit=CONCURRENCY * 2)
@@ -84,18 +81,21 @@ async def measure(world: World, token: str, rounds: int) -> None:
         for _ in range(rounds):
             direct, _ = await requests(session, f"{world.upstream}/bare", upstream_body, {}, count=SMALL, concurrency=1)
             base = median(direct) + median(fsyncs(world.home, SMALL))
+            before = ProcessorTime.of(daemon)
             alone, _ = await requests(session, run_url, action_body, headers, count=SMALL, concurrency=1)
-            used = processor_seconds(daemon)
+            between = ProcessorTime.of(daemon)
             _, whole = await requests(session, run_url, action_body, headers, count=MANY, concurrency=CONCURRENCY)
-            costs.append((processor_seconds(daemon) - used) / MANY)
+            alone_costs.append(between.each(before, SMALL))
+            costs.append(ProcessorTime.of(daemon).each(between, MANY))
             bare.append(base)
             ours.append(median(alone))
             ratios.append(median(alone) / base)
             rates.append(MANY / whole)
     print(f"bare request + 2 fsyncs, p50   {median(bare) * 1e3:6.2f} ms")
     print(f"action run, concurrency 1, p50 {median(ours) * 1e3:6.2f} ms   ratio {median(ratios):.2f} (limit 4)")
-    print(f"processor time of a run then   {median(costs) * 1e3:6.2f} ms")
+    print(f"  processor time of the daemon  {middle(alone_costs)} a run")
     print(f"action runs at {CONCURRENCY} concurrent    {median(rates):6.0f} /s   (at least 500)")
+    print(f"  processor time of the daemon  {middle(costs)} a run")
 
 
 def pin(servers: list[int]) -> None:

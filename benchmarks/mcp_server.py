@@ -25,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from services.upstream import UpstreamProcess
 from world import World
 
+from benchmarks.processor import ProcessorTime
+
 CALLS = 300
 HANDSHAKE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
 
@@ -117,6 +119,8 @@ def main() -> None:
         our_server.list_tools()
         call = {"name": "bench_0", "arguments": arguments}
         echoes, runs, calls = [], [], []
+        assert world.process is not None
+        before = ProcessorTime.of(world.process.pid)
         with httpx.Client(trust_env=False, timeout=30) as http:
             headers = {"Authorization": f"Bearer {token}"}
             url = f"{world.agent_url}/v1/actions/bench-0/run"
@@ -124,6 +128,7 @@ def main() -> None:
                 echoes.append(timed(lambda: bare_server.ask("tools/call", call)))
                 runs.append(timed(lambda: http.post(url, json={"arguments": arguments}, headers=headers)))
                 calls.append(timed(lambda: our_server.ask("tools/call", call)))
+        used = ProcessorTime.of(world.process.pid).each(before, 2 * CALLS)
         bare_server.close()
         our_server.close()
         floor = median(echoes) + median(runs)
@@ -131,6 +136,7 @@ def main() -> None:
             f"echo of the bare server {median(echoes) * 1e3:6.2f} ms, the daemon's own run {median(runs) * 1e3:6.2f} ms"
         )
         print(f"call to finished action {median(calls) * 1e3:6.2f} ms   ratio {median(calls) / floor:.2f} (limit 1.3)")
+        print(f"  processor time of the daemon {used} a run")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def launch_time(world: World, shell: Shell, tag: str, rounds: int) -> None:
     world.stop()
     world.start()
     world.unlock()
-    imported = "import time, daemon.cli.main, daemon.cli.launch, daemon.cli.client; print(f'{time.time():.9f}')"
+    imported = "import time, daemon.cli.main, daemon.cli.launch.command, daemon.cli.client; print(f'{time.time():.9f}')"
     bare = median(started_at([sys.executable, "-c", imported], cwd=ROOT) for _ in range(rounds))
     base = median(taken["docker run"])
     for name, values in taken.items():

@@ -52,8 +52,9 @@ from daemon.lifecycle.bounds import agent_bounds
 from daemon.lifecycle.listeners import Listener
 from daemon.net.http1.pool import Pool
 from daemon.opening import open_log, take_up
-from daemon.sandbox.berth import BerthMaker
-from daemon.sandbox.berths import Berths
+from daemon.sandbox.berth_keeper import BerthKeeper
+from daemon.sandbox.berth_maker import BerthMaker
+from daemon.sandbox.container_options import Limits
 from daemon.sandbox.engine import Engine as ContainerEngine
 from daemon.sandbox.images import Images
 from daemon.sandbox.packing import Packing, PackingLimits
@@ -137,6 +138,7 @@ class Daemon:
         self._engine.dispose()
 
 
+# Long, because it is the one list of all parts, in the order in which each needs the ones before it.
 async def start(
     *,
     settings: Settings,
@@ -272,7 +274,7 @@ async def start(
         ),
         reach=settings.sandbox.reach,
     )
-    berths = Berths(
+    berths = BerthKeeper(
         engine=engine_of_containers,
         maker=berth_maker,
         folder=home.sandboxes_dir,
@@ -294,6 +296,9 @@ async def start(
         home=str(home.path),
         make_app=lambda session, url: agent_apps[0](session, url),  # noqa: PLW0108 - it is made last
         bound=lambda: frozenset(name for name, each in gateway.providers.by_name.items() if bindings.is_granted(each)),
+        usual_limits=Limits(
+            memory_bytes=settings.sandbox.memory, cpus=settings.sandbox.cpus, pids=settings.sandbox.pids
+        ),
     )
     sandboxes = Sandboxes(
         engine=engine_of_containers,

@@ -1,3 +1,5 @@
-"""The version of this program, said in one place."""
+"""The version of this program. It stands in `aileron_mcp/version.py`, which is also there without the daemon."""
 
-VERSION = "0.1.0"
+from aileron_mcp.version import VERSION
+
+__all__ = ["VERSION"]

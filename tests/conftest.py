@@ -15,6 +15,13 @@ EXPECTED_SKIPS: frozenset[str] = frozenset()
 
 _skipped: list[str] = []
 
+_branches = None
+if "BRANCHES_TO" in os.environ:
+    # Here, and not in a hook: the conftest.py of a folder below imports what is measured before the first hook runs.
+    from branches import Branches
+
+    _branches = Branches(os.environ["BRANCHES_TO"])
+
 
 @pytest.fixture(autouse=True)
 def _no_home_of_the_person(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -60,7 +67,9 @@ def _note(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run in CI that left something out."""
+    """Fail a run in CI that left something out; write what was measured."""
+    if _branches is not None:
+        _branches.write()
     if os.environ.get("CI") == "true" and _skipped and session.exitstatus == 0:
         for nodeid in _skipped:
             print(f"skipped without leave: {nodeid}")

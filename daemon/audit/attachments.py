@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.audit.durable_file import replace_durably
+from daemon.base.files import replace_file
 
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _NOBODY = "none"
@@ -55,7 +55,7 @@ class Attachments:
             self._make_room(attached.size)
             place = self._folder / name
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_durably(place / attached.sha256, raw)
+            replace_file(place / attached.sha256, raw)
             self._files[name][attached.sha256] = attached.size
             self.size += attached.size
         return attached

@@ -149,7 +149,7 @@ class GroupCommit:
                 return [refused.get(place) or failure for place in range(len(group))]
             else:
                 self.reason = None
-                self._settle(head)
+                self._note_committed(head)
                 return answers
 
     def probe(self) -> None:
@@ -236,9 +236,9 @@ class GroupCommit:
             self._connection = connection
         return self._connection
 
-    def _settle(self, head: Head) -> None:
+    def _note_committed(self, head: Head) -> None:
         try:
-            self._guard.settle(head)
+            self._guard.note_committed(head)
         except OSError as problem:
             # What was committed stands, and its callers are told so. The next ones wait until the seal can be written.
             self.reason = _words(problem)

@@ -85,7 +85,7 @@ class Guard:
         self._pending = head
         self._outside.announce(self.head, head)
 
-    def settle(self, head: Head) -> None:
+    def note_committed(self, head: Head) -> None:
         """Remember what was committed, and seal a new checkpoint; raises OSError."""
         checkpoint_made = head.number != self.head.number
         self.head, self._pending = head, None
@@ -116,7 +116,7 @@ class Guard:
             row = driver.execute("SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1").fetchone()
             pending = self._pending
             if pending is not None and row == (pending.seq, pending.hash) and self._is_signed(connection, pending):
-                self.settle(pending)
+                self.note_committed(pending)
             elif pending is not None:
                 place = (pending.seq, pending.hash)
                 self._pending, self._outside.doubtful = None, (place, *self._outside.doubtful)[:_DOUBTFUL]

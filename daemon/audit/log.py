@@ -348,15 +348,15 @@ def _deliver(group: Sequence[_Job], answers: Sequence[Any]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
     for job, answer in zip(group, answers, strict=True):
         by_loop.setdefault(job.loop, []).append((job.done, answer))
-    for loop, settled in by_loop.items():
+    for loop, answered in by_loop.items():
         try:
-            loop.call_soon_threadsafe(_settle, settled)
+            loop.call_soon_threadsafe(_hand_over, answered)
         except RuntimeError:
             continue  # the loop is closed; what is on disk is on disk
 
 
-def _settle(settled: "list[tuple[asyncio.Future[Any], Any]]") -> None:
-    for done, answer in settled:
+def _hand_over(answered: "list[tuple[asyncio.Future[Any], Any]]") -> None:
+    for done, answer in answered:
         if done.done():
             continue
         if isinstance(answer, BaseException):

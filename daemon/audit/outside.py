@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 from daemon.audit.checkpoint import Head
-from daemon.audit.durable_file import replace_durably, write_whole
 from daemon.audit.seal import Place, RunningHead, Seal
 from daemon.audit.signing import CheckpointSigner
 from daemon.base.faults import FaultPoints
+from daemon.base.files import replace_file
 from daemon.core.named_errors import about
 
 
@@ -57,19 +57,19 @@ class OutsideRecords:
     def begin(self, head: Head, seal: Seal, *, found: int = 0) -> None:
         """Write both anew, before the first event of this daemon is written; raises OSError."""
         self.found = found
-        self._settle(head, seal)
+        self._write_both(head, seal)
         self._signer.mark_sealed()
 
     def end(self, head: Head, seal: Seal) -> None:
         """Write both for the last time, with a seal that is closed; raises OSError."""
-        self._settle(head, seal)
+        self._write_both(head, seal)
         self._close()
 
-    def _settle(self, head: Head, seal: Seal) -> None:
+    def _write_both(self, head: Head, seal: Seal) -> None:
         running = self._between(head, head)
         self._close()
         # First what may be younger than the other: a kill in between leaves a seal that is still open.
-        replace_durably(self.running_path, running.encode(self._signer))
+        replace_file(self.running_path, running.encode(self._signer))
         self.write_seal(seal)
 
     def announce(self, before: Head, after: Head) -> None:
@@ -79,13 +79,13 @@ class OutsideRecords:
             self._running = os.open(self.running_path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         raw = self._between(before, after).encode(self._signer)
         with about(self.running_path):
-            write_whole(self._running, raw)
+            _write_in_place(self._running, raw)
 
     def write_seal(self, seal: Seal) -> None:
         """Replace the seal and sync it; raises OSError."""
         self._faults.hit("audit.before_seal")
         raw = seal.encode(self._signer)
-        replace_durably(self.seal_path, raw, before_rename=lambda: self._faults.hit("audit.seal_written"))
+        replace_file(self.seal_path, raw, before_replace=lambda: self._faults.hit("audit.seal_written"))
         self.number = seal.number
         self._faults.hit("audit.after_seal")
 
@@ -103,3 +103,13 @@ class OutsideRecords:
         if self._running is not None:
             os.close(self._running)
             self._running = None
+
+
+def _write_in_place(descriptor: int, raw: bytes) -> None:
+    """Write over the running head, which always has one length; a disk that takes only a part of it has failed."""
+    written = os.pwrite(descriptor, raw, 0)
+    if written != len(raw):
+        # The rest says why: a full disk takes a part first, and nothing at the second try.
+        rest = os.pwrite(descriptor, raw[written:], written)
+        if written + rest != len(raw):
+            raise OSError(f"only {written + rest} of {len(raw)} bytes could be written")

@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from daemon.audit.durable_file import replace_durably
+from daemon.base.files import replace_file
 
 _SEALED = b"# The log under this key has a seal: audit.seal, beside this file. Without it the log counts as damaged.\n"
 
@@ -51,7 +51,7 @@ class CheckpointSigner:
         except FileNotFoundError:
             key = Ed25519PrivateKey.generate()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_durably(path, _pem(key))
+            replace_file(path, _pem(key))
             return cls(key, path=path, sealed=False)
         try:
             loaded = serialization.load_pem_private_key(raw, password=None)
@@ -67,7 +67,7 @@ class CheckpointSigner:
     def mark_sealed(self) -> None:
         """Note in the key file, for good, that there is a seal."""
         if not self.sealed:
-            replace_durably(self.path, _SEALED + _pem(self._key))
+            replace_file(self.path, _SEALED + _pem(self._key))
             self.sealed = True
 
     def sign(self, *, purpose: str, seq: int, head: str, time: str) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class FaultPoints(Protocol):
-    """Something that is told when a named point is reached."""
+    """Is told when the daemon reaches a named point, such as `audit.before_commit`."""
 
     def hit(self, name: str) -> None:
         """Note that the named point was reached."""
@@ -36,7 +36,7 @@ class FileFaults:
         self._counted = ("", 0)
 
     def hit(self, name: str) -> None:
-        """Note that the named point was reached; do not come back if it is the one."""
+        """Note that the named point was reached; kill this process if the file names it."""
         if self._log is not None:
             with self._log.open("a") as log:
                 log.write(f"{name}\n")

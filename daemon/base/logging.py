@@ -1,4 +1,4 @@
-"""The daemon's own log: JSON lines in a file that turns over; every event passes the redaction on its way there."""
+"""The daemon's own log: JSON lines in a file that is rotated; every event is redacted before it is written."""
 
 import contextlib
 import logging
@@ -19,7 +19,7 @@ _BYTES, _FILES = 10 * 1024 * 1024, 5
 
 @contextlib.contextmanager
 def start_logging(path: Path, *, level: str, redactor: Redactor) -> Iterator[None]:
-    """Send our own events and those of every library through the redaction into one file, while this is open."""
+    """Write our own events and those of every library into one file, redacted, for as long as this is open."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -34,7 +34,7 @@ def start_logging(path: Path, *, level: str, redactor: Redactor) -> Iterator[Non
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.stdlib.PositionalArgumentsFormatter(),
                 structlog.processors.EventRenamer("message"),
-                # Last before the words are written down, so that nothing is added behind it.
+                # The last step before the rendering, so that no later step can add a secret.
                 redactor,
                 structlog.processors.JSONRenderer(),
             ],
@@ -71,4 +71,4 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
         return super()._open()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is the library's
-        """Lose the line rather than the daemon: a full disk is said by the audit log, loudly."""
+        """Drop the line and go on. A full disk is reported by the audit log, which refuses runs while it lasts."""

@@ -22,7 +22,7 @@ def is_supported() -> bool:
 
 
 class Fate(Enum):
-    """What became of a process. Nothing is taken from anybody on UNKNOWN."""
+    """What became of a process. UNKNOWN is no reason to end or remove anything that belongs to it."""
 
     LIVES = "lives"
     GONE = "gone"
@@ -51,9 +51,9 @@ def is_gone(pid: int) -> bool:
 
 
 def process_identity(pid: int) -> str | None:
-    """Return what differs between two processes that had the same number, or None if there is certainly no such one.
+    """Return what tells a process from others that had its number, or None if it certainly does not exist.
 
-    Raises CannotTellError when neither can be said.
+    Raises CannotTellError if the system says neither.
     """
     if not _number_is_taken(pid):
         return None
@@ -76,13 +76,13 @@ def process_identity(pid: int) -> str | None:
 
 
 def _number_is_taken(pid: int) -> bool:
-    # Needs no descriptor and no memory, so that the answer that something is gone can be had at any time.
+    # This needs no descriptor and no memory, so it works also when no file can be opened any more.
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        return True  # it is somebody else's
+        return True  # it belongs to another user
     return True
 
 
@@ -125,7 +125,7 @@ def _boot() -> str:
     except FileNotFoundError:
         return ""  # not every system has one
     except OSError as problem:
-        # Without it every process would look like another one. Only what was read is remembered.
+        # A guess would make every process look like a new one. An exception is not cached, so it is read again later.
         raise CannotTellError(f"{_BOOT} cannot be read: {problem}") from problem
 
 
@@ -146,12 +146,12 @@ def network_filesystem(path: Path, *, mounts: Path = _PROCESSES / "self" / "moun
 
 
 def bound_process() -> None:
-    """Keep a crash from writing secrets into a core file, and allow as many connections as the system lets us."""
+    """Switch core files off, which would hold secrets after a crash, and raise the limit of open files."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        # Some systems name a limit that they then refuse; what there was before has to do.
+        # Some systems refuse the very limit they name; then the limit stays as it was.
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 

@@ -1,4 +1,4 @@
-"""Which processes of this machine still run: asked off the event loop, because some platforms need a program for it."""
+"""Tells which processes still run, on a thread beside the event loop: macOS must start `ps` to find out."""
 
 import asyncio
 from collections.abc import Iterable

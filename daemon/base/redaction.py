@@ -1,4 +1,4 @@
-"""The one place where secrets are taken out of what the daemon writes about itself."""
+"""Takes secrets out of everything that the daemon writes about itself: log lines, errors, names."""
 
 import re
 from collections.abc import Mapping, MutableMapping
@@ -34,7 +34,7 @@ def redact_text(text: str) -> str:
 
 
 class Redactor:
-    """Takes out secrets it was told of, in every form they may be written in, and whatever looks like one."""
+    """Removes the secrets it was told, in every form they may be written in, and what looks like a credential."""
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
@@ -48,11 +48,11 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""
-        # The registered ones first: a pattern that takes a part of one would hide the rest from the search.
+        # Registered secrets go first: a pattern that removes a part of one would hide the rest of it from the search.
         return redact_text(self._scrubber.scrub(text))
 
     def value(self, value: Any, *, depth: int = 0) -> Any:
-        """Return a value in which every text, at any depth, is redacted, and what has a telling name is gone."""
+        """Return a value with every text in it redacted, at any depth; under names like `password`, nothing is kept."""
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):

@@ -85,12 +85,13 @@ class DaemonSettings(_Section):
 
 
 class NetworkSettings(_Section):
-    """What connectors may reach beyond public addresses."""
+    """What the daemon may connect to beyond public addresses, and whom it believes there."""
 
     allow_private: Annotated[list[str], NoDecode, BeforeValidator(_authorities)] = Field(
         default_factory=list,
         description=(
-            "Private or loopback `host:port`s that a connector whose manifest names them may reach, also without TLS."
+            "Private or loopback `host:port`s that may be reached, also without TLS: by a connector whose manifest "
+            "names them, and by the gateway for a provider that is there."
         ),
     )
     extra_ca_file: Annotated[Path | None, AfterValidator(_readable_file)] = Field(

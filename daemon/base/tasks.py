@@ -1,4 +1,4 @@
-"""Background tasks that somebody holds, hears about when they fail, and ends."""
+"""Background tasks with an owner, who keeps them from being collected, logs their failures, and ends them."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,7 +13,7 @@ _log = structlog.get_logger("daemon.tasks")
 
 
 class TaskSet:
-    """Holds a reference to every task it starts, so that none can vanish half way."""
+    """Holds a reference to every task it starts; without one, Python may collect a task that is still running."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -39,6 +39,6 @@ class TaskSet:
         if task.cancelled():
             return
         problem = task.exception()
-        # A Failure is an answer that the awaiting caller has got; anything else is a defect somebody must see.
+        # The caller who awaits the task gets a Failure as an answer; anything else is a defect and belongs in the log.
         if problem is not None and not isinstance(problem, Failure):
             _log.error("a background task failed", task=task.get_name(), exc_info=problem)

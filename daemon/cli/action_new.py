@@ -1,11 +1,11 @@
 """`aileron action new`: start an action file, filled in from an installed connector where one is named."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from daemon.base.files import create_file
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.rendering import one_line
@@ -82,8 +82,6 @@ def _offer(invocation: Invocation, name: str) -> None:
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # O_EXCL: a file that appeared meanwhile, or a link put in its place, is never written over.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
+        create_file(path, text.encode())  # a file that appeared meanwhile, or a link, is never written over
     except OSError as error:
         raise CliFailure(f"{path} cannot be written: {error.strerror}") from error

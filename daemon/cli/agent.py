@@ -13,7 +13,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from daemon.cli.launching.config_file import ConfigFile
+    from daemon.cli.launch.config_file import ConfigFile
     from launchers.registration.entries import Place
 
 app = typer.Typer(
@@ -75,7 +75,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show which agents have it in their configuration."""
-    from daemon.cli.launching.config_file import ConfigFile
+    from daemon.cli.launch.config_file import ConfigFile
     from launchers.registration.entries import PLACES
     from launchers.registration.errors import RegistrationError
     from launchers.registration.ownership import is_ours
@@ -101,7 +101,7 @@ def status(
 
 
 def _place(invocation: Invocation, agent: str) -> "tuple[Path, Place]":
-    from daemon.cli.launching.finding import known
+    from daemon.cli.launch.finding import known
     from launchers.registration.entries import PLACES
 
     place = PLACES[known(agent).name]
@@ -112,7 +112,7 @@ def _place(invocation: Invocation, agent: str) -> "tuple[Path, Place]":
 
 
 def _changed(path: Path, change: "Callable[[ConfigFile], str]") -> "tuple[ConfigFile, str]":
-    from daemon.cli.launching.config_file import ConfigFile
+    from daemon.cli.launch.config_file import ConfigFile
     from launchers.registration.errors import RegistrationError
 
     file = ConfigFile.read(path)

@@ -1,13 +1,13 @@
 """Where `--output FILE` writes: a file that is there whole or not at all, or stdout."""
 
-import os
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self, TextIO
 
 import typer
 
+from daemon.base.files import Draft, NotConfirmedError, confirm_name
 from daemon.cli.failure import CliFailure
 
 if TYPE_CHECKING:
@@ -24,14 +24,13 @@ class OutputFile:
     def __init__(self, path: Path | None, *, stdout: "Output") -> None:
         self._path = path
         self._stdout = stdout
-        self._file: IO[str] | None = None
+        self._draft: Draft | None = None
+        self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
-                self._file = NamedTemporaryFile(
-                    "w", encoding="utf-8", dir=self._path.resolve().parent, prefix=f".{self._path.name}.", delete=False
-                )
+                self._file = self._opened(self._path)
             except OSError as error:
                 raise self._failure(error) from error
         return self
@@ -51,18 +50,26 @@ class OutputFile:
     ) -> None:
         if self._file is None or self._path is None:
             return
-        temporary = Path(self._file.name)
-        try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            if error is None:
-                temporary.replace(self._path)
-        except OSError as problem:
-            raise self._failure(problem) from problem
-        finally:
-            self._file.close()
-            temporary.unlink(missing_ok=True)
+        with ExitStack() as ending:
+            if self._draft is not None:
+                ending.push(self._draft)
+            try:
+                self._file.close()  # writes what is left
+                if error is None and self._draft is not None:
+                    self._draft.sync()
+                    self._draft.replace_target()
+                    confirm_name(self._path)
+            except OSError as problem:
+                raise self._failure(problem) from problem
+
+    def _opened(self, path: Path) -> TextIO:
+        if path.exists() and not path.is_file():
+            # A device or a pipe is written to: putting a file in the place of `/dev/null` would harm every program.
+            return path.open("w", encoding="utf-8")
+        self._draft = Draft(path)
+        return open(self._draft.descriptor, "w", encoding="utf-8", closefd=False)
 
     def _failure(self, error: OSError) -> CliFailure:
+        if isinstance(error, NotConfirmedError):
+            return CliFailure(f"{self._path} was written, but the disk did not confirm it: {error.strerror}")
         return CliFailure(f"{self._path} cannot be written: {error.strerror}")

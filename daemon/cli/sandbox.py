@@ -33,7 +33,7 @@ def build(
     Does nothing if it is there. `aileron launch --sandbox` does the same by itself.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    from daemon.cli.launching.building import ensure_image
+    from daemon.cli.launch.building import ensure_image
 
     with invocation.connect() as client:
         built = ensure_image(invocation, client, agent, build_ca=build_ca)
@@ -76,7 +76,7 @@ def init(
 ) -> None:
     """Write a devcontainer.json to start from, and a Dockerfile."""
     invocation = Invocation.of(ctx)
-    from daemon.cli.launching.own_container import write_starter
+    from daemon.cli.launch.own_container import write_starter
 
     for path in write_starter(folder):
         invocation.output.note(f"Wrote {path}")

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from daemon.base.files import open_regular
 from daemon.connectors.errors import InstallError
-from daemon.connectors.files import open_regular
 
 WASM_NAME = "connector.wasm"
 MANIFEST_NAME = "manifest.toml"

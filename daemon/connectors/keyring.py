@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from daemon.base.clock import Clock, Entropy, parse_rfc3339, rfc3339
+from daemon.base.files import NotConfirmedError, open_regular, replace_file
 from daemon.connectors.errors import KeyringError
-from daemon.connectors.files import open_regular, replace_private
 from daemon.connectors.namespaces import covers, parse_namespace
 from daemon.connectors.signatures import is_key_id, key_id, parse_public_key, verify
 from daemon.core.failures import Boundary, FailureClass
@@ -156,7 +156,14 @@ class Keyring:
         document = {"version": _FORMAT, "keys": [key.as_json() for key in keys.values()]}
         data = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
         try:
-            replace_private(self._path, data, token=self._entropy(8).hex())
+            replace_file(self._path, data)
+        except NotConfirmedError as error:
+            self._keys = keys
+            raise KeyringError(
+                f"{self._path} was written, but the disk did not confirm it ({error.strerror}): after a power cut it"
+                " may be the former one. Check the disk, then look at 'aileron keyring list'.",
+                failure_class=FailureClass.INTERNAL_ERROR,
+            ) from error
         except OSError as error:
             raise KeyringError(
                 f"{self._path} cannot be written ({error.strerror}); the keyring is unchanged."

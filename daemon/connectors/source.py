@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO, Protocol
 from urllib.parse import unquote_to_bytes
 
+from daemon.base.files import open_regular
 from daemon.connectors.archive import MAX_PACKED, Release, read_archive, read_folder
 from daemon.connectors.errors import InstallError
-from daemon.connectors.files import open_regular
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _FORMS = "a folder or a .tar, .tar.gz or .tgz file: /path/to/it, ~/path/to/it or file:///path/to/it"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from daemon.base.clock import Clock, Entropy
 from daemon.base.faults import NO_FAULTS, FaultPoints
+from daemon.base.files import open_regular, replace_file, sync_folder, write_new
 from daemon.connectors.archive import MANIFEST_NAME, SIGNATURE_NAME, WASM_NAME, Release
-from daemon.connectors.files import open_regular, replace_private, sync_folder, write_private
 from daemon.connectors.record import InstallRecord
 from daemon.connectors.verdict import SignatureState
 from daemon.core.digests import connector_hash
@@ -28,7 +28,7 @@ RECORD_NAME = "installed.json"
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _READ_ONLY = 0o400
-_SETTLED_NS = 100_000_000
+_UNCHANGED_NS = 100_000_000
 """A file may be written twice within one tick of its file system's clock; only an older status tells them apart."""
 
 Fingerprint = tuple[int, int, int, int, int]
@@ -61,7 +61,8 @@ class _Known:
     wasm: Fingerprint
     manifest_path: str
     manifest: Fingerprint
-    settled: bool
+    unchanged_for_long: bool
+    """So long that a further change would show in the times of the files."""
 
 
 class ConnectorStore:
@@ -101,11 +102,11 @@ class ConnectorStore:
         with self.staging() as folder, self._lock:
             fresh = folder / "content"
             fresh.mkdir(mode=0o700)
-            write_private(fresh / WASM_NAME, release.wasm, mode=_READ_ONLY)
-            write_private(fresh / MANIFEST_NAME, release.manifest, mode=_READ_ONLY)
+            write_new(fresh / WASM_NAME, release.wasm, mode=_READ_ONLY)
+            write_new(fresh / MANIFEST_NAME, release.manifest, mode=_READ_ONLY)
             if release.signature is not None:
-                write_private(fresh / SIGNATURE_NAME, release.signature, mode=_READ_ONLY)
-            write_private(fresh / RECORD_NAME, record.to_bytes(), mode=_READ_ONLY)
+                write_new(fresh / SIGNATURE_NAME, release.signature, mode=_READ_ONLY)
+            write_new(fresh / RECORD_NAME, record.to_bytes(), mode=_READ_ONLY)
             sync_folder(fresh)
             self._faults.hit("connector.before_publish")
             added = True
@@ -123,7 +124,7 @@ class ConnectorStore:
     def fresh(self, content_hash: str) -> StoredConnector | None:
         """Return a connector whose files are, by two looks at their status, the ones that were verified last."""
         known = self._known.get(content_hash)
-        if known is None or not known.settled:
+        if known is None or not known.unchanged_for_long:
             return None
         try:
             if (
@@ -211,13 +212,13 @@ class ConnectorStore:
             return True
         if held.signature is not SignatureState.TRUSTED or held.key_id != record.key_id:
             path = self._folder(content_hash) / SIGNATURE_NAME
-            replace_private(path, release.signature, token=self._entropy(8).hex(), mode=_READ_ONLY)
+            replace_file(path, release.signature, mode=_READ_ONLY)
             self._write_record(content_hash, record)
         return True
 
     def _write_record(self, content_hash: str, record: InstallRecord) -> None:
         path = self._folder(content_hash) / RECORD_NAME
-        replace_private(path, record.to_bytes(), token=self._entropy(8).hex(), mode=_READ_ONLY)
+        replace_file(path, record.to_bytes(), mode=_READ_ONLY)
 
     def _load(self, content_hash: str) -> StoredConnector:
         """Read, hash and parse; what is parsed is what was hashed, and what is remembered is what was read."""
@@ -245,7 +246,7 @@ class ConnectorStore:
             wasm=wasm,
             manifest_path=str(folder / MANIFEST_NAME),
             manifest=manifest,
-            settled=max(wasm[2], manifest[2]) + _SETTLED_NS < now_ns,
+            unchanged_for_long=max(wasm[2], manifest[2]) + _UNCHANGED_NS < now_ns,
         )
         return stored
 

@@ -48,6 +48,19 @@ class HostPort:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One service as connections know it: a scheme, `http` or `https`, with a host and a port."""
+
+    scheme: str
+    host_port: HostPort
+
+    @property
+    def is_secure(self) -> bool:
+        """Say whether it is reached over TLS."""
+        return self.scheme == "https"
+
+
 def _normal_host(text: str) -> str:
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]

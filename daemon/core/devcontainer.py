@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from daemon.core.failures import DocumentError
 from daemon.core.jsonc import read_jsonc
+from daemon.core.launch_request import NetworkReach
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z]+)(?::([^:}]*)(?::([^}]*))?)?\}")
 _OURS = frozenset({"network", "memory", "cpus", "timeout"})
@@ -38,6 +39,7 @@ class DevContainer:
     arguments: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     remote_user: str | None = None
+    network: NetworkReach = "internal"
     settings: Mapping[str, str] = field(default_factory=dict)
     """What stands under customizations.aileron."""
     not_obeyed: tuple[str, ...] = ()
@@ -83,7 +85,8 @@ def read_devcontainer(text: str, *, file: str, environ: Mapping[str, str], works
         raise _wrong(file, f"`{unknown[0]}` is not a setting of ours.", f"Settings: {', '.join(sorted(_OURS))}.")
     if "cpus" in settings and not re.fullmatch(r"\d+(\.\d+)?", settings["cpus"]):
         raise _wrong(file, f"`cpus` is {settings['cpus']!r}.", 'Write a number as a text: "2" or "1.5".')
-    if settings.get("network", "internal") not in {"internal", "open"}:
+    network = settings.get("network", "internal")
+    if network not in get_args(NetworkReach):
         raise _wrong(file, f"`network` is {settings['network']!r}.", 'Write "internal" or "open".')
     user = value.get("remoteUser")
     return DevContainer(
@@ -93,6 +96,7 @@ def read_devcontainer(text: str, *, file: str, environ: Mapping[str, str], works
         arguments=words("build.args", build.get("args") or {}),
         variables=words("containerEnv", value.get("containerEnv") or {}),
         remote_user=user if isinstance(user, str) else None,
+        network="open" if network == "open" else "internal",
         settings=settings,
         not_obeyed=tuple(name for name in _NOT_OBEYED if value.get(name)),
     )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from daemon.core.authority import AuthorityError, HostPort
+from daemon.core.authority import AuthorityError, HostPort, Origin
 from daemon.core.manifest import Credential, Injection
 
 _DOTS = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|%2f|%5c|$)", re.IGNORECASE)
@@ -71,6 +71,11 @@ class Provider:
     def header_bytes(self) -> tuple[tuple[bytes, bytes], ...]:
         """Return what is added to every request, as it goes over the wire."""
         return tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers)
+
+    @cached_property
+    def origin(self) -> Origin:
+        """Return the service to connect to."""
+        return Origin(self.scheme, self.host_port)
 
     @cached_property
     def host_bytes(self) -> bytes:

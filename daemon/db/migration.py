@@ -69,7 +69,7 @@ def _upgrade(path: Path) -> None:
 
 
 def _try_writing(path: Path) -> None:
-    """Commit a change that changes nothing: a daemon that could not write its log says so before it takes a request."""
+    """Commit a write that changes nothing, so that a daemon that cannot write its log says so before any request."""
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous=FULL")
@@ -116,7 +116,7 @@ def _revision_of(path: Path) -> str | None:
             row = connection.execute("select version_num from alembic_version").fetchone()
             return None if row is None else str(row[0])
     except sqlite3.OperationalError as problem:
-        # The disk or a lock, not the file: advice to move the file away would cost a person the log.
+        # The disk or a lock is at fault, not the file: a person who was told to move the file away would lose the log.
         raise _unusable_now(path, problem) from problem
     except sqlite3.DatabaseError as problem:
         raise DatabaseError(
@@ -132,7 +132,7 @@ def _back_up(path: Path, backups: Path, *, revision: str, now_ms: int) -> Path:
         with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
     except (OSError, sqlite3.Error) as problem:
-        # Half a copy must not be taken for one, and not push out a whole one.
+        # Half a copy must not be taken for a whole one, nor count among the copies that are kept.
         with contextlib.suppress(OSError):
             target.unlink(missing_ok=True)
         raise DatabaseError(

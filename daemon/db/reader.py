@@ -37,7 +37,7 @@ class Reader:
     async def iterate(self, make: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
         """Yield what an iterator yields, each step off the loop."""
         loop = asyncio.get_running_loop()
-        # A thread of its own: SQLite connections stay where they were opened, and a slow reader must hold up nobody.
+        # A thread of its own: a SQLite connection stays on its thread, and a slow reader must not make others wait.
         with ThreadPoolExecutor(1, thread_name_prefix="db-stream") as thread:
             iterator = await loop.run_in_executor(thread, make)
             try:

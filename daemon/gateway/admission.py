@@ -1,4 +1,4 @@
-"""Which requests go on to a provider at all, looked at before any key is attached: pure."""
+"""Decides which requests are forwarded at all, before any key is attached: pure."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why a request does not go on: the status and the sentence of the answer, and the methods that would."""
+    """Why a request is not forwarded: the status and the sentence of the answer, and the methods that would be."""
 
     status: int
     message: str
@@ -26,7 +26,7 @@ class Refused:
 
 
 def refusal(method: str, headers: Headers, path: str, style: Style) -> Refused | None:
-    """Say why a request does not go on; None if it may."""
+    """Say why a request is not forwarded; None if it is."""
     names = {name for name, _ in headers}
     if b"upgrade" in names:
         return Refused(426, "The gateway takes requests, not websockets; use HTTP.")

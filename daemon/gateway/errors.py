@@ -5,7 +5,7 @@ import json
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.providers import Style
 
-# Clients repeat what looks like a hiccup of the service; what only a person can mend must not look like one.
+# Clients repeat a request after a status like 502 or 503. What only a person can mend must have another one.
 STATUS = {
     FailureClass.CAPABILITY_DENIED: 401,
     FailureClass.VAULT_LOCKED: 403,

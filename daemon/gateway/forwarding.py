@@ -1,4 +1,4 @@
-"""Which headers go on and which end here, and whose credential a request carries: pure."""
+"""Decides which headers are forwarded, and finds the credentials in a request: pure."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ _NO_BODY = frozenset({204, 304})
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 _PROXYS = b"proxy-"
 _OURS = b"x-aileron-token"
-"""Where a client puts the session's token that has a credential of its own to send, and no secret in its address."""
+"""The header for the session's token, for clients that send a credential of their own and have no token in the URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def presented(headers: Headers) -> Presented:
 
 
 def onward(headers: Headers, *, keep_own: bool) -> Headers:
-    """Return the headers of a request as they go on: without those of this hop, and never with a token of ours."""
+    """Return the headers of a request that are forwarded: none of this hop, and none with a token of ours."""
     named = _named_by_connection(headers)
     return without_holders(
         (name, value)
@@ -63,7 +63,7 @@ def onward(headers: Headers, *, keep_own: bool) -> Headers:
 
 
 def back(headers: Headers, status: int) -> Headers:
-    """Return the headers of an answer as they go back."""
+    """Return the headers of an answer that are given to the agent."""
     named = _named_by_connection(headers)
     # An answer without a body may say how long the body would have been; the server here would wait for it.
     bodiless = status in _NO_BODY

@@ -1,7 +1,8 @@
-"""Finds tokens of ours wherever they stand in a request, also written in another way: pure.
+"""Finds session tokens wherever they stand in a request, also in base64, hex or percent-encoding: pure.
 
-A provider has no use for them, and whoever has one acts as the session. Agents and their tools put what they take for
-their key into headers, cookies and queries that nobody foresaw, so names of headers are no way to find it.
+A token must not reach a provider, because whoever has it can act as the session. Agents and their tools put the token,
+which they take for their API key, into all kinds of headers, cookies and queries. So it is found by how it begins, and
+not by the name of a header.
 """
 
 import base64
@@ -47,11 +48,11 @@ def holds_token(text: bytes) -> bool:
 
 
 def tokens_in(text: bytes) -> list[str]:
-    """Return the tokens in the value of a credential, also where it is the user or the password of basic."""
+    """Return the tokens in the value of a credential, also if one is the user or the password of `Basic`."""
     found = _TOKEN.findall(unquote_to_bytes(text))
     scheme, _, payload = text.strip().partition(b" ")
     if scheme.lower() == b"basic":
-        with contextlib.suppress(binascii.Error, ValueError):  # then it is nobody's name and password
+        with contextlib.suppress(binascii.Error, ValueError):  # not base64, so no user and password
             found += _TOKEN.findall(base64.b64decode(payload.strip()))
     return [token.decode("ascii") for token in found]
 
@@ -66,12 +67,12 @@ def without_tokens(query: bytes) -> bytes:
 def without_holders(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Return the headers without those that hold a token, in the name or in the value."""
     listed = list(headers)
-    # Nearly no request has one, so one look at all of them comes first.
+    # Hardly any request holds a token, so all headers are searched at once first.
     if not holds_token(b"\n".join([part for pair in listed for part in pair])):
         return listed
     return [pair for pair in listed if not (holds_token(pair[0]) or holds_token(pair[1]))]
 
 
 def shown(path: str) -> str:
-    """Return a path as it may be written down."""
+    """Return a path for the log: as it is, unless it holds a token."""
     return "<a path with a token>" if holds_token(path.encode("latin-1", "replace")) else path

@@ -1,4 +1,4 @@
-"""The gateway as an ASGI app: who asks, whom they mean, whose key it is, and then bytes both ways."""
+"""The gateway as an ASGI app: finds the session, the provider and the key of a request, and forwards it."""
 
 import asyncio
 from typing import Protocol
@@ -13,9 +13,9 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.manifest import Credential
 from daemon.core.providers import Provider, Providers, Style
 from daemon.gateway.admission import Refused, refusal
+from daemon.gateway.batched_events import BatchedEvents
 from daemon.gateway.errors import STATUS, error_body
 from daemon.gateway.forwarding import Headers, Presented, onward, presented
-from daemon.gateway.ledger import Ledger
 from daemon.gateway.own_tokens import shown, without_tokens
 from daemon.gateway.record import Exchange
 from daemon.gateway.relay import Relay
@@ -40,7 +40,7 @@ class Resolved(Protocol):
 
 
 class KeySource(Protocol):
-    """The one narrow way from this room to the vault."""
+    """What the gateway needs of the vault."""
 
     def resolve(self, connector: Provider, credential: Credential) -> Resolved:
         """Return the key bound to a provider, or raise the Failure that says what a person must do."""
@@ -51,8 +51,8 @@ class KeySource(Protocol):
         ...
 
 
-class Denied(Protocol):
-    """Writes down who tried to reach what is not theirs."""
+class DenialLog(Protocol):
+    """Writes a refused access into the audit log, and returns the id of the event."""
 
     async def __call__(
         self, *, session: str | None, surface: str, method: str, path: str, reason: str
@@ -72,7 +72,7 @@ class Gateway:
         repeats: Repeats,
         budget: LogBudget,
         pool: Pool,
-        denied: Denied,
+        denied: DenialLog,
         clock: Clock,
         header_seconds: float,
     ) -> None:
@@ -82,7 +82,7 @@ class Gateway:
         self._audit = audit
         self._repeats = repeats
         self._budget = budget
-        self._ledger = Ledger(audit)
+        self._events = BatchedEvents(audit)
         self._pool = pool
         self._denied = denied
         self._under_way: dict[str, set[Relay]] = {}
@@ -127,7 +127,7 @@ class Gateway:
             await _fail(send, failure, style, refused=refused)
 
     def _authorise(self, place: str, found: Presented, *, only: str | None) -> TokenClaims:
-        """Return who asks: by the token in the path, or by the session's name there and the token as its key."""
+        """Return who asks: the path holds the token itself, or the session's id, and then the API key is the token."""
         try:
             if place.startswith("ses_"):
                 if not found.tokens:
@@ -201,7 +201,7 @@ class Gateway:
             under_way.discard(relay)
             if not under_way:
                 self._under_way.pop(exchange.session, None)
-        self._ledger.note(exchange.event(self._clock.monotonic()))
+        self._events.note(exchange.event(self._clock.monotonic()))
 
     async def _carry(self, relay: Relay, provider: Provider, method: str, target: bytes, headers: Headers) -> None:
         first, more = await relay.first()
@@ -212,20 +212,20 @@ class Gateway:
             raise Unreachable(f"The request to {provider.host_port} was not sent: {problem}.") from problem
         if more and frame:
             first = b"%x\r\n%b\r\n" % (len(first), first) if first else b""
-        connection = await self._pool.take(provider)
+        connection = await self._pool.take(provider.origin)
         await relay.carry(
             connection, method, head + first, chunked=bool(frame) if more else None, seconds=self._header_seconds
         )
 
     def cut(self, session: str) -> None:
-        """Break off what is under way for a session that has ended."""
+        """End the requests that are under way for a session that has ended."""
         for relay in list(self._under_way.get(session, ())):
             relay.leave("session_ended")
 
     async def close(self) -> None:
         """Close the connections, and write down what is not yet written."""
         await self._pool.close()
-        await self._ledger.close()
+        await self._events.close()
 
     def _key(self, provider: Provider, found: Presented) -> Resolved | None:
         if found.own:

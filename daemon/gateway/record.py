@@ -1,4 +1,4 @@
-"""What is written down of a model request: that it was made, and never a word of it."""
+"""What the log says of a model request: where it went, sizes and times, and nothing of its content."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ _MAX_PATH = 300
 
 @dataclass(slots=True, kw_only=True)
 class Exchange:
-    """The measures of one request."""
+    """One request: whose it is, where it goes, its sizes and its times."""
 
     session: str
     provider: str
@@ -26,7 +26,7 @@ class Exchange:
     outcome: str = "failed"
 
     def event(self, now: float) -> AuditEvent:
-        """Return the event of a request that is over."""
+        """Return the event of a finished request."""
         ttfb = None if self.first_byte is None else round((self.first_byte - self.started) * 1000)
         return AuditEvent(
             type="gateway.request",
@@ -47,7 +47,7 @@ class Exchange:
         )
 
     def refusal(self, failure: Failure) -> AuditEvent:
-        """Return the event of a request that got no answer of the provider's."""
+        """Return the event of a request that was refused, or got no answer from the provider."""
         return AuditEvent(
             type="gateway.failed",
             session=self.session,

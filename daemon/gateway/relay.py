@@ -1,4 +1,4 @@
-"""One request's way in and one answer's way back: bytes, and nothing that looks at them."""
+"""Carries the bytes of one request to a provider and those of the answer back, without reading them."""
 
 import asyncio
 from typing import Literal
@@ -12,7 +12,8 @@ from daemon.net.http1.connection import Connection
 from daemon.net.http1.errors import UpstreamError
 
 _LOOK_AFTER_SECONDS = 0.05
-"""Most answers begin sooner than anybody leaves; a task that looks for that costs as much as the rest of the relay."""
+"""After this, a task waits for the client to leave. It costs as much as the rest of the relay, and most answers have
+begun by then."""
 
 Leaving = Literal["client_gone", "session_ended"]
 
@@ -23,7 +24,7 @@ class Relay:
     def __init__(self, receive: Receive, send: Send, exchange: Exchange, clock: Clock) -> None:
         self.left: Leaving | None = None
         self.begun = False
-        """Whether the agent has the head of an answer, so that no error can be told any more."""
+        """Whether the agent has got the head of an answer; then it is too late to answer with an error."""
         self._receive = receive
         self._send = send
         self._exchange = exchange
@@ -47,9 +48,9 @@ class Relay:
     async def carry(
         self, connection: Connection, method: str, first: bytes, *, chunked: bool | None, seconds: float
     ) -> None:
-        """Send the request, and its answer back as it comes; chunked says how the rest is framed, None: there is none.
+        """Send the request, and its answer back as it comes; raises UpstreamError until the answer has begun.
 
-        Raises UpstreamError until the answer has begun.
+        `chunked` says how the rest of the request's body is framed; None means that there is no rest.
         """
         exchange = self._exchange
         connection.begin(method, first)
@@ -60,7 +61,7 @@ class Relay:
             exchange.status = connection.status
             exchange.first_byte = self._clock.monotonic()
             self.begun = True
-            # The head does not wait for a body that may be long in coming.
+            # The head is sent at once, because the body may take long.
             headers = back(connection.headers, connection.status)
             await self._send({"type": "http.response.start", "status": connection.status, "headers": headers})
             last = False
@@ -72,7 +73,7 @@ class Relay:
         except UpstreamError:
             if not self.begun:
                 raise
-            # Nothing more is sent: the server closes the connection in the middle, as it was closed there.
+            # Nothing more is sent: our server closes the agent's connection in the middle, as the provider did here.
             exchange.outcome = "upstream_cut"
         finally:
             if self._uploaded and exchange.outcome == "completed":
@@ -81,7 +82,7 @@ class Relay:
                 connection.abort()
 
     def leave(self, why: Leaving) -> None:
-        """Break off."""
+        """End the exchange now."""
         if self.left is None and self._exchange.outcome != "completed":
             self.left = why
             if self._task is not None and self._task is not asyncio.current_task():
@@ -107,7 +108,7 @@ class Relay:
             if chunked:
                 connection.write(b"0\r\n\r\n")
         except (UpstreamError, asyncio.CancelledError):
-            return  # whoever reads the answer hears of it there
+            return  # `carry`, which reads the answer, gets the same problem
         self._uploaded = True
         await self._until_gone()
 

@@ -12,9 +12,9 @@ from daemon.lifecycle.connection import BoundedConnection
 from daemon.lifecycle.lobby import Lobby
 
 _AT_ONCE = 16
-"""Small, so that between two batches those who were let in get to ask before others push them out."""
+"""Small, so that after each batch the new connections can send a request before others take their places."""
 _CROWDED_SECONDS = 0.005
-"""A pause while there is more coming than there is room for: the rest of the daemon has the processor meanwhile."""
+"""A pause while more connections come than there is room for, so that the rest of the daemon can work."""
 _EXHAUSTED_SECONDS = 0.2
 _SHUTDOWN_SECONDS = 5.0
 
@@ -22,7 +22,7 @@ MakeConnection = Callable[[socket.socket, Lobby], BoundedConnection]
 
 
 class Acceptor:
-    """Accepts, and looks at the times of what it accepted."""
+    """Accepts connections, and checks about once a second which of them take too long."""
 
     def __init__(
         self, listening: socket.socket, *, bounds: Bounds, context: ssl.SSLContext | None, make: MakeConnection
@@ -42,7 +42,7 @@ class Acceptor:
         self._looking = self._loop.call_later(bounds.look_seconds, self._look)
 
     def close(self) -> None:
-        """Take nothing more. Those who are connected stay; whoever made their connection ends it."""
+        """Accept nothing more. Connections that are open stay; the server that serves them ends them."""
         if self._closed:
             return
         self._closed = True
@@ -51,7 +51,7 @@ class Acceptor:
             self._again.cancel()
 
     async def wait_closed(self) -> None:
-        """Look at no more times, and wait for handshakes that are under way."""
+        """Stop the checks, and wait for handshakes that are under way."""
         self._looking.cancel()
         for task in self._welcoming:
             task.cancel()
@@ -61,7 +61,7 @@ class Acceptor:
         crowded = self._lobby.turned_out
         for _ in range(_AT_ONCE):
             if self._is_reserve_reached():
-                # Their numbers are free when this round of the loop is over. Until then new ones stay in the queue.
+                # Their descriptors are free after this round of the event loop. Until then new ones stay in the queue.
                 made = sum(self._lobby.make_room() for _ in range(_AT_ONCE))
                 self._pause(_CROWDED_SECONDS if made else _EXHAUSTED_SECONDS)
                 return

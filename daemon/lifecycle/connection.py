@@ -26,7 +26,7 @@ class _Stage(Enum):
 
 
 class _RefusedError(Exception):
-    """A request that is not taken; the parser hands it on to whoever feeds it."""
+    """A request that is refused. It is raised through the parser, to the code that feeds it."""
 
     def __init__(self, status: int, problem: str) -> None:
         super().__init__(problem)
@@ -82,7 +82,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._lobby.leave(self)
 
     def turn_out(self) -> None:
-        """Leave at once: another connection needs the place."""
+        """Close at once: another connection needs the place."""
         if self._connected:
             self.transport.abort()
             return
@@ -107,7 +107,7 @@ class BoundedConnection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             pass  # nothing is upgraded here; the request is answered like any other
         except httptools.HttpParserError as problem:
-            # Not logged: whoever may connect could fill the disk with such lines.
+            # Not logged: anyone who can connect could fill the disk with such lines.
             self._refuse_because(problem)
             return False
         if self._loose > self._most_head:
@@ -174,7 +174,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._lobby.idle(self)
 
     def look(self, elapsed: float) -> None:
-        """Leave if something takes too long."""
+        """Close if something takes too long."""
         self._waited += elapsed
         if not self._connected:
             return  # a handshake has a timer of its own
@@ -200,7 +200,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._body_bytes = 0
         self._patience = min(bounds.body_seconds, self._patience - elapsed + gained)
         if self._patience < 0:
-            self.transport.abort()  # whoever reads the body is told, and whatever it was for does not happen
+            self.transport.abort()  # the reader of the body gets an error, so the request comes to nothing
 
     def _is_answering(self) -> bool:
         return self._asked and not self.cycle.response_complete

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.base.files import replace_file
 from daemon.base.platform import Fate, fate_of
-from daemon.core.named_errors import about
 
 
 class DiscoveryError(Exception):
@@ -40,20 +40,16 @@ _NAMES = frozenset(Discovery.__slots__)
 
 def write_discovery(path: Path, found: Discovery) -> None:
     """Put the file in place, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with about(path), os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(found), file)
-    temporary.replace(path)
+    # After a power cut there is no such daemon, and a file that cannot be read counts as none: a sync would be wasted.
+    replace_file(path, json.dumps(asdict(found)).encode(), durable=False)
 
 
 def read_discovery(path: Path) -> Discovery | None:
     """Return the running daemon of the home this file lies in, or None if there is none.
 
-    What a dead daemon left behind counts as none; one of which nothing can be said is taken to live, and whoever calls
-    it will see. A file is removed by the next daemon, which holds the lock, and not
-    here: between reading and removing, the file could have become that of a new daemon.
+    The file of a dead daemon counts as none. If it cannot be told whether the daemon lives, it is taken to live, and
+    a call will show. The file is not removed here but by the next daemon, which holds the lock: between reading and
+    removing, it could have become the file of a new daemon.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

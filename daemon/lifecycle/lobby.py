@@ -1,4 +1,4 @@
-"""Who is connected to a listener, and who has to go when it is full: decisions only, no sockets."""
+"""Decides which connections a listener keeps and which one it closes when it is full. No sockets here."""
 
 from typing import Protocol
 

@@ -31,7 +31,7 @@ class FileLock:
                     return False
                 time.sleep(_POLL_SECONDS)
             else:
-                # Written for whoever finds the lock held and the discovery file gone.
+                # For the message to a person who finds the lock held and no discovery file.
                 try:
                     with about(self._path):
                         os.ftruncate(descriptor, 0)

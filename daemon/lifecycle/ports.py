@@ -5,9 +5,9 @@ What was launched before a restart holds the address of the agent API in its env
 
 import contextlib
 import json
-import os
 from pathlib import Path
 
+from daemon.base.files import replace_file
 from daemon.lifecycle.bounds import Bounds
 from daemon.lifecycle.listeners import Listener, ListenError
 
@@ -26,10 +26,8 @@ def listen(path: Path, *, name: str, wanted: int, bounds: Bounds) -> Listener:
 
 def remember(path: Path, **ports: int) -> None:
     """Write the ports down; a disk that does not take them is no reason not to run."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
-        temporary.write_text(json.dumps(ports))
-        temporary.replace(path)
+        replace_file(path, json.dumps(ports).encode(), durable=False)
 
 
 def _read(path: Path) -> dict[str, int]:

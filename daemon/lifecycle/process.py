@@ -104,7 +104,7 @@ def _say_who_runs(home: Home, lock: FileLock) -> int:
 
 
 def _take(lock: FileLock, home: Home) -> bool:
-    """Take the lock; one that is held by a daemon on its last steps, which nobody can find any more, is waited for."""
+    """Take the lock. If a daemon that is stopping holds it (its discovery file is gone already), wait for that one."""
     deadline = time.monotonic() + _HANDOVER_SECONDS
     while not lock.acquire():
         if read_discovery(home.discovery_path) is not None or time.monotonic() >= deadline:
@@ -123,7 +123,7 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
     # A file that names a dead daemon must not outlive the start of a new one.
     home.discovery_path.unlink(missing_ok=True)
     async with contextlib.AsyncExitStack() as open_things:
-        # Undone from the last to the first, also when a start fails half way: requests, services, the file.
+        # Everything is stopped in reverse order, even when a start fails half way: requests, services, the file.
         open_things.callback(home.discovery_path.unlink, missing_ok=True)
         control = listen(home.ports_path, name="control", wanted=settings.daemon.control_port, bounds=control_bounds())
         open_things.callback(control.close)
@@ -138,7 +138,7 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
         open_things.push_async_callback(daemon.close)
         open_things.push_async_callback(_stop_listeners, control, agent)
         await daemon.set_addresses(control.url, agent.url)
-        _settle_memory()
+        _search_less_for_garbage()
         await control.start(daemon.control_app)
         await agent.start(daemon.agent_app)
         discovery = Discovery(
@@ -162,7 +162,7 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
     _log.info("stopped")
 
 
-def _settle_memory() -> None:
+def _search_less_for_garbage() -> None:
     """Keep what a start has made out of every later search for garbage, and search less often.
 
     Runs make little garbage in cycles, and a search in the middle of one is time that somebody waits for.
@@ -178,7 +178,7 @@ async def _stop_listeners(*listeners: Listener) -> None:
 
 def _stop_or_die(stop: asyncio.Event) -> None:
     if stop.is_set():
-        # Asked twice: whoever asks knows that runs under way will be settled at the next start.
+        # Asked a second time, so the person does not want to wait. Runs under way are settled at the next start.
         os._exit(130)
     stop.set()
 

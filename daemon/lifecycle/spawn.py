@@ -1,4 +1,4 @@
-"""Starts the daemon for whoever needs it, once, however many need it at the same time."""
+"""Starts the daemon if it does not run: once, however many commands need it at the same time."""
 
 import contextlib
 import os
@@ -95,7 +95,7 @@ def _start(home: Home) -> Discovery:
     while time.monotonic() < deadline:
         found = read_discovery(home.discovery_path)
         if found is not None and _answers(found):
-            # It outlives this process on purpose; without this, letting go of the object would be warned about.
+            # The daemon outlives this process on purpose. Without this, Python warns when the object is collected.
             process.returncode = 0
             return found
         code = process.poll()

@@ -1,4 +1,4 @@
-"""Decides which addresses a connector's request may be dialled at: pure rules over IP addresses."""
+"""Decides which addresses may be dialled: pure rules over IP addresses, the same for every kind of request."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -9,7 +9,7 @@ IpAddress = IPv4Address | IPv6Address
 
 
 class AddressKind(StrEnum):
-    """What an address is, as far as reaching it for a connector goes."""
+    """What an address is, as far as the rules about dialling it go."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -23,8 +23,8 @@ class AddressKind(StrEnum):
 
 
 _OPENABLE = frozenset({AddressKind.PRIVATE, AddressKind.LOOPBACK, AddressKind.SHARED})
-"""Kinds a person may open for one exact host:port. Nothing opens the others: they serve machine credentials
-(metadata, link-local) or are not a host at all."""
+"""The kinds that a person may allow for one exact host:port. No setting allows the others: they serve credentials of
+the machine (metadata, link-local), or are no host at all."""
 
 # Some of these lie in public ranges (168.63.129.16), so a list by range alone does not find them.
 _METADATA = frozenset(
@@ -111,10 +111,10 @@ def embedded_ipv4(address: IPv6Address) -> tuple[IPv4Address, ...]:
 
 @lru_cache(maxsize=4096)
 def classify(address: IpAddress) -> AddressKind:
-    """Say what kind of address this is; an IPv6 form of an IPv4 address is what the IPv4 address is."""
+    """Say of what kind an address is; an IPv6 form of an IPv4 address is of the kind of that IPv4 address."""
     if isinstance(address, IPv4Address):
         return _classify_ipv4(address)
-    # A zone (fe80::1%eth0) picks an interface, not another address.
+    # The zone of fe80::1%eth0 names an interface; the address is the same without it.
     return _classify_ipv6(IPv6Address(int(address)))
 
 
@@ -130,7 +130,7 @@ def _classify_ipv4(address: IPv4Address) -> AddressKind:
 def _classify_ipv6(address: IPv6Address) -> AddressKind:
     if address in _METADATA:
         return AddressKind.METADATA
-    if int(address) > 1:  # ::1 and :: lie in the range of IPv4-compatible addresses, but are themselves
+    if int(address) > 1:  # ::1 and :: lie in the range of IPv4-compatible addresses, and are none
         inner = [_classify_ipv4(ipv4) for ipv4 in embedded_ipv4(address)]
         closed = [kind for kind in inner if kind is not AddressKind.PUBLIC]
         if closed:
@@ -154,5 +154,6 @@ def refusal(addresses: Iterable[IpAddress], *, private_allowed: bool) -> str | N
         if kind not in _OPENABLE:
             return f"it resolves to the {kind.value.replace('_', '-')} address {address}, which is never dialled"
         if not private_allowed:
-            return f"it resolves to the {kind.value} address {address}; allow this exact host:port to reach it"
+            remedy = "to reach it, add this exact host:port to network.allow_private"
+            return f"it resolves to the {kind.value} address {address}; {remedy}"
     return None if seen else "it resolves to no address"

@@ -7,8 +7,8 @@ import select
 def has_news(transport: asyncio.BaseTransport | None) -> bool:
     """Say whether something has come on an idle connection that the event loop has not seen yet.
 
-    An idle connection has nothing to receive. What comes is the end of it, or an answer nobody asked for. A request
-    that is sent all the same is lost; if it must not be repeated, nobody knows afterwards what became of it.
+    Nothing should come on an idle connection. If something does, it is the end of the connection, or an answer that
+    nobody asked for. A request sent on it would be lost, and if it must not be repeated, its outcome would be unknown.
     """
     if transport is None or transport.is_closing():
         return True

@@ -1,4 +1,4 @@
-"""Turns host names into addresses on this room's own threads: the only place that asks the name service."""
+"""Turns host names into addresses, on threads of its own: the only module that asks the name service."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ Resolver = Callable[[str, int], Awaitable[Sequence[IpAddress]]]
 
 
 class SystemResolver:
-    """Resolves through the operating system; calls for one name at one time share one lookup, nothing is kept."""
+    """Resolves through the operating system. Simultaneous calls for one name share one lookup; answers are not kept."""
 
     def __init__(self, *, threads: int = 8) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="aileron-dns")

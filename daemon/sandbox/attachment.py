@@ -1,4 +1,4 @@
-"""The two ends of a container's standard streams: what it writes, in pieces with their kind, and what it is given."""
+"""The standard streams of a container: reads what it writes, in pieces with their kind, and writes to its input."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ class Attachment:
     """Holds the engine's connection to one container."""
 
     def __init__(self, response: Any, *, terminal: bool) -> None:
-        self._response = response  # as long as it is held, the connection is open
+        self._response = response  # the connection closes when this object is collected
         self._socket: socket.socket = getattr(response, "_sock", response)
         self._socket.setblocking(False)
         self._terminal = terminal
@@ -50,6 +50,6 @@ class Attachment:
         self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Let go."""
+        """Close the connection."""
         self._socket.close()
         self._response.close()

@@ -1,4 +1,4 @@
-"""The Docker engine, asked on this room's own threads; what it says is turned into failures a person understands."""
+"""The connection to the Docker engine. Calls run on its own threads, and its errors become failures with a remedy."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ _LIMITS = {"memory": "MemoryLimit", "processors": "CpuCfsQuota", "processes": "P
 
 
 class Engine:
-    """Owns the connection; one for each daemon, opened when it is first needed."""
+    """Owns the connection: one for each daemon, opened when it is first needed."""
 
     def __init__(self, *, socket: str | None) -> None:
         self._socket = socket
@@ -55,7 +55,7 @@ class Engine:
         return Path(path if path.startswith("/") else _USUAL_SOCKET)
 
     async def close(self) -> None:
-        """Let go of the engine."""
+        """Close the connection."""
         if self._client is not None:
             self._client.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -63,7 +63,7 @@ class Engine:
     async def describe(self) -> dict[str, Any]:
         """Return what kind of engine it is: its version, whether it is rootless, and whether it runs in a machine."""
         if self._described is not None:
-            return self._described  # it stays what it is for as long as it answers
+            return self._described  # an engine does not change while the connection lasts
         said, version = await self.call(lambda client: (client.info(), client.version()))
         parts = {str(part.get("Name", "")) for part in version.get("Components") or []}
         options = " ".join(said.get("SecurityOptions") or [])

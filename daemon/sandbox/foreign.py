@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.sandbox.container import ROOT
+from daemon.sandbox.container_options import ROOT
 
 _GLIBC = {"amd64": "/lib64/ld-linux-x86-64.so.2", "arm64": "/lib/ld-linux-aarch64.so.1"}
 _MUSL = {"amd64": "/lib/ld-musl-x86_64.so.1", "arm64": "/lib/ld-musl-aarch64.so.1"}

@@ -20,7 +20,7 @@ class HeldPipe:
     def make(cls, folder: Path) -> "HeldPipe":
         """Make the pipe in a folder that only the anchor sees, and hold it."""
         folder.mkdir(exist_ok=True)
-        folder.chmod(0o755)  # it is mounted by itself; above it nobody else gets anywhere
+        folder.chmod(0o755)  # another user reads it inside; outside, the folder above it is closed to them
         pipe = folder / PIPE
         pipe.unlink(missing_ok=True)
         os.mkfifo(pipe)
@@ -29,7 +29,7 @@ class HeldPipe:
         return cls(os.open(pipe, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
 
     def close(self) -> None:
-        """Let the anchor end, and with it everything in the sandbox."""
+        """Close the pipe: the anchor ends, and with it everything in the sandbox."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -219,8 +219,9 @@ def _proxies() -> dict[str, str]:
 def _content() -> dict[str, bytes]:
     """Return what an image is made from, by its place in the context."""
     content = dict(_walk(files("sandbox_image"), ""))
-    content |= dict(_walk(files("aileron_mcp"), "aileron_mcp/"))
-    return content
+    # The package alone: a checkout also has the files that make a distribution of it, and the image must be the same.
+    beside_agent = _walk(files("aileron_mcp"), "aileron_mcp/")
+    return content | {name: text for name, text in beside_agent if name.endswith((".py", "/py.typed"))}
 
 
 def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""Looks into other people's images, and brings our tools into their containers by a volume of the session."""
+"""Checks images that are not ours, and brings our tools into their containers by a volume of the session."""
 
 import contextlib
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 import docker.errors
 
-from daemon.sandbox.container import ROOT
+from daemon.sandbox.container_options import ROOT
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage, lacks, missing, refuse
 
@@ -20,7 +20,7 @@ async def checked(engine: Engine, name: str, marks: Mapping[str, str]) -> Foreig
 
 
 async def examine(engine: Engine, name: str, marks: Mapping[str, str]) -> tuple[ForeignImage, list[str]]:
-    """Look into an image without running anything of it."""
+    """Return an image and what it lacks. Nothing of it is run."""
     machine = (await engine.describe())["architecture"]
 
     def look(client: Any) -> tuple[ForeignImage, list[str]]:
@@ -28,7 +28,7 @@ async def examine(engine: Engine, name: str, marks: Mapping[str, str]) -> tuple[
             image = ForeignImage.read(name, client.inspect_image(name))
         except docker.errors.NotFound:
             raise missing(name) from None
-        # A container that is never started is a way to look into an image.
+        # Files of an image can be read from a container that is never started.
         held = client.create_container(image=name, entrypoint=["/none"], command=[], labels=dict(marks))["Id"]
         try:
 
@@ -48,7 +48,7 @@ async def examine(engine: Engine, name: str, marks: Mapping[str, str]) -> tuple[
 
 
 async def tools_volume(engine: Engine, ours: str, name: str, marks: Mapping[str, str]) -> str:
-    """Make a volume with our folder in it; the engine fills it from our image when a container first wants it."""
+    """Make a volume with our tools in it: the engine copies them from our image when a container first mounts it."""
 
     def fill(client: Any) -> str:
         client.create_volume(name, labels=dict(marks))

@@ -1,4 +1,4 @@
-"""The labels by which everything of ours in a Docker engine is known: pure."""
+"""The labels by which we find what we have made in a Docker engine. Pure."""
 
 import hashlib
 

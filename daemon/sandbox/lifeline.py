@@ -1,4 +1,8 @@
-"""What the first process of a container and the daemon say to each other, in front of the agent API."""
+"""The conversation between the daemon and the first process of a container, in front of the agent API.
+
+The first process opens the lifeline and reads words from it: `probe` (look at the network now), `go` (start the agent),
+and then `still` every ten seconds. When the lifeline breaks, the daemon is gone and the first process ends.
+"""
 
 import asyncio
 import json
@@ -16,7 +20,7 @@ _MAX_REPORT = 65536
 
 
 class SandboxFront:
-    """An ASGI app that answers the first process, and hands everything else on."""
+    """An ASGI app that answers the first process, and hands every other request to the agent API."""
 
     def __init__(self, sandbox: Sandbox, app: ASGIApp) -> None:
         self._sandbox = sandbox
@@ -33,10 +37,10 @@ class SandboxFront:
 
     async def _answer(self, request: Request) -> Response:
         sandbox = self._sandbox
-        if request.headers.get("authorization", "") != f"Bearer {sandbox.token}" or sandbox.let_go.is_set():
+        if request.headers.get("authorization", "") != f"Bearer {sandbox.token}" or sandbox.ending.is_set():
             return PlainTextResponse("This is not for you.", status_code=403)
         if request.url.path == _LIFELINE:
-            # Once: what comes later is the agent, and it has nothing to hear.
+            # Only once: a later caller is the agent, which has the same token and must not take part.
             if sandbox.connected.is_set():
                 return PlainTextResponse("The lifeline is taken.", status_code=409)
             sandbox.connected.set()
@@ -53,10 +57,10 @@ class SandboxFront:
     async def _words(self) -> Any:
         sandbox = self._sandbox
         for event, word in ((sandbox.may_probe, b"probe\n"), (sandbox.may_start, b"go\n")):
-            if not await _first(event, sandbox.let_go):
+            if not await _first(event, sandbox.ending):
                 return
             yield word
-        while not await _first(sandbox.let_go, None, seconds=10.0):
+        while not await _first(sandbox.ending, None, seconds=10.0):
             yield b"still\n"
 
 

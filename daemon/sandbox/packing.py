@@ -16,9 +16,9 @@ from typing import Any, BinaryIO, TypeVar
 import docker.errors
 
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.sandbox import containers, volumes
+from daemon.sandbox import engine_calls, volumes
 from daemon.sandbox.attachment import STDERR, Attachment
-from daemon.sandbox.container import Packer, packer_creation, packer_host_config
+from daemon.sandbox.container_options import Packer, packer_creation, packer_host_config
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.labels import PACKER, labels
@@ -91,7 +91,7 @@ class Packing:
     async def sweep(self) -> int:
         """Remove what a daemon that was killed left of this; return how much it was."""
         busy = frozenset(self._busy)
-        return await self._engine.call(lambda client: containers.sweep_role(client, self._home, PACKER, but=busy))
+        return await self._engine.call(lambda client: engine_calls.sweep_role(client, self._home, PACKER, but=busy))
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -178,7 +178,7 @@ def _start(client: Any, packer: Packer) -> tuple[str, Attachment]:
 def _remove(client: Any, packer: Packer, container: str | None) -> None:
     """Remove the container and its volumes, however far it came."""
     try:
-        containers.remove(client, container or packer.name)
+        engine_calls.remove(client, container or packer.name)
     except docker.errors.APIError as problem:
         if problem.status_code != 409:  # the engine is removing it already
             raise

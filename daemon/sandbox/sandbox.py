@@ -1,4 +1,4 @@
-"""One running sandbox: what belongs to it, what is heard of it, and its end."""
+"""One sandbox: what was made for it, and how far it has come."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from daemon.sandbox.workplace import Workplace
 
 @dataclass(slots=True, kw_only=True)
 class Sandbox:
-    """Everything that exists because of one launch; whatever is not None must be undone."""
+    """Everything that exists because of one launch. `Sandboxes` draws the states that the events stand for."""
 
     session: str
     agent: str
@@ -23,28 +23,32 @@ class Sandbox:
     owner_pid: int | None = None
     """The process of the person's that launched it."""
     notes: list[str] = field(default_factory=list)
-    """What the person must know of the engine; of the workspace, its own notes say it."""
+    """What the person must know about the engine. The workplace has notes of its own."""
     container: str | None = None
     attachment: Attachment | None = None
     connected: asyncio.Event = field(default_factory=asyncio.Event)
-    """The first process has called."""
+    """The first process has called the daemon."""
     may_probe: asyncio.Event = field(default_factory=asyncio.Event)
+    """The network has its rules, so the first process may look at it."""
     report: "asyncio.Future[Mapping[str, Any]]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     may_start: asyncio.Event = field(default_factory=asyncio.Event)
-    let_go: asyncio.Event = field(default_factory=asyncio.Event)
-    """The end has begun."""
+    """The report was right, so the agent may start."""
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """A task removes it; nothing new may begin in it."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Nothing of it is left."""
     outcome: dict[str, Any] = field(default_factory=dict)
     why: str = "the agent ended"
     timer: asyncio.TimerHandle | None = None
-    lonely: asyncio.TimerHandle | None = None
+    """Ends it when its time is over."""
+    unheard: asyncio.TimerHandle | None = None
+    """Ends it unless somebody begins to read its output."""
     watch: "asyncio.Task[None] | None" = None
-    """Notices when the network is gone."""
+    """Ends it when its network is gone."""
     quota: "asyncio.Task[None] | None" = None
-    """Notices when too much is written."""
+    """Ends it when it has written too much."""
 
     @property
     def folder(self) -> Path:

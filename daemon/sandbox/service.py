@@ -1,4 +1,4 @@
-"""Starts sandboxes, watches over them, and leaves nothing behind: the one owner of every container of ours."""
+"""Starts sandboxes, watches them, and removes them: the one owner of every container that this daemon makes."""
 
 import asyncio
 import contextlib
@@ -13,18 +13,19 @@ import structlog
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.sandbox import containers
+from daemon.core.launch_request import LaunchRequest
+from daemon.sandbox import engine_calls
 from daemon.sandbox.attachment import Attachment
-from daemon.sandbox.berths import Berths
+from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.injection import checked, examine
 from daemon.sandbox.labels import NO_SESSION, labels
 from daemon.sandbox.sandbox import Sandbox
-from daemon.sandbox.starting import Ground, Starter, Wanted, usage
+from daemon.sandbox.starting import Ground, Starter, usage
 from daemon.sandbox.user import user_for
 from daemon.sandbox.workplace import Workplace, Workplaces
-from daemon.sessions.service import SessionKind, Sessions
+from daemon.sessions.service import Owner, SessionKind, Sessions
 from daemon.sessions.tokens import Capability
 from daemon.workspaces.off_limits import OffLimits
 from daemon.workspaces.opening import open_folder
@@ -38,14 +39,31 @@ _NETWORK_GONE = "its network went away"
 
 
 class Sandboxes:
-    """Knows every sandbox of this daemon."""
+    """Owns every sandbox of this daemon.
+
+    A sandbox passes through these states in one direction. The name on the right is what tells the state:
+
+        surveyed   everything the launch asks for is possible; nothing exists yet        a Ground
+           |       a berth is reserved and a session opened; from here on `get` finds it
+        starting   network, container and first process are made, in this order          container, attachment
+           |       the first process calls, looks at its network and reports             connected, may_probe, report
+        running    the report was right, and the agent is started                        may_start
+           |       the agent ends; or nobody reads its output, its time is over, it
+           |       wrote too much, its network or its session went, somebody ends it
+        ending     one task removes everything                                           ending
+           |
+        ended      nothing of it is left, and its session is over                        ended
+
+    A start that fails goes from `starting` to `ending`, too. While the engine cannot be reached nothing can be
+    removed: then `ended` is set early, so that those who wait are told, and the task keeps trying.
+    """
 
     def __init__(
         self,
         *,
         engine: Engine,
         images: Images,
-        berths: Berths,
+        berths: BerthKeeper,
         starter: Starter,
         workplaces: Workplaces,
         sessions: Sessions,
@@ -71,14 +89,14 @@ class Sandboxes:
         sessions.on_end(self._session_ended)
 
     def get(self, session: str) -> Sandbox:
-        """Return a sandbox that is there."""
+        """Return the sandbox of a session; raise Failure if there is none."""
         found = self._by_session.get(session)
         if found is None:
             raise Failure(FailureClass.NOT_FOUND, f"There is no sandbox {session}.", boundary=Boundary.USER)
         return found
 
     def all(self) -> list[Sandbox]:
-        """Return the sandboxes there are."""
+        """Return the sandboxes that have begun and have not ended."""
         return list(self._by_session.values())
 
     async def examine(self, image: str) -> list[str]:
@@ -90,11 +108,14 @@ class Sandboxes:
         self._refuse_off_limits(context)
         return self.images.build_own(context, dockerfile, arguments)
 
-    async def start(self, wanted: Wanted) -> Sandbox:
-        """Start an agent; return when it runs, or raise Failure when nothing is left of the try."""
-        ground = await self._survey(wanted)
+    async def start(self, request: LaunchRequest, *, owner: Owner | None) -> Sandbox:
+        """Start an agent and return when it runs.
+
+        Raises Failure, and then nothing that was made for it is left.
+        """
+        ground = await self._survey(request)
         try:
-            berth = self._berths.reserve(ground.pin.tag, outside=wanted.network == "open")
+            berth = self._berths.reserve(ground.pin.tag, outside=request.network == "open")
         except BaseException:
             self._workplaces.drop(ground.workplace)
             raise
@@ -102,11 +123,11 @@ class Sandboxes:
             session, token = await self._sessions.open(
                 session_id=berth.session,
                 kind=SessionKind.SANDBOX,
-                label=wanted.label,
+                label=request.label,
                 capabilities=tuple(Capability),
                 lifetime_ms=_LIFETIME_MS,
                 actor="user",
-                owner=wanted.owner,
+                owner=owner,
             )
         except BaseException:
             self._berths.drop(berth)
@@ -114,18 +135,18 @@ class Sandboxes:
             raise
         sandbox = Sandbox(
             session=session.id,
-            agent=wanted.agent,
+            agent=request.agent,
             workplace=ground.workplace,
             berth=berth,
             token=token,
-            owner_pid=None if wanted.owner is None else wanted.owner.pid,
+            owner_pid=None if owner is None else owner.pid,
             notes=_notes(ground),
         )
         self._by_session[session.id] = sandbox
         starting = asyncio.current_task()
         try:
             await self._workplaces.begin(
-                ground.workplace, session.id, agent=wanted.agent, label=wanted.label, user=ground.user
+                ground.workplace, session.id, agent=request.agent, label=request.label, user=ground.user
             )
             await self._starter.bring_up(sandbox, ground)
         except BaseException as problem:
@@ -140,31 +161,34 @@ class Sandboxes:
         sandbox.watch = loop.create_task(self._watch_network(sandbox), name=f"watch {sandbox.session}")
         sandbox.quota = loop.create_task(self._watch_quota(sandbox), name=f"measure {sandbox.session}")
         sandbox.quota.add_done_callback(_complain)
-        sandbox.lonely = loop.call_later(self._listener_seconds, self._nobody_came, sandbox)
-        if wanted.seconds is not None:
-            sandbox.timer = loop.call_later(wanted.seconds, self._time_is_over, sandbox)
+        sandbox.unheard = loop.call_later(self._listener_seconds, self._nobody_came, sandbox)
+        if request.seconds is not None:
+            sandbox.timer = loop.call_later(request.seconds, self._time_is_over, sandbox)
         if not berth.outside:
             self._berths.keep_ready(ground.pin.tag)
         return sandbox
 
     async def output(self, sandbox: Sandbox) -> Any:
-        """Hand out what the agent writes; with the last of it the sandbox ends, and with whoever stops listening."""
+        """Hand out what the agent writes.
+
+        The sandbox ends with the last of it. It also ends when the reader goes away: then nobody sees the agent.
+        """
         attachment = sandbox.attachment
         if attachment is None:
             raise usage("This sandbox has not started.")
-        if sandbox.lonely is not None:
-            sandbox.lonely.cancel()
+        if sandbox.unheard is not None:
+            sandbox.unheard.cancel()
         try:
             async for piece in attachment.output():
                 yield piece
             await self._read_outcome(sandbox)
         finally:
             if not sandbox.outcome:
-                sandbox.why = "its launcher went away" if not sandbox.let_go.is_set() else sandbox.why
+                sandbox.why = "its launcher went away" if not sandbox.ending.is_set() else sandbox.why
             await asyncio.shield(self._end(sandbox))
 
     async def give(self, sandbox: Sandbox, data: bytes, *, end: bool) -> None:
-        """Write to the agent's standard input, or end it."""
+        """Write to the agent's standard input, or close it."""
         if sandbox.attachment is None:
             return
         with contextlib.suppress(OSError):  # it may have ended meanwhile; the output says so
@@ -176,25 +200,25 @@ class Sandboxes:
     async def resize(self, sandbox: Sandbox, columns: int, rows: int) -> None:
         """Tell the agent's terminal how large the person's is."""
         container = sandbox.container
-        if container is not None and not sandbox.let_go.is_set():
+        if container is not None and not sandbox.ending.is_set():
             with contextlib.suppress(Failure):
                 await self.engine.call(lambda client: client.resize(container, rows, columns))
 
     async def signal(self, sandbox: Sandbox, name: str) -> None:
         """Send a signal to the agent, through the first process."""
         container = sandbox.container
-        if container is not None and not sandbox.let_go.is_set():
+        if container is not None and not sandbox.ending.is_set():
             with contextlib.suppress(Failure):
                 await self.engine.call(lambda client: client.kill(container, name))
 
     async def end(self, sandbox: Sandbox, *, why: str) -> None:
         """End a sandbox and wait until nothing of it is left."""
-        if not sandbox.let_go.is_set():
+        if not sandbox.ending.is_set():
             sandbox.why = why
         await self._end(sandbox)
 
     async def close(self) -> None:
-        """End every sandbox: nothing of ours runs on without a daemon."""
+        """End every sandbox, because no agent may run without the daemon."""
         for sandbox in self.all():
             sandbox.why = "the daemon stops"
         ending = (self._end(sandbox) for sandbox in self.all())
@@ -203,53 +227,53 @@ class Sandboxes:
         self._workplaces.close()
 
     async def prune(self, *, everything: bool) -> list[str]:
-        """Remove images; the berth that is ready would hold one of them."""
+        """Remove images. The spare berth is removed first, because its containers use one of them."""
         await self._berths.empty()
         return await self.images.prune(everything=everything)
 
     async def sweep(self) -> int:
-        """Remove what a daemon that was killed left in the engine; return how much it was. Layers stay."""
+        """Remove what a killed daemon left in the engine, and return how many things that were. Layers are kept."""
         if not self._folder.is_dir():
             return 0
         stale = [folder for folder in self._folder.iterdir() if not self._berths.is_ours(folder.name)]
         found = len(stale)
         if stale:
             sessions = {folder.name for folder in stale}
-            found += await self.engine.call(lambda client: containers.sweep(client, self._home, sessions))
-        for folder in stale:  # last, because it is known by its folder while the engine is away
+            found += await self.engine.call(lambda client: engine_calls.sweep(client, self._home, sessions))
+        for folder in stale:  # last: while the engine is away, the folder is how we know of it
             shutil.rmtree(folder, ignore_errors=True)
         return found
 
-    async def _survey(self, wanted: Wanted) -> Ground:
-        """Look at everything a launch asks for, before anything of it exists."""
+    async def _survey(self, request: LaunchRequest) -> Ground:
+        """Check that everything a launch asks for is possible, before anything is made for it."""
         engine = await self.engine.usable()
-        if wanted.resume is None:
-            workplace = await self._workplaces.open(wanted.workspace, wanted.workspace_way, engine)
+        if request.resume is None:
+            workplace = await self._workplaces.open(Path(request.workspace), request.workspace_way, engine)
         else:
-            workplace = await self._workplaces.reopen(wanted.resume)
+            workplace = await self._workplaces.reopen(request.resume)
         try:
-            return await self._survey_with(wanted, workplace, engine)
+            return await self._survey_with(request, workplace, engine)
         except BaseException:
             self._workplaces.drop(workplace)
             raise
 
-    async def _survey_with(self, wanted: Wanted, workplace: Workplace, engine: Mapping[str, Any]) -> Ground:
+    async def _survey_with(self, request: LaunchRequest, workplace: Workplace, engine: Mapping[str, Any]) -> Ground:
         user = user_for(
             caller=(os.getuid(), os.getgid()),
             owner=workplace.site.work.owner,
-            wanted=wanted.user or workplace.earlier_user(rootless=engine["rootless"]),
+            wanted=request.user or workplace.earlier_user(rootless=engine["rootless"]),
             workspace=str(workplace.site.work.path),
             rootless=engine["rootless"],
         )
-        pin = self.images.pin(wanted.agent)
+        pin = self.images.pin(request.agent)
         if not await self.images.is_there(pin.tag):
-            message = f"The image for {wanted.agent} is not there. Build it: aileron sandbox build {wanted.agent}"
+            message = f"The image for {request.agent} is not there. Build it: aileron sandbox build {request.agent}"
             raise Failure(FailureClass.NOT_FOUND, message, boundary=Boundary.SANDBOX, details={"image": pin.tag})
         foreign = None
-        if wanted.image is not None:
-            foreign = await checked(self.engine, wanted.image, labels(self._home, NO_SESSION, "examined"))
+        if request.image is not None:
+            foreign = await checked(self.engine, request.image, labels(self._home, NO_SESSION, "examined"))
         return Ground(
-            wanted=wanted,
+            request=request,
             workplace=workplace,
             pin=pin,
             foreign=foreign,
@@ -270,36 +294,36 @@ class Sandboxes:
             return {"code": code, "out_of_memory": bool(state.get("OOMKilled"))}
 
         if sandbox.outcome:
-            return  # it is known already why it had to end
+            return  # whoever ended it has said why
         try:
             sandbox.outcome = await self.engine.call(look)
-            # The end of an anchor ends the agent at once, and the agent's end may be heard of first.
-            held = await self.engine.call(lambda client: containers.is_held(client, sandbox.berth.anchor))
-            if not held and not sandbox.let_go.is_set():
+            # When the anchor ends, the kernel ends the agent too, and the agent's end may reach us first.
+            held = await self.engine.call(lambda client: engine_calls.is_held(client, sandbox.berth.anchor))
+            if not held and not sandbox.ending.is_set():
                 sandbox.why = sandbox.outcome["ended_because"] = _NETWORK_GONE
         except Failure as failure:
             sandbox.outcome = {"code": 70, "problem": failure.message}
-            if not sandbox.let_go.is_set():
+            if not sandbox.ending.is_set():
                 sandbox.why = "the Docker engine went away"
-        if sandbox.let_go.is_set():
+        if sandbox.ending.is_set():
             sandbox.outcome["ended_because"] = sandbox.why
 
     async def _watch_network(self, sandbox: Sandbox) -> None:
-        """End a sandbox whose network has gone: nothing in it is good for anything any more."""
+        """End a sandbox whose network is gone: its agent reaches neither the daemon nor a model any more."""
         endings = [asyncio.ensure_future(_ended(line)) for line in sandbox.berth.lines]
         try:
             await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for ending in endings:
                 ending.cancel()
-        if not sandbox.let_go.is_set():
+        if not sandbox.ending.is_set():
             sandbox.why = _NETWORK_GONE
             self._begin_end(sandbox)
 
     async def _watch_quota(self, sandbox: Sandbox) -> None:
-        """End a sandbox that writes too much; what it has written is kept."""
+        """End a sandbox that writes more than it may. What it has written is kept."""
         why = await self._workplaces.watch(sandbox.workplace)
-        if not sandbox.let_go.is_set():
+        if not sandbox.ending.is_set():
             sandbox.why = why
             sandbox.outcome = {"code": _TOO_MUCH, "ended_because": why}
             self._begin_end(sandbox)
@@ -315,21 +339,21 @@ class Sandboxes:
 
     def _session_ended(self, session: str) -> None:
         sandbox = self._by_session.get(session)
-        if sandbox is not None and not sandbox.let_go.is_set():
+        if sandbox is not None and not sandbox.ending.is_set():
             sandbox.why = "its session ended"
             self._begin_end(sandbox)
 
     def _begin_end(self, sandbox: Sandbox) -> "asyncio.Task[None]":
         task = self._ending.get(sandbox.session)
         if task is None:
-            sandbox.let_go.set()
+            sandbox.ending.set()
             task = asyncio.get_running_loop().create_task(self._undo(sandbox), name=f"end {sandbox.session}")
             task.add_done_callback(_complain)
             self._ending[sandbox.session] = task
         return task
 
     async def _end(self, sandbox: Sandbox) -> None:
-        """Wait for the end, or until it is clear that the rest of it must wait for the engine."""
+        """Wait until everything is removed, or until it is clear that this must wait for the engine."""
         task = self._begin_end(sandbox)
         told = asyncio.ensure_future(sandbox.ended.wait())
         try:
@@ -338,8 +362,8 @@ class Sandboxes:
             told.cancel()
 
     async def _undo(self, sandbox: Sandbox) -> None:
-        """Undo everything, and keep at it: an engine that is away comes back, and then what is ours goes."""
-        for pending in (sandbox.timer, sandbox.lonely, sandbox.watch, sandbox.quota):
+        """Remove everything. While the engine cannot be reached, try again every few seconds."""
+        for pending in (sandbox.timer, sandbox.unheard, sandbox.watch, sandbox.quota):
             if pending is not None:
                 pending.cancel()
         waited = False
@@ -351,7 +375,7 @@ class Sandboxes:
                 if not waited:
                     _log.error("a sandbox cannot be removed yet", session=sandbox.session, reason=failure.message)
                     waited = True
-                    sandbox.ended.set()  # those who wait for the end are told; what is left is this task's business
+                    sandbox.ended.set()  # those who wait are told; this task goes on alone
                     await self._end_session(sandbox)
                 await asyncio.sleep(_AGAIN_SECONDS)
         if sandbox.attachment is not None:
@@ -369,7 +393,9 @@ class Sandboxes:
         event = AuditEvent(type="sandbox.ended", session=sandbox.session, actor="daemon", payload=payload)
         with contextlib.suppress(Failure):
             await self._audit.append(event)
-        with contextlib.suppress(Failure):  # it is ended in any case, and written down as soon as that is possible
+        with contextlib.suppress(
+            Failure
+        ):  # the session is over in any case; the log says so as soon as it can be written
             await self._sessions.end(sandbox.session, reason=sandbox.why, actor="daemon")
 
 

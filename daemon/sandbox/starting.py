@@ -1,36 +1,36 @@
-"""Brings a sandbox up in its berth, from what a launch asks for to the agent's own start."""
+"""Starts a sandbox in its berth: from what a launch asks for to the start of the agent."""
 
 import asyncio
 import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
+from daemon.base.files import replace_file
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.sandbox import containers, volumes
+from daemon.core.launch_request import LaunchRequest
+from daemon.sandbox import engine_calls, volumes
 from daemon.sandbox.berth import Berth
-from daemon.sandbox.berths import Berths
-from daemon.sandbox.container import Limits, Spec
+from daemon.sandbox.berth_keeper import BerthKeeper
+from daemon.sandbox.container_options import Limits, Spec
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.foreign import ForeignImage
-from daemon.sandbox.git_identity import NOBODY, Identity
+from daemon.sandbox.git_identity import Identity
 from daemon.sandbox.images import Pin
 from daemon.sandbox.injection import tools_volume
 from daemon.sandbox.labels import labels
-from daemon.sandbox.launching import OF_THE_CONTAINER, OF_THE_NETWORK, Inside, agent_plan, command_plan, start_file
 from daemon.sandbox.lifeline import SandboxFront
 from daemon.sandbox.reach import DECOY_PORT
 from daemon.sandbox.sandbox import Sandbox
+from daemon.sandbox.start_file import OF_THE_CONTAINER, OF_THE_NETWORK, Inside, agent_plan, command_plan, start_file
 from daemon.sandbox.volumes import Mounted
-from daemon.sandbox.workplace import WantedWay, Workplace, Workplaces
-from daemon.sessions.service import Owner
+from daemon.sandbox.workplace import Workplace, Workplaces
 from daemon.workspaces.values import Way
 from launchers.plan import LaunchError
 
@@ -47,39 +47,12 @@ class _NotMountedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a launch asks for."""
-
-    agent: str
-    arguments: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
-    """Any other program; then the agent only names the image."""
-    image: str | None = None
-    """Somebody else's image, in which our tools are mounted."""
-    workspace: Path
-    """Where the person launched. Of a session that is resumed, the folder it began with counts."""
-    workspace_way: WantedWay = "auto"
-    resume: str | None = None
-    """The session whose layer goes on in this one."""
-    git: Identity = NOBODY
-    label: str = ""
-    owner: Owner | None = None
-    terminal: bool = False
-    size: tuple[int, int] = (80, 24)
-    user: str | None = None
-    network: str = "internal"
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    limits: Limits
-    seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What a launch stands on, once everything it asks for is known to be possible."""
+    """What was found when a launch was surveyed: everything it asks for is possible."""
 
-    wanted: Wanted
+    request: LaunchRequest
     workplace: Workplace
-    """What was opened; nothing resolves a name again."""
+    """The folder as it was opened. No name is resolved a second time."""
     pin: Pin
     foreign: ForeignImage | None
     user: str
@@ -88,18 +61,19 @@ class Ground:
 
 
 class Starter:
-    """Knows the steps, and in which order they prove what."""
+    """Takes the steps of a start, in the order in which each one relies on those before it."""
 
     def __init__(
         self,
         *,
         engine: Engine,
-        berths: Berths,
+        berths: BerthKeeper,
         workplaces: Workplaces,
         audit: AuditLog,
         home: str,
         make_app: MakeApp,
         bound: Callable[[], frozenset[str]],
+        usual_limits: Limits,
     ) -> None:
         self._engine = engine
         self._berths = berths
@@ -108,21 +82,22 @@ class Starter:
         self._home = home
         self._make_app = make_app
         self._bound = bound
+        self._usual_limits = usual_limits
 
     async def bring_up(self, sandbox: Sandbox, ground: Ground) -> None:
-        """Start the agent, or raise Failure; what there is by then, the caller undoes."""
+        """Start the agent, or raise Failure. The caller removes what was made until then."""
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._bring_up(sandbox, ground)
         except _NotMountedError as why:
-            # Making the copy may take long, so the time begins anew.
+            # A copy may take long, so the time for the start begins again after it.
             await self._workplaces.copy_instead(sandbox.workplace, f"the engine does not lay a layer over it ({why})")
             async with asyncio.timeout(START_SECONDS):
                 await self._bring_up(sandbox, ground)
 
     async def _bring_up(self, sandbox: Sandbox, ground: Ground) -> None:
         berth = sandbox.berth
-        await self._berths.settle(berth, ground.pin.tag)
+        await self._berths.wait_until_made(berth, ground.pin.tag)
         berth.door.behind = SandboxFront(sandbox, self._make_app(sandbox.session, berth.url))
         mounted = await self._workplaces.mounts(
             sandbox.workplace, sandbox.session, anchor=berth.anchor, copies=berth.folder / "held-files"
@@ -152,7 +127,7 @@ class Starter:
                     "aileron.sandbox.probed": sorted(report),
                     "aileron.sandbox.workspace": str(sandbox.workspace),
                     "aileron.sandbox.workspace.way": sandbox.workplace.way.value,
-                    "aileron.sandbox.workspace.resumed": ground.wanted.resume,
+                    "aileron.sandbox.workspace.resumed": ground.request.resume,
                     "container.id": sandbox.container,
                     "container.image.name": _image(ground),
                 },
@@ -172,13 +147,13 @@ class Starter:
         container = sandbox.container
         if container is not None:
             with contextlib.suppress(Failure):
-                said = await self._engine.call(lambda client: containers.last_words(client, container))
+                said = await self._engine.call(lambda client: engine_calls.last_words(client, container))
                 failure = failure.with_details(said)
         return failure
 
     def _place(self, sandbox: Sandbox, ground: Ground, closed_port: int) -> None:
         """Write what the first process reads."""
-        wanted, berth = ground.wanted, sandbox.berth
+        request, berth = ground.request, sandbox.berth
         inside = Inside(
             session=sandbox.session,
             token=sandbox.token,
@@ -188,22 +163,21 @@ class Starter:
             network=sandbox.network_mode,
             folder=sandbox.workplace.site.folder_inside,
             read_only=sandbox.workplace.read_only,
-            git=wanted.git,
+            git=Identity(request.git_name, request.git_email, request.git_branch),
             bound=self._bound(),
-            environment=wanted.environment,
+            environment=request.environment,
             rootless=ground.rootless,
         )
         try:
             plan = (
-                command_plan(wanted.command, inside)
-                if wanted.command
-                else agent_plan(wanted.agent, ground.pin.numbers, wanted.arguments, inside)
+                command_plan(request.command, inside)
+                if request.command
+                else agent_plan(request.agent, ground.pin.numbers, request.arguments, inside)
             )
         except LaunchError as problem:
             raise usage(str(problem)) from problem
         path = berth.run / START_FILE
-        path.touch(mode=0o600)
-        path.write_text(start_file(plan, inside))
+        replace_file(path, start_file(plan, inside).encode(), durable=False)
         uid, _, gid = ground.user.partition(":")
         if ground.rootless:
             return
@@ -213,8 +187,8 @@ class Starter:
             raise usage("Only root may launch an agent as another user.")
 
     async def _run_container(self, sandbox: Sandbox, ground: Ground, mounted: Sequence[Mounted]) -> None:
-        """Start the container; its first process waits until its network is closed."""
-        wanted, foreign, berth = ground.wanted, ground.foreign, sandbox.berth
+        """Start the container. Its first process waits for a word of the daemon, sent when the network is closed."""
+        request, foreign, berth = ground.request, ground.foreign, sandbox.berth
         marks = labels(self._home, sandbox.session, "agent")
         tools = None
         if foreign is not None:
@@ -228,16 +202,16 @@ class Starter:
             tools=tools,
             anchor=berth.anchor,
             labels=marks,
-            limits=replace(wanted.limits, cpus=None) if "processors" in ground.without_limits else wanted.limits,
-            terminal=wanted.terminal,
+            limits=self._limits_of(ground),
+            terminal=request.terminal,
             environment={} if foreign is None else {"PATH": foreign.path},
         )
         await self._engine.call(lambda client: volumes.make(client, mounted, marks))
-        container = await self._engine.call(lambda client: containers.create(client, spec))
+        container = await self._engine.call(lambda client: engine_calls.create(client, spec))
         sandbox.container = container
         try:
             sandbox.attachment = await self._engine.call(
-                lambda client: containers.start(client, container, spec, wanted.size)
+                lambda client: engine_calls.start(client, container, spec, (request.columns, request.rows))
             )
         except Failure as failure:
             if sandbox.workplace.way is not Way.OVERLAY or not volumes.was_not_mounted(failure):
@@ -248,30 +222,37 @@ class Starter:
         if berth.closed is not None:
             await asyncio.shield(berth.closed)
 
+    def _limits_of(self, ground: Ground) -> Limits:
+        """Return the limits that the launch asks for, and the usual ones where it asks for none."""
+        request, usual = ground.request, self._usual_limits
+        # Some engines cannot limit processors, and would refuse the whole container.
+        cpus = None if "processors" in ground.without_limits else request.cpus or usual.cpus
+        return Limits(memory_bytes=request.memory_bytes or usual.memory_bytes, cpus=cpus, pids=usual.pids)
+
     async def _report(self, sandbox: Sandbox) -> Mapping[str, Any]:
-        """Return what the first process found, or raise Failure as soon as it is gone."""
+        """Wait for the report of the first process; raise Failure as soon as that process has ended."""
         container = str(sandbox.container)
         while not (await asyncio.wait({sandbox.report}, timeout=_LOOK_SECONDS))[0]:
-            if not await self._engine.call(lambda client: containers.is_running(client, container)):
+            if not await self._engine.call(lambda client: engine_calls.is_running(client, container)):
                 message = "The first process of the sandbox ended before it had proved anything."
                 raise Failure(FailureClass.INTERNAL_ERROR, message, boundary=Boundary.SANDBOX)
         return sandbox.report.result()
 
 
 def _unmake(client: Any, container: str, mounted: Sequence[Mounted]) -> None:
-    containers.remove(client, container)
+    engine_calls.remove(client, container)
     volumes.remove(client, mounted)
 
 
 def _expected(sandbox: Sandbox) -> set[str]:
-    """Return what a proof must say something of, by name."""
+    """Return the names that a report must mention."""
     protected = {f"{path} is read-only" for path in sandbox.workplace.read_only}
     return protected | OF_THE_CONTAINER | (set() if sandbox.berth.outside else OF_THE_NETWORK)
 
 
 @contextlib.contextmanager
 def _decoy(berth: Berth) -> Iterator[int]:
-    """Have a port beside ours that is open, and that must not be reachable from inside."""
+    """Open another port beside ours, and yield its number. The probe must find that nobody inside reaches it."""
     if berth.forwarded:
         yield DECOY_PORT
         return
@@ -284,5 +265,5 @@ def _image(ground: Ground) -> str:
 
 
 def usage(message: str) -> Failure:
-    """Say what a launch may not ask for."""
+    """Make the failure for a launch that asks for what it may not."""
     return Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)

@@ -1,7 +1,7 @@
-"""As whom an agent runs inside: never root, and so that what it writes belongs to whoever owns the folder. Pure."""
+"""Chooses the user of an agent: never root, and one whose files belong to the owner of the folder. Pure."""
 
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.sandbox.container import ANCHOR_UID
+from daemon.sandbox.container_options import ANCHOR_UID
 
 YOU_WHEN_ROOTLESS = "0:0"
 """A rootless engine has its own numbers: its root is who runs it, and has no right there that you have not."""

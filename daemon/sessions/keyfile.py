@@ -1,10 +1,9 @@
 """The key under which session tokens are signed; it outlives the daemon, so that sessions survive a restart."""
 
-import os
 from pathlib import Path
 
 from daemon.base.clock import Entropy
-from daemon.core.named_errors import about
+from daemon.base.files import replace_file
 
 _BYTES = 32
 
@@ -18,16 +17,7 @@ def load_key(path: Path, *, entropy: Entropy) -> bytes:
         key = b""
     if len(key) == _BYTES:
         return key
-    # Missing or cut short by a crash: a new key ends every session token there is, which is the safe direction.
+    # Missing, or cut short by a crash: with a new key no session token is valid any more, which is safe.
     fresh = entropy(_BYTES)
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with about(path):
-            os.write(descriptor, fresh)
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
+    replace_file(path, fresh)
     return fresh

@@ -1,4 +1,4 @@
-"""Session records: who is at work, since when, until when; a token lives no longer than its session."""
+"""Session records: who works, since when, until when. A token is valid no longer than its session."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ from daemon.db.reader import Reader
 from daemon.sessions.tokens import Capability, TokenAuthority, TokenClaims, TokenError
 
 TERMINAL_LIFETIME_MS = 100 * 365 * 24 * 3600 * 1000
-"""The terminal's session belongs to the person, not to a run of the daemon; it does not end by itself."""
+"""The session of the terminal belongs to the person and outlives the daemon; it does not end by itself."""
 
 
 class SessionKind(StrEnum):
@@ -85,7 +85,7 @@ class Sessions:
         self._when_ended: list[Callable[[str], None]] = []
 
     def on_end(self, listener: Callable[[str], None]) -> None:
-        """Tell a listener of every session that ends, at the moment its token stops to open anything."""
+        """Call a listener for every session that ends, at the moment from which its token opens nothing."""
         self._when_ended.append(listener)
 
     async def load(self) -> None:
@@ -98,7 +98,7 @@ class Sessions:
         await self.end_expired()
 
     def draw_id(self) -> str:
-        """Return the id of a session that will be opened, perhaps."""
+        """Return an id for a session that may be opened later."""
         return self._ids.new(IdPrefix.SESSION)
 
     async def open(
@@ -241,7 +241,7 @@ class Sessions:
         try:
             await self._audit.append(event, effect=close)
         except Failure:
-            # Its token opens nothing in this life. Only what is written keeps it so in the next one.
+            # The token opens nothing while this daemon runs. For the next one the end must be written, so we try again.
             self._unwritten[session_id] = (reason, actor)
             raise
         self._unwritten.pop(session_id, None)

@@ -60,8 +60,8 @@ class TokenAuthority:
         claims = self._proven.get(token)
         if claims is None:
             claims = self._prove(token)
-            # The same few tokens come with every request, and a signature costs more than the rest of the door.
-            # Only proven ones are kept, so nobody without a token can push them out.
+            # The same few tokens come with every request, and to check a signature costs more than all other checks
+            # of a request. Only valid tokens are kept, so nobody without one can push them out.
             if len(self._proven) >= _REMEMBERED:
                 self._proven.clear()
             self._proven[token] = claims

@@ -67,7 +67,7 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ResolvedCredential:
-    """A credential ready to be injected; its representation shows nothing of it.
+    """A credential ready to be injected; its repr shows nothing of it.
 
     It is the same object until something about it changes, and each is equal to itself alone.
     """
@@ -82,7 +82,7 @@ class ResolvedCredential:
 
 
 class Grantee(Protocol):
-    """Whoever a credential can be granted to: a connector, or a model provider."""
+    """What a credential can be granted to: a connector, or a model provider."""
 
     @property
     def service(self) -> str:

@@ -1,4 +1,4 @@
-"""A change to an unlocked vault, collected in memory before one write makes it true."""
+"""A change to an unlocked vault: collected in memory, and then written at once."""
 
 import json
 from collections.abc import Callable, Mapping

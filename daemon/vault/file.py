@@ -4,10 +4,13 @@ import contextlib
 import os
 import shlex
 import stat
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.base.drafts import draft_of, remove_abandoned
 from daemon.base.faults import NO_FAULTS, FaultPoints
+from daemon.base.files import Draft, NotConfirmedError, confirm_name
 from daemon.vault.errors import VaultChanged, VaultDamaged, VaultUnreadable, VaultUnsafe, VaultWriteFailed
 
 MOST_BYTES = 32 * 1024 * 1024
@@ -33,7 +36,6 @@ class VaultFile:
 
     def __init__(self, *, path: Path, faults: FaultPoints = NO_FAULTS) -> None:
         self.path = path
-        self._temporary = path.with_name(path.name + ".tmp")
         self._faults = faults
 
     def exists(self) -> bool:
@@ -51,7 +53,8 @@ class VaultFile:
 
     def read(self) -> tuple[bytes, Stamp]:
         """Read the whole file, if nobody but its owner can read or replace it; raises FileNotFoundError."""
-        self._remove_leftover()
+        with contextlib.suppress(OSError):  # not removable: the next writer says why
+            remove_abandoned(draft_of(self.path))
         self._check_folder()
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
@@ -79,34 +82,23 @@ class VaultFile:
         file is as it was, except when only making the replacement durable failed, which the message says.
         """
         self._prepare_folder()
-        self._remove_leftover()
-        try:
-            written = self._write_temporary(raw)
-        except OSError as error:
-            self._remove_leftover()
-            raise VaultWriteFailed(
-                f"The vault was not saved: writing beside {self.path} failed ({error.strerror}). The vault is as it "
-                "was. Make room or check the disk, then try again.",
-                retriable=True,
-                details={"file": str(self.path)},
-            ) from None
-        if self.stamp() != expected:
-            self._remove_leftover()
-            raise changed(self.path)
-        self._faults.hit("vault.before_replace")
-        try:
-            self._temporary.replace(self.path)
-        except OSError as error:
-            self._remove_leftover()
-            raise VaultWriteFailed(
-                f"The vault was not saved: {self.path} could not be replaced ({error.strerror}). It is as it was.",
-                retriable=True,
-                details={"file": str(self.path)},
-            ) from None
+        with ExitStack() as drafts:
+            draft, written = self._written(raw, drafts)
+            if self.stamp() != expected:
+                raise changed(self.path)
+            self._faults.hit("vault.before_replace")
+            try:
+                draft.replace_target()
+            except OSError as error:
+                raise VaultWriteFailed(
+                    f"The vault was not saved: {self.path} could not be replaced ({error.strerror}). It is as it was.",
+                    retriable=True,
+                    details={"file": str(self.path)},
+                ) from None
         self._faults.hit("vault.after_replace")
         try:
-            _sync_folder(self.path.parent)
-        except OSError as error:
+            confirm_name(self.path)
+        except NotConfirmedError as error:
             raise VaultWriteFailed(
                 f"{self.path} was replaced, but the disk did not confirm it ({error.strerror}): after a power cut it "
                 "may be the former one. Check the disk, then look at what the vault lists.",
@@ -114,19 +106,19 @@ class VaultFile:
             ) from None
         return written
 
-    def _write_temporary(self, raw: bytes) -> Stamp:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(self._temporary, flags, 0o600)
-        with open(descriptor, "wb") as file:  # noqa: PTH123  from a descriptor made exclusively and private
-            os.fchmod(descriptor, 0o600)
-            file.write(raw)
-            file.flush()
-            os.fsync(descriptor)
-            return Stamp.of(os.fstat(descriptor))
-
-    def _remove_leftover(self) -> None:
-        with contextlib.suppress(OSError):  # none there, or not removable: then making ours will say why
-            self._temporary.unlink()
+    def _written(self, raw: bytes, drafts: ExitStack) -> tuple[Draft, Stamp]:
+        try:
+            draft = drafts.enter_context(Draft(self.path))
+            draft.write(raw)
+            draft.sync()
+            return draft, Stamp.of(os.fstat(draft.descriptor))
+        except OSError as error:
+            raise VaultWriteFailed(
+                f"The vault was not saved: writing beside {self.path} failed ({error.strerror}). The vault is as it "
+                "was. Make room or check the disk, then try again.",
+                retriable=True,
+                details={"file": str(self.path)},
+            ) from None
 
     def _prepare_folder(self) -> None:
         try:
@@ -174,11 +166,3 @@ def _unsafe(path: Path, reason: str, remedy: str) -> VaultUnsafe:
         else f"{path} is not used: {reason}. To go on, {remedy}.",
         details={"file": str(path), "remedy": remedy},
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

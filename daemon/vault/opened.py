@@ -67,7 +67,7 @@ class Keys:
         return KeyHeader(cost, salt, nonce, wrapped)
 
     def wipe(self) -> None:
-        """Overwrite the keys and let the cipher go."""
+        """Overwrite the keys and drop the cipher."""
         wipe(self._data_key)
         wipe(self._mac_key)
         self._cipher = None
@@ -140,7 +140,7 @@ def open_document(
 
 
 def _damaged_part(document: VaultDocument, keys: Keys) -> str:
-    """Name what does not prove itself: entries by opening each, else the readable parts, which only the MAC covers."""
+    """Name the part that fails its check: an entry that does not open, else the readable parts under the MAC."""
     if same_mac(keys.mac(document.header, document.contents), document.mac):
         return "only its checksum does not match; the entries themselves are whole"
     broken = []

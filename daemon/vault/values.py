@@ -66,7 +66,7 @@ def secret_forms(value: SecretValue, *, header: str) -> tuple[str, ...]:
 
 
 def check_value(value: SecretValue) -> None:
-    """Refuse what cannot be a credential, telling the slip of copying that it most likely is."""
+    """Refuse what cannot be a credential, and name the slip in copying that most likely made it."""
     if isinstance(value, ApiKey):
         _check_text(value.key, what="API key")
     elif isinstance(value, Basic):

@@ -74,7 +74,7 @@ class Vault:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault")
 
     def __repr__(self) -> str:
-        """Show the place and the state, and nothing of what is held."""
+        """Show the path and the state, and nothing of the contents."""
         return f"Vault(path={str(self.path)!r}, state={self.state!r})"
 
     @property

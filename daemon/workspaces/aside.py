@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from daemon.base.files import write_all
 from daemon.workspaces.folders import Folders
 from daemon.workspaces.reading import Unreadable, opened_file, place_of
-from daemon.workspaces.staging import write_all
 from daemon.workspaces.values import Kind
 
 _LARGEST = 256 << 20
@@ -35,7 +35,7 @@ class Aside:
         try:
             place = place_of(folder, name)
             if place is not None and place.kind is Kind.LINK:
-                return self._write(path, partial(write_all, piece=os.fsencode(os.readlink(name, dir_fd=folder))))
+                return self._write(path, partial(write_all, data=os.fsencode(os.readlink(name, dir_fd=folder))))
             size = 0 if place is None else place.status.st_size
             if place is None or place.kind is not Kind.FILE or (largest is not None and size > largest):
                 return ""

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from daemon.audit.durable_file import sync_folder
+from daemon.base.files import sync_folder
 from daemon.workspaces.commit_failures import conflict
 from daemon.workspaces.host_git import Repository
 from daemon.workspaces.owners import give

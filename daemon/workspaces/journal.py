@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.audit.durable_file import sync_folder
+from daemon.base.files import sync_folder, write_all
 from daemon.workspaces.landed import LandingError, NotLanded
 from daemon.workspaces.landing_plan import Op, Step
 from daemon.workspaces.values import Act, Change, Entry, Kind
@@ -116,9 +116,7 @@ class Journal:
         remove(self._path)
 
     def _add(self, what: dict[str, Any]) -> None:
-        raw = json.dumps(what, separators=(",", ":")).encode() + b"\n"
-        while raw:
-            raw = raw[os.write(self._file, raw) :]
+        write_all(self._file, json.dumps(what, separators=(",", ":")).encode() + b"\n")
         os.fsync(self._file)
 
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import structlog
 
-from daemon.audit.durable_file import replace_durably
 from daemon.base.clock import Clock
+from daemon.base.files import replace_file
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.workspaces import record
 from daemon.workspaces.layer import Layer, Start, State
@@ -119,7 +119,7 @@ class Layers:
     def save(self, layer: Layer) -> None:
         """Write the record of a layer; it is on the disk when this returns."""
         with self._lock:
-            replace_durably(layer.folder / record.NAME, record.written(layer))
+            replace_file(layer.folder / record.NAME, record.written(layer))
 
     def change(self, session: str, **what: Any) -> Layer:
         """Change what is recorded of a layer as it is now, and return it."""

@@ -5,9 +5,10 @@ import os
 import stat
 from dataclasses import dataclass
 
+from daemon.base.files import write_all
 from daemon.workspaces.folders import Folders
 from daemon.workspaces.reading import Unreadable, is_executable, opened_file, place_of
-from daemon.workspaces.staging import Stage, write_all
+from daemon.workspaces.staging import Stage
 from daemon.workspaces.values import Entry, Kind
 
 _PIECE = 1 << 20

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 
+from daemon.base.files import write_all
 from daemon.workspaces import exact_renames
 from daemon.workspaces.landed import LandingError
 from daemon.workspaces.landing_rules import STAGING
@@ -107,12 +108,6 @@ class Stage:
         """Let go of it."""
         os.close(self.descriptor)
         os.close(self._above)
-
-
-def write_all(target: int, piece: bytes) -> None:
-    """Write all of it; raise OSError."""
-    while piece:
-        piece = piece[os.write(target, piece) :]
 
 
 def _try_renames(stage: Stage) -> None:

@@ -7,6 +7,7 @@ revision = "0001"
 down_revision = None
 
 
+# Long, because a migration that has run on people's machines is never written anew.
 def upgrade() -> None:
     """Make the tables."""
     sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")

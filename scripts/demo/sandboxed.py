@@ -79,6 +79,24 @@ def _prepare(story: Story, folder: Path, place: str, where: str) -> None:
     story.run("action", "list")
 
 
+def _launch(story: Story, project: Path, *, real: bool) -> "subprocess.Popen[str]":
+    """Start the agent in its sandbox, and show the line that does."""
+    model_name = () if real else ("-m", "gpt-5")
+    own = ("exec", "--skip-git-repo-check", *model_name, _PROMPT)
+    words = ("launch", "--sandbox", "--land", "never", "codex", "--", *own)
+    sys.stdout.write(f"  {dim('$ aileron ' + ' '.join(quoted(word) for word in words))}\n")
+    sys.stdout.flush()
+    return subprocess.Popen(
+        [AILERON, *words],
+        cwd=project,
+        env=story.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def _act(story: Story, folder: Path, model: Model, *, real: bool) -> None:
     project = folder / "project"
     project.mkdir()
@@ -93,30 +111,7 @@ def _act(story: Story, folder: Path, model: Model, *, real: bool) -> None:
         "attaches it.",
     )
     story.run("sandbox", "build", "codex", patient=True)
-    model_name = () if real else ("-m", "gpt-5")
-    words = (
-        "launch",
-        "--sandbox",
-        "--land",
-        "never",
-        "codex",
-        "--",
-        "exec",
-        "--skip-git-repo-check",
-        *model_name,
-        _PROMPT,
-    )
-    sys.stdout.write(f"  {dim('$ aileron ' + ' '.join(quoted(word) for word in words))}\n")
-    sys.stdout.flush()
-    agent = subprocess.Popen(
-        [AILERON, *words],
-        cwd=project,
-        env=story.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    agent = _launch(story, project, real=real)
     said: list[str] = []
     listening = threading.Thread(target=_listen, args=(agent, said))
     listening.start()

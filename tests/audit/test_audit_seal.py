@@ -38,7 +38,7 @@ async def left_by_a_kill(tmp_path: Path, *, events: int = 5, boot: str = "this b
 @contextmanager
 def unwritable(folder: Path, name: str) -> Iterator[None]:
     """Keep a file beside the key from being replaced: a folder lies where its new version would be written."""
-    obstacle = folder / "ca" / f"{name}.new"
+    obstacle = folder / "ca" / f".{name}.aileron-draft"
     obstacle.mkdir()
     try:
         yield
@@ -316,7 +316,7 @@ async def test_a_kill_behind_a_commit_of_several_checkpoints_and_before_its_seal
         with unwritable(folder, "audit.seal"):
             await room.log.append(*(an_event(number) for number in range(2, 10)))
             home = as_killed(folder, tmp_path / "killed")
-    (home / "ca" / "audit.seal.new").rmdir()
+    (home / "ca" / ".audit.seal.aileron-draft").rmdir()
     async with open_room(home, checkpoint_every=2) as room:
         assert len(checkpoints(room)) >= 4
         assert room.log.status().damage == ()

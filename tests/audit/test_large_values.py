@@ -88,7 +88,7 @@ async def test_a_session_that_writes_without_end_pushes_out_its_own_and_that_is_
 async def test_what_a_killed_daemon_left_is_counted_and_its_drafts_go(tmp_path: Path) -> None:
     await large_values(tmp_path).moved(an_event("x" * 40_000))
     (path,) = (tmp_path / "attachments" / "ses_1").iterdir()
-    path.with_suffix(".new").write_text("half")
+    path.with_name(f".{path.name}.aileron-draft").write_text("half")
     again = Attachments(tmp_path / "attachments", quota=MIB)
     assert again.size == path.stat().st_size
     assert [each.name for each in path.parent.iterdir()] == [path.name]

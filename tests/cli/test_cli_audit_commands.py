@@ -1,6 +1,7 @@
 """audit and sessions, against a stand-in."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,22 @@ def test_output_that_cannot_be_written_is_a_failure(cli: Any, stand_in: Any, tmp
     ended = cli("audit", "head", "--output", str(tmp_path / "none" / "head.json"))
     assert ended.code == ExitCode.FAILED
     assert "cannot be written" in ended.err
+
+
+def test_output_to_a_pipe_or_a_device_is_written_there_and_nothing_takes_its_place(
+    cli: Any, stand_in: Any, tmp_path: Path
+) -> None:
+    stand_in.answers["GET /v1/audit/head"] = HEAD
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert cli("audit", "head", "--output", str(pipe)).code == 0
+        assert json.loads(os.read(reading, 65_536)) == HEAD
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_sessions_are_listed_and_shown(cli: Any, stand_in: Any) -> None:

@@ -13,16 +13,16 @@ from cli.test_session_commands import AT, CHANGES, COMMITS, OUTCOME, SESSION
 from daemon.cli.client import ControlClient
 from daemon.cli.connection import Connection
 from daemon.cli.invocation import Invocation
-from daemon.cli.landing.asking import settle_launch
+from daemon.cli.landing.asking import decide_at_the_end
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import Output
 
-Settle = Callable[..., tuple[dict[str, Any] | None, str]]
+Decide = Callable[..., tuple[dict[str, Any] | None, str]]
 
 
 @pytest.fixture
-def settle(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settle]:
-    """Return a function that settles one launch and returns what is told, and what was said on stderr."""
+def decide(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Decide]:
+    """Return a function that decides at the end of one launch and returns what is told, and what was said on stderr."""
     monkeypatch.setattr("daemon.cli.prompts.Prompts._forget_typed", lambda _: None)
     stand_in.answers |= {
         f"GET {AT}/changes": CHANGES,
@@ -43,7 +43,7 @@ def settle(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settl
             environ={},
         )
         with ControlClient(url=server.url, token="t") as client:
-            told = settle_launch(invocation, client, SESSION, wish)
+            told = decide_at_the_end(invocation, client, SESSION, wish)
         return told, err.getvalue()
 
     with server:
@@ -54,22 +54,22 @@ def landings(stand_in: StandIn) -> list[Any]:
     return stand_in.bodies(f"POST {AT}/land")
 
 
-def test_nothing_changed_asks_nothing_and_says_nothing(stand_in: StandIn, settle: Settle) -> None:
+def test_nothing_changed_asks_nothing_and_says_nothing(stand_in: StandIn, decide: Decide) -> None:
     stand_in.answers[f"GET {AT}/changes"] = CHANGES | {"changes": []}
-    assert settle(None, stdin=Terminal("y\n")) == (None, "")
-    assert settle("auto") == (None, "")
+    assert decide(None, stdin=Terminal("y\n")) == (None, "")
+    assert decide("auto") == (None, "")
     assert landings(stand_in) == []
 
 
 def test_a_workspace_to_which_nothing_was_written_is_gone_and_that_is_no_problem(
-    stand_in: StandIn, settle: Settle
+    stand_in: StandIn, decide: Decide
 ) -> None:
     del stand_in.answers[f"GET {AT}/changes"]
-    assert settle(None, stdin=Terminal("y\n")) == (None, "")
+    assert decide(None, stdin=Terminal("y\n")) == (None, "")
 
 
-def test_a_person_at_a_terminal_is_asked_once_and_enter_keeps_everything(stand_in: StandIn, settle: Settle) -> None:
-    told, said = settle(None, stdin=Terminal("\n"))
+def test_a_person_at_a_terminal_is_asked_once_and_enter_keeps_everything(stand_in: StandIn, decide: Decide) -> None:
+    told, said = decide(None, stdin=Terminal("\n"))
     assert said.count("[y/N/diff]") == 1
     assert said.index("would run later") < said.index("src/app.py") < said.index("Land?")
     assert "aileron session land abcd1234" in said
@@ -78,20 +78,20 @@ def test_a_person_at_a_terminal_is_asked_once_and_enter_keeps_everything(stand_i
     assert told["outcome"] is None
 
 
-def test_ctrl_c_at_the_question_means_no(stand_in: StandIn, settle: Settle) -> None:
+def test_ctrl_c_at_the_question_means_no(stand_in: StandIn, decide: Decide) -> None:
     class Interrupted(Terminal):
         def readline(self, _: int | None = -1) -> str:  # type: ignore[override]
             raise KeyboardInterrupt
 
-    told, said = settle(None, stdin=Interrupted())
+    told, said = decide(None, stdin=Interrupted())
     assert told is not None
     assert told["outcome"] is None
     assert "aileron session land abcd1234" in said
     assert landings(stand_in) == []
 
 
-def test_yes_lands_what_was_shown_and_asks_of_each_that_would_run_later(stand_in: StandIn, settle: Settle) -> None:
-    told, said = settle("ask", stdin=Terminal("y\nn\n"))
+def test_yes_lands_what_was_shown_and_asks_of_each_that_would_run_later(stand_in: StandIn, decide: Decide) -> None:
+    told, said = decide("ask", stdin=Terminal("y\nn\n"))
     assert "Land .vscode/tasks.json (VS Code runs it when you open this folder)? [y/N]" in said
     (body,) = landings(stand_in)
     assert (body["mode"], body["how"], body["plan"], body["yes_to"]) == ("files", "question", "sha256:plan", [])
@@ -100,34 +100,34 @@ def test_yes_lands_what_was_shown_and_asks_of_each_that_would_run_later(stand_in
     assert told["outcome"] == OUTCOME
 
 
-def test_without_a_terminal_a_repository_gets_a_branch_with_its_commits(stand_in: StandIn, settle: Settle) -> None:
-    _, said = settle(None)
+def test_without_a_terminal_a_repository_gets_a_branch_with_its_commits(stand_in: StandIn, decide: Decide) -> None:
+    _, said = decide(None)
     (body,) = landings(stand_in)
     assert (body["mode"], body["how"], body["commits_plan"]) == ("branch", "option", "sha256:commits")
     assert "?" not in said
 
 
 def test_without_a_terminal_another_folder_is_left_as_it_is_and_the_work_is_kept(
-    stand_in: StandIn, settle: Settle
+    stand_in: StandIn, decide: Decide
 ) -> None:
     stand_in.answers[f"GET {AT}/changes"] = CHANGES | {"repository": False}
-    told, said = settle(None)
+    told, said = decide(None)
     assert landings(stand_in) == []
     assert "aileron session land abcd1234" in said
     assert told is not None
     assert told["files"][0]["path"] == ".vscode/tasks.json"
 
 
-def test_a_look_without_a_person_does_not_count_as_one(stand_in: StandIn, settle: Settle) -> None:
-    settle("never")
-    settle("never", stdin=Terminal())
+def test_a_look_without_a_person_does_not_count_as_one(stand_in: StandIn, decide: Decide) -> None:
+    decide("never")
+    decide("never", stdin=Terminal())
     assert stand_in.queries(f"GET {AT}/changes") == [{"unseen": "true"}, {}]
 
 
 def test_auto_decides_without_a_question_and_says_yes_to_nothing_that_runs_later(
-    stand_in: StandIn, settle: Settle
+    stand_in: StandIn, decide: Decide
 ) -> None:
-    told, said = settle("auto", stdin=Terminal())
+    told, said = decide("auto", stdin=Terminal())
     (body,) = landings(stand_in)
     assert (body["mode"], body["how"], body["yes_to"]) == ("auto", "auto", [])
     assert "?" not in said
@@ -135,9 +135,9 @@ def test_auto_decides_without_a_question_and_says_yes_to_nothing_that_runs_later
     assert json.dumps(told)
 
 
-def test_what_is_told_holds_files_commits_and_why_something_was_left(stand_in: StandIn, settle: Settle) -> None:
+def test_what_is_told_holds_files_commits_and_why_something_was_left(stand_in: StandIn, decide: Decide) -> None:
     stand_in.answers[f"GET {AT}/changes"] = CHANGES | {"may_have_commits": True}
-    told, _ = settle("auto")
+    told, _ = decide("auto")
     assert told is not None
     assert told["summary"] == "4 files changed, +12 -4, 2 commits"
     assert told["commits"]["count"] == 2

@@ -1,5 +1,6 @@
 """Whom a person trusts to sign connectors."""
 
+import errno
 import json
 import os
 import stat
@@ -49,6 +50,23 @@ def test_trusting_a_key_again_adds_namespaces_and_renames_it(path: Path) -> None
     key = keyring.trust(ACME.raw.hex(), label="Acme Inc.", namespaces=["gitlab://acme"])
     assert (key.label, key.namespaces) == ("Acme Inc.", ("github://acme/slack", "gitlab://acme"))
     assert len(keyring.list()) == 1
+
+
+def test_a_key_whose_file_the_disk_did_not_confirm_is_not_reported_as_absent(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyring = open_keyring(path)
+    real = os.fsync
+
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(KeyringError, match="was written, but the disk did not confirm it"):
+        keyring.trust(ACME.public, label="Acme", namespaces=["github://acme"])
+    assert [key.label for key in keyring.list()] == [key.label for key in open_keyring(path).list()] == ["Acme"]
 
 
 def test_a_revoked_key_stays_revoked(path: Path) -> None:

@@ -2,16 +2,11 @@
 
 import re
 import subprocess
-import sys
-import tomllib
-import zipfile
-from email.parser import Parser
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DISTRIBUTION = "aileron-runtime"
 
 _INSTALL = re.compile(
     r"\b(?:pipx|uvx|(?:python3?\s+-m\s+)?pip3?[\"']?|uv\s+(?:pip|tool)|uv)\s+(?:install|run|add|inject|upgrade)\b(?P<rest>[^\n`#]*)"
@@ -100,32 +95,3 @@ def test_a_line_that_installs_by_name_is_found(line: str) -> None:
 )
 def test_a_line_that_installs_what_is_ours_is_left_alone(line: str) -> None:
     assert strangers(f"    {line}\n") == []
-
-
-def test_the_distribution_has_a_name_that_is_ours_and_the_command_stays_aileron(tmp_path: Path) -> None:
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--no-build-isolation",
-            "-w",
-            str(tmp_path),
-            ".",
-        ],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.iterdir()
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert wheel.name == f"aileron_runtime-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel) as packed:
-        folder = next(name.split("/")[0] for name in packed.namelist() if name.endswith(".dist-info/METADATA"))
-        described = Parser().parsestr(packed.read(f"{folder}/METADATA").decode())
-        commands = packed.read(f"{folder}/entry_points.txt").decode()
-    assert described["Name"] == DISTRIBUTION
-    assert re.search(r"^aileron\s*=\s*daemon\.cli\.main:main$", commands, re.MULTILINE)

@@ -36,6 +36,12 @@ def definition() -> str:
     return f"sha256:{hashlib.sha256(Path(os.environ['LEDGER'] + '.rules').read_bytes()).hexdigest()}"
 
 
+def append(line: str) -> None:
+    """Write one line."""
+    with Path(os.environ["LEDGER"]).open("a") as ledger:
+        ledger.write(line + "\n")
+
+
 @dataclass(frozen=True)
 class PreparedLine:
     subject: Subject
@@ -57,14 +63,13 @@ class PreparedLine:
         shown = step(op_description="", capability="write", may_repeat=False, hosts=(), inputs=(line,))
         return Explanation(complete=True, description="Writes a line.", steps=(shown,))
 
-    async def preview(self, context: PreviewContext) -> PreviewShown:
+    async def preview(self, context: PreviewContext) -> PreviewShown:  # noqa: ARG002
         return PreviewShown(available=False, message="A ledger has no preview.")
 
     async def run(self, context: RunContext) -> Outcome:
         context.enter(STAGE)
         await context.before_effect(STAGE)
-        with Path(os.environ["LEDGER"]).open("a") as ledger:
-            ledger.write(self.arguments["line"] + "\n")
+        append(self.arguments["line"])
         if self.arguments["line"].startswith("slow"):
             await asyncio.sleep(60)
         block = {"type": "text", "text": f"written: {self.arguments['line']}"}
@@ -75,7 +80,7 @@ class PreparedLine:
 class LedgerProvider:
     kind = KIND
 
-    async def list(self, who: Principal) -> Sequence[ToolSpec]:
+    async def list(self, who: Principal) -> Sequence[ToolSpec]:  # noqa: ARG002
         spec = partial(ToolSpec, tool=ToolId(KIND, "write"), name="ledger__write", origin="test", title="Write a line")
         return [
             spec(

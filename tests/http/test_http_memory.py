@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.connectors.http.room import SMALL_BYTES, Place, Room
+from daemon.connectors.http.answer_memory import SMALL_BYTES, AnswerMemory, HeldMemory
 from tests.services.outbound import Call, Outside, manifest_for
 from tests.services.raw_provider import RawProvider
 
@@ -31,44 +31,44 @@ def test_sixty_four_small_bodies_that_unpack_to_ten_mebibytes_take_bounded_memor
     assert measured["after_mib"] - measured["before_mib"] < 100, measured
 
 
-async def test_a_large_answer_waits_for_room_and_a_small_one_does_not() -> None:
-    room = Room(total_bytes=40 * MIB)
-    places = [Place(room, owner) for owner in ("a", "a", "b", "b")]
-    for place in places:
-        await place.hold(10 * MIB)
-    late, small = Place(room, "c"), Place(room, "c")
+async def test_a_large_answer_waits_for_memory_and_a_small_one_does_not() -> None:
+    memory = AnswerMemory(total_bytes=40 * MIB)
+    held = [HeldMemory(memory, owner) for owner in ("a", "a", "b", "b")]
+    for one in held:
+        await one.hold(10 * MIB)
+    late, small = HeldMemory(memory, "c"), HeldMemory(memory, "c")
     waiting = asyncio.ensure_future(late.hold(10 * MIB))
     await small.hold(SMALL_BYTES)
     await asyncio.sleep(0)
     assert not waiting.done()
-    places[0].settle(MIB)
-    places[1].release()
+    held[0].shrink_to(MIB)
+    held[1].release()
     await waiting
-    assert room.held == 31 * MIB
-    for place in (*places, late):
-        place.release()
-    assert room.held == 0
+    assert memory.held == 31 * MIB
+    for one in (*held, late):
+        one.release()
+    assert memory.held == 0
 
 
-async def test_one_session_never_has_more_than_half_of_the_room() -> None:
-    room = Room(total_bytes=40 * MIB)
-    greedy = [asyncio.ensure_future(Place(room, "greedy").hold(10 * MIB)) for _ in range(20)]
+async def test_one_session_never_has_more_than_half_of_the_memory() -> None:
+    memory = AnswerMemory(total_bytes=40 * MIB)
+    greedy = [asyncio.ensure_future(HeldMemory(memory, "greedy").hold(10 * MIB)) for _ in range(20)]
     await asyncio.sleep(0)
     assert sum(future.done() for future in greedy) == 2
     async with asyncio.timeout(5):
-        await Place(room, "other").hold(10 * MIB)  # at once, although others have waited longer
+        await HeldMemory(memory, "other").hold(10 * MIB)  # at once, although others have waited longer
     for future in greedy:
         future.cancel()
     await asyncio.gather(*greedy, return_exceptions=True)
-    assert room.held == 30 * MIB
+    assert memory.held == 30 * MIB
 
 
 @pytest.mark.parametrize("granted", [False, True])
-async def test_whoever_stops_waiting_takes_no_room_with_them(*, granted: bool) -> None:
-    room = Room(total_bytes=20 * MIB)
-    first = Place(room, "a")
+async def test_whoever_stops_waiting_takes_no_memory_with_them(*, granted: bool) -> None:
+    memory = AnswerMemory(total_bytes=20 * MIB)
+    first = HeldMemory(memory, "a")
     await first.hold(10 * MIB)
-    waiting = asyncio.ensure_future(Place(room, "a").hold(10 * MIB))
+    waiting = asyncio.ensure_future(HeldMemory(memory, "a").hold(10 * MIB))
     await asyncio.sleep(0)
     if granted:
         first.release()  # the grant and the end arrive together
@@ -76,11 +76,11 @@ async def test_whoever_stops_waiting_takes_no_room_with_them(*, granted: bool) -
     with contextlib.suppress(asyncio.CancelledError):
         await waiting
     first.release()
-    assert room.held == 0
+    assert memory.held == 0
 
 
 @pytest.mark.parametrize("how", ["answered", "cut short", "too large", "not what it says"])
-async def test_a_call_gives_its_room_back_however_its_request_ends(outside: Outside, how: str) -> None:
+async def test_a_call_gives_its_memory_back_however_its_request_ends(outside: Outside, how: str) -> None:
     body = gzip.compress(b"x" * (3 * MIB if how == "too large" else MIB))
     sent = {"cut short": body[:-4], "not what it says": body[:500] + b"!!!!"}.get(how, body)
 

@@ -201,3 +201,15 @@ def test_a_text_that_joins_into_a_secret_again_and_again_comes_to_an_end() -> No
     clean = Scrubber([secret]).scrub(nested)
     assert secret not in clean
     assert Scrubber([secret]).find(clean.encode()) == []
+
+
+@pytest.mark.parametrize("secret", ["00000000", "a secret that ends with p"])
+@pytest.mark.parametrize("behind", ["", "X", "x", "Xy", "xab", "x1"])
+@pytest.mark.parametrize("before", ["", "0x", "a", "0"])
+@pytest.mark.parametrize("between", ["", "0x", ",0x", ":"])
+def test_the_last_digit_of_a_number_is_no_prefix_of_what_follows(
+    secret: str, behind: str, before: str, between: str
+) -> None:
+    digits = secret.encode().hex()
+    form = between.join(digits[place : place + 2] for place in range(0, len(digits), 2))
+    assert form not in Scrubber([secret]).scrub(f"{before}{form}{behind}")

@@ -16,14 +16,17 @@ seen = {
     "pid": os.getpid(),
     "cwd": os.getcwd(),  # noqa: PTH109 - what the process says, not what a path library makes of it
     "terminal": os.isatty(0),
+    "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     "ignored": [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) == signal.SIG_IGN],
 }
+if os.environ.get("STAND_IN_ENDS") == "go on":
+    signal.signal(signal.SIGINT, lambda *_: None)
 target = Path(os.environ["STAND_IN_SAYS"])
 draft = target.with_suffix(f".{os.getpid()}")
 draft.write_text(json.dumps(seen))
 draft.replace(target)
 match os.environ.get("STAND_IN_ENDS", "0"):
-    case "wait":
+    case "wait" | "go on":
         time.sleep(120)
     case "kill":
         os.kill(os.getpid(), signal.SIGKILL)

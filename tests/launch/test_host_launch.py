@@ -51,14 +51,15 @@ class Bench:
         path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
         path.chmod(0o755)
 
-    def start(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, program: str = RUN, **env: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-c", RUN, "launch", *arguments],
+            [sys.executable, "-c", program, "launch", *arguments],
             env=self.env | env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=0,  # whoever interrupts the tests does not interrupt this
         )
 
     def run(self, *arguments: str, **env: str) -> "tuple[int, str]":
@@ -147,6 +148,46 @@ def test_a_signal_to_the_launcher_reaches_the_agent(bench: Bench, number: signal
     process.communicate(timeout=30)
     assert process.returncode == 128 + number
     assert bench.wait_ended(said) == "the agent ended"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_an_interrupt_of_the_launcher_alone_reaches_the_agent_ends_the_session_and_is_said(
+    bench: Bench, number: signal.Signals
+) -> None:
+    process = bench.start("codex", STAND_IN_ENDS="wait")
+    said = bench.said()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert bench.wait_ended(said) == f"the launch was interrupted ({number.name})"
+    assert f"Interrupted: {number.name} was passed on to codex.\n" in err
+    assert said["blocked"] == []
+
+
+def test_an_interrupt_of_the_launcher_alone_is_passed_on_too_where_the_system_does_not_say_who_sent_it(
+    bench: Bench,
+) -> None:
+    # A group of its own, in the background of any terminal: Ctrl-C would not reach it.
+    without = "import signal; del signal.sigwaitinfo; " + RUN
+    process = bench.start("codex", program=without, STAND_IN_ENDS="wait")
+    said = bench.said()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGINT
+    assert bench.wait_ended(said) == "the launch was interrupted (SIGINT)"
+
+
+def test_an_agent_that_goes_on_after_an_interrupt_is_ended_a_little_later(bench: Bench) -> None:
+    quick = (
+        "import daemon.cli.launch.interrupts as i; i.Interrupts.__init__.__kwdefaults__['grace_seconds'] = 0.5; " + RUN
+    )
+    process = bench.start("codex", program=quick, STAND_IN_ENDS="go on")
+    said = bench.said()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "codex went on, so it was ended with SIGTERM." in err
+    assert bench.wait_ended(said) == "the launch was interrupted (SIGINT)"
 
 
 def test_a_launcher_that_is_killed_takes_the_session_and_the_agent_with_it(bench: Bench) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from daemon.cli import launch
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
-from daemon.cli.launching.misplaced import OwnOption, own_options
+from daemon.cli.launch import command
+from daemon.cli.launch.misplaced import OwnOption, own_options
 from launchers.agents import AGENTS
 
-COMMAND = get_command(launch.app)
+COMMAND = get_command(command.app)
 CONTEXT = COMMAND.make_context("launch", ["codex"], resilient_parsing=True)
 OPTIONS = own_options(CONTEXT)
 VALUES = {

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from daemon.lifecycle.bounds import Bounds
 from daemon.lifecycle.listeners import Listener
-from daemon.sandbox.authority import Authority
+from daemon.sandbox.certificates import Authority
 
 SHORT = Bounds(
     head_seconds=0.3,

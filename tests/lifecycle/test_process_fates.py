@@ -15,7 +15,7 @@ from daemon.base import platform
 from daemon.base.home import Home
 from daemon.base.platform import CannotTellError, Fate, fate_of, is_gone, process_identity
 from daemon.base.processes import Processes
-from daemon.cli.launching.scratch import scratch
+from daemon.cli.launch.scratch import scratch
 from daemon.lifecycle.discovery import Discovery, read_discovery, write_discovery
 from daemon.lifecycle.spawn import SpawnError, stop_daemon
 

@@ -126,7 +126,7 @@ def test_in_a_berth_that_waits_nobody_is_at_home_and_nothing_else_can_be_reached
     port = int(rules.partition("tcp dport ")[2].split()[0])
     for path in ("/healthz", "/v1/actions", "/v1/sandbox/lifeline"):
         answer = httpx.get(f"https://{address}:{port}{path}", verify=authority, trust_env=False)
-        assert (answer.status_code, answer.text) == (503, "Nobody lives here yet.")
+        assert (answer.status_code, answer.text) == (503, "No sandbox is behind this listener yet.")
     assert warm.ok("GET", "/v1/sandboxes")["items"] == []
     assert session not in json.dumps(warm.ok("GET", "/v1/sessions"))
 

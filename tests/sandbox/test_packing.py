@@ -15,7 +15,7 @@ from workspaces.landed_commits import git, why
 from daemon.base.clock import SystemClock
 from daemon.core.failures import Failure, FailureClass
 from daemon.sandbox import volumes
-from daemon.sandbox.container import WORKSPACE
+from daemon.sandbox.container_options import WORKSPACE
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.labels import HOME, home_label, labels

@@ -17,8 +17,8 @@ from sandbox.test_hostile_agent import wait_for_container
 from services.upstream import UpstreamProcess
 from world import API_KEY, World
 
-from daemon.cli.launching.sequences import RESTORING
-from daemon.sandbox.container import ANCHOR_UID
+from daemon.cli.launch.sequences import RESTORING
+from daemon.sandbox.container_options import ANCHOR_UID
 
 pytestmark = pytest.mark.docker
 

@@ -12,7 +12,7 @@ from world import ROOT
 
 from daemon.core.failures import Failure
 from daemon.sandbox import firewall
-from daemon.sandbox.container import (
+from daemon.sandbox.container_options import (
     ANCHOR_UID,
     Anchor,
     Forwarder,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.cli.launching.screen import Screen
+from daemon.cli.launch.screen import Screen
 
 ESC = b"\x1b"
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sandbox_rules.terminal_model import Terminal
 from world import ROOT
 
-from daemon.cli.launching.screen import Screen
-from daemon.cli.launching.sequences import CONTROLS, DESIGNATIONS, ESCAPES, MODES, RESTORING
+from daemon.cli.launch.screen import Screen
+from daemon.cli.launch.sequences import CONTROLS, DESIGNATIONS, ESCAPES, MODES, RESTORING
 
 UNCHANGED = {b"?12", b"?1007", b"?1048"}
 """Modes that pass and are not set back, for the reasons given beside them."""
@@ -75,7 +75,7 @@ def test_a_sequence_that_was_cut_when_the_launch_ended_swallows_nothing() -> Non
 
 PROGRAM = """
 import os, sys, time
-from daemon.cli.launching.terminal import lent_terminal
+from daemon.cli.launch.terminal import lent_terminal
 how, raw = sys.argv[1], sys.argv[2] == "raw"
 with lent_terminal(raw=raw):
     os.write(1, b"begun")

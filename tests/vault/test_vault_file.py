@@ -77,7 +77,7 @@ async def test_a_file_in_place_of_the_folder_is_said_in_words(tmp_path: Path, ne
 
 
 async def test_a_leftover_of_an_interrupted_write_is_cleaned_and_harms_nothing(vault: Vault) -> None:
-    leftover = vault.path.with_name("vault.json.tmp")
+    leftover = vault.path.with_name(".vault.json.aileron-draft")
     leftover.write_bytes(b"half a fi")
     await vault.put("a", kind="secret", value=b"x")
     assert not leftover.exists()

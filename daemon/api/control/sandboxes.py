@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path as FolderPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
+from fastapi import Body as RequestBody
 from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
@@ -15,42 +15,17 @@ from daemon.api.control.sandbox_images import known
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.services import Services
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.sandbox.container import Limits
-from daemon.sandbox.git_identity import Identity
-from daemon.sandbox.starting import Wanted
+from daemon.core.launch_request import LaunchRequest, LaunchRequestError
 
 _END = 3
 """The kind of the last piece of an output; 1 and 2 are what the agent wrote to its output and its errors."""
 
+_MOST_SAID = 2000
+_ASKED = {"requestBody": {"content": {"application/json": {"schema": LaunchRequest.json_schema()}}}}
+"""What the API's description says of a launch: the rules of the value itself."""
+
 SandboxId = Annotated[str, Path(max_length=100)]
-Word = Annotated[str, Field(max_length=131_072)]
 Signal = Literal["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGKILL"]
-
-
-class SandboxBody(Body):
-    """One launch."""
-
-    agent: str = Field(max_length=40)
-    arguments: list[Word] = Field(default_factory=list, max_length=1000)
-    command: list[Word] = Field(default_factory=list, max_length=1000)
-    image: str | None = Field(default=None, max_length=300)
-    workspace: str = Field(max_length=4096)
-    workspace_way: Literal["auto", "copy", "live"] = "auto"
-    resume: str | None = Field(default=None, max_length=100)
-    git_name: str = Field(default="", max_length=1000)
-    git_email: str = Field(default="", max_length=1000)
-    git_branch: str = Field(default="", max_length=255)
-    label: str = Field(default="", max_length=200)
-    owner_pid: int | None = Field(default=None, ge=1, le=2**31 - 1)
-    terminal: bool = False
-    columns: int = Field(default=80, ge=1, le=10_000)
-    rows: int = Field(default=24, ge=1, le=10_000)
-    user: str | None = Field(default=None, max_length=30)
-    network: Literal["internal", "open"] = "internal"
-    environment: dict[str, Word] = Field(default_factory=dict, max_length=200)
-    memory_bytes: int | None = Field(default=None, ge=64 * 1024**2, le=2**50)
-    cpus: float | None = Field(default=None, gt=0, le=1024)
-    seconds: float | None = Field(default=None, gt=0, le=30 * 86_400)
 
 
 class SizeBody(Body):
@@ -76,38 +51,12 @@ def router(services: Services) -> APIRouter:
         """Return the sandboxes there are."""
         return {"items": [sandbox.as_json() for sandbox in sandboxes.all()], "next": None}
 
-    @routes.post("/v1/sandboxes", operation_id="sandbox_start", status_code=201)
-    async def start(body: SandboxBody) -> dict[str, Any]:
+    @routes.post("/v1/sandboxes", operation_id="sandbox_start", status_code=201, openapi_extra=_ASKED)
+    async def start(sent: Annotated[dict[str, Any], RequestBody()]) -> dict[str, Any]:
         """Start an agent in a container of its own; it waits for somebody to read its output."""
-        known(sandboxes.images, body.agent)
-        limits = services.settings.sandbox
-        owner = await owner_of(services.processes, body.owner_pid)
-        workspace = FolderPath(body.workspace)
-        if not workspace.is_absolute():
-            raise _usage("The workspace is an absolute path.")
-        started = await sandboxes.start(
-            Wanted(
-                agent=body.agent,
-                arguments=tuple(body.arguments),
-                command=tuple(body.command),
-                image=body.image,
-                workspace=workspace,
-                workspace_way=body.workspace_way,
-                resume=body.resume,
-                git=Identity(body.git_name, body.git_email, body.git_branch),
-                label=body.label,
-                owner=owner,
-                terminal=body.terminal,
-                size=(body.columns, body.rows),
-                user=body.user,
-                network=body.network,
-                environment=body.environment,
-                limits=Limits(
-                    memory_bytes=body.memory_bytes or limits.memory, cpus=body.cpus or limits.cpus, pids=limits.pids
-                ),
-                seconds=body.seconds,
-            )
-        )
+        request = _checked(sent)
+        known(sandboxes.images, request.agent)
+        started = await sandboxes.start(request, owner=await owner_of(services.processes, request.owner_pid))
         return started.as_json()
 
     @routes.get("/v1/sandboxes/{sandbox_id}/output", operation_id="sandbox_output", response_class=StreamingResponse)
@@ -154,5 +103,9 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-def _usage(message: str) -> Failure:
-    return Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)
+def _checked(sent: dict[str, Any]) -> LaunchRequest:
+    try:
+        return LaunchRequest.from_json(sent)
+    except LaunchRequestError as problem:
+        message = f"The request is not well-formed: {problem}"[:_MOST_SAID]
+        raise Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER) from None

@@ -18,7 +18,7 @@ _MOST_ASKED = 20
 _YES = ("y", "yes")
 
 
-def settle_launch(
+def decide_at_the_end(
     invocation: "Invocation", client: "ControlClient", session: str, wish: str | None
 ) -> dict[str, Any] | None:
     """Decide about a workspace as the person wished, or asks for; return what is told of it, None if nothing changed.

@@ -5,11 +5,11 @@ would obey in that folder is copied, so opening the folder runs nothing.
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from daemon.base.files import replace_file
 from daemon.cli.failure import CliFailure
 from daemon.core.later import EXECUTABLE
 from daemon.core.wire_paths import from_wire
@@ -82,12 +82,7 @@ class Mirror:
             folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         if target.is_dir() and not target.is_symlink():
             _clear(target)
-        beside = target.with_name(f"{_MARK}-new")
-        beside.unlink(missing_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE_MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        beside.replace(target)
+        replace_file(target, content, mode=_FILE_MODE, durable=False)
 
     def _remove(self, path: str) -> None:
         target = self._place(path)

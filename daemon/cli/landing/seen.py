@@ -70,7 +70,7 @@ class Seen:
         return f"{one_line(self.changes['summary'])}{commits}"
 
     def only(self, paths: Sequence[str] | None) -> "Seen":
-        """Return what was seen below some paths; a path below which nothing changed is an error of whoever named it."""
+        """Return what was seen below some paths; raise CliFailure for a path below which nothing changed."""
         if not paths:
             return self
         for path in paths:

@@ -1,4 +1,8 @@
-"""Mediated HTTP: the only way by which a connector reaches a service, and the rules on that way."""
+"""Mediated HTTP: a connector reaches services only through this, and only by its rules.
+
+How a connection comes about (addresses, dialling, trust) is in `daemon/net/`. Here is what belongs to connectors: what
+their manifest allows, the credential, retries, redirects, limits, and what is removed from answers.
+"""
 
 from daemon.connectors.http.client import OutboundHttp
 from daemon.connectors.http.mediator import CallContext

@@ -1,7 +1,6 @@
-"""The one way out of the daemon for connectors: a shared session with pooled connections, and its life."""
+"""The HTTP client that all connectors share: its start, its end, and a context for each connector call."""
 
 import os
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,22 +8,23 @@ from typing import TypeVar
 import aiohttp
 
 from daemon.base.clock import Clock, Entropy
-from daemon.connectors.http.dialling import CheckedConnector
+from daemon.connectors.http.answer_memory import AnswerMemory, HeldMemory, return_freed_memory
+from daemon.connectors.http.departure import CheckedConnector
 from daemon.connectors.http.exchange import OWN_HEADERS, Exchanger, refuse_hidden_retry
-from daemon.connectors.http.ledger import OnEvent
-from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialSource, Outlet
+from daemon.connectors.http.history import OnEvent
+from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialFor, Outlet
 from daemon.connectors.http.records import NetworkPolicy
-from daemon.connectors.http.room import Place, Room, return_freed_memory
 from daemon.connectors.http.workers import BodyWorkers
 from daemon.core.manifest import Manifest
 from daemon.net.resolver import Resolver, SystemResolver
+from daemon.net.trust import service_trust
 
 T = TypeVar("T")
 
 MAX_CONNECTIONS = 1024
 MAX_CONNECTIONS_PER_HOST = 0
-"""No fewer than guests may be under way, each of which asks for one thing at a time, and none for a host alone: what
-keeps one session from taking all is its share of the guests, so whoever has a guest never waits for a connection."""
+"""At least as many connections as connector calls may be under way (`limits.wasm_threads`), and no limit for one host.
+A call makes one request at a time, so it never waits for a connection. Sessions share the calls, and so these."""
 LARGEST_ANSWERS = 8
 """How many answers of the largest size may be in memory at the same time, over all calls."""
 
@@ -53,12 +53,12 @@ class OutboundHttp:
         self._entropy = entropy
         self._resolver = resolver
         self._running: _Running | None = None
-        self._room = Room(total_bytes=LARGEST_ANSWERS * policy.max_response_bytes)
+        self._memory = AnswerMemory(total_bytes=LARGEST_ANSWERS * policy.max_response_bytes)
 
     @property
     def held_bytes(self) -> int:
         """Return how much of the memory for large answers is held now."""
-        return self._room.held
+        return self._memory.held
 
     async def start(self) -> None:
         """Open the session; raise OSError or ssl.SSLError when the extra CA file cannot be read."""
@@ -69,7 +69,7 @@ class OutboundHttp:
         session = aiohttp.ClientSession(
             connector=CheckedConnector(
                 resolve=self._resolver or system,
-                ssl_context=self._trust(),
+                ssl_context=service_trust(self._policy.extra_ca_file),
                 limit=MAX_CONNECTIONS,
                 limit_per_host=MAX_CONNECTIONS_PER_HOST,
             ),
@@ -99,8 +99,8 @@ class OutboundHttp:
             running.resolver.close()
 
     async def beside_the_loop(self, work: Callable[[], T], *, size: int) -> T:
-        """Do work on a text of this size: on a thread of this room, unless it is small."""
-        if self._running is None:  # it is closing, and the threads are gone
+        """Do work on a text of this size: on a thread beside the event loop, unless the text is small."""
+        if self._running is None:  # closed: the threads have ended
             return work()
         return await self._running.workers.run(work, size=size)
 
@@ -108,17 +108,17 @@ class OutboundHttp:
         self,
         *,
         manifest: Manifest,
-        credential: CredentialSource,
+        credential: CredentialFor,
         deadline: float,
         op_idempotent: bool,
         before_send: BeforeSend,
         on_event: OnEvent | None = None,
         owner: str = "",
     ) -> CallContext:
-        """Make the http function for one connector call; deadline is a time on the clock's monotonic scale.
+        """Make the http function for one connector call; `deadline` is a time of the clock's `monotonic()`.
 
-        The owner is the session that the call belongs to: sessions share the memory for large answers. Whoever takes
-        the function closes it when the call is over.
+        `owner` is the session that the call belongs to: sessions share the memory for large answers. The caller closes
+        the function when the call is over.
         """
         if self._running is None:
             raise RuntimeError("OutboundHttp.call_context() needs start() before it")
@@ -130,11 +130,5 @@ class OutboundHttp:
             op_idempotent=op_idempotent,
             before_send=before_send,
             on_event=on_event,
-            place=Place(self._room, owner),
+            memory=HeldMemory(self._memory, owner),
         )
-
-    def _trust(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if self._policy.extra_ca_file is not None:
-            context.load_verify_locations(cafile=self._policy.extra_ca_file)
-        return context

@@ -1,4 +1,4 @@
-"""What an answer's body is wrapped in, and taking the wrapping off with a bound: what is not read is refused. Pure."""
+"""Finds and undoes the coding of an answer's body, with a bound; a coding that cannot be read is refused. Pure."""
 
 import zlib
 from collections.abc import Iterable, Sequence
@@ -22,11 +22,11 @@ class ExchangeFailed(Exception):
 
 
 def content_coding(headers: Iterable[tuple[str, str]], *, status: int) -> str | None:
-    """Return the one coding that a body is in, or None if it is in none.
+    """Return the one coding of a body, or None.
 
-    Raises ExchangeFailed for whatever else stands between the bytes and their meaning: several codings, repeated
-    headers, a coding of the transfer besides the chunks, a difference to another answer (226). A body that we cannot
-    read, we cannot scrub either, and it must not reach the connector.
+    Raises ExchangeFailed for everything else that would have to be undone: several codings, repeated headers, a
+    transfer coding other than chunks, the difference to another answer (226). What we cannot read we cannot scrub, so
+    it must not reach the connector.
     """
     contents: list[str] = []
     framings: list[str] = []
@@ -53,7 +53,7 @@ def content_coding(headers: Iterable[tuple[str, str]], *, status: int) -> str | 
 
 
 class Unpacking:
-    """Takes the coding off one body, in steps, so that nobody ever holds much more than the bound."""
+    """Undoes the coding of one body in steps, so that never much more than the bound is in memory."""
 
     def __init__(self, coding: str, body: bytes, *, limit: int) -> None:
         self._coding = coding

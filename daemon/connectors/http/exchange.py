@@ -9,10 +9,10 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from daemon.connectors.http.answer_memory import SMALL_BYTES, HeldMemory
 from daemon.connectors.http.codings import ExchangeFailed, Unpacking, content_coding
-from daemon.connectors.http.dialling import DEPARTURE, Departure
+from daemon.connectors.http.departure import DEPARTURE, Departure
 from daemon.connectors.http.records import ErrorCode
-from daemon.connectors.http.room import SMALL_BYTES, Place
 from daemon.connectors.http.workers import BodyWorkers
 
 _HOP_BY_HOP = frozenset(
@@ -22,12 +22,12 @@ _HOP_BY_HOP = frozenset(
 _WHOLE_BODY_BYTES = 1 << 20
 
 OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-"""What the session must not add by itself."""
+"""Headers that the client library must not add by itself."""
 _ACCEPT_ENCODING = ("Accept-Encoding", "gzip, deflate")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServiceAnswer:
     """A complete answer: its headers without those of the connection, its body without its content coding."""
 
     status: int
@@ -36,16 +36,16 @@ class Answer:
 
 
 class Interrupted(Exception):
-    """The connection ended before the answer did."""
+    """The connection ended before the answer was complete."""
 
 
 async def refuse_hidden_retry(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep the client library from sending a request again by itself when a pooled connection was dead.
+    """Keep the client library from sending a request again by itself when a kept connection had ended.
 
-    It does so for every method it takes for idempotent; whether that is safe is the manifest's to say, not the
-    method's, and every attempt belongs in the record.
+    The library does so for every method that it takes for idempotent. Whether a repetition is safe is said by the
+    manifest and not by the method, and every attempt must be on record.
     """
     try:
         return await handler(request)
@@ -73,9 +73,9 @@ class Exchanger:
         headers: tuple[tuple[str, str], ...],
         body: bytes | None,
         seconds: float,
-        place: Place,
-    ) -> Answer:
-        """Send one request and read its answer into the room of the call; raise AddressRefused or ExchangeFailed."""
+        memory: HeldMemory,
+    ) -> ServiceAnswer:
+        """Send one request and read its answer into the memory of the call; raise AddressRefused or ExchangeFailed."""
         token = DEPARTURE.set(departure)
         status: int | None = None
         try:
@@ -90,7 +90,7 @@ class Exchanger:
                 )
                 status = response.status
                 try:
-                    return await self._read(response, method, departure, place)
+                    return await self._read(response, method, departure, memory)
                 except BaseException:
                     response.close()
                     raise
@@ -117,34 +117,36 @@ class Exchanger:
             given.add("User-Agent", self.user_agent)
         return given
 
-    async def _read(self, response: aiohttp.ClientResponse, method: str, departure: Departure, place: Place) -> Answer:
+    async def _read(
+        self, response: aiohttp.ClientResponse, method: str, departure: Departure, memory: HeldMemory
+    ) -> ServiceAnswer:
         status = response.status
         if status == 101:
             message = "it switches to another protocol, which was not asked for"
             raise ExchangeFailed(ErrorCode.NETWORK, message, status=status)
         raw = [(_text(name), _text(value)) for name, value in response.raw_headers]
         coding = content_coding(raw, status=status)
-        body = await self._receive(response, method, place)
+        body = await self._receive(response, method, memory)
         if not _says_its_end(raw) and departure.was_reset():
             raise Interrupted("the connection was lost before the answer was complete")
         if coding and body:
-            body = await self._unpack(coding, body, place)
+            body = await self._unpack(coding, body, memory)
         if len(body) > self.max_response_bytes:
             raise self._too_large(status)
-        place.settle(len(body))
+        memory.shrink_to(len(body))
         headers = _end_to_end(raw)
         if coding and method != "HEAD":
             # They describe bytes that the connector does not get.
             headers = [pair for pair in headers if pair[0].lower() not in {"content-encoding", "content-length"}]
-        return Answer(status, tuple(headers), body)
+        return ServiceAnswer(status, tuple(headers), body)
 
-    async def _receive(self, response: aiohttp.ClientResponse, method: str, place: Place) -> bytes:
-        """Read the body as it comes over the wire; a large one waits for its room, and the service with it."""
+    async def _receive(self, response: aiohttp.ClientResponse, method: str, memory: HeldMemory) -> bytes:
+        """Read the body as it comes over the wire; a large one waits for memory, and so the service waits, too."""
         limit = self.max_response_bytes
         declared = 0 if method == "HEAD" else response.content_length or 0
         if declared > limit:
             raise self._too_large(response.status)
-        await place.hold(declared)
+        await memory.hold(declared)
         content = response.content
         body = await content.readany()
         if content.at_eof():
@@ -152,19 +154,19 @@ class Exchanger:
         pieces, size = [body], len(body)
         while not content.at_eof():
             if size > SMALL_BYTES:
-                await place.hold(declared or limit)
+                await memory.hold(declared or limit)
             pieces.append(await content.readany())
             size += len(pieces[-1])
             if size > limit:
                 raise self._too_large(response.status)
         return b"".join(pieces)
 
-    async def _unpack(self, coding: str, body: bytes, place: Place) -> bytes:
-        """Undo the content coding: the first bytes here, and what is more on a thread, once there is room for it."""
+    async def _unpack(self, coding: str, body: bytes, memory: HeldMemory) -> bytes:
+        """Undo the content coding: the first bytes here, and the rest on a thread, once there is memory for it."""
         unpacking = Unpacking(coding, body, limit=self.max_response_bytes)
         del body
         if not unpacking.run(SMALL_BYTES):
-            await place.hold(self.max_response_bytes)
+            await memory.hold(self.max_response_bytes)
             await self.workers.run(unpacking.run, size=self.max_response_bytes)
         return unpacking.body()
 

@@ -1,4 +1,4 @@
-"""The host's http function for one connector call: checks, marks, sends, retries, scrubs, and remembers."""
+"""The http function that one connector call gets: it checks, sends, retries and scrubs, and records what happened."""
 
 import asyncio
 import base64
@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from daemon.base.clock import Clock, Entropy
+from daemon.connectors.http.answer_memory import HeldMemory
 from daemon.connectors.http.codings import ExchangeFailed
-from daemon.connectors.http.dialling import AddressRefused, Departure
-from daemon.connectors.http.exchange import Answer, Exchanger
-from daemon.connectors.http.ledger import Ledger, OnEvent
+from daemon.connectors.http.departure import Departure
+from daemon.connectors.http.exchange import Exchanger, ServiceAnswer
+from daemon.connectors.http.history import OnEvent, RequestHistory
 from daemon.connectors.http.records import (
     Denial,
     DenialKind,
@@ -28,17 +29,17 @@ from daemon.connectors.http.request import (
     redirect_target,
 )
 from daemon.connectors.http.retry import MAX_RETRIES, backoff_seconds, may_retry_status, retry_after_seconds
-from daemon.connectors.http.room import Place
 from daemon.connectors.http.workers import BodyWorkers
 from daemon.core.attempts import AttemptRecord
 from daemon.core.authority import HostPort
 from daemon.core.failures import Failure
 from daemon.core.manifest import Manifest
 from daemon.core.scrubbing.scrub import Scrubber, secrets_of_header
+from daemon.net.dialling import AddressRefused
 
 MAX_REDIRECTS = 5
 
-CredentialSource = Callable[[HostPort], InjectedHeader | None]
+CredentialFor = Callable[[HostPort], InjectedHeader | None]
 BeforeSend = Callable[[], Awaitable[None]]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -50,7 +51,7 @@ _to_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """What all calls of one daemon share on their way out."""
+    """What the calls of one daemon share."""
 
     exchanger: Exchanger
     policy: NetworkPolicy
@@ -66,19 +67,28 @@ class _Refused(Exception):
 
 
 class CallContext:
-    """Mediates the requests of one connector call, and knows afterwards what happened to each of them."""
+    """Carries out the requests of one connector call, and says afterwards what happened to each of them.
+
+    As far as effects go, a call is in one of four states:
+
+        nothing done --before_send()--> marked --a byte may have left--> sent --no whole answer--> outcome unknown
+
+    `before_send` puts the start of the call on the disk; it runs once, before the first attempt of the first request. A
+    request that is refused or fails leaves the state as it is, and the connector may make another one. The last state
+    is reached only by a request that must not be repeated, and it is final: no later answer makes the outcome known.
+    """
 
     def __init__(
         self,
         *,
         outlet: Outlet,
         manifest: Manifest,
-        credential: CredentialSource,
+        credential: CredentialFor,
         deadline: float,
         op_idempotent: bool,
         before_send: BeforeSend,
         on_event: OnEvent | None = None,
-        place: Place,
+        memory: HeldMemory,
     ) -> None:
         policy = outlet.policy
         self._outlet = outlet
@@ -94,68 +104,68 @@ class CallContext:
         self._injected: dict[HostPort, InjectedHeader | None] = {}
         self._secrets: set[str] = set()
         self._scrubber = _NOTHING_TO_SCRUB
-        self._place = place
-        self._ledger = Ledger(idempotent=op_idempotent, on_event=on_event)
+        self._memory = memory
+        self._history = RequestHistory(idempotent=op_idempotent, on_event=on_event)
 
     @property
     def attempts(self) -> list[AttemptRecord]:
         """Every try at every request, in order."""
-        return self._ledger.attempts
+        return self._history.attempts
 
     @property
     def denials(self) -> list[Denial]:
         """Every refusal, in order, whatever came after it."""
-        return self._ledger.denials
+        return self._history.denials
 
     @property
     def failures(self) -> list[tuple[int, Failure]]:
         """Every failed request with its place in the order of requests."""
-        return self._ledger.failures
+        return self._history.failures
 
     @property
     def failure(self) -> Failure | None:
         """The failure of the last request; None when that one got its answer, whatever failed before it."""
-        return self._ledger.last
+        return self._history.last
 
     @property
     def sent_any(self) -> bool:
         """Whether any byte of any request may have left."""
-        return any(attempt.bytes_sent for attempt in self._ledger.attempts)
+        return any(attempt.bytes_sent for attempt in self._history.attempts)
 
     @property
     def unknown(self) -> Failure | None:
         """The failure of a request that must not happen twice, and that left and got no complete answer."""
-        return self._ledger.unknown
+        return self._history.unknown
 
     @property
     def outcome_unknown(self) -> bool:
         """Whether there is such a request. Then the call is no success, whatever the connector says."""
-        return self._ledger.unknown is not None
+        return self._history.unknown is not None
 
     @property
     def outcome_unknown_reason(self) -> str | None:
         """What happened to that request; None when the outcome is known."""
-        return self._ledger.unknown.message if self._ledger.unknown is not None else None
+        return self._history.unknown.message if self._history.unknown is not None else None
 
     def end_by(self, deadline: float) -> None:
-        """Move the end of the call's time: it begins with the guest, and stands still while the guest queues."""
+        """Set another end of the call's time; time that the connector spends in a queue does not count."""
         self._deadline = deadline
 
     def close(self) -> None:
         """Give back the memory that the last answer holds."""
-        self._place.release()
+        self._memory.release()
 
     def scrub(self, text: str) -> str:
         """Remove every secret that this call has used from a text."""
         return self._scrubber.scrub(text)
 
     def explain(self, connector_error: str | None = None) -> Failure | None:
-        """Return the failure behind an error or a crash of the connector; None when no request is to blame.
+        """Return the failure behind an error or a crash of the connector; None if no request explains it.
 
-        A refused or failed request explains the error only if it was the last one: had an answer come after it,
-        the connector went on, and reports something else. An unknown outcome outlives everything.
+        A refused or failed request explains the error only if it was the last one: after a later answer, the connector
+        reports something else. An unknown outcome explains it in any case.
         """
-        failure = self._ledger.explain()
+        failure = self._history.explain()
         if failure is not None and connector_error:
             return failure.with_details({"connector_error": self.scrub(connector_error)[:2000]})
         return failure
@@ -163,10 +173,10 @@ class CallContext:
     async def __call__(self, request_json: str) -> tuple[bool, str]:
         """Carry one request of the guest; return (True, response) or (False, error), both as JSON.
 
-        What the credential source or the mark before sending raises comes out unchanged, with nothing sent.
+        An exception of `credential` or of `before_send` is passed on unchanged; nothing was sent then.
         """
-        self._ledger.begin()
-        self._place.release()  # a connector that asks again has taken the last answer
+        self._history.begin()
+        self._memory.release()  # a connector that makes another request has read the last answer
         workers = self._outlet.workers
         request = await workers.run(lambda: parse_request(request_json, self._rules), size=len(request_json))
         if isinstance(request, Denied):
@@ -184,10 +194,10 @@ class CallContext:
     def _deny(self, denied: Denied, *, sent: AttemptRecord | None = None) -> tuple[bool, str]:
         message = self.scrub(denied.message)
         if denied.kind is None:
-            self._ledger.failed(denied.code, message, bytes_sent=False, details={})
+            self._history.failed(denied.code, message, bytes_sent=False, details={})
         else:
             went_out = sent if sent is not None and sent.bytes_sent else None
-            self._ledger.denied(denied.kind, self.scrub(denied.host), message, sent=went_out)
+            self._history.denied(denied.kind, self.scrub(denied.host), message, sent=went_out)
         return False, _error_json(denied.code, message)
 
     def _fail(self, request: OutboundRequest, failed: ExchangeFailed, *, bytes_sent: bool) -> tuple[bool, str]:
@@ -196,11 +206,11 @@ class CallContext:
         details: dict[str, object] = {"host": host, "bytes_sent": bytes_sent}
         if failed.status is not None:
             details["status"] = failed.status
-        self._ledger.failed(failed.code, message, bytes_sent=bytes_sent, details=details)
+        self._history.failed(failed.code, message, bytes_sent=bytes_sent, details=details)
         return False, _error_json(failed.code, message)
 
-    async def _follow(self, request: OutboundRequest) -> Answer:
-        """Send a request, and follow redirects that stay where they are."""
+    async def _follow(self, request: OutboundRequest) -> ServiceAnswer:
+        """Send a request, and follow redirects within the same service."""
         end = self._deadline
         if request.timeout_seconds is not None:
             end = min(end, self._outlet.clock.monotonic() + request.timeout_seconds)
@@ -217,7 +227,7 @@ class CallContext:
             Denied(ErrorCode.DENIED, f"{host} redirects more than {MAX_REDIRECTS} times.", DenialKind.REDIRECT, host)
         )
 
-    def _onward(self, request: OutboundRequest, answer: Answer) -> OutboundRequest | None:
+    def _onward(self, request: OutboundRequest, answer: ServiceAnswer) -> OutboundRequest | None:
         """Return the request that a redirect asks for; None when the connector gets the redirect itself."""
         location = next((value for name, value in answer.headers if name.lower() == "location"), None)
         if location is None:
@@ -230,17 +240,17 @@ class CallContext:
             headers = tuple(pair for pair in request.headers if not pair[0].lower().startswith("content-"))
             return replace(request, target=target, method="GET", headers=headers, body=None)
         if request.method not in _SAFE_METHODS and not self._idempotent:
-            # 307 and 308 ask for the same body again. The first time got an answer, but whether it had an effect is
-            # the service's word alone; the connector sees the redirect and may decide.
+            # 307 and 308 ask for the same body again, and the first request may have had an effect. So the connector
+            # gets the redirect and decides.
             return None
         return replace(request, target=target)
 
-    async def _try(self, request: OutboundRequest, end: float) -> Answer:
-        """Send one request, again where that cannot make a double effect, within the time that is left."""
+    async def _try(self, request: OutboundRequest, end: float) -> ServiceAnswer:
+        """Send one request, and repeat it where that cannot have a second effect, within the time that is left."""
         retry = 0
         while True:
             failed: ExchangeFailed | None = None
-            answer: Answer | None = None
+            answer: ServiceAnswer | None = None
             wait = 0.0
             try:
                 answer = await self._attempt(request, end)
@@ -261,16 +271,17 @@ class CallContext:
                 raise failed
             await asyncio.sleep(wait)
 
-    async def _attempt(self, request: OutboundRequest, end: float) -> Answer:
-        """Make one try and put it on record, however it ends."""
+    async def _attempt(self, request: OutboundRequest, end: float) -> ServiceAnswer:
+        """Make one attempt and put it on record, however it ends."""
         injected = self._credential_for(request)
         if not self._marked:
             await self._before_send()
             self._marked = True
         clock, target = self._outlet.clock, request.target
-        departure = Departure(target, target.host_port in self._outlet.policy.allow_private, injected)
+        private_allowed = target.host_port in self._outlet.policy.allow_private
+        departure = Departure(target, private_allowed, injected)
         started = clock.monotonic()
-        self._place.release()
+        self._memory.release()
         status: int | None = None
         error: str | None = "the call was cancelled"
         answered = False
@@ -281,7 +292,7 @@ class CallContext:
                 headers=request.headers,
                 body=request.body,
                 seconds=max(0.0, end - started),
-                place=self._place,
+                memory=self._memory,
             )
             status, error, answered = answer.status, None, True
             return answer
@@ -303,7 +314,7 @@ class CallContext:
                 bytes_sent=departure.may_have_left,
                 ms=round((clock.monotonic() - started) * 1000),
             )
-            self._ledger.attempted(attempt, answered=answered)
+            self._history.attempted(attempt, answered=answered)
 
     def _credential_for(self, request: OutboundRequest) -> InjectedHeader | None:
         host_port = request.target.host_port
@@ -326,7 +337,7 @@ class CallContext:
         return injected
 
 
-def _response_json(answer: Answer, scrubber: Scrubber) -> str:
+def _response_json(answer: ServiceAnswer, scrubber: Scrubber) -> str:
     body = scrubber.scrub_bytes(answer.body)
     response: dict[str, Any] = {"status": answer.status, "headers": scrubber.scrub_headers(answer.headers)}
     try:

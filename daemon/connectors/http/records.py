@@ -47,13 +47,13 @@ class NetworkPolicy:
 
 @dataclass(frozen=True, slots=True)
 class InjectedHeader:
-    """The credential as one header, and every form of it that must not come back to the connector."""
+    """The credential as one header, and what must be removed from answers because of it."""
 
     name: str
     value: str
     secrets: tuple[str, ...] = ()
     scrubber: Scrubber | None = None
-    """What removes exactly this credential, where one was made before."""
+    """A scrubber for exactly this credential, if one was made before; making it takes longer than a request."""
 
     def __repr__(self) -> str:
         """Name the header; never show what it carries."""

@@ -1,4 +1,4 @@
-"""Reads a connector's request and holds it against the manifest: pure, and total over any text."""
+"""Reads a connector's request and checks it by the manifest: pure, and with a result for any text."""
 
 import base64
 import binascii
@@ -21,12 +21,12 @@ _KEYS = frozenset({"method", "url", "headers", "body", "body_base64", "timeout_m
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile("[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 # Framing, routing and connection headers belong to the host: a guest that sets one could split the request, or
-# make a proxy see another one than we checked (row P1, P4).
+# make a proxy see another request than the one that was checked.
 _HOST_OWNED = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect"}
 )
-# Some frameworks take these for the method, or for the URL, that counts; then the checks looked at another request.
-# A-IM asks for an answer as the difference to another one, which could not be scrubbed.
+# Some frameworks read these headers as the method or the URL of the request; then another request was checked.
+# A-IM asks for the answer as a difference to an earlier one, which could not be scrubbed.
 _MEANS_ANOTHER = frozenset(
     {
         "x-http-method-override",
@@ -44,7 +44,7 @@ _READABLE_CODINGS = frozenset({"gzip", "deflate", "identity"})
 
 @dataclass(frozen=True, slots=True)
 class RequestRules:
-    """What one connector's requests are held against."""
+    """The rules for the requests of one connector."""
 
     hosts: frozenset[HostPort]
     plain_http: frozenset[HostPort]
@@ -68,7 +68,7 @@ class RequestRules:
 
 @dataclass(frozen=True, slots=True)
 class OutboundRequest:
-    """A request that broke no rule that can be checked without the network."""
+    """A request that keeps every rule that can be checked without the network."""
 
     method: str
     target: Target
@@ -120,7 +120,7 @@ def parse_request(text: str, rules: RequestRules) -> OutboundRequest | Denied:
 
 
 def redirect_target(current: Target, location: str, rules: RequestRules) -> Target | Denied:
-    """Hold a redirect against the same rules as a request, and against the origin that sent it."""
+    """Check a redirect by the rules for requests; besides, it must stay with the service that sent it."""
     host = str(current.host_port)
     try:
         target = current.join(location)
@@ -154,7 +154,7 @@ def check_target(target: Target, rules: RequestRules) -> Target:
 
 
 def _read_object(text: str, rules: RequestRules) -> dict[str, Any]:
-    # JSON writes a byte in at most six characters; the rest of a request fits into the spare.
+    # JSON writes a byte in at most six characters; a million more are enough for the rest of a request.
     if len(text) > 6 * rules.max_body_bytes + 1_000_000:
         raise _Refused("The request is larger than any allowed body.", code=ErrorCode.TOO_LARGE)
     try:
@@ -203,7 +203,7 @@ def _read_headers(headers: object, rules: RequestRules, *, host: str) -> tuple[t
 
 
 def names_same_header(one: str, other: str) -> bool:
-    """Say whether two names reach an application as one: gateways fold case, and underscores into hyphens."""
+    """Say whether an application may see one header behind two names: `X_Api_Key` and `x-api-key`, for example."""
     return one.lower().replace("_", "-") == other.lower().replace("_", "-")
 
 

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from daemon.base.clock import Entropy
 
 MAX_RETRIES = 3
-"""Tries after the first one: the design's "at most 3" counts retries, so a request is sent at most four times."""
+"""Attempts after the first one: a request is sent at most four times."""
 
 _BASE_SECONDS = 0.1
 _TRANSIENT = frozenset({429, *range(500, 600)})
@@ -19,13 +19,13 @@ def may_retry_status(status: int, *, idempotent: bool) -> bool:
 
 
 def backoff_seconds(retry: int, entropy: Entropy) -> float:
-    """Return the pause before the given retry (1, 2, 3): doubling, with half of it left to chance."""
+    """Return the pause before the given retry (1, 2, 3): it doubles each time, and half of it is random."""
     chance = int.from_bytes(entropy(2), "big") / 0xFFFF
     return float(_BASE_SECONDS * 2 ** (retry - 1) * (0.5 + chance / 2))
 
 
 def retry_after_seconds(headers: Sequence[tuple[str, str]], *, now_ms: int) -> float:
-    """Return how long the service asks to wait, in seconds; 0 when it does not, or not readably."""
+    """Return how many seconds the service asks to wait; 0 if it does not ask, or cannot be understood."""
     value = next((value.strip() for name, value in headers if name.lower() == "retry-after"), "")
     if value.isascii() and value.isdecimal():
         return float(value[:9])

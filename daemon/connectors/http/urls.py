@@ -1,4 +1,4 @@
-"""Reads an absolute URL so strictly that no other reader could take it for another host: pure."""
+"""Reads absolute URLs so strictly that no other program can read another host in them: pure."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""This room's own threads for work on large bodies, so that the event loop stays free."""
+"""Threads for work on large bodies, so that the event loop stays free for everybody else."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Below this, the work takes a millisecond or two at the most, also for a text that is all escapes.
+# Work on this many bytes takes two milliseconds at most, even on a text of nothing but escapes.
 _INLINE_BYTES = 32 * 1024
 
 
@@ -18,7 +18,7 @@ class BodyWorkers:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="aileron-http")
 
     async def run(self, work: Callable[[], T], *, size: int, inline_bytes: int = _INLINE_BYTES) -> T:
-        """Return what the work gives, whichever way it runs."""
+        """Do the work and return its result."""
         if size <= inline_bytes:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -11,6 +11,8 @@ import secrets
 import stat
 from pathlib import Path
 
+from daemon.base.files import replace_file, write_new
+
 
 class CacheUnsafe(Exception):
     """The cache folder is not private to this user; the message says what is wrong and how to put it right."""
@@ -60,12 +62,11 @@ class CompiledCache:
     def adopt(self, key: str, draft: Path) -> Path:
         """Put a finished draft in its place."""
         path, digest_path = self._paths(key)
-        digest_draft = draft.with_suffix(".sha256")
         draft.chmod(0o600)
-        _write_private(digest_draft, _digest(draft).encode())
         # The digest goes first: a crash between the two leaves a program that does not match, and is compiled again.
-        digest_draft.replace(digest_path)
-        draft.replace(path)
+        # Neither is synced: what a power cut damages does not match either.
+        replace_file(digest_path, _digest(draft).encode(), durable=False)
+        draft.replace(path)  # the compiler has written it whole, and in another process
         return path
 
     def discard(self, *drafts: Path) -> None:
@@ -75,7 +76,7 @@ class CompiledCache:
 
     def write_source(self, draft: Path, wasm: bytes) -> None:
         """Write the program for the compiler to read."""
-        _write_private(draft, wasm)
+        write_new(draft, wasm, durable=False)
 
     def _paths(self, key: str) -> tuple[Path, Path]:
         stem = self._directory / f"{key}-{self._tag}"
@@ -98,7 +99,7 @@ class CompiledCache:
 
 
 def _is_draft_of_the_living(name: str) -> bool:
-    """Say whether this is a draft of a process that is still there; after a crash nobody comes back for one."""
+    """Say whether this is a draft of a process that still runs. After a crash nobody finishes a draft."""
     first, _, rest = name.partition("-")
     if first != ".draft":
         return False
@@ -121,12 +122,6 @@ def _read_private(path: Path) -> str:
         if not _is_private(os.fstat(file.fileno())):
             return ""
         return file.read(64).decode("ascii", "replace")
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
 
 
 def _digest(path: Path) -> str:

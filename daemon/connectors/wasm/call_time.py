@@ -4,7 +4,7 @@ from daemon.base.clock import Clock
 
 
 class CallTime:
-    """The time of one call: it begins with the guest, and stands still while the guest queues to go on.
+    """The time that one call has. It starts with the guest, and does not count while the guest queues for a place.
 
     The event loop's thread writes it, while the guest does not run; the guest's thread reads it.
     """
@@ -23,11 +23,11 @@ class CallTime:
         self.deadline = self._clock.monotonic() + self.seconds
 
     def hold(self) -> None:
-        """Stand still: the call waits for others."""
+        """Stop counting: the call waits for a place."""
         self._held_since = self._clock.monotonic()
 
     def go_on(self) -> None:
-        """Count again, if it stood still."""
+        """Count again, if counting was stopped."""
         if self._held_since is not None:
             self.deadline += self._clock.monotonic() - self._held_since
             self._held_since = None

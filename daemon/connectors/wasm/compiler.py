@@ -32,7 +32,7 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 def confine() -> None:
-    """Give this process limits that it cannot lift, and let it die with its parent."""
+    """Give this process limits that it cannot raise, and have the kernel end it with its parent."""
     os.umask(0o077)
     for limit, value in (
         (resource.RLIMIT_AS, MEMORY_BYTES),

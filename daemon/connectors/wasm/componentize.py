@@ -129,6 +129,7 @@ def _core_type(signature: Signature) -> str:
     return written + (f" (result {' '.join(results)})" if results else "")
 
 
+# Long, because it is one text in WebAssembly's own language, which is read best in one piece.
 def _wrapper_text(module: CoreModule) -> str:
     """Write the component's text.
 

@@ -39,7 +39,20 @@ class HostServices:
 
 
 class GuestCall:
-    """One call. Its first half runs on a worker's thread, its second on the event loop's."""
+    """One call of a guest. The first half of the methods runs on a worker's thread, the second on the event loop's.
+
+    The scheduler moves it through these values of `state`, on the event loop's thread:
+
+        new --> waiting --> running ----------> done
+                   |         ^    |              ^
+                   |         |    v              |
+                   |   resuming <-- paused       |
+                   |                             |
+                   +-- given up, or no place ----+
+
+    It waits for a place to compute, runs, pauses while the host answers a request of the guest, and resumes when a
+    place is free again. `stopped` says why it must end early; a paused guest is then continued only to unwind.
+    """
 
     __slots__ = (
         "_answer",
@@ -121,11 +134,11 @@ class GuestCall:
         except BaseException as failure:  # noqa: BLE001 -- it belongs to the caller, not to this thread
             self.failure = failure
         self._on_finished(self)
-        # Unmapping memory takes a while; the answer is already on its way.
+        # Unmapping memory takes time, so it comes after the answer was handed over.
         drop_store()
 
     def check(self) -> None:
-        """Raise if the call must end now; keeps the ticker going otherwise."""
+        """Raise if the call must end now. Otherwise keep the ticker running."""
         if self.stopped is not None:
             raise self.stopped
         if self.time.remaining() <= 0:
@@ -133,7 +146,7 @@ class GuestCall:
         self._services.ticker.touch()
 
     def http(self, request: str) -> tuple[bool, str]:
-        """Let the event loop answer a request, and wait; the guest's slot is free meanwhile."""
+        """Let the event loop answer a request, and wait. Meanwhile another guest may have the place."""
         self.check()
         self._gate = gate = threading.Lock()
         gate.acquire()
@@ -146,7 +159,7 @@ class GuestCall:
         return answer
 
     def http_too_large(self, size: int) -> tuple[bool, str]:
-        """Refuse a request nobody should read."""
+        """Refuse a request that is larger than the host reads."""
         message = f"The request has {size} bytes; {MAX_REQUEST_BYTES} are the limit."
         return False, json.dumps({"code": "too_large", "message": message})
 
@@ -196,7 +209,7 @@ class GuestCall:
         return await self._waiter
 
     def deliver(self, request: str | None) -> bool:
-        """Wake whoever waits for the guest; False when nobody does any more."""
+        """Wake the task that waits for the guest; return False when none waits any more."""
         waiter = self._waiter
         if waiter is None or waiter.done():
             return False

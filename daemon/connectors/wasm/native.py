@@ -111,8 +111,8 @@ def _bind(library: Any, name: str, result: Any, *arguments: Any) -> Any:
     return function
 
 
-# Functions that return in under a microsecond keep the interpreter's lock: giving it up and fighting for it again
-# costs more than they do, and with many threads it costs a convoy. What can run a guest or unmap memory gives it up.
+# Functions that return in under a microsecond keep the interpreter's lock: to release and take it again costs more
+# than they do, and with many threads each would wait for all others. What can run a guest or unmap memory releases it.
 _quick = ctypes.PyDLL(str(ffi.filename))
 _slow = ctypes.CDLL(str(ffi.filename))
 _EPOCH_CALLBACK = ctypes.CFUNCTYPE(c_size_t, c_void_p, c_void_p, POINTER(c_uint64), POINTER(c_uint8))

@@ -116,7 +116,7 @@ _BODIES: Final[dict[str, str]] = {
         f" (i64.const 1000))) {_SUCCESS}"
     ),
     "random_get": _RANDOM_GET,
-    # What is written goes nowhere, and the writer is told that all of it went there: libraries stop at an error.
+    # What is written is dropped, and the writer is told that all of it was written, because libraries stop at an error.
     "fd_write": f"""
       (local i32)
       (block $done (loop $next

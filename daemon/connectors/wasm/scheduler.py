@@ -77,7 +77,7 @@ class Scheduler:
             self._end_unstarted(call, call.stopped)
         elif call.state in {"paused", "resuming"}:
             self._queue.remove(call.turn.session, call)
-            # It only has to unwind, so it does not wait for a place.
+            # The guest only unwinds its stack, which is quick, so it does not wait for a place.
             self._continue(call, None)
 
     def close(self) -> None:

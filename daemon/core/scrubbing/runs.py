@@ -1,4 +1,4 @@
-"""What the base64 and the hex in a text decode to: runs of their letters, from every place in them. Pure."""
+"""Decodes the base64 and the hex in a text: runs of their letters, beginning at every place in a run. Pure."""
 
 import binascii
 import re
@@ -16,13 +16,15 @@ _LINE_ENDS = re.compile(rb"[\r\n]+")
 _INDENTS = (b"\n ", b"\n\t", b"\r ", b"\r\t", b" \n", b"\t\n", b" \r", b"\t\r")
 _INDENTED = re.compile(rb"(?<![ \t])[ \t]*+[\r\n][ \t\r\n]*+")
 _BETWEEN = b" \t\r\n:;,.-_|/\\\"'=#xX"
+_NUMBER = re.compile(rb"0[xX]((?:[0-9A-Fa-f]{2})+)")
+_NUMBER_ALONE = re.compile(rb"(?<![0-9A-Fa-f])" + _NUMBER.pattern)
 _SEPARATORS = re.compile(rb"[ \t\r\n:;,.\-_|/\\\"'=#xX]+")
 
 
 class _Runs:
-    """The runs of a text one behind the other, and the way back to where each stood.
+    """The runs of a text joined into one, and the way back to where each of them stood.
 
-    What stands between them decodes to bytes that are in no text, so that two runs never make a secret together.
+    `between` is put between two runs. It decodes to bytes that are in no text, so no secret is found across two runs.
     """
 
     def __init__(self, data: bytes, classes: bytes, long_enough: bytes, first: int, *, between: bytes) -> None:
@@ -85,16 +87,28 @@ def from_hex(view: View, *, shortest: int) -> Iterator[View]:
     """Yield what the hex in a text decodes to: in any case, with or without separators, beginning at either digit."""
     if len(view.data) < 2 * shortest:
         return
-    # A prefix makes way for separators of the same length, so that every place stays the same.
-    data = view.data.replace(b"0x", b"  ").replace(b"0X", b"  ")
-    runs = _Runs.of(data.translate(None, _BETWEEN), _IS_DIGIT, 2 * shortest, between=b"ffff")
-    if runs is None:
-        return
-    back = Replaced(_SEPARATORS, data, nothing)
-    digits = runs.stream
-    for phase in range(2):
-        end = len(digits) - (len(digits) - phase) % 2
-        yield view.made(binascii.unhexlify(digits[phase:end]), _hex_place(phase), runs, back)
+    for data in _without_prefixes(view.data):
+        runs = _Runs.of(data.translate(None, _BETWEEN), _IS_DIGIT, 2 * shortest, between=b"ffff")
+        if runs is None:
+            continue
+        back = Replaced(_SEPARATORS, data, nothing)
+        digits = runs.stream
+        for phase in range(2):
+            end = len(digits) - (len(digits) - phase) % 2
+            yield view.made(binascii.unhexlify(digits[phase:end]), _hex_place(phase), runs, back)
+
+
+def _without_prefixes(data: bytes) -> Iterator[bytes]:
+    """Put separators for each `0x`, of the same length, so that every place stays the same.
+
+    In `0x610x70` the second `0x` is a prefix. In `70xy` the zero is the last digit of a number. Where a text allows
+    both readings, both are looked into.
+    """
+    alone = _NUMBER_ALONE.sub(rb"  \1", data)
+    yield alone
+    everywhere = _NUMBER.sub(rb"  \1", data)
+    if everywhere != alone:
+        yield everywhere
 
 
 def _hex_place(phase: int) -> Back:

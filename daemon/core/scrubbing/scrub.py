@@ -15,8 +15,8 @@ from daemon.core.scrubbing.views import ANY_ESCAPE, EACH_ESCAPE, View, narrowed,
 MARK = "[redacted]"
 _MARKS = (MARK.encode(), b"[removed]", b"[***]", b"(redacted)", b"(***)", b"{***}", b"<***>", b"~~~~", b"!!!!")
 
-# A shorter secret is a word like any other: it goes only where it stands alone, and its encoded forms (two or
-# three letters) would tear holes into unrelated text. Bindings refuse such secrets at setup where they can.
+# A shorter secret is removed only where it stands alone as a word, and its encoded forms are not looked for: they have
+# two or three letters and stand in much unrelated text. Bindings refuse such secrets at setup where they can.
 _SHORT = 4
 _MOST_ROUNDS = 8
 _REMEMBERED = 512
@@ -61,7 +61,7 @@ class Scrubber:
             if not spans:
                 return data
             data = _cut(data, spans, self._chosen_mark())
-        # Each removal joined its neighbours into a secret again: somebody built the text for that.
+        # Every removal has joined what stood around it into another secret: this text was made to get one through.
         return b""
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
@@ -77,7 +77,7 @@ class Scrubber:
         return _merged(spans)
 
     def _inside(self, view: View, *, escapes: bool) -> Iterator[View]:
-        if escapes:  # one layer is undone here; the other is what the search knows by itself
+        if escapes:  # one layer of escapes is undone here; the search itself understands a second one
             yield from unescaped(view, self._escapes)
         yield from narrowed(view)
         yield from from_base64(view, shortest=self._shortest)

@@ -28,7 +28,7 @@ class Spelling:
                 yield from _occurrences(form, data)
 
     def find_escaped(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Yield where the secret stands with letters escaped. Slower, so it begins with a look for any escape."""
+        """Yield where the secret stands with letters escaped. This is slow, so a text without any escape is skipped."""
         if any(mark in data for mark in self._begins):
             if self._pattern is None:
                 self._pattern = _spelled(self.secret)
@@ -66,7 +66,7 @@ def _alternatives(part: str, before: str) -> bytes:
         return b"(?:%b|(?:%b){%d})" % (run, escaped, size)
     plain = part.encode("utf-8", "surrogatepass")
     marked = b"|".join(_after_backslash(part, plain))
-    # Every alternative begins with a letter of its own, so that the search can skip what none begins with.
+    # Each alternative begins with another letter, so that the search can skip places where none can begin.
     options = [
         re.escape(plain),
         _BACKSLASHES + b"(?:%b)" % marked,

@@ -1,4 +1,4 @@
-"""A text, and the texts that it may hold in an encoded form: each knows where its bytes stand in the first one. Pure.
+"""A text, and the texts that it holds in an encoded form; each knows where its bytes stand in the first one. Pure.
 
 Secrets are not searched for in every form that somebody could write them in; those cannot be listed (`%73k-` is a form,
 and so is `s%6B-`). The encodings are undone instead, for the whole text at once, and the plain secret is searched for.
@@ -47,7 +47,8 @@ class Replaced:
         made, begins, ends = self._made or self._walk()
         first = bisect_right(made, start) - 1
         last = bisect_right(made, end - 1) - 1
-        # Even pieces are copies, and keep their distances. Odd ones are whole: part of an escape is no text.
+        # The pieces take turns: text that was copied (even), and an escape that was replaced (odd). In copied text a
+        # position is as far from the beginning as before. A position in an escape stands for the whole escape.
         begin = begins[first] + (start - made[first] if first % 2 == 0 else 0)
         finish = begins[last] + (end - made[last]) if last % 2 == 0 else ends[last]
         return begin, finish
@@ -81,7 +82,7 @@ _JSON = (
 _HTML = rb"&(?:#[0-9]{1,9}|#[xX][0-9A-Fa-f]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});"
 ANY_ESCAPE = re.compile(b"|".join((_PERCENT, _JSON, _HTML)))
 EACH_ESCAPE = (ANY_ESCAPE, re.compile(_PERCENT), re.compile(_JSON), re.compile(_HTML))
-"""All kinds at once, and each kind alone: for secrets that look escaped themselves, and would be changed beyond."""
+"""All kinds at once, and each kind alone: the former changes a secret that itself looks escaped, like `a%41b`."""
 _SHORT = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 

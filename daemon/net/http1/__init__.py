@@ -1,5 +1,6 @@
-"""How the gateway reaches a provider: HTTP/1.1 over kept connections, each dialled to a checked address.
+"""An HTTP/1.1 client over kept connections, each dialled to a checked address; it knows bytes, and nobody's API.
 
-Written by hand because it is the hot path: a client library costs three times as much for each request and hides the
-bytes; docs/performance.md has the measures, and the connectors' traffic keeps its library.
+It is written by hand because it serves a hot path: a client library costs three times as much for each request and
+hides the bytes. docs/performance.md has the measures. The connectors' traffic goes through a library (aiohttp), where
+redirects, codings and limits weigh more than the time of one request.
 """

@@ -1,4 +1,4 @@
-"""One connection to a provider: one exchange at a time, with backpressure both ways."""
+"""One connection to a server: one exchange at a time, with backpressure both ways."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,14 @@ _MAX_HEAD = 1 << 18
 
 
 class Connection(asyncio.Protocol):
-    """Sends a request's bytes and hands out the answer as it comes."""
+    """Sends the bytes of a request and gives out the answer as it comes.
+
+        free --begin()--> sent --head()--> answering --read() until the last--> complete --release()--> free
+          |                 |                 |                                    |
+          +-----------------+-----------------+-- abort(), or the server ends it --+--> closed
+
+    After `release()`, a connection that cannot carry another exchange is closed, too.
+    """
 
     def __init__(
         self,
@@ -65,7 +72,7 @@ class Connection(asyncio.Protocol):
         cast("asyncio.Transport", self._transport).write(data)
 
     async def drain(self) -> None:
-        """Wait until the provider takes more."""
+        """Wait until the server takes more."""
         if self._writable is not None:
             await self._writable
 
@@ -124,7 +131,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
         if self._parser is None or self._complete:
-            self.abort()  # nobody asked for this
+            self.abort()  # an answer that nobody asked for
             return
         if not self._head_done:
             self._head_bytes += len(data)
@@ -143,14 +150,14 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> bool:
-        """End the answer here if this is how it ends."""
+        """Complete an answer that says no length and so ends with the connection; any other one was cut off."""
         if self._head_done and not self._complete and not is_framed(self.headers):
             self._complete = self._dirty = True
         self._end(Broken(f"{self._where} closed the connection before its answer was complete."))
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let everybody know who waits."""
+        """Wake everybody who waits for this connection, with the reason."""
         why = f": {exc}" if exc is not None else ""
         self._end(Broken(f"The connection to {self._where} was lost{why}."))
         self.resume_writing()
@@ -158,11 +165,11 @@ class Connection(asyncio.Protocol):
         self._on_lost(self)
 
     def pause_writing(self) -> None:
-        """The provider is slow in taking the request."""
+        """The server is slow in taking the request."""
         self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """The provider takes more."""
+        """The server takes more."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
@@ -175,7 +182,7 @@ class Connection(asyncio.Protocol):
             self._dirty = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; those behind the body are of this hop."""
+        """Keep a header of the head; headers behind the body belong to this hop and are dropped."""
         if not self._head_done:
             self.headers.append((name.lower(), value))
 
@@ -196,13 +203,13 @@ class Connection(asyncio.Protocol):
             self._keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece."""
+        """Keep a piece of the body."""
         if not self._complete:
             self._pieces.append(body)
             self._buffered += len(body)
 
     def on_message_complete(self) -> None:
-        """Note the end."""
+        """Note that the answer is complete."""
         if self._head_done and not self._complete:
             self._complete = True
             self._keep_alive = self._parser.should_keep_alive()

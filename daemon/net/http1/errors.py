@@ -1,4 +1,4 @@
-"""How an exchange with a provider goes wrong.
+"""How an exchange with a server goes wrong.
 
 UpstreamError
 +-- Unreachable     no connection came about, or the address must not be dialled; nothing was sent
@@ -8,7 +8,7 @@ UpstreamError
 
 
 class UpstreamError(Exception):
-    """An exchange with a provider did not come to its end; the message is a sentence for a person."""
+    """An exchange with a server did not come to its end; the message is a sentence for a person."""
 
 
 class Unreachable(UpstreamError):

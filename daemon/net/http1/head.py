@@ -9,26 +9,26 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class HeadError(ValueError):
-    """A head that would not be read as it is meant."""
+    """A head that a server would read in another way than it was meant."""
 
 
 def request_head(
     method: str, path: bytes, host: bytes, headers: Iterable[tuple[bytes, bytes]], framing: bytes
 ) -> bytes:
-    """Write the head of a request; framing is the line that says how long the body is, or nothing."""
+    """Write the head of a request; `framing` is the line that says how long the body is, or empty."""
     lines = [b"%b %b HTTP/1.1\r\nhost: %b" % (method.encode("latin-1"), path, host)]
     lines += [b"%b: %b" % pair for pair in headers]
     if framing:
         lines.append(framing)
     head = b"\r\n".join(lines)
-    # Whatever let a line break or a zero byte come this far, no second header is made of it.
+    # A line break in a value would begin another header. Callers should have refused it; this check is the last one.
     if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
         raise HeadError("a header holds a line break")
     return head + b"\r\n\r\n"
 
 
 def framing(method: str, headers: Iterable[tuple[bytes, bytes]], body: bytes | None) -> bytes:
-    """Return the line that frames a body: given whole, or (None) piece by piece; nothing where a header does so."""
+    """Return the line that frames a body that is given whole, or in pieces (None); empty if a header frames it."""
     if any(name == b"content-length" for name, _ in headers):
         return b""
     if body is None:
@@ -50,8 +50,9 @@ def is_framed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def is_plainly_framed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Say whether the bytes of an answer are those that its sender meant, once the chunks are off.
+    """Say whether an answer uses no transfer coding other than chunks.
 
-    Transfer codings belong to one hop and are not passed on, so what is packed by one would arrive as noise.
+    Transfer codings belong to one hop and are not passed on. So a body that is also compressed by one (`gzip, chunked`)
+    would reach the agent compressed, with no header that says so.
     """
     return all(value.strip().lower() == b"chunked" for name, value in headers if name == b"transfer-encoding")

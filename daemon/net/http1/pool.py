@@ -1,29 +1,22 @@
-"""The kept connections to each provider, and the dialling of new ones: every address is checked at every dial."""
+"""The kept connections to each service, and the dialling of new ones."""
 
 import asyncio
-import contextlib
-import socket
 import ssl
 from pathlib import Path
-from typing import Any
 
-import aiohappyeyeballs
-
-from daemon.core.authority import HostPort
-from daemon.core.providers import Provider
-from daemon.net.addresses import IpAddress, refusal
+from daemon.core.authority import HostPort, Origin
+from daemon.net.dialling import AddressRefused, Destination
 from daemon.net.http1.connection import Connection
 from daemon.net.http1.errors import Unreachable
 from daemon.net.resolver import Resolver, SystemResolver
+from daemon.net.trust import service_trust
 
 IDLE_SECONDS = 15.0
-"""Providers close idle connections after a while; one that is about to be closed loses the next request."""
-
-_HAPPY_EYEBALLS_SECONDS = 0.25
+"""Servers close idle connections after a while; one that is about to be closed loses the next request."""
 
 
 class Pool:
-    """Owns every connection of the gateway; one for each daemon."""
+    """Owns every connection of one client. It belongs to one event loop."""
 
     def __init__(
         self,
@@ -39,19 +32,19 @@ class Pool:
         self._system = SystemResolver()
         self._resolve = resolver or self._system
         self._context: ssl.SSLContext | None = None
-        self._idle: dict[str, list[Connection]] = {}
+        self._idle: dict[Origin, list[Connection]] = {}
         self._open: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def take(self, provider: Provider) -> Connection:
-        """Return a connection to a provider: a kept one, or a new one; raise Unreachable."""
-        kept = self._idle.get(provider.name)
+    async def take(self, origin: Origin) -> Connection:
+        """Return a connection to a service: a kept one, or a new one; raises Unreachable."""
+        kept = self._idle.get(origin)
         while kept:
             connection = kept.pop()
             if connection.is_open:
                 return connection
             connection.abort()
-        return await self._dial(provider)
+        return await self._dial(origin)
 
     async def close(self) -> None:
         """Close every connection and give the threads back."""
@@ -61,28 +54,30 @@ class Pool:
             connection.abort()
         self._system.close()
 
-    async def _dial(self, provider: Provider) -> Connection:
-        where = str(provider.host_port)
+    async def _dial(self, origin: Origin) -> Connection:
+        where = str(origin.host_port)
         loop = asyncio.get_running_loop()
+        destination = Destination(origin.host_port, origin.host_port in self._allow_private)
 
         def keep(connection: Connection) -> None:
             connection.idle_since = loop.time()
-            self._idle.setdefault(provider.name, []).append(connection)
+            self._idle.setdefault(origin, []).append(connection)
             if self._sweeping is None:
                 self._sweeping = loop.call_later(IDLE_SECONDS / 3, self._sweep)
 
         try:
             async with asyncio.timeout(self._connect_seconds):
-                connected = await self._connect(provider)
-                secure = provider.scheme == "https"
+                connected = await destination.connect(self._resolve)
                 _, connection = await loop.create_connection(
                     lambda: Connection(loop, where=where, on_free=keep, on_lost=self._open.discard),
                     sock=connected,
-                    ssl=self._trust() if secure else None,
-                    server_hostname=provider.host_port.host if secure else None,
+                    ssl=self._trust() if origin.is_secure else None,
+                    server_hostname=origin.host_port.host if origin.is_secure else None,
                 )
         except TimeoutError as error:
             raise Unreachable(f"{where} does not answer.") from error
+        except AddressRefused as error:
+            raise Unreachable(str(error)) from error
         except ssl.SSLCertVerificationError as error:
             raise Unreachable(f"The certificate of {where} is not trusted: {error.verify_message}.") from error
         except (OSError, RuntimeError, ValueError) as error:  # the event loop raises RuntimeError for some of these
@@ -90,59 +85,20 @@ class Pool:
         self._open.add(connection)
         return connection
 
-    async def _connect(self, provider: Provider) -> socket.socket:
-        host, port = provider.host_port.host, provider.host_port.port
-        allowed = provider.host_port in self._allow_private
-        addresses = list(await self._resolve(host, port))
-        _check(addresses, provider, allowed=allowed)
-
-        def checked_socket(info: Any) -> socket.socket:
-            # The last wall: what is dialled is what was checked.
-            if str(info[4][0]) not in {str(address) for address in addresses}:
-                raise Unreachable(f"{provider.host_port} is not reached: {info[4][0]} was not checked.")
-            return socket.socket(family=info[0], type=info[1], proto=info[2])
-
-        connected = await aiohappyeyeballs.start_connection(
-            [_address_info(address, port) for address in addresses],
-            happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS,
-            interleave=1,
-            socket_factory=checked_socket,
-        )
-        with contextlib.suppress(OSError):
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connected
-
     def _trust(self) -> ssl.SSLContext:
+        # Made when it is needed first: a daemon whose servers all speak plain HTTP starts without it.
         if self._context is None:
-            self._context = ssl.create_default_context()
-            self._context.set_alpn_protocols(["http/1.1"])
-            if self._extra_ca_file is not None:
-                self._context.load_verify_locations(cafile=self._extra_ca_file)
+            self._context = service_trust(self._extra_ca_file)
         return self._context
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         self._sweeping = None
         oldest = loop.time() - IDLE_SECONDS
-        for name, kept in self._idle.items():
+        for origin, kept in self._idle.items():
             for connection in kept:
                 if connection.idle_since < oldest:
                     connection.abort()
-            self._idle[name] = [connection for connection in kept if connection.is_open]
+            self._idle[origin] = [connection for connection in kept if connection.is_open]
         if any(self._idle.values()):
             self._sweeping = loop.call_later(IDLE_SECONDS / 3, self._sweep)
-
-
-def _check(addresses: list[IpAddress], provider: Provider, *, allowed: bool) -> None:
-    problem = refusal(addresses, private_allowed=allowed)
-    if problem is not None:
-        raise Unreachable(
-            f"{provider.host_port} is not reached: {problem}. Model servers at such addresses are allowed with "
-            "network.allow_private."
-        )
-
-
-def _address_info(address: IpAddress, port: int) -> Any:
-    if address.version == 6:
-        return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(address), port, 0, 0)
-    return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (str(address), port)

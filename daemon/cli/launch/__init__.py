@@ -1,0 +1,1 @@
+"""The command `aileron launch`, and the steps it takes on this machine."""

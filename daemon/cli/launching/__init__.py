@@ -1,1 +1,0 @@
-"""Carrying out a launch on this machine."""
