@@ -22,9 +22,12 @@ from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import verify
 from daemon.base.clock import IdSource, SystemClock
+from daemon.core.principal import Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.tables import audit_events
+
+AGENT = Principal.agent("ses_1")
 
 GROUP = 16
 EVENTS = 8000
@@ -60,7 +63,7 @@ async def ours(path: Path) -> float:
                 AuditEvent(
                     type="execution.started",
                     session=SESSION,
-                    actor="agent",
+                    actor=AGENT,
                     action="ship-update",
                     connector="github://acme/slack",
                     payload=PAYLOAD,

@@ -6,6 +6,7 @@ tenth of one. What they accept is said by the same models in agent_openapi, and 
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,12 +19,15 @@ from daemon.api.agent_openapi import agent_openapi
 from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, call_answer, run_answer
 from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
-from daemon.api.services import Services
+from daemon.api.principals import principal_of
 from daemon.api.stopping import Stopping
+from daemon.approvals.service import Approvals
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.principal import Principal
 from daemon.core.tools import ToolCall, ToolId, ToolSpec
+from daemon.execution.executor import Executor
 from daemon.execution.requests import Finished, RunRequest, Waiting
+from daemon.execution.toolbox import Toolbox
+from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import Capability, TokenClaims
 from daemon.tools.actions.provider import KIND as ACTION
 
@@ -43,12 +47,24 @@ def claims_for(request: Request, capability: Capability) -> TokenClaims:
     return claims
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    tools: Toolbox
+    executor: Executor
+    approvals: Approvals
+    sessions: Sessions
+    stopping: Stopping
+    control_url: str
+    """Where a person decides; answers name it."""
+
+
 class AgentRoutes:
     """The handlers of the agent API."""
 
-    def __init__(self, services: Services, stopping: Stopping) -> None:
-        self._services = services
-        self._stopping = stopping
+    def __init__(self, uses: Uses) -> None:
+        self._uses = uses
 
     async def health(self, _: Request) -> Response:
         """Say that the daemon is there."""
@@ -61,38 +77,40 @@ class AgentRoutes:
     async def list_actions(self, request: Request) -> Response:
         """Return the actions that can be run, with the schema of their arguments."""
         claims_for(request, Capability.LIST_ACTIONS)
-        specs = await self._services.tools.list(_agent(request.scope["aileron.claims"]))
+        specs = await self._uses.tools.list(await principal_of(request))
         return _tagged([_as_action(spec) for spec in specs if spec.tool.kind == ACTION], request)
 
     async def list_tools(self, request: Request) -> Response:
         """Return the tools of every kind that can be called."""
-        claims = claims_for(request, Capability.LIST_ACTIONS)
-        return _tagged([spec.as_json() for spec in await self._services.tools.list(_agent(claims))], request)
+        claims_for(request, Capability.LIST_ACTIONS)
+        return _tagged([spec.as_json() for spec in await self._uses.tools.list(await principal_of(request))], request)
 
     async def run_action(self, request: Request) -> Response:
         """Run an action, or say that a person must decide first."""
         claims = claims_for(request, Capability.RUN_ACTIONS)
         tool = ToolId(ACTION, request.path_params["name"][:_MAX_NAME])
-        return run_answer(await self._run(request, claims, tool), control_url=self._services.addresses.control)
+        return run_answer(await self._run(request, claims, tool), control_url=self._uses.control_url)
 
     async def call_tool(self, request: Request) -> Response:
         """Call a tool of any kind by the name that agents call it by."""
         claims = claims_for(request, Capability.RUN_ACTIONS)
-        tool = await self._services.tools.find(request.path_params["name"][:_MAX_NAME], _agent(claims))
-        return call_answer(await self._run(request, claims, tool), control_url=self._services.addresses.control)
+        tool = await self._uses.tools.find(request.path_params["name"][:_MAX_NAME], await principal_of(request))
+        return call_answer(await self._run(request, claims, tool), control_url=self._uses.control_url)
 
     async def _run(self, request: Request, claims: TokenClaims, tool: ToolId) -> Finished | Waiting:
         body = read_body(await request.body())
-        call = ToolCall(principal=_agent(claims), session=claims.session, tool=tool, arguments=body.arguments)
-        return await self._services.executor.run(RunRequest(call=call))
+        call = ToolCall(
+            principal=await principal_of(request), session=claims.session, tool=tool, arguments=body.arguments
+        )
+        return await self._uses.executor.run(RunRequest(call=call))
 
     async def approval_result(self, request: Request) -> Response:
         """Say where an approval of this session stands; with `wait`, answer as soon as it has an end."""
         claims = claims_for(request, Capability.POLL_APPROVALS)
-        approval = await self._services.approvals.wait(
+        approval = await self._uses.approvals.wait(
             request.path_params["approval_id"][:_MAX_NAME],
             session=claims.session,
-            seconds=self._stopping.bounded(read_wait(request)),
+            seconds=self._uses.stopping.bounded(read_wait(request)),
         )
         return approval_answer(approval)
 
@@ -100,18 +118,18 @@ class AgentRoutes:
         """Stream what a session needs to know: the tool list changed, an approval was decided."""
         claims = claims_for(request, Capability.LIST_ACTIONS)
         stream = agent_events(
-            self._services.approvals.feed,
-            self._services.tools,
+            self._uses.approvals.feed,
+            self._uses.tools,
             session=claims.session,
-            still_open=lambda: self._services.sessions.is_open(claims.session),
-            stopped=self._stopping.event,
+            still_open=lambda: self._uses.sessions.is_open(claims.session),
+            stopped=self._uses.stopping.event,
         )
         return EventStream(stream)
 
 
-def agent_app(services: Services, stopping: Stopping, report: Report) -> Starlette:
+def agent_app(uses: Uses, report: Report) -> Starlette:
     """Return the agent API, without its door."""
-    routes = AgentRoutes(services, stopping)
+    routes = AgentRoutes(uses)
     return Starlette(
         routes=[
             Route("/healthz", routes.health),
@@ -154,10 +172,6 @@ def _malformed(problem: str) -> Failure:
     return Failure(
         FailureClass.INVALID_ARGUMENTS, f"The request is not well-formed: {problem}."[:2000], boundary=Boundary.USER
     )
-
-
-def _agent(claims: TokenClaims) -> Principal:
-    return Principal.agent(claims.session, "the agent")
 
 
 def _tagged(items: list[dict[str, Any]], request: Request) -> Response:

@@ -3,6 +3,7 @@
 from daemon.audit.events import AuditEvent
 from daemon.audit.repeats import Repeats
 from daemon.core.failures import Failure, FailureClass
+from daemon.core.principal import STRANGER, Principal
 
 
 class Denials:
@@ -16,7 +17,7 @@ class Denials:
         event = AuditEvent(
             type="session.denied",
             session=session,
-            actor="unknown" if session is None else "agent",
+            actor=STRANGER if session is None else Principal.agent(session),
             failure_class=FailureClass.CAPABILITY_DENIED.value,
             payload={
                 "http.request.method": method[:16],

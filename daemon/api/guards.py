@@ -1,7 +1,6 @@
 """The doors of the two apps: ASGI middleware in front of every route, so that no new route can forget it."""
 
 import hmac
-from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -11,7 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemon.api.browser import BrowserSession, BrowserSessions
 from daemon.api.denials import Denials
 from daemon.api.envelopes import failure_response
+from daemon.api.principals import let_in
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.principal import Means, Principal
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TOKEN_PREFIX, TokenError
 
@@ -82,7 +83,7 @@ class ControlDoor:
         browser: BrowserSessions,
         sessions: Sessions,
         denials: Denials,
-        own_url: Callable[[], str],
+        own_url: str,
     ) -> None:
         self._app = app
         self._master = master_token.encode()
@@ -102,7 +103,7 @@ class ControlDoor:
     async def _check(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         path, method = scope["path"], scope["method"]
-        own = self._own_url()
+        own = self._own_url
         if headers.get("host", "") != own.removeprefix("http://"):
             # A page that rebinds its own name to 127.0.0.1 arrives with its own name in Host.
             return await self._refuse(scope, "The Host header is not this daemon's address.", 403)
@@ -124,7 +125,7 @@ class ControlDoor:
     async def _check_bearer(self, scope: Scope, authorization: str) -> Response | None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._master):
-            scope["aileron.actor"] = "user"
+            let_in(scope, Principal.person(Means.CLI))
             return None
         if TOKEN_PREFIX in authorization:
             return await self._refuse(
@@ -142,7 +143,7 @@ class ControlDoor:
                 if not hmac.compare_digest(sent.encode(), session.csrf_token.encode()):
                     return await self._refuse(scope, "The X-CSRF-Token header is missing or wrong.", 403)
         scope["aileron.browser"] = session
-        scope["aileron.actor"] = "user"
+        let_in(scope, Principal.person(Means.PAGE))
         return None
 
     async def _refuse(self, scope: Scope, reason: str, status: int, *, token: str | None = None) -> Response:
@@ -163,14 +164,14 @@ class AgentDoor:
         gateway: ASGIApp,
         sessions: Sessions,
         denials: Denials,
-        own_url: Callable[[], str],
+        own_url: str,
         only_session: str | None = None,
     ) -> None:
         self._app = app
         self._gateway = gateway
         self._sessions = sessions
         self._denials = denials
-        self._own_url = own_url
+        self._own_host = own_url.split("://", 1)[-1].encode()
         self._only_session = only_session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,7 +180,7 @@ class AgentDoor:
             await self._app(scope, receive, send)
             return
         host, origin = _host_and_origin(scope)
-        if host != self._own_url().split("://", 1)[-1].encode() or origin is not None:
+        if host != self._own_host or origin is not None:
             await _denied("This API is for agents of this machine, not for web pages.", 403)(scope, receive, send)
             return
         if scope["path"] in _OPEN_PATHS:
@@ -206,6 +207,7 @@ class AgentDoor:
             await _denied(f"This API needs a session token: {problem}.", 401, audit_id)(scope, receive, send)
             return
         scope["aileron.claims"] = claims
+        let_in(scope, self._sessions.principal_in(claims.session))
         await self._app(scope, receive, self._watching(scope, send, claims.session))
 
     def _watching(self, scope: Scope, send: Send, session: str) -> Send:

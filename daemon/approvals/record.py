@@ -7,7 +7,7 @@ from typing import Any
 
 from daemon.approvals.machine import ApprovalState
 from daemon.base.clock import rfc3339
-from daemon.core.principal import Means, Principal
+from daemon.core.principal import Principal
 from daemon.core.subject import Subject
 from daemon.core.tools import ToolId
 
@@ -42,7 +42,7 @@ class Approval:
     created_ms: int
     expires_ms: int
     decided_ms: int | None
-    decided_by: str | None
+    decided_by: Principal | None
     decision_reason: str | None
     execution: str | None
     started_ms: int | None
@@ -57,7 +57,7 @@ class Approval:
         return cls(
             id=row.id,
             session=row.session,
-            actor=_asker(row.actor, row.session),
+            actor=Principal.recorded(row.actor, means=row.asked_with, session=row.session),
             subject=Subject.from_json(subject),
             names_accounts=subject["accounts"] is not None,
             arguments=json.loads(row.arguments),
@@ -66,7 +66,9 @@ class Approval:
             created_ms=row.created_ms,
             expires_ms=row.expires_ms,
             decided_ms=row.decided_ms,
-            decided_by=row.decided_by,
+            decided_by=None
+            if row.decided_by is None
+            else Principal.recorded(row.decided_by, means=row.decided_with, session=row.session),
             decision_reason=row.decision_reason,
             execution=row.execution,
             started_ms=row.started_ms,
@@ -119,12 +121,14 @@ class Approval:
             "subject": self.subject.as_json(),
             "session": self.session,
             "actor": str(self.actor),
+            "asked_with": self.actor.means.value,
             "arguments": dict(self.arguments),
             "digest": self.digest,
             "created_at": rfc3339(self.created_ms),
             "expires_at": rfc3339(self.expires_ms),
             "decided_at": _moment(self.decided_ms),
-            "decided_by": self.decided_by,
+            "decided_by": None if self.decided_by is None else str(self.decided_by),
+            "decided_with": None if self.decided_by is None else self.decided_by.means.value,
             "decision_reason": self.decision_reason,
             "withdrawn": self.withdrawn,
             "execution": self.execution,
@@ -137,10 +141,3 @@ class Approval:
 
 def _moment(unix_ms: int | None) -> str | None:
     return None if unix_ms is None else rfc3339(unix_ms)
-
-
-def _asker(text: str, session: str) -> Principal:
-    """Return who a record names; the versions before wrote `user` for the person, and `agent` for every agent."""
-    if text.partition(":")[0] in ("person", "user"):
-        return Principal.person(Means.CLI)
-    return Principal.agent(session, "the agent")

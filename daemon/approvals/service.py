@@ -20,6 +20,7 @@ from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.canonical import canonical_json
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
+from daemon.core.principal import DAEMON, Principal
 from daemon.db import tables
 from daemon.db.reader import Reader
 
@@ -91,6 +92,7 @@ class Approvals:
                     id=approval_id,
                     session=request.session,
                     actor=str(request.actor),
+                    asked_with=request.actor.means.value,
                     kind=request.subject.kind,
                     name=request.subject.name,
                     subject=json.dumps(request.subject.as_json()),
@@ -107,7 +109,7 @@ class Approvals:
             id=audit_id,
             type="approval.requested",
             session=request.session,
-            actor=str(request.actor),
+            actor=request.actor,
             action=request.subject.name,
             payload={
                 "aileron.approval.id": approval_id,
@@ -121,7 +123,7 @@ class Approvals:
         self._faults.hit("approval.after_request")
         return await self._announce(approval_id)
 
-    async def decide(self, approval_id: str, *, approve: bool, by: str, reason: str | None = None) -> Approval:
+    async def decide(self, approval_id: str, *, approve: bool, by: Principal, reason: str | None = None) -> Approval:
         """Write down a person's decision; a no also takes back an earlier yes, until the run has really started.
 
         Raises StaleApprovalError, which says what had become of the approval before.
@@ -141,9 +143,14 @@ class Approvals:
             self._faults.hit("approval.after_decision")
             return moved
 
-    async def _decide_from(self, approval: Approval, *, approve: bool, by: str, reason: str | None) -> Approval:
+    async def _decide_from(self, approval: Approval, *, approve: bool, by: Principal, reason: str | None) -> Approval:
         target = ApprovalState.APPROVED if approve else ApprovalState.DENIED
-        values = {"decided_ms": self._clock.now_ms(), "decided_by": by, "decision_reason": reason}
+        values = {
+            "decided_ms": self._clock.now_ms(),
+            "decided_by": str(by),
+            "decided_with": by.means.value,
+            "decision_reason": reason,
+        }
         withdrawn = not approve and approval.state is ApprovalState.APPROVED
         if withdrawn:
             values["outcome"] = withdrawal(approval, reason)
@@ -168,7 +175,7 @@ class Approvals:
                 "finished_ms": self._clock.now_ms(),
                 "outcome": taken_away(approval, ApprovalState.VOID, reason),
             },
-            actor="daemon",
+            actor=DAEMON,
             payload={"aileron.approval.reason": reason},
         )
 
@@ -183,7 +190,7 @@ class Approvals:
                 "finished_ms": self._clock.now_ms(),
                 "outcome": taken_away(approval, ApprovalState.EXPIRED, reason),
             },
-            actor="daemon",
+            actor=DAEMON,
             payload={"aileron.approval.reason": reason},
         )
 
@@ -247,7 +254,7 @@ class Approvals:
         event = AuditEvent(
             type="approval.waiting",
             session=approval.session,
-            actor="daemon",
+            actor=DAEMON,
             action=approval.action,
             failure_class=cause.failure_class.value,
             payload={
@@ -326,7 +333,7 @@ class Approvals:
         *,
         sources: tuple[ApprovalState, ...],
         values: Mapping[str, Any],
-        actor: str,
+        actor: Principal,
         payload: Mapping[str, Any],
         event_type: str | None = None,
     ) -> Approval:

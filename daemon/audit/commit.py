@@ -262,7 +262,7 @@ class GroupCommit:
                     now,
                     event.type,
                     event.session,
-                    event.actor,
+                    str(event.actor),
                     event.action,
                     event.connector,
                     event.failure_class,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from daemon.core.principal import Principal
+
 GENESIS = "0" * 64
 """What the first event names as the one before it."""
 
@@ -14,6 +16,9 @@ ABSENT = "-"
 
 NEVER_STORED = frozenset(("", ABSENT))
 """Texts no field may have, because they would be taken for NULL."""
+
+MEANS = "aileron.principal.means"
+"""The key of a payload under which it stands how the actor was authenticated; older events do not have it."""
 
 _MAX_FIELD = 500
 
@@ -24,7 +29,8 @@ class AuditEvent:
 
     type: str
     session: str | None
-    actor: str
+    actor: Principal
+    """Who did it or asked for it. Its text is stored and hashed; how it was authenticated stands in the payload."""
     payload: Mapping[str, Any]
     action: str | None = None
     connector: str | None = None

@@ -10,6 +10,7 @@ from daemon.audit.attachments import Attachments
 from daemon.audit.budget import LogBudget
 from daemon.audit.events import AuditEvent
 from daemon.core.canonical import canonical_json
+from daemon.core.principal import DAEMON
 
 MAX_PAYLOAD = 16 * 1024
 """A payload up to this many characters stands in its row whole."""
@@ -44,7 +45,7 @@ class LargeValues:
         told = AuditEvent(
             type="audit.attachments_removed",
             session=None,
-            actor="daemon",
+            actor=DAEMON,
             payload={"reason": "the quota of [audit] attachments is full", "aileron.attachments.count": removed},
         )
         return slim, told

@@ -16,7 +16,7 @@ from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared
 from daemon.audit.damage import Problem, is_of_the_disk
-from daemon.audit.events import AuditEvent, Recorded, checked_field
+from daemon.audit.events import MEANS, AuditEvent, Recorded, checked_field
 from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
 from daemon.audit.notes import RECOVERED, RESUMED
@@ -28,6 +28,7 @@ from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.failures import Failure
 from daemon.core.ids import IdPrefix
+from daemon.core.principal import DAEMON, Principal
 
 __all__ = ["Appended", "AuditLog", "AuditStatus"]
 
@@ -195,7 +196,7 @@ class AuditLog:
         """Sign the head as it is now."""
         await self._submit(Entry(checkpoint=CheckpointKind.REGULAR))
 
-    async def resume(self, *, because: str, actor: str, session: str | None) -> Recorded:
+    async def resume(self, *, because: str, actor: Principal, session: str | None) -> Recorded:
         """Go on with a damaged log, behind an event that says what was found and why; only a person may ask for this.
 
         What is damaged stays as it is, and every verification names it. Raises Failure.
@@ -234,7 +235,7 @@ class AuditLog:
         if not first:
             return None
         payload = {"aileron.audit.first": first, "aileron.audit.last": self._commits.head.seq}
-        return self._prepare(AuditEvent(type=RECOVERED, session=None, actor="daemon", payload=payload))
+        return self._prepare(AuditEvent(type=RECOVERED, session=None, actor=DAEMON, payload=payload))
 
     def _submit(
         self, entry: Entry, *, last: bool = False, resumes: Prepared | None = None
@@ -264,14 +265,14 @@ class AuditLog:
 
     def _prepare(self, event: AuditEvent) -> Prepared:
         checked_field(event.type, name="type")
-        checked_field(event.actor, name="actor")
+        checked_field(str(event.actor), name="actor")
         checked_field(event.session, name="session")
         checked_field(event.action, name="action")
         checked_field(event.connector, name="connector")
         checked_field(event.failure_class, name="failure class")
         checked_field(event.id, name="id")
         try:
-            payload = canonical_json(event.payload)
+            payload = canonical_json({**event.payload, MEANS: event.actor.means.value})
         except CanonicalError as problem:
             raise ValueError(f"the payload of {event.type} is not JSON: {problem}") from problem
         return Prepared(event, event.id or self._ids.new(IdPrefix.AUDIT), payload)

@@ -11,6 +11,7 @@ from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
 from daemon.cli.rendering import Output, neutralise, one_line, pretty_json
+from daemon.core.principal import in_words
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
@@ -41,14 +42,16 @@ def show_request(invocation: Invocation, client: "ControlClient", item: dict[str
     _write_preview(invocation, client, item)
     output.line()
     output.heading("Who asks")
+    asker = in_words(item["actor"], item["asked_with"])
     fields: list[tuple[str, Any]] = [
-        ("asked by", f"{item['actor']}, session {item['session']}, {age(item['created_at'], now)}")
+        ("asked by", f"{asker}, session {item['session']}, {age(item['created_at'], now)}")
     ]
     if item["state"] == "pending":
         fields.append(("time left", time_left(item["expires_at"], now)))
     if item.get("decided_at"):
         reason = f": {item['decision_reason']}" if item.get("decision_reason") else ""
-        fields.append(("decided", f"by {item['decided_by']}, {age(item['decided_at'], now)}{reason}"))
+        decider = in_words(item["decided_by"], item["decided_with"])
+        fields.append(("decided", f"by {decider}, {age(item['decided_at'], now)}{reason}"))
     output.fields(fields)
     output.line()
     output.heading("Arguments")

@@ -1,6 +1,7 @@
 """`aileron audit`: reading the log of everything that was asked, decided and done, and proving it whole."""
 
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from daemon.cli.moments import bound
 from daemon.cli.options import JsonOption, LimitOption
 from daemon.cli.output_file import OutputFile, OutputOption
 from daemon.cli.rendering import neutralise, one_line, plain_table, pretty_json
+from daemon.core.principal import in_words
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
@@ -34,7 +36,7 @@ ConnectorOption = Annotated[str | None, typer.Option("--connector", metavar="NAM
 ClassOption = Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Only failures of this class.")]
 
 _FOLLOW_SECONDS = 1.0
-_COLUMNS = ["time", "type", "action", "actor", "failure", "id"]
+_COLUMNS = ["time", "type", "action", "who", "failure", "id"]
 _PAGE = 1000
 
 
@@ -107,13 +109,20 @@ def _show_events(invocation: Invocation, events: list[dict[str, Any]], *, header
         for event in events:
             invocation.output.line(json.dumps(event))
         return
-    rows = [[event[name] for name in ("time", "type", "action", "actor", "failure_class", "id")] for event in events]
+    rows = [
+        [event["time"], event["type"], event["action"], _who(event), event["failure_class"], event["id"]]
+        for event in events
+    ]
     if header:
         styles = {str(event["failure_class"]): "red" for event in events if event["failure_class"]}
         invocation.output.table(_COLUMNS, rows, empty="No event fits.", styles=styles)
         return
     for line in plain_table(_COLUMNS, [[one_line(value) for value in row] for row in rows])[1:]:
         invocation.output.line(line)
+
+
+def _who(event: Mapping[str, Any]) -> str:
+    return in_words(event["actor"], event["payload"].get("aileron.principal.means"))
 
 
 @app.command()
@@ -129,7 +138,8 @@ def show(
     if as_json:
         invocation.output.json(event)
         return
-    invocation.output.fields([(name, value) for name, value in event.items() if name not in ("payload", "attachments")])
+    fields = [(name, value) for name, value in event.items() if name not in ("payload", "attachments")]
+    invocation.output.fields([*fields, ("who", _who(event))])
     invocation.output.line()
     invocation.output.heading("Payload")
     invocation.output.line(pretty_json(event["payload"]))

@@ -8,6 +8,7 @@ import typer
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
 from daemon.cli.options import JsonOption
+from daemon.core.principal import in_words
 
 app = typer.Typer(
     add_completion=False,
@@ -69,6 +70,8 @@ def show_session(invocation: Invocation, item: dict[str, Any], *, workspace: Map
         ("started", item["created_at"]),
         ("expires", f"{item['expires_at']} (in {time_left(item['expires_at'], invocation.now())})"),
     ]
+    if item["opened_by"]:
+        fields.append(("opened by", in_words(item["opened_by"], item["opened_with"])))
     if item.get("ended_at"):
         fields.append(("ended", item["ended_at"]))
     if item.get("capabilities"):

@@ -29,6 +29,7 @@ from daemon.core.authority import HostPort
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential, Manifest, Op
+from daemon.core.principal import Principal
 from daemon.core.scrubbing.scrub import Scrubber
 from daemon.core.turn import NO_SESSION, Turn
 
@@ -65,7 +66,7 @@ class ConnectorCall:
     seconds: float
     execution: str
     session: str | None
-    actor: str
+    actor: Principal
     action: str | None
     account: Account | None
     """The account that was checked, shown and written down for this call; it runs as no other."""

@@ -25,6 +25,7 @@ from daemon.core.digests import connector_hash
 from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
 from daemon.core.manifest import Manifest
 from daemon.core.manifest_parser import parse_manifest
+from daemon.core.principal import Principal
 from daemon.core.visible import visible
 
 T = TypeVar("T")
@@ -75,7 +76,7 @@ class Installer:
         allow_unsigned: bool,
         consent: bool,
         expected_hash: str | None,
-        actor: str,
+        actor: Principal,
         session: str | None,
     ) -> InstallReport:
         """Install what the person consented to; a refusal is written to the audit log too."""
@@ -151,7 +152,7 @@ class Installer:
             )
 
     async def _commit(
-        self, candidate: _Candidate, *, allow_unsigned: bool, actor: str, session: str | None
+        self, candidate: _Candidate, *, allow_unsigned: bool, actor: Principal, session: str | None
     ) -> InstallReport:
         plan = candidate.plan
         record = InstallRecord(
@@ -160,7 +161,7 @@ class Installer:
             key_id=plan.signature.key_id,
             allow_unsigned=allow_unsigned,
             installed_ms=self._clock.now_ms(),
-            actor=actor,
+            actor=str(actor),
             session=session,
         )
 
@@ -183,7 +184,7 @@ class Installer:
         return InstallReport(plan=plan, already_installed=not added)
 
     async def _note_refusal(
-        self, source: str, plan: InstallPlan | None, refusal: Failure, *, actor: str, session: str | None
+        self, source: str, plan: InstallPlan | None, refusal: Failure, *, actor: Principal, session: str | None
     ) -> None:
         payload = {
             "aileron.connector.source": visible(source[:4096]),

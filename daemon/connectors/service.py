@@ -39,6 +39,7 @@ from daemon.core.capabilities import check_op
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Manifest
+from daemon.core.principal import Principal
 
 THREADS = 2
 MAX_ARGUMENTS = 4 * 1024 * 1024
@@ -217,7 +218,7 @@ class ConnectorService:
         allow_unsigned: bool,
         consent: bool,
         expected_hash: str | None,
-        actor: str,
+        actor: Principal,
         session: str | None,
     ) -> InstallReport:
         """Install what the person looked at and consented to."""
@@ -238,7 +239,7 @@ class ConnectorService:
         """Return one connector by hash, by name@version, or the newest of a name."""
         return (await self._inventory.find(ref))[-1]
 
-    async def remove(self, ref: str, *, actor: str, session: str | None) -> InstalledConnector:
+    async def remove(self, ref: str, *, actor: Principal, session: str | None) -> InstalledConnector:
         """Remove exactly one connector; whether an action uses it is for the caller to say."""
         found = await self._inventory.find(ref)
         if len(found) > 1:
@@ -262,7 +263,7 @@ class ConnectorService:
     # Trusting
 
     async def trust_key(
-        self, public_key: str, *, label: str, namespaces: Sequence[str], actor: str, session: str | None
+        self, public_key: str, *, label: str, namespaces: Sequence[str], actor: Principal, session: str | None
     ) -> TrustedKey:
         """Trust a publisher's key; the consent is durable before the key counts."""
         proposed = self._keyring.propose(public_key, label=label, namespaces=namespaces)
@@ -281,7 +282,7 @@ class ConnectorService:
         await self._audit.append(_key_event("connector.key_trusted", key, actor=actor, session=session))
         return key
 
-    async def revoke_key(self, key_id: str, *, reason: str, actor: str, session: str | None) -> TrustedKey:
+    async def revoke_key(self, key_id: str, *, reason: str, actor: Principal, session: str | None) -> TrustedKey:
         """Revoke a key; it stops counting at once, even when the log cannot be written."""
         key = await self._inventory.off_loop(lambda: mark_revoked(self._keyring, self._store, key_id, reason=reason))
         await self._audit.append(_key_event("connector.key_revoked", key, actor=actor, session=session))
@@ -320,7 +321,7 @@ def _arguments_json(call: ConnectorCall, manifest: Manifest, *, problems: Sequen
     return text
 
 
-def _key_event(kind: str, key: TrustedKey, *, actor: str, session: str | None) -> AuditEvent:
+def _key_event(kind: str, key: TrustedKey, *, actor: Principal, session: str | None) -> AuditEvent:
     return AuditEvent(
         type=kind,
         session=session,

@@ -64,6 +64,8 @@ sessions = Table(
     Column("capabilities", Text, nullable=False),
     Column("owner_pid", Integer),
     Column("owner_identity", String(200)),
+    Column("opened_by", String(200)),  # empty, as what follows, in what older versions wrote
+    Column("opened_with", String(20)),
     Index("sessions_by_end", "ended_ms", "created_ms"),
 )
 
@@ -83,12 +85,14 @@ approvals = Table(
     Column("expires_ms", BigInteger, nullable=False),
     Column("decided_ms", BigInteger),
     Column("decided_by", String(200)),
+    Column("decided_with", String(20)),  # empty, as `asked_with`, in what older versions wrote
     Column("decision_reason", Text),
     Column("execution", String(40)),
     Column("started_ms", BigInteger),
     Column("finished_ms", BigInteger),
     Column("outcome", Text),
     Column("request_audit_id", String(40), nullable=False),
+    Column("asked_with", String(20)),
     Index("approvals_by_state", "state", "created_ms"),
     Index("approvals_by_session", "session", "created_ms"),
 )

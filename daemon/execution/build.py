@@ -1,13 +1,11 @@
-"""Puts the one path together."""
+"""Puts the room together: the one path, and what a person is shown of a call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daemon.approvals.rules import Rules
 from daemon.approvals.service import Approvals
-from daemon.audit.budget import LogBudget
-from daemon.audit.log import AuditLog
-from daemon.audit.repeats import Repeats
+from daemon.audit.build import Audit
 from daemon.base.clock import Clock, IdSource
 from daemon.base.faults import FaultPoints
 from daemon.base.tasks import TaskSet
@@ -24,46 +22,57 @@ from daemon.sessions.service import Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionRoom:
-    """What other rooms use of this one."""
+class RunLimits:
+    """How many runs may be under way, how many may wait, and for how long."""
+
+    most: int
+    queued: int
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnePath:
+    """What this room offers."""
 
     tools: Toolbox
     executor: Executor
-    explanations: Explanations
+    dispatcher: Dispatcher
+    """Is started by whoever puts the daemon together, once all that a run needs is there."""
     previews: Previews
+    explanations: Explanations
 
 
-def build_execution(
+def build(
     *,
     providers: Sequence[ToolProvider],
+    limits: RunLimits,
+    audit: Audit,
     approvals: Approvals,
     rules: Rules,
     sessions: Sessions,
-    audit: AuditLog,
-    repeats: Repeats,
-    budget: LogBudget,
-    admission: Admission,
     clock: Clock,
     ids: IdSource,
     tasks: TaskSet,
     faults: FaultPoints,
-    on_vault_change: Callable[[Callable[[], None]], None],
-) -> ExecutionRoom:
-    """Return the room, with what was approved before already being dispatched."""
+) -> OnePath:
+    """Join the one path to what it stands on, and to the kinds of tools."""
     tools = Toolbox(providers, tasks=tasks)
     executor = Executor(
-        checks=Checks(tools=tools, sessions=sessions, budget=budget),
+        checks=Checks(tools=tools, sessions=sessions, budget=audit.budget),
         approvals=approvals,
         rules=rules,
-        journal=ExecutionJournal(audit=audit, repeats=repeats, approvals=approvals, clock=clock, ids=ids),
+        journal=ExecutionJournal(audit=audit.log, repeats=audit.repeats, approvals=approvals, clock=clock, ids=ids),
         sessions=sessions,
         clock=clock,
         ids=ids,
         tasks=tasks,
-        admission=admission,
+        admission=Admission(most=limits.most, queued=limits.queued, wait_seconds=limits.wait_seconds),
         faults=faults,
     )
-    Dispatcher(executor=executor, approvals=approvals, tasks=tasks).start(on_vault_change=on_vault_change)
-    return ExecutionRoom(
-        tools=tools, executor=executor, explanations=Explanations(tools), previews=Previews(tools=tools, audit=audit)
+    return OnePath(
+        tools=tools,
+        executor=executor,
+        dispatcher=Dispatcher(executor=executor, approvals=approvals, tasks=tasks),
+        previews=Previews(tools=tools, audit=audit.log),
+        explanations=Explanations(tools),
     )

@@ -124,7 +124,7 @@ class ExecutionJournal:
         event = AuditEvent(
             type="action.refused",
             session=call.session,
-            actor=str(call.principal),
+            actor=call.principal,
             action=name,
             failure_class=failure.failure_class.value,
             payload=payload,
@@ -168,7 +168,7 @@ def _event(
         id=audit_id,
         type=event_type,
         session=call.session,
-        actor=str(call.principal),
+        actor=call.principal,
         action=call.tool.name,
         connector=checked.prepared.first_stage.target,
         failure_class=None if failure_class is None else failure_class.value,

@@ -11,7 +11,7 @@ from daemon.audit.log import AuditLog
 from daemon.core.account import Account
 from daemon.core.explanation import PreviewShown
 from daemon.core.failures import Failure
-from daemon.core.principal import Means, Principal
+from daemon.core.principal import Principal
 from daemon.core.tools import Stage, ToolCall
 from daemon.execution.checks import changed_since
 from daemon.execution.explanations import call_of
@@ -29,25 +29,28 @@ class Previews:
         self._shown: dict[str, PreviewShown] = {}
         self._fetching: dict[str, asyncio.Lock] = {}
 
-    async def show(self, approval: Approval) -> PreviewShown:
-        """Return the preview of an approval that is still open; one whose service is slow holds up no other."""
+    async def show(self, approval: Approval, *, by: Principal) -> PreviewShown:
+        """Return the preview of an approval that is still open, as `by` looks at it.
+
+        One whose service is slow holds up no other.
+        """
         try:
             async with self._fetching.setdefault(approval.id, asyncio.Lock()):
-                return await self._shown_once(approval)
+                return await self._shown_once(approval, by)
         finally:
             self._fetching.pop(approval.id, None)
 
-    async def _shown_once(self, approval: Approval) -> PreviewShown:
+    async def _shown_once(self, approval: Approval, by: Principal) -> PreviewShown:
         if approval.id in self._shown:
             return self._shown[approval.id]
-        shown = await self._fetch(approval)
+        shown = await self._fetch(approval, by)
         if shown.available:
             if len(self._shown) >= _KEPT:
                 self._shown.pop(next(iter(self._shown)))
             self._shown[approval.id] = shown
         return shown
 
-    async def _fetch(self, approval: Approval) -> PreviewShown:
+    async def _fetch(self, approval: Approval, by: Principal) -> PreviewShown:
         if approval.state not in OPEN_STATES:
             return PreviewShown(available=False, message="The request is decided; there is nothing to preview.")
         try:
@@ -55,7 +58,7 @@ class Previews:
             changed = changed_since(approval, prepared)
             if changed is not None:
                 return PreviewShown(available=False, message=f"There is no preview: {changed} since.")
-            return await prepared.preview(_Looking(approval, self._audit, Principal.person(Means.CLI)))
+            return await prepared.preview(_Looking(approval, self._audit, by))
         except Failure as failure:
             return PreviewShown(available=False, message=f"The preview could not be fetched: {failure.message}")
 
@@ -74,7 +77,7 @@ class _Looking:
         event = AuditEvent(
             type="approval.previewed",
             session=self.call.session,
-            actor=str(self.call.principal),
+            actor=self.call.principal,
             action=self.call.tool.name,
             connector=look.target,
             payload={"aileron.approval.id": self.approval, "aileron.step.op": look.op},

@@ -11,6 +11,7 @@ from daemon.audit.log import AuditLog
 from daemon.base.clock import IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
+from daemon.core.principal import DAEMON
 from daemon.db import tables
 from daemon.db.reader import Reader
 from daemon.execution.journal import error_attributes
@@ -44,7 +45,7 @@ async def _settle(row: Any, *, audit: AuditLog, approvals: Approvals, ids: IdSou
         id=audit_id,
         type="execution.unknown" if unknown else "execution.failed",
         session=row.session,
-        actor="daemon",
+        actor=DAEMON,
         action=row.name,
         failure_class=failure.failure_class.value,
         payload={

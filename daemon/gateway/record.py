@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from daemon.audit.events import AuditEvent
 from daemon.core.failures import Failure
+from daemon.core.principal import Principal
 from daemon.core.visible import visible
 
 _MAX_PATH = 300
@@ -31,7 +32,7 @@ class Exchange:
         return AuditEvent(
             type="gateway.request",
             session=self.session,
-            actor="agent",
+            actor=Principal.agent(self.session),
             payload={
                 "aileron.gateway.provider": self.provider,
                 "aileron.gateway.outcome": self.outcome,
@@ -51,7 +52,7 @@ class Exchange:
         return AuditEvent(
             type="gateway.failed",
             session=self.session,
-            actor="agent",
+            actor=Principal.agent(self.session),
             failure_class=failure.failure_class.value,
             payload={
                 "aileron.gateway.provider": self.provider,

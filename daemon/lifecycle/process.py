@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -32,16 +33,23 @@ _HANDOVER_SECONDS = 10.0
 _COLLECT_AFTER = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the two APIs of this machine are."""
+
+    control: str
+    agent: str
+
+
 class RunningDaemon(Protocol):
     """What the composition root hands over."""
 
-    control_app: ASGIApp
-    agent_app: ASGIApp
-    token: str
-
-    async def set_addresses(self, control_url: str, agent_url: str) -> None:
-        """Tell the services where they can be reached."""
-        ...
+    @property
+    def control_app(self) -> ASGIApp: ...
+    @property
+    def agent_app(self) -> ASGIApp: ...
+    @property
+    def token(self) -> str: ...
 
     def begin_drain(self) -> None:
         """Take no new runs."""
@@ -60,9 +68,16 @@ class Build(Protocol):
     """How the composition root is called."""
 
     def __call__(
-        self, *, settings: Settings, home: Home, clock: Clock, entropy: Entropy, faults: FaultPoints
+        self,
+        *,
+        settings: Settings,
+        home: Home,
+        addresses: Addresses,
+        clock: Clock,
+        entropy: Entropy,
+        faults: FaultPoints,
     ) -> Awaitable[RunningDaemon]:
-        """Build every service."""
+        """Build every service; the sockets are bound already, and nothing is served yet."""
         ...
 
 
@@ -132,12 +147,16 @@ async def _serve(home: Home, settings: Settings, build: Build, redactor: Redacto
         open_things.callback(agent.close)
         remember(home.ports_path, control=control.port, agent=agent.port)
         daemon = await build(
-            settings=settings, home=home, clock=clock, entropy=os.urandom, faults=faults_from(os.environ)
+            settings=settings,
+            home=home,
+            addresses=Addresses(control=control.url, agent=agent.url),
+            clock=clock,
+            entropy=os.urandom,
+            faults=faults_from(os.environ),
         )
         redactor.register(daemon.token)
         open_things.push_async_callback(daemon.close)
         open_things.push_async_callback(_stop_listeners, control, agent)
-        await daemon.set_addresses(control.url, agent.url)
         _search_less_for_garbage()
         await control.start(daemon.control_app)
         await agent.start(daemon.agent_app)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daemon.core.principal import DAEMON, Principal
 from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.berth import Berth
 from daemon.sandbox.workplace import Workplace
@@ -20,6 +21,7 @@ class Sandbox:
     workplace: Workplace
     berth: Berth
     token: str = field(repr=False)
+    launched_by: Principal
     owner_pid: int | None = None
     """The process of the person's that launched it."""
     notes: list[str] = field(default_factory=list)
@@ -41,6 +43,8 @@ class Sandbox:
     """Nothing of it is left."""
     outcome: dict[str, Any] = field(default_factory=dict)
     why: str = "the agent ended"
+    ended_by: Principal = DAEMON
+    """Who asked for the end; most ends nobody asks for, the daemon sees to them."""
     timer: asyncio.TimerHandle | None = None
     """Ends it when its time is over."""
     unheard: asyncio.TimerHandle | None = None

@@ -14,6 +14,7 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.launch_request import LaunchRequest
+from daemon.core.principal import Principal
 from daemon.sandbox import engine_calls
 from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.berth_keeper import BerthKeeper
@@ -108,8 +109,8 @@ class Sandboxes:
         self._refuse_off_limits(context)
         return self.images.build_own(context, dockerfile, arguments)
 
-    async def start(self, request: LaunchRequest, *, owner: Owner | None) -> Sandbox:
-        """Start an agent and return when it runs.
+    async def start(self, request: LaunchRequest, *, owner: Owner | None, by: Principal) -> Sandbox:
+        """Start an agent for who asks, and return when it runs.
 
         Raises Failure, and then nothing that was made for it is left.
         """
@@ -126,7 +127,7 @@ class Sandboxes:
                 label=request.label,
                 capabilities=tuple(Capability),
                 lifetime_ms=_LIFETIME_MS,
-                actor="user",
+                actor=by,
                 owner=owner,
             )
         except BaseException:
@@ -139,6 +140,7 @@ class Sandboxes:
             workplace=ground.workplace,
             berth=berth,
             token=token,
+            launched_by=by,
             owner_pid=None if owner is None else owner.pid,
             notes=_notes(ground),
         )
@@ -211,10 +213,10 @@ class Sandboxes:
             with contextlib.suppress(Failure):
                 await self.engine.call(lambda client: client.kill(container, name))
 
-    async def end(self, sandbox: Sandbox, *, why: str) -> None:
+    async def end(self, sandbox: Sandbox, *, why: str, by: Principal) -> None:
         """End a sandbox and wait until nothing of it is left."""
         if not sandbox.ending.is_set():
-            sandbox.why = why
+            sandbox.why, sandbox.ended_by = why, by
         await self._end(sandbox)
 
     async def close(self) -> None:
@@ -390,13 +392,12 @@ class Sandboxes:
 
     async def _end_session(self, sandbox: Sandbox) -> None:
         payload = {"aileron.sandbox.reason": sandbox.why, "process.exit.code": sandbox.outcome.get("code")}
-        event = AuditEvent(type="sandbox.ended", session=sandbox.session, actor="daemon", payload=payload)
+        event = AuditEvent(type="sandbox.ended", session=sandbox.session, actor=sandbox.ended_by, payload=payload)
         with contextlib.suppress(Failure):
             await self._audit.append(event)
-        with contextlib.suppress(
-            Failure
-        ):  # the session is over in any case; the log says so as soon as it can be written
-            await self._sessions.end(sandbox.session, reason=sandbox.why, actor="daemon")
+        # The session is over in any case; the log says so as soon as it can be written.
+        with contextlib.suppress(Failure):
+            await self._sessions.end(sandbox.session, reason=sandbox.why, actor=sandbox.ended_by)
 
 
 def _complain(task: "asyncio.Task[None]") -> None:

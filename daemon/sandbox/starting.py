@@ -120,7 +120,7 @@ class Starter:
             AuditEvent(
                 type="sandbox.started",
                 session=sandbox.session,
-                actor="user",
+                actor=sandbox.launched_by,
                 payload={
                     "aileron.sandbox.agent": sandbox.agent,
                     "aileron.sandbox.network": sandbox.network_mode,

@@ -13,6 +13,7 @@ from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock, Deadline, IdSource, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
+from daemon.core.principal import DAEMON, Means, Principal
 from daemon.db import tables
 from daemon.db.reader import Reader
 from daemon.sessions.tokens import Capability, TokenAuthority, TokenClaims, TokenError
@@ -51,6 +52,10 @@ class Session:
     end_reason: str | None
     capabilities: frozenset[Capability]
     owner: Owner | None = None
+    principal: Principal
+    """Who acts in it: the person in the terminal's session, in every other one its agent."""
+    opened_by: Principal | None
+    """Who opened it; None in a record of a version that did not note it."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the session as the API shows it."""
@@ -64,6 +69,9 @@ class Session:
             "ended_at": None if self.ended_ms is None else rfc3339(self.ended_ms),
             "end_reason": self.end_reason,
             "owner_pid": None if self.owner is None else self.owner.pid,
+            "principal": str(self.principal),
+            "opened_by": None if self.opened_by is None else str(self.opened_by),
+            "opened_with": None if self.opened_by is None else self.opened_by.means.value,
         }
 
 
@@ -80,7 +88,7 @@ class Sessions:
         self._authority = authority
         # Held in memory so that a token is checked without a read; the database is what survives a restart.
         self._open: dict[str, Session] = {}
-        self._unwritten: dict[str, tuple[str, str]] = {}
+        self._unwritten: dict[str, tuple[str, Principal]] = {}
         self._deadlines: dict[str, Deadline] = {}
         self._when_ended: list[Callable[[str], None]] = []
 
@@ -108,14 +116,15 @@ class Sessions:
         label: str,
         capabilities: Iterable[Capability],
         lifetime_ms: int,
-        actor: str,
+        actor: Principal,
         owner: Owner | None = None,
         session_id: str | None = None,
     ) -> tuple[Session, str]:
         """Start a session, with an id that was drawn for it or a new one, and mint its token."""
         now = self._clock.now_ms()
+        named = session_id or self.draw_id()
         session = Session(
-            id=session_id or self.draw_id(),
+            id=named,
             kind=kind,
             label=label,
             created_ms=now,
@@ -124,6 +133,8 @@ class Sessions:
             end_reason=None,
             capabilities=frozenset(capabilities),
             owner=owner,
+            principal=_acting(named, kind, label),
+            opened_by=actor,
         )
 
         def store(conn: Connection) -> None:
@@ -137,6 +148,8 @@ class Sessions:
                     capabilities=json.dumps(sorted(session.capabilities)),
                     owner_pid=None if owner is None else owner.pid,
                     owner_identity=None if owner is None else owner.identity,
+                    opened_by=str(actor),
+                    opened_with=actor.means.value,
                 )
             )
 
@@ -162,7 +175,7 @@ class Sessions:
         )
 
     async def terminal(self) -> Session:
-        """Return the person's own session, opening it the first time."""
+        """Return the person's own session; the daemon opens it for them the first time."""
         for session in self._open.values():
             if session.kind is SessionKind.TERMINAL:
                 return session
@@ -171,7 +184,7 @@ class Sessions:
             label="terminal",
             capabilities=(Capability.LIST_ACTIONS, Capability.RUN_ACTIONS, Capability.POLL_APPROVALS),
             lifetime_ms=TERMINAL_LIFETIME_MS,
-            actor="user",
+            actor=DAEMON,
         )
         return session
 
@@ -211,7 +224,7 @@ class Sessions:
         """Count the sessions that may still act."""
         return sum(self.is_open(session_id) for session_id in self._open)
 
-    async def end(self, session_id: str, *, reason: str, actor: str = "user") -> Session:
+    async def end(self, session_id: str, *, reason: str, actor: Principal) -> Session:
         """End a session; from here on its token opens nothing.
 
         Raises the Failure of a log that cannot be written; then end_expired tries again.
@@ -252,11 +265,15 @@ class Sessions:
         for session_id, (reason, actor) in list(self._unwritten.items()):
             await self.end(session_id, reason=reason, actor=actor)
         due = [session_id for session_id in self._open if not self.is_open(session_id)]
-        return [await self.end(session_id, reason="expired", actor="daemon") for session_id in due]
+        return [await self.end(session_id, reason="expired", actor=DAEMON) for session_id in due]
 
     def _keep(self, session: Session) -> None:
         self._deadlines[session.id] = Deadline.of(self._clock, since_ms=session.created_ms, until_ms=session.expires_ms)
         self._open[session.id] = session
+
+    def principal_in(self, session_id: str) -> Principal:
+        """Return who acts in an open session."""
+        return self._open[session_id].principal
 
     def owned(self) -> dict[str, Owner]:
         """Return the owner of each open session that has one."""
@@ -296,4 +313,15 @@ def _from_row(row: Any) -> Session:
         end_reason=row.end_reason,
         capabilities=frozenset(Capability(name) for name in json.loads(row.capabilities)),
         owner=None if row.owner_pid is None else Owner(row.owner_pid, row.owner_identity),
+        principal=_acting(row.id, SessionKind(row.kind), row.label),
+        opened_by=None
+        if row.opened_by is None
+        else Principal.recorded(row.opened_by, means=row.opened_with, session=row.id),
     )
+
+
+def _acting(session: str, kind: SessionKind, label: str) -> Principal:
+    """Return who acts in a session. The person uses theirs through the CLI; with a page, the page says so itself."""
+    if kind is SessionKind.TERMINAL:
+        return Principal.person(Means.CLI)
+    return Principal.agent(session, label) if label else Principal.agent(session)

@@ -17,6 +17,7 @@ from daemon.audit.log import AuditLog
 from daemon.base.faults import FaultPoints
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.named_errors import in_words
+from daemon.core.principal import DAEMON, Principal
 from daemon.workspaces import decision_records, journal, landing, records
 from daemon.workspaces.decisions import Decision, Left, Outcome
 from daemon.workspaces.landed import Ending, Landed, LandingError, Recovered
@@ -54,7 +55,7 @@ class Files:
         )
         return await self._carry_out(layer, word, chosen, left)
 
-    async def note_discarded(self, layer: Layer, *, by: str, how: str, changes: int | None) -> None:
+    async def note_discarded(self, layer: Layer, *, by: Principal, how: str, changes: int | None) -> None:
         """Write down that a layer is thrown away, before it is."""
         await self._audit.append(*records.discarded(session=layer.session, by=by, how=how, changes=changes))
 
@@ -69,7 +70,7 @@ class Files:
             found, changes = await self._do(partial(self._recover, layer))
             known = found.landed.digests() if found.ending is Ending.FINISHED else _put_back(changes)
             await self._remember(layer, known)
-            await self._audit.append(*records.recovered(session=layer.session, by="daemon", what=found))
+            await self._audit.append(*records.recovered(session=layer.session, by=DAEMON, what=found))
             await self._do(partial(landing.forget, layer))
         except (LandingError, Failure, OSError) as problem:
             _log.error("a landing that was cut off stays for the next start", session=layer.session, why=str(problem))
@@ -129,7 +130,7 @@ class _Word:
     decision: Decision
 
     @property
-    def by(self) -> str:
+    def by(self) -> Principal:
         """Return who decided."""
         return self.decision.by
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from daemon.audit.events import AuditEvent
+from daemon.core.principal import Principal
 from daemon.core.wire_paths import to_wire
 from daemon.workspaces.decisions import Decision, Left, Outcome
 from daemon.workspaces.layer import Layer
@@ -15,7 +16,7 @@ _PIECE = 20
 _LONGEST_WHY = 300
 
 
-def left(*, landing: str, session: str, by: str, left: Sequence[Left]) -> list[AuditEvent]:
+def left(*, landing: str, session: str, by: Principal, left: Sequence[Left]) -> list[AuditEvent]:
     """Say which changes were left and why, in as many pieces as needed."""
     told = [{"path": to_wire(each.path), "kind": "left", "why": each.why[:_LONGEST_WHY], "kept": ""} for each in left]
     return [

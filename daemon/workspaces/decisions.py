@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from daemon.core.principal import Principal
 from daemon.core.wire_paths import to_wire
 from daemon.workspaces.values import Branch, Change, Changes, Entry
 
@@ -48,7 +49,7 @@ class Decision:
     """What a person said."""
 
     mode: Mode = Mode.FILES
-    by: str = "user"
+    by: Principal
     how: How
     plan: str
     """The digest of the changes that were shown."""

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from daemon.audit.events import AuditEvent
+from daemon.core.principal import Principal
 from daemon.core.visible import visible
 from daemon.core.wire_paths import bytes_on_wire, to_wire
 from daemon.workspaces.landed import Ending, Landed, NotLanded, Recovered
@@ -29,7 +30,9 @@ _PIECE = 12_000
 _LONGEST_WHY = 300
 
 
-def started(*, landing: str, session: str, by: str, how: str, changes: Sequence[Change]) -> tuple[AuditEvent, ...]:
+def started(
+    *, landing: str, session: str, by: Principal, how: str, changes: Sequence[Change]
+) -> tuple[AuditEvent, ...]:
     """Say what is going to land. Nothing may be written before this is on the disk.
 
     `landing` is a new id of an audit event; `how` is `question`, `auto`, `option` or `page`.
@@ -44,7 +47,9 @@ def started(*, landing: str, session: str, by: str, how: str, changes: Sequence[
     return first, *_pieces("workspace.landing_paths", landing, session, by, map(_path_told, changes))
 
 
-def landed(*, landing: str, session: str, by: str, what: Landed, after_cut: bool = False) -> tuple[AuditEvent, ...]:
+def landed(
+    *, landing: str, session: str, by: Principal, what: Landed, after_cut: bool = False
+) -> tuple[AuditEvent, ...]:
     """Say what landed and what did not. `after_cut`: a daemon that was started anew finished it."""
     left = [("conflict", each) for each in what.conflicts] + [("refused", each) for each in what.refused]
     first = _about(
@@ -67,12 +72,12 @@ def landed(*, landing: str, session: str, by: str, what: Landed, after_cut: bool
     )
 
 
-def failed(*, landing: str, session: str, by: str, why: str) -> tuple[AuditEvent, ...]:
+def failed(*, landing: str, session: str, by: Principal, why: str) -> tuple[AuditEvent, ...]:
     """Say that nothing landed, and why."""
     return (_about("workspace.landing_failed", landing, session, by, {"reason": visible(why)[:1000]}),)
 
 
-def recovered(*, session: str, by: str, what: Recovered) -> tuple[AuditEvent, ...]:
+def recovered(*, session: str, by: Principal, what: Recovered) -> tuple[AuditEvent, ...]:
     """Say what became of a landing that was cut off; of one that was finished, the same as `landed` says."""
     if what.ending is Ending.NOTHING:
         return ()
@@ -84,17 +89,19 @@ def recovered(*, session: str, by: str, what: Recovered) -> tuple[AuditEvent, ..
     return first, *_pieces("workspace.landing_left", what.note, session, by, left)
 
 
-def discarded(*, session: str, by: str, how: str, changes: int | None) -> tuple[AuditEvent, ...]:
+def discarded(*, session: str, by: Principal, how: str, changes: int | None) -> tuple[AuditEvent, ...]:
     """Say that a layer was thrown away; `changes` is how many were in it, None if nobody looked."""
     payload = {"aileron.workspace.decided": how, "aileron.workspace.paths": changes}
     return (AuditEvent(type="workspace.discarded", session=session, actor=by, payload=payload),)
 
 
-def _about(kind: str, landing: str, session: str, by: str, payload: dict[str, Any]) -> AuditEvent:
+def _about(kind: str, landing: str, session: str, by: Principal, payload: dict[str, Any]) -> AuditEvent:
     return AuditEvent(type=kind, session=session, actor=by, payload={"aileron.workspace.landing": landing, **payload})
 
 
-def _pieces(kind: str, landing: str, session: str, by: str, items: Iterable[dict[str, Any]]) -> Iterator[AuditEvent]:
+def _pieces(
+    kind: str, landing: str, session: str, by: Principal, items: Iterable[dict[str, Any]]
+) -> Iterator[AuditEvent]:
     """Yield events that hold all items between them, each small enough to stand in its row whole."""
     for number, piece in enumerate(_cut(items), start=1):
         yield _about(kind, landing, session, by, {"aileron.workspace.piece": number, "aileron.workspace.items": piece})

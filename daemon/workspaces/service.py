@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.principal import Principal
 from daemon.workspaces import filing
 from daemon.workspaces.carrying_out import Files
 from daemon.workspaces.commit_rules import Becomes
@@ -114,7 +115,7 @@ class Workspaces:
                 return outcome
             return await self._commits.settle(await self._layer(session), decision, found, outcome)
 
-    async def discard(self, session: str, *, by: str, how: How) -> dict[str, Any]:
+    async def discard(self, session: str, *, by: Principal, how: How) -> dict[str, Any]:
         """Throw a layer away, with the agent's commits below refs/aileron; a second time nothing is changed."""
         told = {"session": session, "state": State.DISCARDED.value}
         if session in self._discarded:

@@ -25,6 +25,8 @@ from daemon.db.reader import Reader
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TokenAuthority
 
+AGENT = Principal.agent("ses_1")
+
 ACCOUNT = Account(connector="github://acme/slack", name="api_key/slack/work", kind="api_key", version=7, seal="5eal")
 
 SUBJECT = Subject(
@@ -72,7 +74,7 @@ class ApprovalRoom:
         return await self.approvals.request(
             ApprovalRequest(
                 session=session,
-                actor=Principal.agent(session, "the agent"),
+                actor=AGENT,
                 subject=SUBJECT,
                 arguments={"n": 1},
                 digest="sha256:cc",

@@ -8,8 +8,11 @@ from approval_room import ApprovalRoom, TwoClocks, open_room
 from daemon.api.browser import COOKIE, BrowserSessions
 from daemon.approvals.service import StaleApprovalError
 from daemon.base.clock import Deadline
+from daemon.core.principal import Means, Principal
 from daemon.sessions.service import SessionKind
 from daemon.sessions.tokens import Capability, TokenError, restrict
+
+YOU = Principal.person(Means.CLI)
 
 DAY = 86_400.0
 PASSINGS = {
@@ -46,7 +49,7 @@ async def test_an_approval_that_is_over_by_either_clock_cannot_be_spent(
 ) -> None:
     async with open_room(tmp_path) as room:
         asked = await room.ask(expires_seconds=60)
-        approved = await room.approvals.decide(asked.id, approve=True, by="user")
+        approved = await room.approvals.decide(asked.id, approve=True, by=YOU)
         let_pass(room.clock, passing)
         with pytest.raises(StaleApprovalError, match="it expired"), room.engine.begin() as connection:
             room.approvals.spending(approved, execution="exe_1")(connection)
@@ -61,7 +64,7 @@ async def test_a_request_that_is_over_by_either_clock_cannot_be_decided(
         asked = await room.ask(expires_seconds=60)
         let_pass(room.clock, passing)
         with pytest.raises(StaleApprovalError, match="it expired"):
-            await room.approvals.decide(asked.id, approve=approve, by="user")
+            await room.approvals.decide(asked.id, approve=approve, by=YOU)
 
 
 async def test_a_restart_with_the_wall_clock_set_back_grants_no_more_than_the_whole_span(tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ async def open_session(room: ApprovalRoom, seconds: float) -> tuple[str, str]:
         label="test",
         capabilities=tuple(Capability),
         lifetime_ms=int(seconds * 1000),
-        actor="user",
+        actor=YOU,
     )
     return session.id, token
 

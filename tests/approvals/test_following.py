@@ -7,7 +7,10 @@ import pytest
 from approval_room import ApprovalRoom, open_room
 
 from daemon.approvals.following import SessionFollower
+from daemon.core.principal import Means, Principal
 from daemon.sessions.service import SessionKind
+
+YOU = Principal.person(Means.CLI)
 
 
 class Disk:
@@ -52,7 +55,7 @@ async def test_a_session_that_expired_while_no_daemon_ran_takes_its_approvals_al
 ) -> None:
     async with open_room(tmp_path) as room:
         session, _ = await room.sessions.open(
-            kind=SessionKind.API, label="test", capabilities=(), lifetime_ms=1000, actor="user"
+            kind=SessionKind.API, label="test", capabilities=(), lifetime_ms=1000, actor=YOU
         )
         asked = await room.ask(session=session.id)
         clock = room.clock

@@ -8,15 +8,18 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from daemon.audit.events import AuditEvent
+from daemon.audit.events import MEANS, AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.audit.query import EventFilter, StoredEvent, query_events
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import VerifyReport, verify
 from daemon.base.clock import IdSource
 from daemon.base.faults import NO_FAULTS, FaultPoints
+from daemon.core.principal import Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
+
+AGENT = Principal.agent("ses_1")
 
 
 class StillClock:
@@ -59,7 +62,12 @@ class AuditRoom:
 
 def an_event(number: int = 0, *, event_type: str = "test.happened", event_id: str | None = None) -> AuditEvent:
     """Return an event like any other."""
-    return AuditEvent(type=event_type, session="ses_1", actor="agent", payload={"n": number}, id=event_id)
+    return AuditEvent(type=event_type, session="ses_1", actor=AGENT, payload={"n": number}, id=event_id)
+
+
+def stored_payload(number: int) -> str:
+    """Return what the log holds as the payload of `an_event`."""
+    return f'{{"{MEANS}":"session_token","n":{number}}}'
 
 
 @asynccontextmanager

@@ -18,8 +18,11 @@ from daemon.audit.events import AuditEvent, chain_hash
 from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
 from daemon.base.clock import IdSource, SystemClock
+from daemon.core.principal import Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
+
+AGENT = Principal.agent("ses_1")
 
 EVENTS, EVERY, EARLIER = 47, 10, 25
 PAYLOAD, PREV_HASH, HASH = 9, 10, 11
@@ -334,7 +337,7 @@ class Opened:
 
     async def append(self, count: int = 1) -> None:
         for number in range(count):
-            event = AuditEvent(type="execution.started", session="ses_1", actor="agent", payload={"n": number})
+            event = AuditEvent(type="execution.started", session="ses_1", actor=AGENT, payload={"n": number})
             await self.log.append(event)
 
     def found(self, database: Path) -> list[tuple[str, int | None]]:

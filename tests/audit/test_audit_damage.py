@@ -19,8 +19,11 @@ from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import VerifyReport, verify
 from daemon.base.clock import IdSource, SystemClock
+from daemon.core.principal import Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
+
+AGENT = Principal.agent("ses_1")
 
 EVENTS = 40
 COLUMNS = ("id", "time", "type", "session", "actor", "action", "connector", "failure_class", "payload", "hash")
@@ -42,7 +45,7 @@ def make_log(folder: Path, *, events: int = EVENTS, checkpoint_every: int = 10) 
                 AuditEvent(
                     type="execution.started",
                     session="ses_1",
-                    actor="agent",
+                    actor=AGENT,
                     action="ship",
                     connector="file://a/b",
                     failure_class="network_error",

@@ -14,7 +14,10 @@ from sqlalchemy import select
 from daemon.audit.events import chain_hash
 from daemon.audit.signing import CheckpointSigner
 from daemon.core.failures import Failure, FailureClass
+from daemon.core.principal import Means, Principal
 from daemon.db.tables import audit_checkpoints
+
+YOU = Principal.person(Means.CLI)
 
 
 def as_killed(folder: Path, target: Path) -> Path:
@@ -200,7 +203,7 @@ async def test_a_person_goes_on_with_a_damaged_log_and_every_verification_names_
 
     async with open_room(tmp_path) as room:
         room.log.when_resumed(take_up)
-        record = await room.log.resume(because="a restored copy", actor="user", session=None)
+        record = await room.log.resume(because="a restored copy", actor=YOU, session=None)
         assert record.seq == 6
         assert done == [7]
         assert room.log.status().available
@@ -214,7 +217,7 @@ async def test_a_person_goes_on_with_a_damaged_log_and_every_verification_names_
             assert all(problem.known for problem in report.problems)
             assert "a restored copy" in str([problem.message for problem in report.problems])
             with pytest.raises(Failure) as caught:
-                await room.log.resume(because="again", actor="user", session=None)
+                await room.log.resume(because="again", actor=YOU, session=None)
             assert caught.value.failure_class is FailureClass.INVALID_ARGUMENTS
     with closing(sqlite3.connect(tmp_path / "aileron.db")) as connection:
         connection.execute("UPDATE audit_events SET payload = '{}' WHERE seq = 8")
@@ -230,11 +233,11 @@ async def test_going_on_that_is_cut_off_leaves_the_damage_to_be_found_again(tmp_
 
     async with open_room(tmp_path) as room:
         with unwritable(tmp_path, "audit.seal"), pytest.raises(Failure, match=r"audit\.seal"):
-            await room.log.resume(because="x", actor="user", session=None)
+            await room.log.resume(because="x", actor=YOU, session=None)
         assert room.log.status().damage
     async with open_room(tmp_path) as room:
         assert room.log.status().damage
-        await room.log.resume(because="x", actor="user", session=None)
+        await room.log.resume(because="x", actor=YOU, session=None)
         await room.log.append(an_event())
         assert room.log.status().available
 

@@ -12,13 +12,16 @@ from daemon.audit.attachments import Attachments
 from daemon.audit.budget import LogBudget
 from daemon.audit.events import AuditEvent
 from daemon.audit.large import MAX_PAYLOAD, NAMES, LargeValues
+from daemon.core.principal import Principal
+
+AGENT = Principal.agent("ses_1")
 
 MIB = 1024 * 1024
 
 
 def an_event(arguments: object, session: str = "ses_1") -> AuditEvent:
     payload = {"aileron.execution.id": "exe_1", "aileron.action.arguments": arguments}
-    return AuditEvent(type="execution.started", session=session, actor="agent", payload=payload)
+    return AuditEvent(type="execution.started", session=session, actor=AGENT, payload=payload)
 
 
 def large_values(folder: Path, *, quota: int = MIB) -> LargeValues:
@@ -45,7 +48,7 @@ async def test_only_as_much_is_moved_as_must_be(tmp_path: Path) -> None:
     event = AuditEvent(
         type="execution.failed",
         session="ses_1",
-        actor="agent",
+        actor=AGENT,
         payload={"small": "x" * 8000, "medium": "y" * 9000, "large": "z" * 90_000},
     )
     (slim,) = await large_values(tmp_path).moved(event)

@@ -10,11 +10,19 @@ from audit.audit_room import AuditRoom, open_room
 from daemon.audit.events import AuditEvent
 from daemon.audit.repeats import LISTED, WINDOW_SECONDS, Repeats
 from daemon.base.clock import IdSource
+from daemon.core.principal import Principal
+
+AGENT = Principal.agent("ses_1")
 
 
 def refused(session: str = "ses_1", kind: str = "not_found") -> AuditEvent:
     return AuditEvent(
-        type="action.refused", session=session, actor="agent", action="nope", failure_class=kind, payload={"n": 1}
+        type="action.refused",
+        session=session,
+        actor=AGENT,
+        action="nope",
+        failure_class=kind,
+        payload={"n": 1},
     )
 
 

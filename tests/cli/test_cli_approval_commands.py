@@ -27,7 +27,8 @@ PENDING: dict[str, Any] = {
     "action": "ship-update",
     "action_version": "1.0.0",
     "session": "ses_1",
-    "actor": "agent",
+    "actor": "agent:ses_1",
+    "asked_with": "session_token",
     "arguments": {"channel": "#general", "text": "\x1b[2J\u202eevil"},
     "action_hash": "sha256:a",
     "connectors": ["sha256:1"],
@@ -37,6 +38,7 @@ PENDING: dict[str, Any] = {
     "expires_at": "2026-11-21T21:55:00.000Z",
     "decided_at": None,
     "decided_by": None,
+    "decided_with": None,
     "decision_reason": None,
     "outcome": None,
     "review_url": "http://127.0.0.1:1/approvals/apr_1",
@@ -206,12 +208,13 @@ def test_a_decided_request_shows_who_why_and_what_became_of_it(cli: Any, stand_i
         "state": "completed",
         "connectors": [],
         "decided_at": "2026-11-20T21:58:00.000Z",
-        "decided_by": "user",
+        "decided_by": "person:owner",
+        "decided_with": "page",
         "decision_reason": "fine",
         "outcome": {"result": {"ok": True}},
     }
     ended = cli("approval", "show", "apr_1")
-    assert "by user, 2m ago: fine" in ended.out
+    assert "by you, in a browser, 2m ago: fine" in ended.out
     assert '"ok": true' in ended.out
     assert ended.err == ""
 

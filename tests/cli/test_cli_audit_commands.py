@@ -16,11 +16,11 @@ EVENT: dict[str, Any] = {
     "time": "2026-11-20T21:00:00.000Z",
     "type": "execution.failed",
     "session": "ses_1",
-    "actor": "agent",
+    "actor": "person:owner",
     "action": "ship-update",
     "connector": None,
     "failure_class": "network_error",
-    "payload": {"x": "\x1b[2J"},
+    "payload": {"x": "\x1b[2J", "aileron.principal.means": "page"},
     "hash": "h7",
 }
 HEAD = {"seq": 7, "hash": "h7", "time": "t", "key_id": "k", "public_key": "p", "signature": "s"}
@@ -32,6 +32,8 @@ SESSION = {
     "expires_at": "2026-11-21T21:00:00.000Z",
     "ended_at": None,
     "end_reason": None,
+    "opened_by": "person:owner",
+    "opened_with": "cli",
 }
 
 

@@ -12,6 +12,9 @@ from daemon.connectors.record import InstallRecord
 from daemon.connectors.signatures import sign
 from daemon.connectors.store import ConnectorStore
 from daemon.connectors.verdict import SignatureState
+from daemon.core.principal import Means, Principal
+
+YOU = Principal.person(Means.CLI)
 
 WASM = b"\0asm\x01\0\0\0"
 NOW_MS = 1_900_000_000_000
@@ -74,7 +77,7 @@ def record(state: SignatureState = SignatureState.UNSIGNED, key_id: str | None =
         key_id=key_id,
         allow_unsigned=state is not SignatureState.TRUSTED,
         installed_ms=NOW_MS,
-        actor="user",
+        actor=YOU,
         session="ses_x",
     )
 

@@ -31,6 +31,7 @@ from daemon.core.authority import HostPort
 from daemon.core.failures import Failure
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential, Injection
+from daemon.core.principal import Means, Principal
 from daemon.core.semver import Version
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
@@ -38,6 +39,9 @@ from daemon.vault.bindings import Bindings
 from daemon.vault.crypto import KdfCost
 from daemon.vault.values import ApiKey
 from daemon.vault.vault import Vault
+
+YOU = Principal.person(Means.CLI)
+AGENT = Principal.agent("ses_1")
 
 SECRET = "sentinel-5c1e9a77d0b24f36"
 NAME = "github://acme/staged"
@@ -193,7 +197,7 @@ hosts = ["{self.up.host_port}"]
             allow_unsigned=allow_unsigned,
             consent=True,
             expected_hash=plan.hash,
-            actor="user",
+            actor=YOU,
             session="ses_test",
         )
         return ConnectorRequirement(plan.manifest.name, plan.manifest.version, plan.hash, ("all",))
@@ -222,7 +226,7 @@ hosts = ["{self.up.host_port}"]
                 seconds=seconds,
                 execution="exe_test",
                 session="ses_test",
-                actor="agent",
+                actor=AGENT,
                 action="staged",
                 before_send=self.before_send,
             )

@@ -13,6 +13,9 @@ from daemon.connectors.errors import InstallError
 from daemon.connectors.verdict import SignatureState
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.fqn import Fqn
+from daemon.core.principal import Means, Principal
+
+YOU = Principal.person(Means.CLI)
 
 OPS = {"echo": Does(end="arguments")}
 ACME = Signer("acme")
@@ -20,13 +23,13 @@ ACME = Signer("acme")
 
 async def trust(room: Room, signer: Signer = ACME, namespace: str = "github://acme") -> str:
     key = await room.service.trust_key(
-        signer.public, label="Acme", namespaces=[namespace], actor="user", session="ses_test"
+        signer.public, label="Acme", namespaces=[namespace], actor=YOU, session="ses_test"
     )
     return key.key_id
 
 
 async def install(room: Room, source: Path, **how: object) -> None:
-    options = {"allow_unsigned": False, "consent": True, "expected_hash": None, "actor": "user", "session": None} | how
+    options = {"allow_unsigned": False, "consent": True, "expected_hash": None, "actor": YOU, "session": None} | how
     await room.service.install(str(source), **options)  # type: ignore[arg-type]
 
 
@@ -86,7 +89,7 @@ async def test_a_key_of_another_namespace_does_not_count(room: Room) -> None:
 
 async def test_a_revoked_key_never_installs(room: Room) -> None:
     key_id = await trust(room)
-    await room.service.revoke_key(key_id, reason="stolen", actor="user", session=None)
+    await room.service.revoke_key(key_id, reason="stolen", actor=YOU, session=None)
     failure = await refusal(room, room.lay_out(OPS, signer=ACME), allow_unsigned=True)
     assert "revoked: stolen" in failure.message
 
@@ -158,7 +161,7 @@ async def test_a_version_with_other_content_is_installed_beside_the_first_with_a
     assert (await room.call(first, "echo")).value == {}
     assert (await room.call(second, "echo")).value == 2
     with pytest.raises(Failure, match="name one by its hash"):
-        await room.service.remove(NAME, actor="user", session=None)
+        await room.service.remove(NAME, actor=YOU, session=None)
 
 
 async def test_without_an_audit_log_nothing_is_installed(room: Room) -> None:
@@ -182,14 +185,14 @@ async def test_a_changed_connector_does_not_run(room: Room) -> None:
         await room.service.check(pinned)
     (shown,) = await room.service.list()
     assert shown.state == "damaged"
-    assert (await room.service.remove(pinned.hash, actor="user", session=None)).hash == pinned.hash
+    assert (await room.service.remove(pinned.hash, actor=YOU, session=None)).hash == pinned.hash
 
 
 async def test_a_revoked_key_stops_what_it_signed_at_once_and_after_a_restart(room: Room) -> None:
     key_id = await trust(room)
     pinned = await room.install(room.lay_out(OPS, signer=ACME), allow_unsigned=False)
     await room.call(pinned, "echo")
-    await room.service.revoke_key(key_id, reason="stolen", actor="user", session="ses_test")
+    await room.service.revoke_key(key_id, reason="stolen", actor=YOU, session="ses_test")
     failure = await room.fails(pinned, "echo")
     assert failure.failure_class is FailureClass.SIGNATURE_FAILURE
     assert "stolen" in failure.message
@@ -202,7 +205,7 @@ async def test_revoking_a_key_also_stops_what_it_signed_before_anybody_trusted_i
     other = await room.install(room.lay_out(OPS, version="2.0.0", folder="unsigned"))
     key_id = await trust(room)
     await room.call(pinned, "echo")
-    await room.service.revoke_key(key_id, reason="stolen", actor="user", session=None)
+    await room.service.revoke_key(key_id, reason="stolen", actor=YOU, session=None)
     assert (await room.fails(pinned, "echo")).failure_class is FailureClass.SIGNATURE_FAILURE
     await room.call(other, "echo")
 
@@ -227,7 +230,7 @@ async def test_trusting_a_key_is_consent_and_on_record(room: Room) -> None:
     assert room.payload("consent.granted")["aileron.consent.kind"] == "connector.trust_key"
     assert room.payload("connector.key_trusted")["aileron.key.id"] == key_id
     with pytest.raises(Failure):
-        await room.service.trust_key("nonsense", label="x", namespaces=["github://a"], actor="user", session=None)
+        await room.service.trust_key("nonsense", label="x", namespaces=["github://a"], actor=YOU, session=None)
     assert len(room.events("consent.granted")) == 1
 
 
@@ -261,7 +264,7 @@ async def test_connectors_are_found_by_hash_by_name_and_by_version(room: Room) -
 async def test_a_removed_connector_does_not_run_and_the_removal_is_on_record(room: Room) -> None:
     pinned = await room.install(room.lay_out(OPS))
     await room.call(pinned, "echo")
-    gone = await room.service.remove(f"{NAME}@1.0.0", actor="user", session="ses_test")
+    gone = await room.service.remove(f"{NAME}@1.0.0", actor=YOU, session="ses_test")
     assert gone.hash == pinned.hash
     assert (await room.fails(pinned, "echo")).failure_class is FailureClass.NOT_FOUND
     assert room.payload("connector.removed")["aileron.connector.version"] == "1.0.0"
@@ -271,5 +274,5 @@ async def test_the_store_remembers_how_a_connector_came_in(room: Room) -> None:
     pinned = await room.install(room.lay_out(OPS, signer=ACME))
     stored = room.store.verified(pinned.hash)
     assert stored is not None
-    assert (stored.record.signature, stored.record.actor) == (SignatureState.UNTRUSTED, "user")
+    assert (stored.record.signature, stored.record.actor) == (SignatureState.UNTRUSTED, "person:owner")
     assert stored.record.source.endswith("/release")

@@ -18,7 +18,7 @@ from daemon.db.engine import open_engine
 from daemon.db.migration import DatabaseError, DatabaseTooNewError, migrate
 from daemon.db.tables import metadata
 
-NEWEST, NEXT = "0004", "9999"
+NEWEST, NEXT = "0005", "9999"
 
 
 @pytest.fixture

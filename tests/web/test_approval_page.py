@@ -94,7 +94,7 @@ def test_a_person_sees_exactly_what_would_run_and_approves_it(world: World, page
     page.set_viewport_size({"width": 1000, "height": 800})
     page.click("button.approve")
     page.wait_for_selector("text=completed", timeout=10_000)
-    assert world.ok("GET", f"/v1/approvals/{approval}")["decided_by"] == "user"
+    assert world.ok("GET", f"/v1/approvals/{approval}")["decided_by"] == "person:owner"
     keep(page, "completed")
 
 

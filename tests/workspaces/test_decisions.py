@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.cli.landing import shown
+from daemon.core.principal import Means, Principal
 from daemon.workspaces.decisions import (
     Decision,
     DecisionError,
@@ -36,7 +37,7 @@ SHOWN = Changes(items=(LATER, PLAIN, REFUSED, CONFLICT))
 
 
 def decide(**what: object) -> Decision:
-    return Decision(**({"how": How.OPTION, "plan": plan_of(SHOWN)} | what))  # type: ignore[arg-type]
+    return Decision(**({"by": Principal.person(Means.CLI), "how": How.OPTION, "plan": plan_of(SHOWN)} | what))  # type: ignore[arg-type]
 
 
 def taken(decision: Decision, **options: object) -> list[str]:

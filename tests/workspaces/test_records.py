@@ -11,10 +11,13 @@ from workspaces.landing_room import At, LandingRoom, added, file_entry
 
 from daemon.audit.large import MAX_PAYLOAD
 from daemon.core.canonical import canonical_json
+from daemon.core.principal import DAEMON, Means, Principal
 from daemon.core.wire_paths import from_wire
 from daemon.workspaces import records
 from daemon.workspaces.landed import Ending, NotLanded, Recovered
 from daemon.workspaces.values import Entry, Kind
+
+YOU = Principal.person(Means.CLI)
 
 LANDING = "aud_0199aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"
 
@@ -69,18 +72,18 @@ async def test_the_log_alone_tells_what_landed_and_by_whose_decision(tmp_path: P
     room.has("conflict", "person")
     async with open_room(tmp_path) as audit:
         begun = await audit.log.append(
-            *records.started(landing=LANDING, session="ses_1", by="user", how="question", changes=shown)
+            *records.started(landing=LANDING, session="ses_1", by=YOU, how="question", changes=shown)
         )
         assert begun.records[0].id == LANDING
         landed = room.land(changes=shown, note=LANDING)
-        await audit.log.append(*records.landed(landing=LANDING, session="ses_1", by="user", what=landed))
+        await audit.log.append(*records.landed(landing=LANDING, session="ses_1", by=YOU, what=landed))
         events = [
             {"id": each.id, "type": each.type, "actor": each.actor, "payload": json.loads(each.payload)}
             for each in audit.events()
         ]
         assert audit.verify().ok
     story = _story([event for event in events if event["type"].startswith("workspace.")])[LANDING]
-    assert (story["by"], story["how"]) == ("user", "question")
+    assert (story["by"], story["how"]) == (str(YOU), "question")
     assert story["landed"] == {each.path: (_as_told(each.old), _as_told(each.new)) for each in landed.paths}
     assert set(story["landed"]) == {"changed", "gone", "odd \udcff\n\x1b[1m"}
     assert set(story["left"]) == {"conflict", ".git/config"}
@@ -91,15 +94,15 @@ async def test_the_log_alone_tells_what_landed_and_by_whose_decision(tmp_path: P
 async def test_a_large_landing_is_told_in_pieces_that_each_stand_in_a_row(tmp_path: Path) -> None:
     changes = [added(f"folder/{number:05}/file", b"x" * number) for number in range(2000)]
     changes += [added("\x01" * 4000 + str(number)) for number in range(3)]
-    events = records.started(landing=LANDING, session="ses_1", by="user", how="auto", changes=changes)
+    events = records.started(landing=LANDING, session="ses_1", by=YOU, how="auto", changes=changes)
     assert max(len(canonical_json(event.payload)) for event in events) < MAX_PAYLOAD
     left = tuple(NotLanded(path=each.path, why=each.path, kept=f"1/{each.path}") for each in changes)
     undone = records.recovered(
-        session="ses_1", by="daemon", what=Recovered(ending=Ending.UNDONE, note=LANDING, left=left)
+        session="ses_1", by=DAEMON, what=Recovered(ending=Ending.UNDONE, note=LANDING, left=left)
     )
     assert max(len(canonical_json(event.payload)) for event in undone) < MAX_PAYLOAD
     story = _story(
-        [{"id": e.id, "type": e.type, "actor": e.actor, "payload": dict(e.payload)} for e in (*events, *undone)]
+        [{"id": e.id, "type": e.type, "actor": str(e.actor), "payload": dict(e.payload)} for e in (*events, *undone)]
     )
     assert set(story[LANDING]["paths"]) == {change.path for change in changes}
     assert set(story[LANDING]["left"]) == {change.path for change in changes}
@@ -116,10 +119,10 @@ def test_a_landing_that_was_cut_off_after_its_commit_is_told_in_full(tmp_path: P
     with pytest.raises(CutOff):
         room.land(changes=shown, note=LANDING, faults=At("landing.committed", _cut))
     events = (
-        *records.started(landing=LANDING, session="ses_1", by="user", how="page", changes=shown),
-        *records.recovered(session="ses_1", by="daemon", what=room.recover()),
+        *records.started(landing=LANDING, session="ses_1", by=YOU, how="page", changes=shown),
+        *records.recovered(session="ses_1", by=DAEMON, what=room.recover()),
     )
-    story = _story([_plain(e.id, e.type, e.actor, e.payload) for e in events])
+    story = _story([_plain(e.id, e.type, str(e.actor), e.payload) for e in events])
     assert set(story[LANDING]["landed"]) == {"file"}
     assert set(story[LANDING]["left"]) == {"conflict", ".git/config"}
 

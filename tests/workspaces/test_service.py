@@ -18,6 +18,7 @@ from daemon.audit.signing import CheckpointSigner
 from daemon.base.clock import IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
+from daemon.core.principal import Means, Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.workspaces.carrying_out import Files
@@ -29,6 +30,8 @@ from daemon.workspaces.layers import Layers
 from daemon.workspaces.service import Workspaces
 from daemon.workspaces.site import survey
 from daemon.workspaces.values import Way
+
+YOU = Principal.person(Means.CLI)
 
 SESSION = "ses_019ab000-1111-7111-8111-0000abcd1234"
 LATER = ".vscode/tasks.json"
@@ -109,7 +112,7 @@ def make_repository(folder: Path) -> None:
 
 
 def decide(plan: str, **what: Any) -> Decision:
-    return Decision(**({"how": How.QUESTION, "plan": plan} | what))
+    return Decision(**({"by": YOU, "how": How.QUESTION, "plan": plan} | what))
 
 
 @pytest.fixture
@@ -274,7 +277,7 @@ async def test_the_log_says_by_whom_and_how_before_anything_lands_and_what_was_l
     kinds = [kind for kind, _, _ in events]
     assert kinds[0] == "workspace.landing_started"
     assert kinds[-1] == "workspace.landed"
-    assert {actor for _, actor, _ in events} == {"user"}
+    assert {actor for _, actor, _ in events} == {"person:owner"}
     assert '"aileron.workspace.decided":"page"' in events[0][2]
     left = next(payload for kind, _, payload in events if kind == "workspace.landing_left")
     assert LATER in left
@@ -297,10 +300,10 @@ async def test_a_log_that_cannot_be_written_lands_nothing(room: Room, monkeypatc
 async def test_an_agent_at_work_is_not_thrown_away_and_throwing_away_twice_is_once(room: Room) -> None:
     room.wrote("a.txt", "a")
     with pytest.raises(Failure, match="still at work"):
-        await room.service.discard(SESSION, by="user", how=How.OPTION)
+        await room.service.discard(SESSION, by=YOU, how=How.OPTION)
     assert room.layers.end(SESSION) is not None
     for _ in range(2):
-        await room.service.discard(SESSION, by="user", how=How.OPTION)
+        await room.service.discard(SESSION, by=YOU, how=How.OPTION)
     assert [kind for kind, _, _ in room.events()] == ["workspace.discarded"]
     assert "a.txt" not in room.here()
     assert await room.service.list() == []

@@ -1,5 +1,6 @@
 """Installed actions: what there is, whether it is well-formed, and running one from the terminal."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -8,16 +9,21 @@ from pydantic import Field
 
 from daemon.api.answers import Body, RunBody, RunFinished, RunWaiting, run_answer
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
+from daemon.api.principals import Who
+from daemon.approvals.rules import Rules
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
+from daemon.connectors.service import ConnectorService
 from daemon.core.action_parser import parse_action
 from daemon.core.failures import DocumentError
-from daemon.core.principal import Means, Principal
+from daemon.core.principal import Principal
 from daemon.core.schema import input_schema
 from daemon.core.tools import ToolCall, ToolId
+from daemon.execution.executor import Executor
 from daemon.execution.requests import RunRequest
-from daemon.tools.actions.catalog import InstalledAction
+from daemon.sessions.service import Sessions
+from daemon.tools.actions.catalog import ActionCatalog, InstalledAction
 from daemon.tools.actions.fitness import problems_with
 from daemon.tools.actions.provider import KIND as ACTION
 
@@ -31,15 +37,28 @@ class CheckBody(Body):
     file: str = Field(max_length=4096)
 
 
-def router(services: Services) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    catalog: ActionCatalog
+    connectors: ConnectorService
+    executor: Executor
+    rules: Rules
+    sessions: Sessions
+    audit: AuditLog
+    control_url: str
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
-    catalog = services.catalog
+    catalog = uses.catalog
 
     @routes.get("/v1/actions", operation_id="actions_list")
     async def actions() -> dict[str, Any]:
         """Return every installed action, also the disabled and the broken ones."""
-        return {"items": [_summary(services, entry) for entry in catalog.all()], "next": None}
+        return {"items": [_summary(uses.rules, entry) for entry in catalog.all()], "next": None}
 
     @routes.post("/v1/actions/check", operation_id="action_check")
     async def check(body: CheckBody) -> dict[str, Any]:
@@ -48,7 +67,7 @@ def router(services: Services) -> APIRouter:
             action = parse_action(body.text, file=body.file)
         except DocumentError as problem:
             return {"ok": False, "problems": [_problem(problem)]}
-        unfit = await problems_with(services.connectors, action)
+        unfit = await problems_with(uses.connectors, action)
         problems = [{"file": body.file, "line": None, "problem": text, "remedy": ""} for text in unfit]
         return {"ok": not problems, "problems": problems}
 
@@ -56,7 +75,7 @@ def router(services: Services) -> APIRouter:
     async def show(name: Name) -> dict[str, Any]:
         """Return one installed action with its file."""
         entry = catalog.require(name)
-        answer = _summary(services, entry) | {"file": str(entry.path), "text": entry.text, "hash": entry.hash}
+        answer = _summary(uses.rules, entry) | {"file": str(entry.path), "text": entry.text, "hash": entry.hash}
         if entry.action is not None:
             answer |= {
                 "schema": input_schema(entry.action.inputs),
@@ -67,12 +86,12 @@ def router(services: Services) -> APIRouter:
             }
         return answer
 
-    async def switch(name: str, *, enabled: bool) -> dict[str, Any]:
-        session = await services.sessions.terminal()
+    async def switch(name: str, who: Principal, *, enabled: bool) -> dict[str, Any]:
+        session = await uses.sessions.terminal()
         event = AuditEvent(
             type="action.enabled" if enabled else "action.disabled",
             session=session.id,
-            actor="user",
+            actor=who,
             action=name,
             payload={"aileron.action.hash": catalog.require(name).hash},
         )
@@ -80,18 +99,18 @@ def router(services: Services) -> APIRouter:
         async def change() -> InstalledAction:
             return catalog.set_enabled(name, enabled=enabled)
 
-        entry = await (recorded if enabled else recorded_after)(services.audit, event, change)
-        return _summary(services, entry)
+        entry = await (recorded if enabled else recorded_after)(uses.audit, event, change)
+        return _summary(uses.rules, entry)
 
     @routes.post("/v1/actions/{name}/enable", operation_id="action_enable")
-    async def enable(name: Name) -> dict[str, Any]:
+    async def enable(name: Name, who: Who) -> dict[str, Any]:
         """Let an action run again."""
-        return await switch(name, enabled=True)
+        return await switch(name, who, enabled=True)
 
     @routes.post("/v1/actions/{name}/disable", operation_id="action_disable")
-    async def disable(name: Name) -> dict[str, Any]:
+    async def disable(name: Name, who: Who) -> dict[str, Any]:
         """Keep an action installed, but neither offered nor run."""
-        return await switch(name, enabled=False)
+        return await switch(name, who, enabled=False)
 
     @routes.post(
         "/v1/actions/{name}/run",
@@ -99,25 +118,17 @@ def router(services: Services) -> APIRouter:
         response_model=RunFinished,
         responses={202: {"model": RunWaiting, "description": "A person must decide first."}},
     )
-    async def run(name: Name, body: RunBody) -> JSONResponse:
+    async def run(name: Name, body: RunBody, who: Who) -> JSONResponse:
         """Run an action as the person at the terminal."""
-        session = await services.sessions.terminal()
-        outcome = await services.executor.run(
-            RunRequest(
-                call=ToolCall(
-                    principal=Principal.person(Means.CLI),
-                    session=session.id,
-                    tool=ToolId(ACTION, name),
-                    arguments=body.arguments,
-                )
-            )
-        )
-        return run_answer(outcome, control_url=services.addresses.control)
+        session = await uses.sessions.terminal()
+        call = ToolCall(principal=who, session=session.id, tool=ToolId(ACTION, name), arguments=body.arguments)
+        outcome = await uses.executor.run(RunRequest(call=call))
+        return run_answer(outcome, control_url=uses.control_url)
 
     return routes
 
 
-def _summary(services: Services, entry: InstalledAction) -> dict[str, Any]:
+def _summary(rules: Rules, entry: InstalledAction) -> dict[str, Any]:
     action = entry.action
     summary: dict[str, Any] = {
         "name": entry.name,
@@ -140,9 +151,7 @@ def _summary(services: Services, entry: InstalledAction) -> dict[str, Any]:
         "version": str(action.version),
         "description": action.description,
         "approval_required": action.approval.required,
-        "decision": services.rules.ruling(
-            ToolId(ACTION, action.name), required=action.approval.required
-        ).decision.value,
+        "decision": rules.ruling(ToolId(ACTION, action.name), required=action.approval.required).decision.value,
         "tool_name": action.tool_name,
         "inputs": [
             {"name": i.name, "type": i.type, "required": i.required, "description": i.description}

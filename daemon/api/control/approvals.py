@@ -1,5 +1,6 @@
 """Approvals: what waits for a person, the exact call, and the decision."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -7,12 +8,16 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from daemon.api.answers import MAX_WAIT_SECONDS, ApprovalResult, Body, approval_answer, review_url
+from daemon.api.browser import BrowserSessions
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.events import EventStream, approval_events
-from daemon.api.services import Services
+from daemon.api.principals import Who
 from daemon.api.stopping import Stopping
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.record import Approval
+from daemon.approvals.service import Approvals
+from daemon.execution.explanations import Explanations
+from daemon.execution.previews import Previews
 
 ApprovalId = Annotated[str, Path(max_length=100)]
 
@@ -29,13 +34,25 @@ class LoginBody(Body):
     next: str = Field(default="/", max_length=500, pattern=r"^/((approvals|sessions)/[A-Za-z0-9_-]+)?$")
 
 
-def router(services: Services, stopping: Stopping) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    approvals: Approvals
+    explanations: Explanations
+    previews: Previews
+    browser: BrowserSessions
+    stopping: Stopping
+    control_url: str
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
-    approvals = services.approvals
+    approvals, stopping = uses.approvals, uses.stopping
 
     def shown(approval: Approval) -> dict[str, Any]:
-        return approval.as_json() | {"review_url": review_url(services.addresses.control, approval.id)}
+        return approval.as_json() | {"review_url": review_url(uses.control_url, approval.id)}
 
     @routes.get("/v1/approvals", operation_id="approvals_list")
     async def list_approvals(
@@ -53,22 +70,22 @@ def router(services: Services, stopping: Stopping) -> APIRouter:
     async def show(approval_id: ApprovalId) -> dict[str, Any]:
         """Return one approval: who asks, for what, with exactly which arguments, and every step that would run."""
         approval = await approvals.get(approval_id)
-        return shown(approval) | {"explanation": (await services.explanations.explain(approval)).as_json()}
+        return shown(approval) | {"explanation": (await uses.explanations.explain(approval)).as_json()}
 
     @routes.get("/v1/approvals/{approval_id}/preview", operation_id="approval_preview")
-    async def preview(approval_id: ApprovalId) -> dict[str, Any]:
+    async def preview(approval_id: ApprovalId, who: Who) -> dict[str, Any]:
         """Return what the service says about the thing that would be acted on; for the person only."""
-        return (await services.previews.show(await approvals.get(approval_id))).as_json()
+        return (await uses.previews.show(await approvals.get(approval_id), by=who)).as_json()
 
     @routes.post("/v1/approvals/{approval_id}/approve", operation_id="approval_approve")
-    async def approve(approval_id: ApprovalId, body: DecisionBody) -> dict[str, Any]:
+    async def approve(approval_id: ApprovalId, body: DecisionBody, who: Who) -> dict[str, Any]:
         """Say yes to exactly this call, once."""
-        return shown(await approvals.decide(approval_id, approve=True, by="user", reason=body.reason))
+        return shown(await approvals.decide(approval_id, approve=True, by=who, reason=body.reason))
 
     @routes.post("/v1/approvals/{approval_id}/deny", operation_id="approval_deny")
-    async def deny(approval_id: ApprovalId, body: DecisionBody) -> dict[str, Any]:
+    async def deny(approval_id: ApprovalId, body: DecisionBody, who: Who) -> dict[str, Any]:
         """Say no."""
-        return shown(await approvals.decide(approval_id, approve=False, by="user", reason=body.reason))
+        return shown(await approvals.decide(approval_id, approve=False, by=who, reason=body.reason))
 
     @routes.get(
         "/v1/action-approvals/{approval_id}/result", operation_id="approval_result", response_model=ApprovalResult
@@ -82,6 +99,6 @@ def router(services: Services, stopping: Stopping) -> APIRouter:
     @routes.post("/v1/browser-logins", operation_id="browser_login")
     async def browser_login(body: LoginBody) -> dict[str, Any]:
         """Return a link that signs one browser in, once, within a minute."""
-        return {"url": f"{services.addresses.control}/login?code={services.browser.make_link(body.next)}"}
+        return {"url": f"{uses.control_url}/login?code={uses.browser.make_link(body.next)}"}
 
     return routes

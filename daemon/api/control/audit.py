@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -12,11 +12,14 @@ from starlette.responses import StreamingResponse
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
+from daemon.api.principals import Who
 from daemon.audit.export import ExportedHead, export_events
+from daemon.audit.large import LargeValues
+from daemon.audit.log import AuditLog
 from daemon.audit.query import EventFilter, StoredEvent, get_event, query_events
 from daemon.base.clock import parse_rfc3339, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.db.reader import Reader
 
 
 class VerifyBody(Body):
@@ -69,32 +72,41 @@ def event_filter(
 Filter = Annotated[EventFilter, Depends(event_filter)]
 
 
-def router(services: Services) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    log: AuditLog
+    reader: Reader
+    large: LargeValues
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
 
     @routes.get("/v1/audit", operation_id="audit_list")
     async def events(wanted: Filter) -> dict[str, Any]:
         """Return events that fit a filter."""
-        found = await services.reader.read(lambda conn: query_events(conn, wanted))
+        found = await uses.reader.read(lambda conn: query_events(conn, wanted))
         following = found[-1].seq if len(found) == wanted.limit else None
         return {"items": [_shown(event) for event in found], "next": following}
 
     @routes.get("/v1/audit/head", operation_id="audit_head")
     async def head() -> dict[str, Any]:
         """Return the signed head of the log, to be kept where the daemon cannot reach."""
-        return services.audit.head().as_json()
+        return uses.log.head().as_json()
 
     @routes.get("/v1/audit/export", operation_id="audit_export", response_class=JsonLines)
     async def export(wanted: Filter) -> JsonLines:
         """Stream events as JSON lines, in the order they were written."""
 
         def lines() -> Iterator[bytes]:
-            with services.reader.connect() as conn:
+            with uses.reader.connect() as conn:
                 for event in export_events(conn, wanted):
                     yield json.dumps(_shown(event), separators=(",", ":")).encode() + b"\n"
 
-        return JsonLines(services.reader.iterate(lines))
+        return JsonLines(uses.reader.iterate(lines))
 
     @routes.post("/v1/audit/verify", operation_id="audit_verify")
     async def verify_log(body: VerifyBody) -> dict[str, Any]:
@@ -110,8 +122,8 @@ def router(services: Services) -> APIRouter:
                     boundary=Boundary.USER,
                 ) from problem
         began = time.monotonic()
-        report = await services.reader.read(lambda conn: services.audit.verify(conn, anchor=anchor))
-        damaged = bool(services.audit.status().damage)
+        report = await uses.reader.read(lambda conn: uses.log.verify(conn, anchor=anchor))
+        damaged = bool(uses.log.status().damage)
         return {
             "ok": report.ok,
             "events": report.events,
@@ -120,25 +132,25 @@ def router(services: Services) -> APIRouter:
             "resumed": report.resumed,
             "unvouched": [{"first": first, "last": last} for first, last in report.unvouched],
             # A damaged log is not signed.
-            "head": None if damaged else services.audit.head().as_json(),
+            "head": None if damaged else uses.log.head().as_json(),
         }
 
     @routes.post("/v1/audit/resume", operation_id="audit_resume")
-    async def resume(body: ResumeBody) -> dict[str, Any]:
+    async def resume(body: ResumeBody, who: Who) -> dict[str, Any]:
         """Go on with a log that is damaged, behind a signed event that says what was found and why."""
-        record = await services.audit.resume(because=body.because, actor="user", session=None)
+        record = await uses.log.resume(because=body.because, actor=who, session=None)
         return {"event_id": record.id, "seq": record.seq}
 
     @routes.get("/v1/audit/{event_id}", operation_id="audit_show")
     async def show(event_id: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
         """Return one event; values of it that lie in files come with it, null if a file is gone or was changed."""
-        event = await services.reader.read(lambda conn: get_event(conn, event_id))
+        event = await uses.reader.read(lambda conn: get_event(conn, event_id))
         if event is None:
             raise Failure(
                 FailureClass.NOT_FOUND, f"There is no event {event_id} in the audit log.", boundary=Boundary.USER
             )
         shown = _shown(event)
-        moved = await services.large.read(event.session, shown["payload"])
+        moved = await uses.large.read(event.session, shown["payload"])
         attached = {name: None if text is None else json.loads(text) for name, text in moved.items()}
         return {**shown, "attachments": attached} if attached else shown
 

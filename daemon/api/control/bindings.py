@@ -1,5 +1,6 @@
 """Bindings: which credential a connector uses; values go in and never come out."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -8,17 +9,22 @@ from pydantic import Field
 from daemon.api.answers import Body
 from daemon.api.control.providers import find_provider
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
+from daemon.api.principals import Who
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
 from daemon.base.clock import rfc3339
+from daemon.connectors.service import ConnectorService
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn, FqnError
 from daemon.core.manifest import Credential
-from daemon.core.providers import Provider
+from daemon.core.principal import Principal
+from daemon.core.providers import Provider, Providers
 from daemon.core.visible import visible
-from daemon.vault.bindings import BindingInfo
+from daemon.sessions.service import Sessions
+from daemon.vault.bindings import BindingInfo, Bindings
 from daemon.vault.values import ApiKey, Basic, OAuth2Tokens, SecretValue
+from daemon.vault.vault import Vault
 
 _Text = Annotated[str, Field(min_length=1, max_length=65536)]
 
@@ -65,21 +71,35 @@ class RebindBody(Body):
     name: str = Field(max_length=300)
 
 
-def router(services: Services) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    bindings: Bindings
+    vault: Vault
+    connectors: ConnectorService
+    providers: Providers
+    audit: AuditLog
+    sessions: Sessions
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
-    bindings = services.bindings
+    bindings = uses.bindings
 
     def grantee(text: str) -> Fqn | Provider:
         scheme, separator, name = text.partition("://")
-        return find_provider(services, name) if separator and scheme == "provider" else parse_fqn(text)
+        return find_provider(uses.providers, name) if separator and scheme == "provider" else parse_fqn(text)
 
-    async def event(kind: str, payload: dict[str, Any], connector: Fqn | Provider | None = None) -> AuditEvent:
-        session = await services.sessions.terminal()
+    async def event(
+        who: Principal, kind: str, payload: dict[str, Any], connector: Fqn | Provider | None = None
+    ) -> AuditEvent:
+        session = await uses.sessions.terminal()
         return AuditEvent(
             type=kind,
             session=session.id,
-            actor="user",
+            actor=who,
             connector=None if connector is None else str(connector),
             payload=payload,
         )
@@ -87,7 +107,7 @@ def router(services: Services) -> APIRouter:
     async def credential_of(connector: Fqn | Provider) -> Credential:
         if isinstance(connector, Provider):
             return connector.credential
-        manifest = await services.connectors.newest(connector)
+        manifest = await uses.connectors.newest(connector)
         if manifest.credential is None:
             raise Failure(
                 FailureClass.INVALID_ARGUMENTS,
@@ -99,7 +119,7 @@ def router(services: Services) -> APIRouter:
     @routes.get("/v1/bindings", operation_id="bindings_list")
     async def list_bindings() -> dict[str, Any]:
         """Return all bindings, never a value."""
-        listed = [] if services.vault.state == "absent" else bindings.list()
+        listed = [] if uses.vault.state == "absent" else bindings.list()
         return {"items": [_shown(info) for info in listed], "next": None}
 
     @routes.get("/v1/bindings/inspect", operation_id="binding_inspect")
@@ -108,13 +128,13 @@ def router(services: Services) -> APIRouter:
         return _shown(bindings.inspect(name))
 
     @routes.post("/v1/bindings", operation_id="binding_setup", status_code=201)
-    async def setup(body: BindingBody) -> dict[str, Any]:
+    async def setup(body: BindingBody, who: Who) -> dict[str, Any]:
         """Store a credential and grant it to a connector for the hosts its manifest names."""
         connector = grantee(body.connector)
         credential = await credential_of(connector)
         info = await recorded(
-            services.audit,
-            await event("binding.created", {"aileron.binding.identity": visible(body.identity)}, connector),
+            uses.audit,
+            await event(who, "binding.created", {"aileron.binding.identity": visible(body.identity)}, connector),
             lambda: bindings.setup(
                 connector=connector,
                 credential=credential,
@@ -127,24 +147,24 @@ def router(services: Services) -> APIRouter:
         return _shown(info)
 
     @routes.post("/v1/bindings/rebind", operation_id="binding_rebind")
-    async def rebind(body: RebindBody) -> dict[str, Any]:
+    async def rebind(body: RebindBody, who: Who) -> dict[str, Any]:
         """Choose the binding a connector uses, for the hosts its manifest names now."""
         connector = grantee(body.connector)
         credential = await credential_of(connector)
         info = await recorded(
-            services.audit,
-            await event("binding.chosen", {"aileron.binding.name": visible(body.name)}, connector),
+            uses.audit,
+            await event(who, "binding.chosen", {"aileron.binding.name": visible(body.name)}, connector),
             lambda: bindings.rebind(connector, body.name, credential.hosts, kind=credential.kind),
             outcome=lambda info: _granted(info, connector),
         )
         return _shown(info)
 
     @routes.delete("/v1/bindings", operation_id="binding_revoke")
-    async def revoke(name: Annotated[str, Query(max_length=300)]) -> dict[str, Any]:
+    async def revoke(name: Annotated[str, Query(max_length=300)], who: Who) -> dict[str, Any]:
         """Remove a binding and its value."""
         gone = await recorded_after(
-            services.audit,
-            await event("binding.revoked", {"aileron.binding.name": visible(name)}),
+            uses.audit,
+            await event(who, "binding.revoked", {"aileron.binding.name": visible(name)}),
             lambda: bindings.revoke(name),
         )
         return _shown(gone.binding) | {"left": {fqn: list(names) for fqn, names in gone.left.items()}}

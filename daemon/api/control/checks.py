@@ -1,26 +1,44 @@
 """The part of `aileron doctor` that only the running daemon can know."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from daemon.api.services import Services
+from daemon.approvals.rules import Rules
+from daemon.audit.budget import LogBudget
+from daemon.audit.log import AuditLog
 from daemon.audit.refusals import LOOK, damaged
+from daemon.connectors.service import ConnectorService
 from daemon.core.failures import Failure
+from daemon.tools.actions.catalog import ActionCatalog
 from daemon.tools.actions.provider import KIND as ACTION
+from daemon.vault.vault import Vault
 
 _MIB = 1024 * 1024
 
 
-async def service_checks(services: Services) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What the checks look at."""
+
+    audit: AuditLog
+    budget: LogBudget
+    vault: Vault
+    catalog: ActionCatalog
+    connectors: ConnectorService
+    rules: Rules
+
+
+async def service_checks(uses: Uses) -> list[dict[str, Any]]:
     """Return each check with its result and remedy."""
-    return [_audit(services), _storage(services), _vault(services), *await _actions(services), *_rules(services)]
+    return [_audit(uses), _storage(uses), _vault(uses), *await _actions(uses), *_rules(uses)]
 
 
 def _check(name: str, status: str, message: str, remedy: str = "") -> dict[str, Any]:
     return {"name": name, "status": status, "message": message, "remedy": remedy}
 
 
-def _audit(services: Services) -> dict[str, Any]:
-    status = services.audit.status()
+def _audit(uses: Uses) -> dict[str, Any]:
+    status = uses.audit.status()
     if status.available:
         return _check("audit log", "ok", f"{status.head_seq} events; the log can be written.")
     if status.damage:
@@ -33,8 +51,8 @@ def _audit(services: Services) -> dict[str, Any]:
     )
 
 
-def _storage(services: Services) -> dict[str, Any]:
-    usage = services.budget.usage()
+def _storage(uses: Uses) -> dict[str, Any]:
+    usage = uses.budget.usage()
     taken = f"{usage.used // _MIB} of {usage.budget // _MIB} MiB are taken by the log, its database and its attachments"
     if usage.state == "ok":
         return _check("log budget", "ok", f"{taken}.")
@@ -44,17 +62,17 @@ def _storage(services: Services) -> dict[str, Any]:
     return _check("log budget", "warning", f"{taken}; when it is full, nothing new is begun.", remedy)
 
 
-def _vault(services: Services) -> dict[str, Any]:
-    if services.vault.state == "absent":
+def _vault(uses: Uses) -> dict[str, Any]:
+    if uses.vault.state == "absent":
         return _check("vault", "warning", "There is no vault yet.", "Make one with `aileron vault init`.")
-    if services.vault.state == "locked":
+    if uses.vault.state == "locked":
         return _check("vault", "warning", "The vault is locked.", "Unlock it with `aileron vault unlock`.")
     return _check("vault", "ok", "The vault is unlocked.")
 
 
-async def _actions(services: Services) -> list[dict[str, Any]]:
+async def _actions(uses: Uses) -> list[dict[str, Any]]:
     found = []
-    for entry in services.catalog.all():
+    for entry in uses.catalog.all():
         if entry.action is None:
             found.append(
                 _check(f"action {entry.name}", "failed", str(entry.problem), f"Then: aileron action check {entry.path}")
@@ -62,16 +80,16 @@ async def _actions(services: Services) -> list[dict[str, Any]]:
             continue
         for requirement in entry.action.requires:
             try:
-                services.connectors.account(await services.connectors.check(requirement))
+                uses.connectors.account(await uses.connectors.check(requirement))
             except Failure as failure:
                 command = str(failure.details.get("command", ""))
                 remedy = f"Run: {command}" if command and command not in failure.message else ""
                 found.append(_check(f"action {entry.name}", "warning", failure.message, remedy))
-    return found or [_check("actions", "ok", f"{len(services.catalog.names())} installed, none of them broken.")]
+    return found or [_check("actions", "ok", f"{len(uses.catalog.names())} installed, none of them broken.")]
 
 
-def _rules(services: Services) -> list[dict[str, Any]]:
-    installed = set(services.catalog.names())
+def _rules(uses: Uses) -> list[dict[str, Any]]:
+    installed = set(uses.catalog.names())
     return [
         _check(
             f"rule for {name}",
@@ -79,6 +97,6 @@ def _rules(services: Services) -> list[dict[str, Any]]:
             f"config.toml has a rule for {name}, but no such action is installed.",
             "Check the spelling, or remove the rule.",
         )
-        for name in services.rules.names(ACTION)
+        for name in uses.rules.names(ACTION)
         if name not in installed
     ]

@@ -1,5 +1,6 @@
 """Connectors: looking at one before it is let in, installing, listing, removing."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -7,7 +8,10 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
+from daemon.api.principals import Who
+from daemon.connectors.service import ConnectorService
+from daemon.sessions.service import Sessions
+from daemon.tools.actions.catalog import ActionCatalog
 
 Ref = Annotated[str, Query(max_length=600)]
 
@@ -26,10 +30,19 @@ class InstallBody(Body):
     allow_unsigned: bool = False
 
 
-def router(services: Services) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    connectors: ConnectorService
+    catalog: ActionCatalog
+    sessions: Sessions
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
-    connectors = services.connectors
+    connectors = uses.connectors
 
     @routes.get("/v1/connectors", operation_id="connectors_list")
     async def list_connectors() -> dict[str, Any]:
@@ -42,15 +55,15 @@ def router(services: Services) -> APIRouter:
         return (await connectors.inspect_source(body.source)).as_json()
 
     @routes.post("/v1/connectors", operation_id="connector_install", status_code=201)
-    async def install(body: InstallBody) -> dict[str, Any]:
+    async def install(body: InstallBody, who: Who) -> dict[str, Any]:
         """Install exactly what was looked at."""
-        session = await services.sessions.terminal()
+        session = await uses.sessions.terminal()
         report = await connectors.install(
             body.source,
             allow_unsigned=body.allow_unsigned,
             consent=True,
             expected_hash=body.expected_hash,
-            actor="user",
+            actor=who,
             session=session.id,
         )
         return report.as_json()
@@ -61,13 +74,13 @@ def router(services: Services) -> APIRouter:
         return (await connectors.show(ref)).as_json()
 
     @routes.delete("/v1/connectors", operation_id="connector_remove")
-    async def remove(ref: Ref) -> dict[str, Any]:
+    async def remove(ref: Ref, who: Who) -> dict[str, Any]:
         """Remove a connector; actions that name it do not run until it is installed again."""
-        session = await services.sessions.terminal()
-        removed = await connectors.remove(ref, actor="user", session=session.id)
+        session = await uses.sessions.terminal()
+        removed = await connectors.remove(ref, actor=who, session=session.id)
         used_by = [
             entry.name
-            for entry in services.catalog.all()
+            for entry in uses.catalog.all()
             if entry.action is not None and any(r.hash == removed.hash for r in entry.action.requires)
         ]
         return removed.as_json() | {"used_by": used_by}

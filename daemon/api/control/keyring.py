@@ -1,5 +1,6 @@
 """The keyring: whose signatures count, for which connectors."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
@@ -7,9 +8,11 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
+from daemon.api.principals import Who
 from daemon.base.clock import rfc3339
-from daemon.connectors.keyring import TrustedKey
+from daemon.connectors.keyring import Keyring, TrustedKey
+from daemon.connectors.service import ConnectorService
+from daemon.sessions.service import Sessions
 
 
 class TrustBody(Body):
@@ -27,29 +30,38 @@ class RevokeBody(Body):
     reason: str = Field(default="no reason given", max_length=1000)
 
 
-def router(services: Services) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    keyring: Keyring
+    connectors: ConnectorService
+    sessions: Sessions
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
 
     @routes.get("/v1/keyring", operation_id="keyring_list")
     async def keys() -> dict[str, Any]:
         """Return the trusted and the revoked keys."""
-        return {"items": [_shown(key) for key in services.keyring.list()], "next": None}
+        return {"items": [_shown(key) for key in uses.keyring.list()], "next": None}
 
     @routes.post("/v1/keyring", operation_id="keyring_trust", status_code=201)
-    async def trust(body: TrustBody) -> dict[str, Any]:
+    async def trust(body: TrustBody, who: Who) -> dict[str, Any]:
         """Trust a key for some namespaces."""
-        session = await services.sessions.terminal()
-        key = await services.connectors.trust_key(
-            body.public_key, label=body.label, namespaces=body.namespaces, actor="user", session=session.id
+        session = await uses.sessions.terminal()
+        key = await uses.connectors.trust_key(
+            body.public_key, label=body.label, namespaces=body.namespaces, actor=who, session=session.id
         )
         return _shown(key)
 
     @routes.post("/v1/keyring/revoke", operation_id="keyring_revoke")
-    async def revoke(body: RevokeBody) -> dict[str, Any]:
+    async def revoke(body: RevokeBody, who: Who) -> dict[str, Any]:
         """Revoke a key: what it signed does not run any more."""
-        session = await services.sessions.terminal()
-        key = await services.connectors.revoke_key(body.key_id, reason=body.reason, actor="user", session=session.id)
+        session = await uses.sessions.terminal()
+        key = await uses.connectors.revoke_key(body.key_id, reason=body.reason, actor=who, session=session.id)
         return _shown(key)
 
     return routes

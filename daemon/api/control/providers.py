@@ -1,38 +1,49 @@
 """Model providers: which there are, and whether the vault holds a key for each."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.providers import Provider
+from daemon.core.providers import Provider, Providers
+from daemon.vault.bindings import Bindings
+from daemon.vault.vault import Vault
 
 
-def router(services: Services) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    providers: Providers
+    vault: Vault
+    bindings: Bindings
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
 
     @routes.get("/v1/providers", operation_id="providers_list")
     async def list_providers() -> dict[str, Any]:
         """Return the providers of the model gateway."""
-        granted = _granted(services)
-        return {"items": [_shown(p, granted) for p in services.gateway.providers.by_name.values()], "next": None}
+        granted = _granted(uses)
+        return {"items": [_shown(p, granted) for p in uses.providers.by_name.values()], "next": None}
 
     @routes.get("/v1/providers/{name}", operation_id="provider_show")
     async def show(name: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
         """Return one provider."""
-        return _shown(find_provider(services, name), _granted(services))
+        return _shown(find_provider(uses.providers, name), _granted(uses))
 
     return routes
 
 
-def find_provider(services: Services, name: str) -> Provider:
+def find_provider(providers: Providers, name: str) -> Provider:
     """Return a provider by its name."""
-    provider = services.gateway.providers.by_name.get(name)
+    provider = providers.by_name.get(name)
     if provider is None:
-        names = ", ".join(services.gateway.providers.by_name)
+        names = ", ".join(providers.by_name)
         raise Failure(
             FailureClass.NOT_FOUND,
             f"There is no model provider {name!r}. Those there are: {names}; config.toml can name others.",
@@ -41,8 +52,8 @@ def find_provider(services: Services, name: str) -> Provider:
     return provider
 
 
-def _granted(services: Services) -> set[str]:
-    listed = [] if services.vault.state == "absent" else services.bindings.list()
+def _granted(uses: Uses) -> set[str]:
+    listed = [] if uses.vault.state == "absent" else uses.bindings.list()
     return {grantee for binding in listed for grantee in binding.connectors}
 
 

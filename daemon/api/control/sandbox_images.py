@@ -11,9 +11,9 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.images import Images
+from daemon.sandbox.service import Sandboxes
 
 
 class BuildBody(Body):
@@ -38,10 +38,9 @@ class PruneBody(Body):
     everything: bool = False
 
 
-def router(services: Services) -> APIRouter:
+def router(sandboxes: Sandboxes) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
-    sandboxes = services.sandboxes
 
     @routes.get("/v1/sandbox-engine", operation_id="sandbox_engine")
     async def engine() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -13,9 +14,11 @@ from daemon.api.answers import Body
 from daemon.api.control.owners import owner_of
 from daemon.api.control.sandbox_images import known
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
+from daemon.api.principals import Who
+from daemon.base.processes import Processes
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.launch_request import LaunchRequest, LaunchRequestError
+from daemon.sandbox.service import Sandboxes
 
 _END = 3
 """The kind of the last piece of an output; 1 and 2 are what the agent wrote to its output and its errors."""
@@ -41,10 +44,18 @@ class SignalBody(Body):
     signal: Signal
 
 
-def router(services: Services) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    sandboxes: Sandboxes
+    processes: Processes
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
-    sandboxes = services.sandboxes
+    sandboxes = uses.sandboxes
 
     @routes.get("/v1/sandboxes", operation_id="sandboxes_list")
     async def list_sandboxes() -> dict[str, Any]:
@@ -52,11 +63,11 @@ def router(services: Services) -> APIRouter:
         return {"items": [sandbox.as_json() for sandbox in sandboxes.all()], "next": None}
 
     @routes.post("/v1/sandboxes", operation_id="sandbox_start", status_code=201, openapi_extra=_ASKED)
-    async def start(sent: Annotated[dict[str, Any], RequestBody()]) -> dict[str, Any]:
+    async def start(sent: Annotated[dict[str, Any], RequestBody()], who: Who) -> dict[str, Any]:
         """Start an agent in a container of its own; it waits for somebody to read its output."""
         request = _checked(sent)
         known(sandboxes.images, request.agent)
-        started = await sandboxes.start(request, owner=await owner_of(services.processes, request.owner_pid))
+        started = await sandboxes.start(request, owner=await owner_of(uses.processes, request.owner_pid), by=who)
         return started.as_json()
 
     @routes.get("/v1/sandboxes/{sandbox_id}/output", operation_id="sandbox_output", response_class=StreamingResponse)
@@ -95,9 +106,9 @@ def router(services: Services) -> APIRouter:
         return Response(status_code=204)
 
     @routes.post("/v1/sandboxes/{sandbox_id}/end", operation_id="sandbox_end", status_code=204)
-    async def end(sandbox_id: SandboxId) -> Response:
+    async def end(sandbox_id: SandboxId, who: Who) -> Response:
         """End a sandbox; nothing of it is left when this answers."""
-        await sandboxes.end(sandboxes.get(sandbox_id), why="ended by the person")
+        await sandboxes.end(sandboxes.get(sandbox_id), why="ended by the person", by=who)
         return Response(status_code=204)
 
     return routes

@@ -1,5 +1,6 @@
 """Sessions: who is at work; opening one hands out its token."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -8,9 +9,11 @@ from pydantic import Field
 from daemon.api.answers import Body
 from daemon.api.control.owners import owner_of
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
+from daemon.api.principals import Who
+from daemon.approvals.service import Approvals
+from daemon.base.processes import Processes
 from daemon.core.visible import visible
-from daemon.sessions.service import SessionKind
+from daemon.sessions.service import SessionKind, Sessions
 from daemon.sessions.tokens import Capability
 
 SessionId = Annotated[str, Path(max_length=100)]
@@ -32,10 +35,20 @@ class EndBody(Body):
     reason: str = Field(default="ended by the person", min_length=1, max_length=200)
 
 
-def router(services: Services) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    sessions: Sessions
+    approvals: Approvals
+    processes: Processes
+    agent_url: str
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
-    sessions = services.sessions
+    sessions = uses.sessions
 
     @routes.get("/v1/sessions", operation_id="sessions_list")
     async def list_sessions(
@@ -45,17 +58,17 @@ def router(services: Services) -> APIRouter:
         return {"items": [s.as_json() for s in await sessions.list(active=active, limit=limit)], "next": None}
 
     @routes.post("/v1/sessions", operation_id="session_open", status_code=201)
-    async def open_session(body: SessionBody) -> dict[str, Any]:
+    async def open_session(body: SessionBody, who: Who) -> dict[str, Any]:
         """Open a session and return its token, this once."""
         session, token = await sessions.open(
             kind=body.kind,
             label=body.label,
             capabilities=body.capabilities,
             lifetime_ms=int(body.ttl_seconds * 1000),
-            actor="user",
-            owner=await owner_of(services.processes, body.owner_pid),
+            actor=who,
+            owner=await owner_of(uses.processes, body.owner_pid),
         )
-        return session.as_json() | {"token": token, "agent_url": services.addresses.agent}
+        return session.as_json() | {"token": token, "agent_url": uses.agent_url}
 
     @routes.get("/v1/sessions/{session_id}", operation_id="session_show")
     async def show(session_id: SessionId) -> dict[str, Any]:
@@ -63,11 +76,11 @@ def router(services: Services) -> APIRouter:
         return (await sessions.get(session_id)).as_json()
 
     @routes.post("/v1/sessions/{session_id}/end", operation_id="session_end")
-    async def end(session_id: SessionId, body: EndBody | None = None) -> dict[str, Any]:
+    async def end(session_id: SessionId, who: Who, body: EndBody | None = None) -> dict[str, Any]:
         """End a session: its token opens nothing any more, and what it had asked for is void."""
-        session = await sessions.end(session_id, reason=visible((body or EndBody()).reason))
+        session = await sessions.end(session_id, reason=visible((body or EndBody()).reason), actor=who)
         # Approvals follow their session by themselves, however it ends. Here the answer waits until they have.
-        await services.approvals.void_session(session_id)
+        await uses.approvals.void_session(session_id)
         return session.as_json()
 
     return routes

@@ -2,20 +2,51 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 
+from daemon.api.control import checks
 from daemon.api.control.checks import service_checks
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
-from daemon.base.clock import rfc3339
+from daemon.approvals.service import Approvals
+from daemon.base.clock import Clock, rfc3339
+from daemon.execution.executor import Executor
+from daemon.sessions.service import Sessions
 from daemon.version import VERSION
 
 
-def router(services: Services, *, stop: Callable[[], None]) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What does not change while a daemon runs."""
+
+    home: Path
+    started_ms: int
+    control_url: str
+    agent_url: str
+    auto_lock_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    about: About
+    checked: checks.Uses
+    approvals: Approvals
+    executor: Executor
+    sessions: Sessions
+    clock: Clock
+    stop: Callable[[], None]
+    """Asks the daemon to stop, and returns before it does."""
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
+    about, checked = uses.about, uses.checked
 
     @routes.get("/healthz", operation_id="health")
     async def health() -> dict[str, Any]:
@@ -25,19 +56,19 @@ def router(services: Services, *, stop: Callable[[], None]) -> APIRouter:
     @routes.get("/v1/status", operation_id="status")
     async def status() -> dict[str, Any]:
         """Say how everything is."""
-        audit = services.audit.status()
-        usage = services.budget.usage()
-        states = [entry.state for entry in services.catalog.all()]
-        now = services.clock.now_ms()
+        audit = checked.audit.status()
+        usage = checked.budget.usage()
+        states = [entry.state for entry in checked.catalog.all()]
+        now = uses.clock.now_ms()
         return {
             "version": VERSION,
             "pid": os.getpid(),
-            "started_at": rfc3339(services.started_ms),
-            "uptime_seconds": (now - services.started_ms) / 1000,
-            "home": str(services.home.path),
-            "control_url": services.addresses.control,
-            "agent_url": services.addresses.agent,
-            "vault": {"state": services.vault.state, "auto_lock_seconds": services.settings.vault.auto_lock},
+            "started_at": rfc3339(about.started_ms),
+            "uptime_seconds": (now - about.started_ms) / 1000,
+            "home": str(about.home),
+            "control_url": about.control_url,
+            "agent_url": about.agent_url,
+            "vault": {"state": checked.vault.state, "auto_lock_seconds": about.auto_lock_seconds},
             "audit": {
                 "available": audit.available,
                 "reason": audit.reason,
@@ -53,26 +84,26 @@ def router(services: Services, *, stop: Callable[[], None]) -> APIRouter:
                 "database_bytes": usage.database,
                 "attachment_bytes": usage.attachments,
             },
-            "approvals": {"pending": await services.approvals.pending_count()},
-            "runs": {"active": services.executor.active},
-            "sessions": {"active": services.sessions.open_count()},
+            "approvals": {"pending": await uses.approvals.pending_count()},
+            "runs": {"active": uses.executor.active},
+            "sessions": {"active": uses.sessions.open_count()},
             "actions": {
                 "enabled": states.count("ready"),
                 "disabled": states.count("disabled"),
                 "broken": states.count("broken"),
             },
-            "connectors": len(await services.connectors.list()),
+            "connectors": len(await checked.connectors.list()),
         }
 
     @routes.get("/v1/checks", operation_id="checks")
-    async def checks() -> dict[str, Any]:
+    async def run_checks() -> dict[str, Any]:
         """Say what is wrong with the installation as the daemon sees it, and how to mend it."""
-        return {"items": await service_checks(services)}
+        return {"items": await service_checks(checked)}
 
     @routes.post("/v1/stop", operation_id="stop", status_code=202)
     async def stop_daemon() -> dict[str, bool]:
         """Stop the daemon: runs under way are brought to an end first."""
-        stop()
+        uses.stop()
         return {"stopping": True}
 
     return routes

@@ -1,5 +1,6 @@
 """The vault: making, unlocking, locking, and the plain secrets in it."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -7,10 +8,14 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
+from daemon.api.principals import Who
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
 from daemon.base.clock import rfc3339
+from daemon.core.principal import Principal
+from daemon.sessions.service import Sessions
+from daemon.vault.vault import Vault
 
 _SECRET = "secret"  # noqa: S105 - a kind of entry, not a secret
 
@@ -35,21 +40,31 @@ class SecretBody(Body):
     value: str = Field(max_length=65536)
 
 
-def router(services: Services) -> APIRouter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What these routes use."""
+
+    vault: Vault
+    audit: AuditLog
+    sessions: Sessions
+    auto_lock_seconds: float
+
+
+def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
-    vault = services.vault
+    vault = uses.vault
 
-    async def event(kind: str, **payload: object) -> AuditEvent:
-        session = await services.sessions.terminal()
-        return AuditEvent(type=kind, session=session.id, actor="user", payload=payload)
+    async def event(who: Principal, kind: str, **payload: object) -> AuditEvent:
+        session = await uses.sessions.terminal()
+        return AuditEvent(type=kind, session=session.id, actor=who, payload=payload)
 
     def shown() -> dict[str, Any]:
         locks_at = vault.locks_at_ms
         return {
             "state": vault.state,
             "entries": 0 if vault.state == "absent" else len(vault.list()),
-            "auto_lock_seconds": services.settings.vault.auto_lock,
+            "auto_lock_seconds": uses.auto_lock_seconds,
             "locks_at": None if locks_at is None else rfc3339(locks_at),
         }
 
@@ -59,29 +74,29 @@ def router(services: Services) -> APIRouter:
         return shown()
 
     @routes.post("/v1/vault/create", operation_id="vault_create", status_code=201)
-    async def create(body: PassphraseBody) -> dict[str, Any]:
+    async def create(body: PassphraseBody, who: Who) -> dict[str, Any]:
         """Make the vault."""
-        await recorded(services.audit, await event("vault.created"), lambda: vault.create(body.passphrase))
+        await recorded(uses.audit, await event(who, "vault.created"), lambda: vault.create(body.passphrase))
         return shown()
 
     @routes.post("/v1/vault/unlock", operation_id="vault_unlock")
-    async def unlock(body: PassphraseBody) -> dict[str, Any]:
+    async def unlock(body: PassphraseBody, who: Who) -> dict[str, Any]:
         """Unlock the vault."""
-        await recorded(services.audit, await event("vault.unlocked"), lambda: vault.unlock(body.passphrase))
+        await recorded(uses.audit, await event(who, "vault.unlocked"), lambda: vault.unlock(body.passphrase))
         return shown()
 
     @routes.post("/v1/vault/lock", operation_id="vault_lock")
-    async def lock() -> dict[str, Any]:
+    async def lock(who: Who) -> dict[str, Any]:
         """Lock the vault."""
-        await recorded_after(services.audit, await event("vault.locked", reason="asked for"), vault.lock)
+        await recorded_after(uses.audit, await event(who, "vault.locked", reason="asked for"), vault.lock)
         return shown()
 
     @routes.post("/v1/vault/passphrase", operation_id="vault_passphrase")
-    async def change(body: NewPassphraseBody) -> dict[str, Any]:
+    async def change(body: NewPassphraseBody, who: Who) -> dict[str, Any]:
         """Change the passphrase; one key is wrapped anew, no secret is touched."""
         await recorded(
-            services.audit,
-            await event("vault.passphrase_changed"),
+            uses.audit,
+            await event(who, "vault.passphrase_changed"),
             lambda: vault.change_passphrase(body.old, body.new),
         )
         return shown()
@@ -103,21 +118,21 @@ def router(services: Services) -> APIRouter:
         return {"items": items, "next": None}
 
     @routes.put("/v1/secrets", operation_id="secret_set", status_code=204)
-    async def set_secret(body: SecretBody) -> Response:
+    async def set_secret(body: SecretBody, who: Who) -> Response:
         """Store a secret under a name."""
         await recorded(
-            services.audit,
-            await event("vault.secret_set", **{"aileron.vault.entry": body.name}),
+            uses.audit,
+            await event(who, "vault.secret_set", **{"aileron.vault.entry": body.name}),
             lambda: vault.put(body.name, kind=_SECRET, value=body.value.encode(), metadata={}),
         )
         return Response(status_code=204)
 
     @routes.delete("/v1/secrets", operation_id="secret_remove", status_code=204)
-    async def remove_secret(name: Annotated[str, Query(max_length=200)]) -> Response:
+    async def remove_secret(name: Annotated[str, Query(max_length=200)], who: Who) -> Response:
         """Remove a secret."""
         await recorded(
-            services.audit,
-            await event("vault.secret_removed", **{"aileron.vault.entry": name}),
+            uses.audit,
+            await event(who, "vault.secret_removed", **{"aileron.vault.entry": name}),
             lambda: vault.remove(name, kind=_SECRET),
         )
         return Response(status_code=204)

@@ -8,10 +8,12 @@ from pydantic import Field
 
 from daemon.api.answers import AsciiJson, Body
 from daemon.api.envelopes import DOCUMENTED
-from daemon.api.services import Services
+from daemon.api.principals import Who
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.principal import Principal
 from daemon.core.wire_paths import from_wire
 from daemon.workspaces.decisions import Decision, How, Mode
+from daemon.workspaces.service import Workspaces
 
 WorkspaceId = Annotated[str, Path(max_length=100)]
 _MOST_PATHS = 20_000
@@ -33,9 +35,10 @@ class LandBody(Body):
     yes_to: list[PathText] = Field(default_factory=list, max_length=_MOST_PATHS)
     branch: str = Field(default="", max_length=200)
 
-    def decision(self) -> Decision:
+    def decision(self, by: Principal) -> Decision:
         """Return it as a value."""
         return Decision(
+            by=by,
             mode=self.mode,
             how=How(self.how),
             plan=self.plan,
@@ -58,10 +61,9 @@ class FileBody(Body):
     path: PathText
 
 
-def router(services: Services) -> APIRouter:
+def router(workspaces: Workspaces) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED, default_response_class=AsciiJson)
-    workspaces = services.workspaces
 
     @routes.get("/v1/workspaces", operation_id="workspaces_list")
     async def list_workspaces() -> Response:
@@ -99,17 +101,17 @@ def router(services: Services) -> APIRouter:
         return Response(content, media_type="application/octet-stream")
 
     @routes.post("/v1/workspaces/{session_id}/land", operation_id="workspace_land")
-    async def land(session_id: WorkspaceId, body: LandBody) -> Response:
+    async def land(session_id: WorkspaceId, body: LandBody, who: Who) -> Response:
         """Land what was shown and chosen; the same decision once more finds it landed and changes nothing."""
         if body.mode is Mode.AUTO and body.how != "auto":
             raise Failure(
                 FailureClass.INVALID_ARGUMENTS, "The mode auto goes with how auto only.", boundary=Boundary.USER
             )
-        return AsciiJson((await workspaces.land(session_id, body.decision())).as_json())
+        return AsciiJson((await workspaces.land(session_id, body.decision(who))).as_json())
 
     @routes.post("/v1/workspaces/{session_id}/discard", operation_id="workspace_discard")
-    async def discard(session_id: WorkspaceId) -> Response:
+    async def discard(session_id: WorkspaceId, who: Who) -> Response:
         """Throw away what the agent did and nobody landed; once more changes nothing."""
-        return AsciiJson(await workspaces.discard(session_id, by="user", how=How.OPTION))
+        return AsciiJson(await workspaces.discard(session_id, by=who, how=How.OPTION))
 
     return routes

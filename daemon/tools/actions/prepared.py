@@ -113,7 +113,7 @@ class PreparedAction:
                     seconds=step.timeout_seconds,
                     execution=context.execution,
                     session=call.session,
-                    actor=str(call.principal),
+                    actor=call.principal,
                     action=self.action.name,
                     account=self._account(self.subject.accounts, step),
                     before_send=partial(context.before_effect, stage),

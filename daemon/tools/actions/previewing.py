@@ -53,7 +53,7 @@ async def preview_of(
             seconds=_SECONDS,
             execution=context.approval,
             session=context.call.session,
-            actor=str(context.call.principal),
+            actor=context.call.principal,
             action=context.call.tool.name,
             account=account,
             before_send=_nothing_more_to_write,

@@ -1,0 +1,176 @@
+"""The rooms below the two APIs, each built from values and from those before it; the order is that of the floors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from daemon.app.basis import Basis
+from daemon.approvals import build as approvals_room
+from daemon.approvals.build import Decisions
+from daemon.approvals.rules import Decision, Rule
+from daemon.audit import build as audit_room
+from daemon.audit.build import Audit, AuditBounds
+from daemon.base.processes import Processes
+from daemon.connectors import build as connectors_room
+from daemon.connectors.build import Connectors, GuestLimits, Places
+from daemon.connectors.http.records import NetworkPolicy
+from daemon.core.authority import HostPort
+from daemon.core.tools import ToolId
+from daemon.db import build as database_room
+from daemon.db.build import Database
+from daemon.execution import build as execution_room
+from daemon.execution.build import OnePath, RunLimits
+from daemon.execution.seam import ToolProvider
+from daemon.sessions import build as sessions_room
+from daemon.sessions.service import Sessions
+from daemon.tools.actions import build as actions_room
+from daemon.tools.actions.build import Actions
+from daemon.tools.actions.provider import KIND as ACTION
+from daemon.vault import build as vault_room
+from daemon.vault.build import Secrets
+from daemon.version import VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """What the rooms up to the tools offer. Only this package sees all of it; a router gets what it uses."""
+
+    database: Database
+    audit: Audit
+    secrets: Secrets
+    connectors: Connectors
+    sessions: Sessions
+    decisions: Decisions
+    actions: Actions
+    execution: OnePath
+    processes: Processes
+
+
+async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Rooms:
+    """Build the rooms from the ground up; nothing runs in them yet.
+
+    `more_providers` are kinds of tools beside those that the daemon has itself.
+    """
+    database = _open_database(basis)
+    audit = _open_log(basis, database)
+    secrets = _open_vault(basis)
+    connectors = await _open_connectors(basis, secrets, audit)
+    processes = Processes()
+    basis.stops.callback(processes.close)
+    clock, ids, faults, home = basis.clock, basis.ids, basis.faults, basis.home
+    sessions = sessions_room.build(
+        key=home.ca_dir / "session.key",
+        audit=audit.log,
+        reader=database.reader,
+        clock=clock,
+        ids=ids,
+        entropy=basis.entropy,
+    )
+    decisions = approvals_room.build(
+        rules=_rules(basis),
+        sessions=sessions,
+        audit=audit.log,
+        reader=database.reader,
+        clock=clock,
+        ids=ids,
+        faults=faults,
+    )
+    # What runs in the background uses everything above, so it is ended before any of that is.
+    basis.stops.push_async_callback(basis.tasks.close)
+    actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock, tasks=basis.tasks)
+    limits = basis.settings.limits
+    execution = execution_room.build(
+        providers=(actions.provider, *more_providers),
+        limits=RunLimits(most=limits.max_concurrent_runs, queued=limits.queued_runs, wait_seconds=limits.wait_seconds),
+        audit=audit,
+        approvals=decisions.approvals,
+        rules=decisions.rules,
+        sessions=sessions,
+        clock=clock,
+        ids=ids,
+        tasks=basis.tasks,
+        faults=faults,
+    )
+    return Rooms(
+        database=database,
+        audit=audit,
+        secrets=secrets,
+        connectors=connectors,
+        sessions=sessions,
+        decisions=decisions,
+        actions=actions,
+        execution=execution,
+        processes=processes,
+    )
+
+
+def _rules(basis: Basis) -> dict[ToolId, Rule]:
+    """Return what the person decided beforehand; so far there are such rules for actions only."""
+    given = basis.settings.approvals.rules.items()
+    return {ToolId(ACTION, name): Rule(decision=Decision(each.decision), reason=each.reason) for name, each in given}
+
+
+def allowed_private(basis: Basis) -> frozenset[HostPort]:
+    """Return the private addresses that the person allowed."""
+    return frozenset(map(HostPort.parse, basis.settings.network.allow_private))
+
+
+def _open_database(basis: Basis) -> Database:
+    home = basis.home
+    database = database_room.build(home.database_path, backups=home.backups_dir, now_ms=basis.started_ms)
+    basis.stops.push_async_callback(database.close)
+    return database
+
+
+def _open_log(basis: Basis, database: Database) -> Audit:
+    home, settings = basis.home, basis.settings.audit
+    audit = audit_room.build(
+        engine=database.engine,
+        database=home.database_path,
+        key=home.ca_dir / "audit.key",
+        attachments=home.attachments_dir,
+        bounds=AuditBounds(
+            checkpoint_every=settings.checkpoint_every,
+            checkpoint_seconds=settings.checkpoint_seconds,
+            budget=settings.budget,
+            session_hourly=settings.session_hourly,
+            attachments=settings.attachments,
+        ),
+        clock=basis.clock,
+        ids=basis.ids,
+        entropy=basis.entropy,
+        faults=basis.faults,
+    )
+    basis.stops.push_async_callback(audit.close)
+    return audit
+
+
+def _open_vault(basis: Basis) -> Secrets:
+    secrets = vault_room.build(
+        basis.home.vault_path,
+        idle_seconds=basis.settings.vault.auto_lock,
+        clock=basis.clock,
+        entropy=basis.entropy,
+        faults=basis.faults,
+    )
+    basis.stops.push_async_callback(secrets.close)
+    return secrets
+
+
+async def _open_connectors(basis: Basis, secrets: Secrets, audit: Audit) -> Connectors:
+    home, settings = basis.home, basis.settings
+    connectors = await connectors_room.build(
+        places=Places(store=home.store_dir, keyring=home.keyring_path, compiled=home.cache_dir / "wasm"),
+        network=NetworkPolicy(
+            allow_private=allowed_private(basis),
+            extra_ca_file=settings.network.extra_ca_file,
+            user_agent=f"aileron/{VERSION}",
+        ),
+        guests=GuestLimits(threads=settings.limits.wasm_threads, active=settings.limits.active_guests),
+        credentials=secrets.bindings,
+        audit=audit.log,
+        clock=basis.clock,
+        entropy=basis.entropy,
+        faults=basis.faults,
+    )
+    basis.stops.push_async_callback(connectors.close)
+    return connectors
