@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from daemon.api.agent_schemas import ACTIONS, HEALTH, TOOLS, WAIT
 from daemon.api.answers import ApprovalResult, CallFinished, RunBody, RunFinished, RunWaiting
 from daemon.api.envelopes import DOCUMENTED
 from daemon.version import VERSION
