@@ -10,7 +10,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.landing.finding import as_named, find_session
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
-from daemon.cli.sessions import list_sessions, show_session
+from daemon.cli.session_listing import list_sessions, show_session
 
 if TYPE_CHECKING:
     from daemon.cli.landing.seen import Seen
