@@ -13,17 +13,19 @@ import pytest
 import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import eventually
 from wasm.real_clock import RealClock
 
+from daemon.connectors.wasm.call_time import CallTime
 from daemon.connectors.wasm.engine import Ticker
 from daemon.connectors.wasm.errors import ConnectorBusy, ConnectorTimeout
 from daemon.connectors.wasm.guest_call import GuestCall, HostServices
 from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.pace import PROVEN, QUICK_SECONDS, Paces
 from daemon.connectors.wasm.scheduler import Scheduler
-from daemon.connectors.wasm.turn import CallTime, Turn
 from daemon.connectors.wasm.workers import Workers
 from daemon.core.fairness import Rank
+from daemon.core.turn import Turn
 
 CLOCK = RealClock()
 STARTING = [rank for rank in Rank if rank is not Rank.RESUMED]
@@ -104,13 +106,6 @@ def stage(*, active: int, threads: int = 64) -> Iterator[Stage]:
 def until(event: threading.Event) -> Callable[[GuestCall], bool]:
     """Return a guest that computes until it is let go."""
     return lambda _call: event.wait(30)
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        await asyncio.sleep(0.005)
 
 
 @settings(max_examples=40, deadline=None)
