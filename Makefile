@@ -18,13 +18,14 @@ demo: $(READY) ## A real agent in a sandbox, with no account and no key
 	  *) exit $$code ;; \
 	esac
 
+# Hundreds of processes import the same modules, so each module is compiled once and kept.
 test: $(READY) check ## Lint, types, import contract, and every test
 	@scripts/ensure-chromium
 	@scripts/ensure-agents
 	@scripts/ensure-docker
 	@rm -rf .branches
-	@BRANCHES_TO=.branches $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder \
-	  --durations 10 --durations-min 5
+	@BRANCHES_TO=.branches env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadscope \
+	  --no-loadscope-reorder --durations 10 --durations-min 5
 	@$(BIN)/python scripts/branch_floor .branches
 
 check: $(READY) ## Lint, types, import contract

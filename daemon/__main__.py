@@ -1,23 +1,26 @@
 """`python -m daemon`: the daemon of the home that AILERON_HOME names, in the foreground."""
 
 import contextlib
+import gc
 import os
 import sys
-
-from daemon.base.home import Home
-from daemon.lifecycle.process import run_daemon
 
 
 def main() -> int:
     """Run the daemon; a problem a person can mend is said in a sentence, not in a traceback."""
-    from daemon import app  # noqa: PLC0415 - everything below it takes a while to import
+    # Imports make much that stays and little garbage: a fifth of a start went into looking for it. The daemon looks
+    # again when it is up (daemon.lifecycle.process).
+    gc.disable()
+    from daemon import app  # noqa: PLC0415 - the looking is off only for what is imported from here on
     from daemon.audit.signing import SigningKeyError  # noqa: PLC0415
+    from daemon.base.home import Home  # noqa: PLC0415
     from daemon.base.platform import CannotTellError  # noqa: PLC0415
     from daemon.base.settings import SettingsError  # noqa: PLC0415
     from daemon.core.failures import Failure  # noqa: PLC0415
     from daemon.core.named_errors import in_words  # noqa: PLC0415
     from daemon.db.migration import DatabaseError  # noqa: PLC0415
     from daemon.lifecycle.listeners import ListenError  # noqa: PLC0415
+    from daemon.lifecycle.process import run_daemon  # noqa: PLC0415
 
     try:
         return run_daemon(Home.find(), app.start)

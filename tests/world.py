@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from processes import Process, start_process
 
 from connectors.build import build
 
@@ -29,9 +28,17 @@ class World:
     """What is run as the daemon."""
 
     def __init__(
-        self, folder: Path, *, upstream: str, settings: str = "", open_files: int | None = None, **environment: str
+        self,
+        folder: Path,
+        *,
+        upstream: str,
+        settings: str = "",
+        open_files: int | None = None,
+        fresh: bool = False,
+        **environment: str,
     ) -> None:
         self.folder = folder
+        self._fresh = fresh  # each daemon is started as a person's is, and not forked (see processes.py)
         self._prefix = [] if open_files is None else ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh"]
         self.home = folder / "home"
         self.upstream = upstream.rstrip("/")
@@ -41,7 +48,7 @@ class World:
         config = f'[network]\nallow_private = ["{self.host_port}"]\n{settings}'
         (self.home / "config.toml").write_text(config)
         (self.home / "config.toml").chmod(0o600)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.discovery: dict[str, Any] = {}
         self.hashes: dict[str, str] = {}
         self._environment = environment
@@ -61,18 +68,16 @@ class World:
         self.process = self.spawn(**environment)
         self.wait_until_healthy()
 
-    def spawn(self, **environment: str) -> "subprocess.Popen[bytes]":
+    def spawn(self, **environment: str) -> Process:
         """Start a daemon process and wait for nothing."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AILERON_")}
         with (self.folder / "daemon.out").open("ab") as output:
-            return subprocess.Popen(
-                [*self._prefix, sys.executable, "-m", self.module],
-                cwd=ROOT,
-                env=kept | {"AILERON_HOME": str(self.home)} | self._environment | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
+            return start_process(
+                self.module,
+                environment=kept | {"AILERON_HOME": str(self.home)} | self._environment | environment,
+                output=output.fileno(),
+                fresh=self._fresh,
+                prefix=self._prefix,
             )
 
     def wait_until_healthy(self) -> None:

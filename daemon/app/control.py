@@ -54,7 +54,7 @@ def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report)
         *_secrets(basis, rooms, parts),
         *_tools(rooms, parts),
         audit.router(audit.Uses(log=rooms.audit.log, reader=rooms.database.reader, large=rooms.audit.large)),
-        *_sessions(basis, rooms, parts),
+        *_sessions(rooms, parts),
     ]
     app = bare_control_app(routers, report)
     pages = PageServices(
@@ -146,7 +146,7 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
     ]
 
 
-def _sessions(basis: Basis, rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
+def _sessions(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
     return [
         sessions.router(
             sessions.Uses(

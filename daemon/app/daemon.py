@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from starlette.requests import Request
@@ -30,29 +30,30 @@ from daemon.lifecycle.process import Addresses
 _log = structlog.get_logger("daemon")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
     """The two apps, and the way to end what is below them."""
 
     control_app: ASGIApp
     agent_app: ASGIApp
-    token: str
-    _executor: Executor
-    _stopping: Stopping
-    _stops: AsyncExitStack
+    token: str = field(repr=False)
+    executor: Executor
+    stopping: Stopping
+    stops: AsyncExitStack
+    """What ends the rooms, in the order in which they were built."""
 
     def begin_drain(self) -> None:
         """Take no new runs, and let long polls and streams end."""
-        self._executor.begin_drain()
-        self._stopping.event.set()
+        self.executor.begin_drain()
+        self.stopping.event.set()
 
     def active_runs(self) -> int:
         """Count the runs under way."""
-        return self._executor.active
+        return self.executor.active
 
     async def close(self) -> None:
         """Stop everything in the reverse order of its making; so the log ends after all who write to it."""
-        await self._stops.aclose()
+        await self.stops.aclose()
 
 
 async def start(
@@ -114,9 +115,9 @@ async def _start(basis: Basis, addresses: Addresses, more_providers: Sequence[To
         control_app=doors.control(control, own_url=addresses.control),
         agent_app=doors.agent(for_agents, gateway=gateway, own_url=addresses.agent),
         token=doors.master_token,
-        _executor=rooms.execution.executor,
-        _stopping=stopping,
-        _stops=basis.stops.pop_all(),
+        executor=rooms.execution.executor,
+        stopping=stopping,
+        stops=basis.stops.pop_all(),
     )
 
 

@@ -16,7 +16,7 @@ from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared
 from daemon.audit.damage import Problem, is_of_the_disk
-from daemon.audit.events import MEANS, AuditEvent, Recorded, checked_field
+from daemon.audit.events import AuditEvent, Recorded, checked_field
 from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
 from daemon.audit.notes import RECOVERED, RESUMED
@@ -28,7 +28,7 @@ from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.failures import Failure
 from daemon.core.ids import IdPrefix
-from daemon.core.principal import DAEMON, Principal
+from daemon.core.principal import DAEMON, MEANS_KEY, Principal
 
 __all__ = ["Appended", "AuditLog", "AuditStatus"]
 
@@ -272,7 +272,7 @@ class AuditLog:
         checked_field(event.failure_class, name="failure class")
         checked_field(event.id, name="id")
         try:
-            payload = canonical_json({**event.payload, MEANS: event.actor.means.value})
+            payload = canonical_json({**event.payload, MEANS_KEY: event.actor.means.value})
         except CanonicalError as problem:
             raise ValueError(f"the payload of {event.type} is not JSON: {problem}") from problem
         return Prepared(event, event.id or self._ids.new(IdPrefix.AUDIT), payload)

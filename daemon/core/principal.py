@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+MEANS_KEY = "aileron.principal.means"
+"""Where an event says how its actor was authenticated; events of versions before principals do not have it."""
+
 
 class PrincipalKind(StrEnum):
     """What somebody is."""

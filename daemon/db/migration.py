@@ -6,14 +6,9 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 import migrations
-from daemon.db.engine import open_engine
 
 _KEPT_BACKUPS = 5
 _WAIT_SECONDS = 5.0
@@ -38,7 +33,8 @@ class MigrationReport:
 
 def migrate(path: Path, *, backups: Path, now_ms: int) -> MigrationReport:
     """Upgrade the file in place if it is older than the program; refuse it if it is newer."""
-    head, known = _revisions()
+    known = known_revisions()
+    head = known[-1]
     before = _revision_of(path)
     if before is not None and before not in known:
         raise DatabaseTooNewError(
@@ -49,8 +45,10 @@ def migrate(path: Path, *, backups: Path, now_ms: int) -> MigrationReport:
         _try_writing(path)
         return MigrationReport(before=before, after=head, backup=None)
     backup = None if before is None else _back_up(path, backups, revision=before, now_ms=now_ms)
+    from daemon.db.upgrade import upgrade  # noqa: PLC0415 - Alembic takes long to import, and most starts do without
+
     try:
-        _upgrade(path)
+        upgrade(path)
     except (OSError, OperationalError) as problem:
         raise _unusable_now(path, problem) from problem
     except Exception as problem:
@@ -59,13 +57,13 @@ def migrate(path: Path, *, backups: Path, now_ms: int) -> MigrationReport:
     return MigrationReport(before=before, after=head, backup=backup)
 
 
-def _upgrade(path: Path) -> None:
-    engine = open_engine(path)
-    try:
-        with engine.execution_options(aileron_writes=True).begin() as connection:
-            command.upgrade(_configuration(connection), "head")
-    finally:
-        engine.dispose()
+def known_revisions() -> tuple[str, ...]:
+    """Return the revisions that this program knows, the oldest first: the name of a migration's file begins with it."""
+    files = (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py")
+    known = tuple(sorted(file.name.partition("_")[0] for file in files))
+    if not known:
+        raise DatabaseError("the program was installed without its migrations; install it again")
+    return known
 
 
 def _try_writing(path: Path) -> None:
@@ -85,22 +83,6 @@ def _unusable_now(path: Path, problem: Exception) -> DatabaseError:
         f"{path} cannot be read or written ({reason}). See that the disk has free space and works, that the file is "
         "yours and that no other program holds it; then start again. Nothing in it was lost."
     )
-
-
-def _configuration(connection: Connection | None = None) -> Config:
-    configuration = Config()
-    configuration.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
-    if connection is not None:
-        configuration.attributes["connection"] = connection
-    return configuration
-
-
-def _revisions() -> tuple[str, frozenset[str]]:
-    scripts = ScriptDirectory.from_config(_configuration())
-    head = scripts.get_current_head()
-    if head is None:
-        raise DatabaseError("the program was installed without its migrations; install it again")
-    return head, frozenset(script.revision for script in scripts.walk_revisions())
 
 
 def _revision_of(path: Path) -> str | None:

@@ -189,6 +189,7 @@ def _search_less_for_garbage() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
+    gc.enable()  # a start goes without (daemon/__main__.py)
 
 
 async def _stop_listeners(*listeners: Listener) -> None:

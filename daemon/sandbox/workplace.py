@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import structlog
 
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.visible import visible
 from daemon.sandbox import live, volumes
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.volumes import Mounted
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 _log = structlog.get_logger("daemon.sandbox")
 _THREADS = 6
+_MOST_NAMED = 5
 _TRIES = 20
 _PAUSE_SECONDS = 0.05
 _PAUSE_OF_WATCH = 1.0
@@ -61,6 +63,16 @@ class Workplace:
     def folder(self) -> Path:
         """Return the folder that the person launched in."""
         return self.site.work.path / self.site.subfolder
+
+    @property
+    def told(self) -> list[str]:
+        """Return what the person must know. A copy has what is mounted in the folder; the other ways do not."""
+        unseen = self.site.mounted
+        if not unseen or self.way is Way.COPY:
+            return self.notes
+        named = ", ".join(visible(str(place)) for place in unseen[:_MOST_NAMED])
+        more = f" and {len(unseen) - _MOST_NAMED} more" if len(unseen) > _MOST_NAMED else ""
+        return [*self.notes, f"The agent does not see what is mounted in this folder: {named}{more}."]
 
     @property
     def read_only(self) -> list[str]:

@@ -53,7 +53,7 @@ class Session:
     capabilities: frozenset[Capability]
     owner: Owner | None = None
     principal: Principal
-    """Who acts in it: the person in the terminal's session, in every other one its agent."""
+    """Whose it is: the terminal's session is the person's, every other one its agent's."""
     opened_by: Principal | None
     """Who opened it; None in a record of a version that did not note it."""
 
@@ -271,9 +271,9 @@ class Sessions:
         self._deadlines[session.id] = Deadline.of(self._clock, since_ms=session.created_ms, until_ms=session.expires_ms)
         self._open[session.id] = session
 
-    def principal_in(self, session_id: str) -> Principal:
-        """Return who acts in an open session."""
-        return self._open[session_id].principal
+    def bearer(self, session_id: str) -> Principal:
+        """Return who shows the token of an open session: always an agent, whatever kind the session is of."""
+        return _agent_of(session_id, self._open[session_id].label)
 
     def owned(self) -> dict[str, Owner]:
         """Return the owner of each open session that has one."""
@@ -321,7 +321,11 @@ def _from_row(row: Any) -> Session:
 
 
 def _acting(session: str, kind: SessionKind, label: str) -> Principal:
-    """Return who acts in a session. The person uses theirs through the CLI; with a page, the page says so itself."""
+    """Return whose session it is. How somebody who acts in it was authenticated is for the door to say."""
     if kind is SessionKind.TERMINAL:
         return Principal.person(Means.CLI)
+    return _agent_of(session, label)
+
+
+def _agent_of(session: str, label: str) -> Principal:
     return Principal.agent(session, label) if label else Principal.agent(session)

@@ -1,10 +1,11 @@
 """What the log holds of decisions beside the files that land: what was left and why, and what became of commits."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from daemon.audit.events import AuditEvent
-from daemon.core.principal import Principal
+from daemon.core.principal import DAEMON, Principal
 from daemon.core.wire_paths import to_wire
 from daemon.workspaces.decisions import Decision, Left, Outcome
 from daemon.workspaces.layer import Layer
@@ -47,15 +48,16 @@ def landing_started(layer: Layer, decision: Decision, tips: Sequence[Branch]) ->
     )
 
 
-def landed(layer: Layer, decision: Decision, outcome: Outcome) -> AuditEvent:
-    """Say where the commits are now."""
+def landed(layer: Layer, decision: Decision, outcome: Outcome, *, after_cut: bool = False) -> AuditEvent:
+    """Say where the commits are now. `after_cut`: a daemon that was started anew finished it."""
     return _event(
         "workspace.commits_landed",
         layer,
-        decision,
+        replace(decision, by=DAEMON) if after_cut else decision,
         {
             "aileron.workspace.branch": outcome.branch or None,
             "aileron.workspace.moved": outcome.moved,
+            "aileron.workspace.after_cut": after_cut,
             "aileron.workspace.refs": list(outcome.refs[:_MOST_TIPS]),
             "aileron.workspace.notes": list(outcome.notes[:_MOST_NAMED]),
         },

@@ -25,7 +25,7 @@ from daemon.workspaces.landed import Ending, Landed, NotLanded, Recovered
 from daemon.workspaces.values import Change, Entry, Kind
 
 _PIECE = 12_000
-"""So many characters a piece holds at most, far below what a row of the log takes whole."""
+"""How many characters a piece holds at most. A row of the log holds far more in one piece."""
 
 _LONGEST_WHY = 300
 
@@ -136,7 +136,7 @@ def _left_told(kind: str, left: NotLanded) -> dict[str, Any]:
 
 
 def _path_text(path: str) -> str:
-    """Return a path as JSON may hold it; one full of controls by its bytes, which takes half the room."""
+    """Return a path as JSON text. A path full of control characters is written by its bytes, which is half as long."""
     text = to_wire(path)
     return text if len(json.dumps(text)) <= _PIECE else bytes_on_wire(path)
 

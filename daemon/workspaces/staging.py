@@ -20,7 +20,7 @@ from daemon.workspaces.landing_rules import STAGING
 from daemon.workspaces.opening import open_below
 
 GONE = ".gone"
-"""Behind the name of a staging folder that holds nothing that is needed: every step of it is settled."""
+"""Ends the name of a staging folder that is not needed any more: every step of it is done or undone."""
 
 _IGNORE = ".gitignore"
 _CLEARERS = 8
@@ -97,7 +97,7 @@ class Stage:
             os.close(descriptor)
 
     def retire(self) -> None:
-        """Give it the name of one that holds nothing needed; from now on no step is looked for in it any more."""
+        """Rename it to say that it is not needed any more; from now on no recovery looks for steps in it."""
         os.rename(self.name, self.name + GONE, src_dir_fd=self._above, dst_dir_fd=self._above)
 
     def clear(self) -> None:
@@ -111,7 +111,7 @@ class Stage:
 
 
 def _try_renames(stage: Stage) -> None:
-    """Raise LandingError if this file system lacks the renames that everything stands on; network ones often do."""
+    """Raise LandingError if this file system lacks the renames that a landing needs; network file systems often do."""
     for name in ("0", "1"):
         with stage.writing(name):
             pass

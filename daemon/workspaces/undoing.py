@@ -78,7 +78,7 @@ def _undo_swap(step: Step, folder: int, site: Site) -> tuple[str, str]:
 
 
 def _take_away(step: Step, folder: int, site: Site) -> str:
-    """Take away a new file; one that is not as it landed stays."""
+    """Remove a new file again; if somebody changed it after it landed, it stays."""
     stage, slot = site.stage(step), str(step.slot)
     if holds(folder, step.name, None):
         return ""

@@ -63,59 +63,86 @@ def credentials(world: World) -> dict[str, dict[str, str]]:
     }
 
 
-def exercise(document: dict[str, Any], base_url: str, headers: dict[str, str]) -> int:
-    """Call every operation with generated data, well-formed and not; return how many there were."""
-    schema = schemathesis.openapi.from_dict(document)
-    operations = 0
-    for found in schema.get_all_operations():
+Cases = dict[str, list[schemathesis.Case]]
+
+
+def generated(document: dict[str, Any]) -> Cases:
+    """Return calls of every operation with generated data, well-formed and not: the same ones whoever calls."""
+    cases: Cases = {}
+    for found in schemathesis.openapi.from_dict(document).get_all_operations():
         operation = found.ok()
         if operation.definition.raw.get("operationId") in STREAMS | STOPS:
             continue
-        operations += 1
-        strategies = [
-            operation.as_strategy(generation_mode=mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
-        ]
-        for strategy in strategies:
+        drawn = cases[operation.label] = []
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            drawn += _draw(operation.as_strategy(generation_mode=mode))
+        assert drawn, f"nothing was generated for {operation.label}"
+    return cases
 
-            @settings(
-                max_examples=EXAMPLES,
-                deadline=None,
-                derandomize=True,
-                database=None,
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            )
-            @given(case=strategy)
-            def call(case: schemathesis.Case) -> None:
-                if isinstance(case.query, dict):
-                    case.query.pop("wait", None)  # a poll that is asked to wait does, and says nothing new
-                response = case.call(base_url=base_url, headers=headers, timeout=30)
-                case.validate_response(response, checks=CHECKS)
 
-            try:
-                call()
-            except Exception as problem:
-                if type(problem).__name__ in {"Unsatisfiable", "InvalidArgument"}:
-                    continue  # an operation without parameters has no malformed form
-                raise
-    return operations
+def _draw(strategy: Any) -> list[schemathesis.Case]:
+    drawn = []
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=strategy)
+    def draw(case: schemathesis.Case) -> None:
+        if isinstance(case.query, dict):
+            case.query.pop("wait", None)  # a poll that is asked to wait does, and says nothing new
+        drawn.append(case)
+
+    try:
+        draw()
+    except Exception as problem:
+        # An operation without parameters has no malformed form.
+        if type(problem).__name__ not in {"Unsatisfiable", "InvalidArgument"}:
+            raise
+    return drawn
+
+
+def exercise(cases: Cases, base_url: str, headers: dict[str, str]) -> None:
+    """Make every call as one caller; each answer is one that the description has."""
+    for drawn in cases.values():
+        for case in drawn:
+            response = case.call(base_url=base_url, headers=headers, timeout=30)
+            case.validate_response(response, checks=CHECKS)
+
+
+@pytest.fixture(scope="module")
+def control_cases(world: World) -> Cases:
+    """Offer the calls of the control API."""
+    return generated(world.ok("GET", "/openapi.json"))
+
+
+@pytest.fixture(scope="module")
+def agent_cases(world: World, credentials: dict[str, dict[str, str]]) -> Cases:
+    """Offer the calls of the agent API."""
+    return generated(world._client.get(world.agent_url + "/openapi.json", headers=credentials["session"]).json())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("caller", CONTROL_TOKENS)
 def test_the_control_api_answers_as_described(
-    world: World, credentials: dict[str, dict[str, str]], caller: str
+    world: World, credentials: dict[str, dict[str, str]], control_cases: Cases, caller: str
 ) -> None:
-    document = world.ok("GET", "/openapi.json")
-    assert exercise(document, world.control_url, credentials[caller]) > 35
+    assert len(control_cases) > 35
+    exercise(control_cases, world.control_url, credentials[caller])
     assert world.verify()["ok"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("caller", AGENT_TOKENS)
-def test_the_agent_api_answers_as_described(world: World, credentials: dict[str, dict[str, str]], caller: str) -> None:
-    document = world._client.get(world.agent_url + "/openapi.json", headers=credentials["session"]).json()
-    assert exercise(document, world.agent_url, credentials[caller]) == 4
+def test_the_agent_api_answers_as_described(
+    world: World, credentials: dict[str, dict[str, str]], agent_cases: Cases, caller: str
+) -> None:
+    assert len(agent_cases) == 4
+    exercise(agent_cases, world.agent_url, credentials[caller])
 
 
 def test_a_body_over_the_limit_is_refused_whether_it_says_so_or_not(world: World) -> None:

@@ -358,9 +358,9 @@ async def test_the_redactor_is_asked_about_logs_and_messages(room: Room) -> None
 
 
 async def test_calls_run_at_once(room: Room) -> None:
-    room.up.behave("/slow", delay=0.5, json=1)
+    room.up.behave("/slow", delay=1, json=1)
     pinned = await room.install(room.lay_out({"get": Does(end="answer", steps=(Ask.get(f"{room.up.url}/slow"),))}))
     started = time.monotonic()
     results = await asyncio.gather(*(room.call(pinned, "get") for _ in range(8)))
     assert len(results) == 8
-    assert time.monotonic() - started < 3.5
+    assert time.monotonic() - started < 7  # one after the other they take more than 8

@@ -54,9 +54,9 @@ def test_patterns_that_readers_disagree_on_are_refused(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "(x+x+)+y", "^(?:a?){100}a{100}$", "a.*a.*a.*a.*a.*b"])
 def test_no_pattern_makes_matching_take_forever(pattern: str) -> None:
     compiled = Pattern(pattern)
-    started = time.perf_counter()
+    started = time.thread_time()  # of the processor: others may take it from us for a while
     compiled.matches("a" * (MAX_MATCHED_LENGTH - 1) + "!")
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_a_text_that_is_too_long_to_match_does_not_match() -> None:

@@ -168,10 +168,10 @@ SIZE = 250_000
     ],
 )
 def test_bombs_are_refused_quickly(text: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(DocumentError):
         TomlSource.parse(text, file="a.toml")
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -190,12 +190,12 @@ def test_bombs_are_refused_quickly(text: str) -> None:
     ],
 )
 def test_large_valid_texts_are_read_in_reasonable_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     try:
         TomlSource.parse(text, file="a.toml")
     except DocumentError as error:
         assert "joined by dots" in error.problem  # noqa: PT017 -- long dotted prose is refused too
-    assert time.perf_counter() - started < 10
+    assert time.thread_time() - started < 10
 
 
 tokens = st.sampled_from(

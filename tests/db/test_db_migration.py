@@ -1,6 +1,8 @@
 """The shape of the database: the migrations lead to the tables, backups come first, and nothing is lost on the way."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,9 +15,11 @@ from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
+from world import ROOT
 
+import migrations
 from daemon.db.engine import open_engine
-from daemon.db.migration import DatabaseError, DatabaseTooNewError, migrate
+from daemon.db.migration import DatabaseError, DatabaseTooNewError, known_revisions, migrate
 from daemon.db.tables import metadata
 
 NEWEST, NEXT = "0005", "9999"
@@ -125,7 +129,25 @@ def next_step(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
         yield Script(NextStep, NEXT, "9999_next.py")  # type: ignore[arg-type]
 
     monkeypatch.setattr(ScriptDirectory, "_load_revisions", with_one_more)
+    monkeypatch.setattr("daemon.db.migration.known_revisions", lambda: (*known_revisions(), NEXT))
     return behaviour
+
+
+def test_the_revisions_that_file_names_tell_are_those_of_the_migrations_in_their_order() -> None:
+    scripts = ScriptDirectory(Path(migrations.__file__).parent)
+    assert known_revisions() == tuple(script.revision for script in reversed(list(scripts.walk_revisions())))
+    assert known_revisions()[-1] == scripts.get_current_head() == NEWEST
+
+
+def test_a_start_on_a_file_that_is_as_it_should_be_does_without_alembic(path: Path, backups: Path) -> None:
+    migrate(path, backups=backups, now_ms=1)
+    again = (
+        "import pathlib, sys; from daemon.db.migration import migrate;"
+        "migrate(pathlib.Path(sys.argv[1]), backups=pathlib.Path(sys.argv[2]), now_ms=2);"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", again, path, backups], cwd=ROOT, check=False)
+    assert done.returncode == 0
 
 
 @pytest.fixture

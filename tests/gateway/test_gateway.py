@@ -226,7 +226,7 @@ def test_what_is_wrong_is_said_at_once_in_the_providers_own_form(
         answer = httpx.get(bench.url(path), headers=headers, trust_env=False)
     else:
         answer = bench.post(path, headers=headers)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert answer.status_code == status
     body = answer.json()
     message = body["error"]["message"]
@@ -374,7 +374,7 @@ def test_a_silent_stream_of_a_session_that_ends_is_cut_at_once(start: Start) -> 
         began = time.monotonic()
         with pytest.raises(httpx.RemoteProtocolError):
             list(pieces)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15  # the provider is silent for 30
     assert bench.wait_for_event()["aileron.gateway.outcome"] == "session_ended"
 
 

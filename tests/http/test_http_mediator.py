@@ -262,10 +262,10 @@ async def test_a_retry_after_beyond_the_budget_gives_the_answer_at_once(outside:
     up = await outside.upstream()
     up.behave("/", status=429, retry_after="60")
     started = time.monotonic()
-    ok, answer = await (await outside.call(up, seconds=5)).send("GET", up.url)
+    ok, answer = await (await outside.call(up, seconds=30)).send("GET", up.url)
     assert (ok, answer["status"], len(up.requests)) == (True, 429, 1)
     assert ["Retry-After", "60"] in answer["headers"]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 # Interrupted requests
@@ -555,7 +555,7 @@ async def test_a_small_body_that_unpacks_to_a_huge_one_is_refused_in_bounded_mem
     started = time.monotonic()
     ok, error = await (await outside.call(up)).send("GET", up.url)
     assert (ok, error["code"]) == (False, "too_large")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 async def test_an_answer_in_a_coding_that_cannot_be_scrubbed_is_refused(outside: Outside) -> None:

@@ -28,7 +28,7 @@ def upstream() -> Iterator[UpstreamProcess]:
 
 @pytest.fixture
 def world(tmp_path: Path, upstream: UpstreamProcess) -> Iterator[World]:
-    with World(tmp_path, upstream=upstream.url) as made:
+    with World(tmp_path, upstream=upstream.url, fresh=True) as made:
         yield made
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,13 @@ def artefacts(world: World) -> dict[str, bytes]:
         for name in ("environ", "cmdline"):
             found[f"/proc/{name}"] = Path(f"/proc/{world.process.pid}/{name}").read_bytes()
     return found
+
+
+@pytest.fixture
+def world(tmp_path: Path, upstream: UpstreamProcess) -> Iterator[World]:
+    """Offer an installation whose process begins as a person's does: what it was started with can be read of it."""
+    with World(tmp_path, upstream=upstream.url, fresh=True) as made:
+        yield made
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ import base64
 import contextlib
 import gzip
 import json
+import os
 import select
 import signal
 import ssl
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -35,13 +35,16 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    from processes import Process
 
 Reset = Literal["before_body", "after_body", "after_head"]
 
@@ -398,7 +401,7 @@ class UpstreamProcess:
         self.tls = tls
         self.host = host
         self._arguments = ["--host", host, "--port", str(port), "--public-name", public_name]
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Process | None = None
         self._place: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
@@ -410,11 +413,19 @@ class UpstreamProcess:
 
     def start(self) -> None:
         """Start the process and wait until it listens."""
-        command = [sys.executable, str(Path(__file__).resolve()), *self._arguments, *(["--tls"] if self.tls else [])]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], 20)
-        line = self._process.stdout.readline() if ready else ""
+        from processes import start_process  # this file is also run by itself, where it finds nothing beside it
+
+        arguments = [*self._arguments, *(["--tls"] if self.tls else [])]
+        said, theirs = os.pipe()
+        with os.fdopen(said) as words:
+            try:
+                self._process = start_process(
+                    "tests.services.upstream", arguments, environment=os.environ, output=theirs, errors_too=False
+                )
+            finally:
+                os.close(theirs)
+            ready, _, _ = select.select([words], [], [], 20)
+            line = words.readline() if ready else ""
         if not line:
             self.stop()
             raise RuntimeError("the upstream process did not start; its own words are on stderr")
@@ -431,8 +442,6 @@ class UpstreamProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(timeout=5)
-        if process.stdout is not None:
-            process.stdout.close()
 
     @property
     def pid(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import eventually
 
 from daemon.connectors.wasm import ConnectorCancelled, ConnectorRejected, compiler
 from daemon.connectors.wasm.compilation import Compilation
@@ -21,7 +22,8 @@ def _program(functions: int, operations: int) -> str:
     return "".join(f"(func (param i32) (result i32) {body})" for _ in range(functions))
 
 
-def _expensive(wat: Any) -> bytes:
+@pytest.fixture(scope="module")
+def expensive(wat: Any) -> bytes:
     """A valid connector that takes a long time to compile: much code, and none of it is ever called."""
     return bytes(
         wat(
@@ -65,40 +67,55 @@ async def test_a_program_that_is_too_large_is_rejected_before_any_work(harness: 
         await harness.runtime.prepare(b"\0asm\x01\0\0\0" + bytes(MAX_WASM_BYTES))
 
 
-async def test_a_compilation_that_takes_too_long_is_stopped(tmp_path: Path, wat: Any) -> None:
+async def test_a_compilation_that_takes_too_long_is_stopped(tmp_path: Path, expensive: bytes) -> None:
     source = tmp_path / "slow.wasm"
-    source.write_bytes(_expensive(wat))
+    source.write_bytes(expensive)
     started = time.monotonic()
     with pytest.raises(ConnectorRejected, match=r"longer than 0\.4 s"):
         await Compilation(timeout_seconds=0.4).compile_file(source, tmp_path / "out")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     assert not _children()
 
 
-async def test_cancelling_and_closing_kill_the_child(tmp_path: Path, wat: Any) -> None:
+async def test_cancelling_and_closing_kill_the_child(tmp_path: Path, expensive: bytes) -> None:
     source = tmp_path / "slow.wasm"
-    source.write_bytes(_expensive(wat))
+    source.write_bytes(expensive)
     compilation = Compilation()
     task = asyncio.ensure_future(compilation.compile_file(source, tmp_path / "out"))
-    await asyncio.sleep(0.3)
+    await eventually(lambda: bool(_children()))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not _children()
     task = asyncio.ensure_future(compilation.compile_file(source, tmp_path / "out"))
-    await asyncio.sleep(0.3)
+    await eventually(lambda: bool(_children()))
     compilation.close()
     with pytest.raises(ConnectorCancelled):
         await task
     assert not _children()
 
 
-async def test_the_child_has_a_process_group_of_its_own(tmp_path: Path, wat: Any) -> None:
+async def test_closing_kills_a_child_that_is_only_being_started(tmp_path: Path, expensive: bytes) -> None:
     source = tmp_path / "slow.wasm"
-    source.write_bytes(_expensive(wat))
+    source.write_bytes(expensive)
     compilation = Compilation()
     task = asyncio.ensure_future(compilation.compile_file(source, tmp_path / "out"))
-    await asyncio.sleep(0.3)
+    while not _children():  # noqa: ASYNC110 - the first moment at which it is there
+        await asyncio.sleep(0)
+    assert compilation._child is None
+    compilation.close()
+    with pytest.raises(ConnectorCancelled):
+        await task
+    assert not (tmp_path / "out").exists()
+    assert not _children()
+
+
+async def test_the_child_has_a_process_group_of_its_own(tmp_path: Path, expensive: bytes) -> None:
+    source = tmp_path / "slow.wasm"
+    source.write_bytes(expensive)
+    compilation = Compilation()
+    task = asyncio.ensure_future(compilation.compile_file(source, tmp_path / "out"))
+    await eventually(lambda: bool(_children()))
     [child] = _children()
     assert os.getpgid(child) == child
     compilation.close()
@@ -128,12 +145,12 @@ def test_the_child_confines_itself() -> None:
 
 
 async def test_a_child_that_runs_out_of_memory_is_an_answer(
-    tmp_path: Path, wat: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, expensive: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real child, with a limit that its start fits into and its work does not."""
     copy = _tighter_compiler(tmp_path)
     source = tmp_path / "big.wasm"
-    source.write_bytes(_expensive(wat))
+    source.write_bytes(expensive)
     monkeypatch.setattr(compiler, "__file__", str(copy))
     with pytest.raises(ConnectorRejected, match=r"memory|status"):
         await Compilation().compile_file(source, tmp_path / "out")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from waiting import eventually
 
 from daemon.connectors.wasm import (
     CallLimits,
@@ -64,27 +65,28 @@ async def test_a_guest_that_spins_after_a_second_of_silence_is_still_stopped(
 
 async def test_the_ticker_sleeps_when_no_guest_runs(harness: Any, wellbehaved: LoadedConnector) -> None:
     await harness.run(wellbehaved, "echo")
-    await asyncio.sleep(1.3)
-    assert harness.runtime._ticker._resting
+    await eventually(lambda: harness.runtime._ticker._resting)
 
 
 async def test_a_spinning_guest_does_not_hold_up_the_event_loop(harness: Any, hostile: LoadedConnector) -> None:
     task = asyncio.ensure_future(harness.run(hostile, "spin", seconds=0.5, fuel=10**15))
-    worst = 0.0
-    while not task.done():
-        before = time.monotonic()
+    await eventually(lambda: harness.runtime._scheduler.computing == 1)
+    turns = 0
+    while harness.runtime._scheduler.computing:
         await asyncio.sleep(0.005)
-        worst = max(worst, time.monotonic() - before)
+        turns += 1
     with pytest.raises(ConnectorTimeout):
-        task.result()
-    assert worst < 0.2
+        await task
+    assert turns > 5  # a guest that held the loop up would leave it two: one before it and one after
 
 
 async def test_a_blocked_event_loop_does_not_keep_a_guest_alive(harness: Any, hostile: LoadedConnector) -> None:
     task = asyncio.ensure_future(harness.run(hostile, "spin", seconds=0.2, fuel=10**15))
-    await asyncio.sleep(0.02)
-    time.sleep(0.6)  # noqa: ASYNC251 -- the point of the test
+    await eventually(lambda: harness.runtime._scheduler.computing == 1)
     [call] = harness.runtime._scheduler._live
+    blocked = time.monotonic()
+    while call.failure is None and time.monotonic() - blocked < 20:
+        time.sleep(0.05)  # noqa: ASYNC251 -- the point of the test
     assert isinstance(call.failure, ConnectorTimeout)
     with pytest.raises(ConnectorTimeout):
         await task
@@ -253,29 +255,29 @@ async def test_a_hanging_upstream_ends_at_the_deadline_of_the_call(harness: Any,
 
 async def test_cancelling_a_call_frees_its_thread(harness: Any, hostile: LoadedConnector) -> None:
     task = asyncio.ensure_future(harness.run(hostile, "spin", seconds=60, fuel=10**15))
-    await asyncio.sleep(0.1)
+    await eventually(lambda: harness.runtime._scheduler.computing == 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.sleep(0.1)
-    assert harness.runtime._scheduler.computing == 0
-    assert not harness.runtime._scheduler.live
+    await eventually(lambda: harness.runtime._scheduler.computing == 0 and not harness.runtime._scheduler.live)
 
 
 async def test_cancelling_a_call_that_waits_for_its_upstream_frees_its_thread(
     harness: Any, wellbehaved: LoadedConnector
 ) -> None:
+    asked = asyncio.Event()
+
     async def http(_request: str) -> tuple[bool, str]:
+        asked.set()
         await asyncio.sleep(60)
         raise AssertionError
 
     task = asyncio.ensure_future(harness.run(wellbehaved, "get_json", URL, http=http))
-    await asyncio.sleep(0.05)
+    await asked.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.sleep(0.05)
-    assert not harness.runtime._scheduler.live
+    await eventually(lambda: not harness.runtime._scheduler.live)
 
 
 async def test_a_call_that_waits_for_its_turn_can_be_cancelled_and_gives_up(harness: Any, hostile_wasm: bytes) -> None:
@@ -283,7 +285,7 @@ async def test_a_call_that_waits_for_its_turn_can_be_cancelled_and_gives_up(harn
     harness.runtime = harness.make(active=1)
     hostile = await harness.runtime.load(hostile_wasm)
     spinner = asyncio.ensure_future(harness.run(hostile, "spin", seconds=1, fuel=10**15))
-    await asyncio.sleep(0.05)
+    await eventually(lambda: harness.runtime._scheduler.computing == 1)
     cancelled = asyncio.ensure_future(harness.run(hostile, "random"))
     late = asyncio.ensure_future(harness.run(hostile, "random", turn=Turn(wait_seconds=0.2)))
     patient = asyncio.ensure_future(harness.run(hostile, "random"))
@@ -306,8 +308,11 @@ async def test_no_more_guests_compute_at_once_than_allowed(harness: Any, hostile
         asyncio.ensure_future(harness.run(hostile, "spin", turn=Turn(session=name), seconds=0.3, fuel=10**15))
         for name in "abcdef"
     ]
-    await asyncio.sleep(0.1)
-    assert harness.runtime._scheduler.computing == 3
+    most = 0
+    while not all(call.done() for call in calls):
+        most = max(most, harness.runtime._scheduler.computing)
+        await asyncio.sleep(0.01)
+    assert most == 3
     done = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(outcome, ConnectorTimeout) for outcome in done)
 
@@ -382,15 +387,17 @@ async def test_close_ends_running_waiting_and_queued_calls_and_leaves_no_thread(
     before = set(threading.enumerate())
     harness.runtime = harness.make(active=2)
     hostile = await harness.runtime.load(hostile_wasm)
+    asked = asyncio.Event()
 
     async def http(_request: str) -> tuple[bool, str]:
+        asked.set()
         await asyncio.sleep(60)
         raise AssertionError
 
     waiting = asyncio.ensure_future(harness.run(hostile, "other_host", URL, http=http))
-    await asyncio.sleep(0.05)
+    await asked.wait()
     others = [asyncio.ensure_future(harness.run(hostile, "spin", seconds=60, fuel=10**15)) for _ in range(4)]
-    await asyncio.sleep(0.05)
+    await eventually(lambda: harness.runtime._scheduler.computing > 0)
     harness.runtime.close()
     assert set(threading.enumerate()) == before
     for task in others:

@@ -13,6 +13,7 @@ import pytest
 import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import eventually
 from wasm.real_clock import RealClock
 
 from daemon.connectors.wasm.call_time import CallTime
@@ -105,13 +106,6 @@ def stage(*, active: int, threads: int = 64) -> Iterator[Stage]:
 def until(event: threading.Event) -> Callable[[GuestCall], bool]:
     """Return a guest that computes until it is let go."""
     return lambda _call: event.wait(30)
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        await asyncio.sleep(0.005)
 
 
 @settings(max_examples=40, deadline=None)

@@ -42,6 +42,8 @@ class Compilation:
                 env={"MALLOC_ARENA_MAX": "2", "RAYON_NUM_THREADS": "4", "PATH": os.defpath},
             )
             try:
+                if self._was_closed():  # while the child was only being started, so that close() did not see it
+                    _kill(child)
                 async with asyncio.timeout(self._timeout):
                     output, errors = await child.communicate()
             except TimeoutError:
@@ -56,6 +58,9 @@ class Compilation:
         if self._closed:
             raise ConnectorCancelled("The runtime is closing.")
         self._judge(child.returncode or 0, output, errors)
+
+    def _was_closed(self) -> bool:
+        return self._closed
 
     def close(self) -> None:
         """Kill the child that is at work, if any, and refuse further work."""
