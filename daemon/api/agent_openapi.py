@@ -26,44 +26,7 @@ def agent_openapi() -> dict[str, Any]:
             "/healthz": {
                 "get": _operation("health", "Say that the daemon is there.", _json(HEALTH)) | {"security": []}
             },
-            "/v1/tools": {
-                "get": _operation(
-                    "list_tools",
-                    "Return the tools of every kind that can be called, with the schema of their arguments.",
-                    _json(TOOLS),
-                    others={"304": {"description": "Nothing has changed since the given ETag."}},
-                    parameters=[_header("if-none-match")],
-                )
-            },
-            "/v1/tools/{name}/call": {
-                "post": _operation(
-                    "call_tool",
-                    "Call a tool of any kind by its name in the list, or say that a person must decide first.",
-                    _json(_ref(CallFinished)),
-                    others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
-                    parameters=[_path("name")],
-                )
-                | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
-            },
-            "/v1/actions": {
-                "get": _operation(
-                    "list_actions",
-                    "Return the actions that can be run, with the schema of their arguments.",
-                    _json(ACTIONS),
-                    others={"304": {"description": "Nothing has changed since the given ETag."}},
-                    parameters=[_header("if-none-match")],
-                )
-            },
-            "/v1/actions/{name}/run": {
-                "post": _operation(
-                    "run_action",
-                    "Run an action, or say that a person must decide first.",
-                    _json(_ref(RunFinished)),
-                    others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
-                    parameters=[_path("name")],
-                )
-                | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
-            },
+            **_runnable(),
             "/v1/action-approvals/{approval_id}/result": {
                 "get": _operation(
                     "approval_result",
@@ -83,6 +46,50 @@ def agent_openapi() -> dict[str, Any]:
         "components": {
             "schemas": definitions["$defs"],
             "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _runnable() -> dict[str, Any]:
+    """Return the paths that list and run what there is, by tools of every kind and by actions."""
+    return {
+        "/v1/tools": {
+            "get": _operation(
+                "list_tools",
+                "Return the tools of every kind that can be called, with the schema of their arguments.",
+                _json(TOOLS),
+                others={"304": {"description": "Nothing has changed since the given ETag."}},
+                parameters=[_header("if-none-match")],
+            )
+        },
+        "/v1/tools/{name}/call": {
+            "post": _operation(
+                "call_tool",
+                "Call a tool of any kind by its name in the list, or say that a person must decide first.",
+                _json(_ref(CallFinished)),
+                others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
+                parameters=[_path("name")],
+            )
+            | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
+        },
+        "/v1/actions": {
+            "get": _operation(
+                "list_actions",
+                "Return the actions that can be run, with the schema of their arguments.",
+                _json(ACTIONS),
+                others={"304": {"description": "Nothing has changed since the given ETag."}},
+                parameters=[_header("if-none-match")],
+            )
+        },
+        "/v1/actions/{name}/run": {
+            "post": _operation(
+                "run_action",
+                "Run an action, or say that a person must decide first.",
+                _json(_ref(RunFinished)),
+                others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
+                parameters=[_path("name")],
+            )
+            | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
         },
     }
 
