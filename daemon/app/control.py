@@ -60,8 +60,8 @@ def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report)
     pages = PageServices(
         browser=parts.browser,
         approvals=rooms.decisions.approvals,
-        explanations=rooms.actions.explanations,
-        previews=rooms.actions.previews,
+        explanations=rooms.execution.explanations,
+        previews=rooms.execution.previews,
         workspaces=parts.workspaces,
     )
     add_pages(app, pages)
@@ -89,7 +89,7 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
             about=about,
             checked=checked,
             approvals=rooms.decisions.approvals,
-            executor=rooms.actions.executor,
+            executor=rooms.execution.executor,
             sessions=rooms.sessions,
             clock=basis.clock,
             stop=_ask_to_stop,
@@ -126,7 +126,7 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
             actions.Uses(
                 catalog=rooms.actions.catalog,
                 connectors=rooms.connectors.service,
-                executor=rooms.actions.executor,
+                executor=rooms.execution.executor,
                 rules=rooms.decisions.rules,
                 sessions=rooms.sessions,
                 audit=rooms.audit.log,
@@ -136,8 +136,8 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
         approvals.router(
             approvals.Uses(
                 approvals=rooms.decisions.approvals,
-                explanations=rooms.actions.explanations,
-                previews=rooms.actions.previews,
+                explanations=rooms.execution.explanations,
+                previews=rooms.execution.previews,
                 browser=parts.browser,
                 stopping=parts.stopping,
                 control_url=parts.addresses.control,

@@ -65,7 +65,7 @@ class Approvals:
         """Begin to count the time of what the last daemon left open, and take back what it did not bind to accounts."""
         for approval in await self._select(select(_TABLE).where(_IS_OPEN)):
             self._deadlines.begin(approval.id, since_ms=approval.created_ms, until_ms=approval.expires_ms)
-            if approval.accounts is None:
+            if not approval.names_accounts:
                 await self.void(
                     approval, reason="It was asked for before approvals were bound to the account they use."
                 )
@@ -93,11 +93,9 @@ class Approvals:
                     session=request.session,
                     actor=str(request.actor),
                     asked_with=request.actor.means.value,
-                    action=request.action,
-                    action_version=request.action_version,
-                    action_hash=request.action_hash,
-                    connector_hashes=json.dumps(list(request.connector_hashes)),
-                    accounts=json.dumps([account.as_json() for account in request.accounts]),
+                    kind=request.subject.kind,
+                    name=request.subject.name,
+                    subject=json.dumps(request.subject.as_json()),
                     arguments=canonical_json(dict(request.arguments)),
                     digest=request.digest,
                     state=ApprovalState.PENDING.value,
@@ -112,15 +110,11 @@ class Approvals:
             type="approval.requested",
             session=request.session,
             actor=request.actor,
-            action=request.action,
+            action=request.subject.name,
             payload={
                 "aileron.approval.id": approval_id,
                 "aileron.approval.digest": request.digest,
-                "aileron.action.version": request.action_version,
-                "aileron.action.hash": request.action_hash,
-                "aileron.action.arguments": dict(request.arguments),
-                "aileron.connector.hashes": list(request.connector_hashes),
-                "aileron.connector.accounts": [account.as_json() for account in request.accounts],
+                **request.attributes,
             },
         )
         self._faults.hit("approval.before_request")

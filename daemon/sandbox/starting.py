@@ -130,7 +130,8 @@ class Starter:
         container = sandbox.container
         if container is not None:
             with contextlib.suppress(Failure):
-                failure.details |= await self._engine.call(lambda client: engine_calls.last_words(client, container))
+                said = await self._engine.call(lambda client: engine_calls.last_words(client, container))
+                failure = failure.with_details(said)
         return failure
 
     def _place(self, sandbox: Sandbox, ground: Ground, closed_port: int) -> None:

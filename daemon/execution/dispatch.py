@@ -8,8 +8,9 @@ from daemon.approvals.record import Approval
 from daemon.approvals.service import Approvals, StaleApprovalError
 from daemon.base.tasks import TaskSet
 from daemon.core.failures import Failure, FailureClass
-from daemon.tools.actions.executor import Executor
-from daemon.tools.actions.requests import RunRequest
+from daemon.execution.executor import Executor
+from daemon.execution.explanations import call_of
+from daemon.execution.requests import RunRequest
 
 _TICK_SECONDS = 1.0
 
@@ -78,13 +79,7 @@ class Dispatcher:
 
     async def _dispatch(self, approval: Approval) -> None:
         changes = self._vault_changes
-        request = RunRequest(
-            session=approval.session,
-            actor=approval.actor,
-            action=approval.action,
-            arguments=approval.arguments,
-            approval=approval,
-        )
+        request = RunRequest(call=call_of(approval), approval=approval)
         try:
             await self._executor.run(request)
         except Failure as failure:
