@@ -13,7 +13,6 @@ from daemon.version import VERSION
 _REF = "#/components/schemas/{model}"
 
 
-# Long, because it is one document, and its order is that of the API.
 @cache
 def agent_openapi() -> dict[str, Any]:
     """Return the OpenAPI document."""

@@ -78,6 +78,11 @@ class Approvals:
                     approval, reason="It was asked for before approvals were bound to the account they use."
                 )
 
+    @property
+    def may_have_open(self) -> bool:
+        """Say whether anything can be open; if not, there is nothing to look for in the database."""
+        return len(self._deadlines) > 0
+
     async def request(self, request: ApprovalRequest) -> Approval:
         """Write down that somebody wants a decision."""
         now = self._clock.now_ms()
