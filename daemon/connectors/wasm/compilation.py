@@ -42,7 +42,7 @@ class Compilation:
                 env={"MALLOC_ARENA_MAX": "2", "RAYON_NUM_THREADS": "4", "PATH": os.defpath},
             )
             try:
-                if self._closed:  # while the child was only being started, so that close() did not see it
+                if self._is_closed():  # while the child was only being started, so that close() did not see it
                     _kill(child)
                 async with asyncio.timeout(self._timeout):
                     output, errors = await child.communicate()
@@ -64,6 +64,9 @@ class Compilation:
         self._closed = True
         if self._child is not None:
             _kill(self._child)
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def _judge(self, status: int, output: bytes, errors: bytes) -> None:
         try:
