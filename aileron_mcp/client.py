@@ -1,4 +1,4 @@
-"""The client of the agent API: what can be run, running it, and asking what became of an approval."""
+"""The client of the agent API: what can be called, calling it, and asking what became of an approval."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -39,24 +39,26 @@ class AnswerLost(AgentApiError):
 
 
 @dataclass(frozen=True, slots=True)
-class ActionList:
-    """The actions an agent may run, and the tag by which to ask whether they changed."""
+class ToolList:
+    """The tools an agent may call, and the tag by which to ask whether they changed."""
 
     items: tuple[Mapping[str, Any], ...]
     etag: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
-    """The action ran."""
+class CallResult:
+    """The tool ran."""
 
     audit_id: str
     result: Any
+    content: tuple[Mapping[str, Any], ...]
+    """The result in blocks, as MCP has them."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunPending:
-    """The action waits for a person."""
+class CallPending:
+    """The call waits for a person."""
 
     approval_id: str
     review_url: str
@@ -95,23 +97,23 @@ class AgentClient:
         except httpx.HTTPError:
             return False
 
-    async def list_actions(self, *, known: ActionList | None = None) -> ActionList:
-        """Return the actions, or the known list itself if it is still true."""
+    async def list_tools(self, *, known: ToolList | None = None) -> ToolList:
+        """Return the tools, or the known list itself if it is still true."""
         headers = {"If-None-Match": known.etag} if known is not None and known.etag is not None else {}
-        answer = await self._ask("GET", "/v1/actions", headers=headers)
+        answer = await self._ask("GET", "/v1/tools", headers=headers)
         if answer.status_code == httpx.codes.NOT_MODIFIED and known is not None:
             return known
-        return ActionList(items=tuple(_body(answer)["items"]), etag=answer.headers.get("etag"))
+        return ToolList(items=tuple(_body(answer)["items"]), etag=answer.headers.get("etag"))
 
-    async def run(self, name: str, arguments: Mapping[str, Any]) -> RunResult | RunPending:
-        """Run an action; raises AgentApiError with the envelope when it fails."""
-        path = f"/v1/actions/{quote(name, safe='')}/run"
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> CallResult | CallPending:
+        """Call a tool by its name in the list; raises AgentApiError with the envelope when it fails."""
+        path = f"/v1/tools/{quote(name, safe='')}/call"
         content = _encoded({"arguments": dict(arguments)})
         answer = await self._ask("POST", path, content=content, headers={"Content-Type": "application/json"})
         body = _body(answer)
         if answer.status_code == httpx.codes.ACCEPTED:
-            return RunPending(body["approval_id"], body["review_url"], body["message"])
-        return RunResult(body["audit_id"], body["result"])
+            return CallPending(body["approval_id"], body["review_url"], body["message"])
+        return CallResult(body["audit_id"], body["result"], tuple(body["content"]))
 
     async def poll(self, approval_id: str, *, wait_seconds: float = 0) -> Mapping[str, Any]:
         """Return where an approval stands, waiting at most so long for an end."""

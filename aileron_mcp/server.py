@@ -1,4 +1,4 @@
-"""The MCP server: lists the person's actions as tools, calls them, and says when the list has changed."""
+"""The MCP server: lists the daemon's tools, calls them, and says when the list has changed."""
 
 import asyncio
 import contextlib
@@ -10,14 +10,10 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from aileron_mcp import texts
-from aileron_mcp.client import (
-    ActionList,
-    AgentApiError,
-    AgentClient,
-    RunResult,
-)
+from aileron_mcp.client import AgentApiError, AgentClient, CallResult, ToolList
 from aileron_mcp.daemon_link import DaemonLink
 from aileron_mcp.pipe import agent_pipe
 from aileron_mcp.texts import STATUS_TOOL, Reply
@@ -42,7 +38,7 @@ class ToolServer:
 
     def __init__(self, link: DaemonLink) -> None:
         self._link = link
-        self._known: ActionList | None = None
+        self._known: ToolList | None = None
         self._offer = offer(())
         self._told: tuple[Any, ...] | None = None
         self._bus = InMemorySubscriptionBus()
@@ -89,7 +85,7 @@ class ToolServer:
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in self._offer.tools])
 
     async def _refresh(self, client: AgentClient) -> None:
-        listed = await client.list_actions(known=self._known)
+        listed = await client.list_tools(known=self._known)
         if listed is not self._known:
             self._known, self._offer = listed, offer(listed.items)
 
@@ -113,24 +109,23 @@ class ToolServer:
         except AgentApiError as problem:
             reply = told(problem, params.name, self._link.session_id)
         return types.CallToolResult(
-            content=[types.TextContent(type="text", text=reply.text)],
+            content=_blocks(reply),
             structured_content=dict(reply.structured),
             is_error=reply.failed,
         )
 
     async def _run(self, tool: str, arguments: dict[str, Any]) -> Reply:
-        if tool not in self._offer.actions:
+        if tool not in self._offer.names:
             await self._with_session(self._refresh)
-        action = self._offer.actions.get(tool)
-        if action is None:
-            names = ", ".join(sorted(self._offer.actions)) or "none"
-            message = f"There is no action behind the tool {tool!r} (any more). Those there are: {names}."
+        if tool not in self._offer.names:
+            names = ", ".join(sorted(self._offer.names)) or "none"
+            message = f"There is no tool {tool!r} (any more). Those there are: {names}."
             return texts.trouble(message, failure_class="not_found", retriable=False)
 
         async def run(client: AgentClient) -> Reply:
-            outcome = await client.run(action, arguments)
-            if isinstance(outcome, RunResult):
-                return texts.finished(audit_id=outcome.audit_id, result=outcome.result)
+            outcome = await client.call(tool, arguments)
+            if isinstance(outcome, CallResult):
+                return texts.finished(audit_id=outcome.audit_id, result=outcome.result, content=outcome.content)
             return texts.waiting(
                 approval_id=outcome.approval_id, review_url=outcome.review_url, message=outcome.message
             )
@@ -166,3 +161,11 @@ class ToolServer:
             if problem.status != 401 or not await self._link.renew():
                 raise
         return await work(await self._link.client())
+
+
+def _blocks(reply: Reply) -> list[types.ContentBlock]:
+    """Return a reply in blocks; blocks of a kind that MCP does not know are told as the text they stand for."""
+    with contextlib.suppress(ValidationError):
+        if reply.content:
+            return types.CallToolResult.model_validate({"content": list(reply.content)}).content
+    return [types.TextContent(type="text", text=reply.text)]

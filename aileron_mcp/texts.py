@@ -18,11 +18,14 @@ class Reply:
     text: str
     structured: Mapping[str, Any]
     failed: bool = False
+    content: tuple[Mapping[str, Any], ...] = ()
+    """The result in blocks; without any, the text is the one block there is."""
 
 
-def finished(*, audit_id: str, result: Any) -> Reply:
-    """Tell that an action ran."""
-    return Reply(text=_written(result), structured={"result": _flat(result), "audit_id": audit_id})
+def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ...] = ()) -> Reply:
+    """Tell that a tool ran."""
+    data = {"result": _flat(result), "audit_id": audit_id}
+    return Reply(text=_written(result), structured=data, content=content)
 
 
 def waiting(*, approval_id: str, review_url: str, message: str) -> Reply:
@@ -51,7 +54,10 @@ def standing(answer: Mapping[str, Any]) -> Reply:
         return Reply(text=f"{status}: {_failure_text(answer['error'])}", structured=dict(answer), failed=True)
     if status == "completed":
         result = answer.get("result")
-        return Reply(text=f"{message}\n{_written(result)}", structured=dict(answer) | {"result": _flat(result)})
+        data = {name: value for name, value in answer.items() if name != "content"} | {"result": _flat(result)}
+        blocks = answer.get("content") or ()
+        said = ({"type": "text", "text": message}, *blocks) if blocks else ()
+        return Reply(text=f"{message}\n{_written(result)}", structured=data, content=said)
     if status in _WAITING:
         text = f"{status}: {message} Call {STATUS_TOOL} again; the person may take their time."
         return Reply(text=text, structured=dict(answer))

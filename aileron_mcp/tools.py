@@ -1,4 +1,4 @@
-"""What a model may call: one tool for each action, and one to ask what became of an approval. Pure."""
+"""What a model may call: the tools of the daemon, and one to ask what became of an approval. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,31 +17,30 @@ pending, approved or running. It decides nothing, and calling the action again w
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The tools of one moment, and the action behind each."""
+    """The tools of one moment, as MCP describes them, and the names of those that the daemon runs."""
 
     tools: tuple[Mapping[str, Any], ...]
-    actions: Mapping[str, str]
+    names: frozenset[str]
 
 
-def offer(actions: Iterable[Mapping[str, Any]]) -> Offer:
-    """Return the tools for a list of actions, as the agent API describes them."""
-    named = {str(action["tool_name"]): action for action in actions if action["tool_name"] != STATUS_TOOL}
-    tools = [_tool(action) for action in named.values()]
-    return Offer((*tools, _status_tool()), {name: str(action["name"]) for name, action in named.items()})
+def offer(specs: Iterable[Mapping[str, Any]]) -> Offer:
+    """Return the tools for a list of them, as the agent API describes them."""
+    named = {str(spec["name"]): spec for spec in specs if spec["name"] != STATUS_TOOL}
+    return Offer((*map(_tool, named.values()), _status_tool()), frozenset(named))
 
 
-def _tool(action: Mapping[str, Any]) -> Mapping[str, Any]:
-    hints = action.get("hints") or {}
-    note = "\n\nA person must approve each call; the answer says how to go on." if action["approval_required"] else ""
+def _tool(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    said = spec.get("annotations") or {}
+    note = "\n\nA person must approve each call; the answer says how to go on." if spec["approval_required"] else ""
     return {
-        "name": action["tool_name"],
-        "description": f"{action['description']}{note}",
-        "inputSchema": action["schema"],
+        "name": spec["name"],
+        "description": f"{spec['description']}{note}",
+        "inputSchema": spec["input_schema"],
         "annotations": {
-            "readOnlyHint": bool(hints.get("read_only", False)),
-            "destructiveHint": bool(hints.get("destructive", True)),
-            "idempotentHint": bool(hints.get("idempotent", False)),
-            "openWorldHint": True,
+            "readOnlyHint": bool(said.get("read_only", False)),
+            "destructiveHint": bool(said.get("destructive", True)),
+            "idempotentHint": bool(said.get("idempotent", False)),
+            "openWorldHint": bool(said.get("open_world", True)),
         },
     }
 

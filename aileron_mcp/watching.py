@@ -13,7 +13,7 @@ _LONGEST_PAUSE = 10.0
 async def watch(link: DaemonLink, refresh: Callable[[], Awaitable[None]]) -> None:
     """Call refresh at each change, each reconnection and each sign of life; a daemon that is away is waited for.
 
-    The daemon looks once a second and tells a change by comparing two looks, so it does not see an action that came and
+    The daemon looks once a second and tells a change by comparing two looks, so it does not see a tool that came and
     went in between, and this side may have. Asking at each sign of life costs nothing where nothing has changed.
     """
     pause = _FIRST_PAUSE
@@ -22,7 +22,7 @@ async def watch(link: DaemonLink, refresh: Callable[[], Awaitable[None]]) -> Non
             client = await link.client()
             async for event in client.changes():
                 pause = _FIRST_PAUSE
-                if event in {"alive", "actions_changed"}:
+                if event in {"alive", "tools_changed"}:
                     await refresh()
         except AgentApiError as problem:
             if problem.status == _UNAUTHORIZED:

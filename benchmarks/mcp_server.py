@@ -73,6 +73,22 @@ def timed(work: Any) -> float:
     return time.perf_counter() - began
 
 
+def compare_starts(theirs: list[str], ours: list[str], env: dict[str, str], *, rounds: int) -> None:
+    """Measure how long each server takes from its start to its list of tools, in turns."""
+    starts: dict[str, list[float]] = {"bare": [], "ours": []}
+    for _ in range(rounds):
+        for name, command in (("bare", theirs), ("ours", ours)):
+            began = time.perf_counter()
+            server = Piped(command, env)
+            server.list_tools()
+            starts[name].append(time.perf_counter() - began)
+            server.close()
+    ratio = median(a / b for a, b in zip(starts["ours"], starts["bare"], strict=True))
+    print(f"spawn to tools/list, bare SDK server {median(starts['bare']) * 1e3:6.0f} ms")
+    mine = median(starts["ours"]) * 1e3
+    print(f"spawn to tools/list, aileron-mcp     {mine:6.0f} ms   ratio {ratio:.2f} (limit 1.15)")
+
+
 def main() -> None:
     """Measure both."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -100,19 +116,7 @@ def main() -> None:
         tools.write_text(json.dumps(first.list_tools()))
         first.close()
         theirs = [sys.executable, "-P", "-m", "benchmarks.bare_mcp_server", str(tools)]
-        starts: dict[str, list[float]] = {"bare": [], "ours": []}
-        for _ in range(given.rounds):
-            for name, command in (("bare", theirs), ("ours", ours)):
-                began = time.perf_counter()
-                server = Piped(command, env)
-                server.list_tools()
-                starts[name].append(time.perf_counter() - began)
-                server.close()
-        ratio = median(a / b for a, b in zip(starts["ours"], starts["bare"], strict=True))
-        print(f"spawn to tools/list, bare SDK server {median(starts['bare']) * 1e3:6.0f} ms")
-        mine = median(starts["ours"]) * 1e3
-        print(f"spawn to tools/list, aileron-mcp     {mine:6.0f} ms   ratio {ratio:.2f} (limit 1.15)")
-
+        compare_starts(theirs, ours, env, rounds=given.rounds)
         arguments = {"url": f"{world.upstream}/bench", "body": '{"n":1}'}
         bare_server, our_server = Piped(theirs, env), Piped(ours, env)
         bare_server.list_tools()

@@ -17,6 +17,7 @@ from daemon.core.authority import HostPort
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential, Injection, Limits, Manifest
 from daemon.core.semver import Version
+from daemon.net.trust import service_trust
 from tests.services.upstream import UpstreamProcess
 
 SECRET = "sk-live-9f8e7d6c5b4a3921"
@@ -73,7 +74,9 @@ async def measure(up: UpstreamProcess) -> None:
         ok, _answer = await call(request)
         assert ok
 
-    connector = aiohttp.TCPConnector(ssl=http._trust(), limit=512) if up.tls else aiohttp.TCPConnector(limit=512)  # noqa: SLF001
+    connector = (
+        aiohttp.TCPConnector(ssl=service_trust(up.ca_file), limit=512) if up.tls else aiohttp.TCPConnector(limit=512)
+    )
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def bare() -> None:

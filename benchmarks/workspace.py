@@ -1,6 +1,8 @@
 """What a layer over a large folder costs: its launch, and work inside, against a container with the folder mounted.
 
-Run: python -m benchmarks.workspace [--files 100000] [--gigabytes 5] [--rounds 5]      (needs a Docker engine)
+Run: python -m benchmarks.workspace [--files 100000] [--gigabytes 5] [--rounds 5] [--only launches|work]
+
+It needs a Docker engine.
 
 The folder is a repository with that many small files and a few large ones. The baseline is `docker run` of the same
 image with the same limits and a copy of that folder as a bind mount, so that nothing of one is warm for the other.
@@ -107,6 +109,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--gigabytes", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=("launches", "work"), help="measure only this half")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, UpstreamProcess() as upstream, ModelProcess() as model:
         folder = Path(name)
@@ -120,8 +123,10 @@ def main() -> None:
             tag = json.loads(large.run("sandbox", "build", "codex", "--json", seconds=900).stdout)["tag"]
             bind = ["-v", f"{folder / 'bind'}:/workspace", "-e", "HOME=/home/agent"]
             plain = ["docker", "run", "--rm", *LIMITS, "--tmpfs", f"/home/agent:uid={USER}", *bind, "-w", "/workspace"]
-            launches(large, small, [*plain, tag], given.rounds)
-            work(large, [*plain, tag], given.rounds)
+            if given.only != "work":
+                launches(large, small, [*plain, tag], given.rounds)
+            if given.only != "launches":
+                work(large, [*plain, tag], given.rounds)
             world.stop()
 
 

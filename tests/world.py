@@ -24,6 +24,9 @@ START_SECONDS = 30.0
 class World:
     """One home and, while it runs, its daemon."""
 
+    module = "daemon"
+    """What is run as the daemon."""
+
     def __init__(
         self,
         folder: Path,
@@ -70,7 +73,7 @@ class World:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AILERON_")}
         with (self.folder / "daemon.out").open("ab") as output:
             return start_process(
-                "daemon",
+                self.module,
                 environment=kept | {"AILERON_HOME": str(self.home)} | self._environment | environment,
                 output=output.fileno(),
                 fresh=self._fresh,

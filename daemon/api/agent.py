@@ -16,21 +16,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from daemon.api.agent_openapi import agent_openapi
-from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, run_answer
+from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, call_answer, run_answer
 from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
 from daemon.api.principals import principal_of
 from daemon.api.stopping import Stopping
 from daemon.approvals.service import Approvals
-from daemon.connectors.service import ConnectorService
-from daemon.core.action import Action
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.schema import input_schema
+from daemon.core.tools import ToolCall, ToolId, ToolSpec
+from daemon.execution.executor import Executor
+from daemon.execution.requests import Finished, RunRequest, Waiting
+from daemon.execution.toolbox import Toolbox
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import Capability, TokenClaims
-from daemon.tools.actions.catalog import ActionCatalog, InstalledAction
-from daemon.tools.actions.executor import Executor
-from daemon.tools.actions.requests import RunRequest
+from daemon.tools.actions.provider import KIND as ACTION
 
 _RUN_BODY = TypeAdapter(RunBody)
 _MAX_NAME = 200
@@ -52,8 +51,7 @@ def claims_for(request: Request, capability: Capability) -> TokenClaims:
 class Uses:
     """What these routes use."""
 
-    catalog: ActionCatalog
-    connectors: ConnectorService
+    tools: Toolbox
     executor: Executor
     approvals: Approvals
     sessions: Sessions
@@ -79,27 +77,32 @@ class AgentRoutes:
     async def list_actions(self, request: Request) -> Response:
         """Return the actions that can be run, with the schema of their arguments."""
         claims_for(request, Capability.LIST_ACTIONS)
-        ready = [entry for entry in self._uses.catalog.all() if entry.state == "ready"]
-        items = [await describe_action(entry, self._uses.connectors) for entry in ready]
-        body = json.dumps({"items": items}, separators=(",", ":")).encode()
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers={"etag": etag})
-        return Response(body, media_type="application/json", headers={"etag": etag})
+        specs = await self._uses.tools.list(await principal_of(request))
+        return _tagged([_as_action(spec) for spec in specs if spec.tool.kind == ACTION], request)
+
+    async def list_tools(self, request: Request) -> Response:
+        """Return the tools of every kind that can be called."""
+        claims_for(request, Capability.LIST_ACTIONS)
+        return _tagged([spec.as_json() for spec in await self._uses.tools.list(await principal_of(request))], request)
 
     async def run_action(self, request: Request) -> Response:
         """Run an action, or say that a person must decide first."""
         claims = claims_for(request, Capability.RUN_ACTIONS)
+        tool = ToolId(ACTION, request.path_params["name"][:_MAX_NAME])
+        return run_answer(await self._run(request, claims, tool), control_url=self._uses.control_url)
+
+    async def call_tool(self, request: Request) -> Response:
+        """Call a tool of any kind by the name that agents call it by."""
+        claims = claims_for(request, Capability.RUN_ACTIONS)
+        tool = await self._uses.tools.find(request.path_params["name"][:_MAX_NAME], await principal_of(request))
+        return call_answer(await self._run(request, claims, tool), control_url=self._uses.control_url)
+
+    async def _run(self, request: Request, claims: TokenClaims, tool: ToolId) -> Finished | Waiting:
         body = read_body(await request.body())
-        outcome = await self._uses.executor.run(
-            RunRequest(
-                session=claims.session,
-                actor=await principal_of(request),
-                action=request.path_params["name"][:_MAX_NAME],
-                arguments=body.arguments,
-            )
+        call = ToolCall(
+            principal=await principal_of(request), session=claims.session, tool=tool, arguments=body.arguments
         )
-        return run_answer(outcome, control_url=self._uses.control_url)
+        return await self._uses.executor.run(RunRequest(call=call))
 
     async def approval_result(self, request: Request) -> Response:
         """Say where an approval of this session stands; with `wait`, answer as soon as it has an end."""
@@ -116,7 +119,7 @@ class AgentRoutes:
         claims = claims_for(request, Capability.LIST_ACTIONS)
         stream = agent_events(
             self._uses.approvals.feed,
-            self._uses.catalog,
+            self._uses.tools,
             session=claims.session,
             still_open=lambda: self._uses.sessions.is_open(claims.session),
             stopped=self._uses.stopping.event,
@@ -133,6 +136,8 @@ def agent_app(uses: Uses, report: Report) -> Starlette:
             Route("/openapi.json", routes.openapi),
             Route("/v1/actions", routes.list_actions),
             Route("/v1/actions/{name}/run", routes.run_action, methods=["POST"]),
+            Route("/v1/tools", routes.list_tools),
+            Route("/v1/tools/{name}/call", routes.call_tool, methods=["POST"]),
             Route("/v1/action-approvals/{approval_id}/result", routes.approval_result),
             Route("/v1/events", routes.events),
         ],
@@ -169,30 +174,27 @@ def _malformed(problem: str) -> Failure:
     )
 
 
-async def describe_action(entry: InstalledAction, connectors: ConnectorService) -> dict[str, Any]:
-    """Return an action as an agent sees it."""
-    action = entry.action
-    if action is None:
-        raise ValueError(f"{entry.name} is broken and is not offered to anybody")
+def _tagged(items: list[dict[str, Any]], request: Request) -> Response:
+    """Return a list, or that it is still what the caller has."""
+    body = json.dumps({"items": items}, separators=(",", ":")).encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers={"etag": etag})
+    return Response(body, media_type="application/json", headers={"etag": etag})
+
+
+def _as_action(spec: ToolSpec) -> dict[str, Any]:
+    """Return an action in the form in which agents saw it before there were tools of other kinds."""
     return {
-        "name": action.name,
-        "tool_name": action.tool_name,
-        "version": str(action.version),
-        "description": action.description,
-        "schema": input_schema(action.inputs),
-        "approval_required": action.approval.required,
-        "hints": await hints_for(action, connectors),
+        "name": spec.tool.name,
+        "tool_name": spec.name,
+        "version": spec.version,
+        "description": spec.description,
+        "schema": spec.input_schema,
+        "approval_required": spec.approval_required,
+        "hints": {
+            "read_only": spec.annotations.read_only,
+            "destructive": spec.annotations.destructive,
+            "idempotent": spec.annotations.idempotent,
+        },
     }
-
-
-async def hints_for(action: Action, connectors: ConnectorService) -> dict[str, bool]:
-    """Return what the operations declare of an action's effects; what they do not declare is taken to be the worst.
-
-    A manifest says whether an operation may be repeated, and nothing of whether it changes or destroys things.
-    """
-    try:
-        manifests = {str(pinned.name): await connectors.check(pinned) for pinned in action.requires}
-        repeatable = all(manifests[str(step.connector)].ops[step.op].idempotent for step in action.steps)
-    except (Failure, KeyError):
-        repeatable = False  # it cannot run as things are; the run says why
-    return {"read_only": False, "destructive": True, "idempotent": repeatable}

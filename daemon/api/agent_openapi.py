@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from daemon.api.answers import MAX_WAIT_SECONDS, ApprovalResult, RunBody, RunFinished, RunWaiting
+from daemon.api.agent_schemas import ACTIONS, HEALTH, TOOLS, WAIT
+from daemon.api.answers import ApprovalResult, CallFinished, RunBody, RunFinished, RunWaiting
 from daemon.api.envelopes import DOCUMENTED
 from daemon.version import VERSION
 
@@ -15,50 +16,15 @@ _REF = "#/components/schemas/{model}"
 @cache
 def agent_openapi() -> dict[str, Any]:
     """Return the OpenAPI document."""
-    models = [(model, "validation") for model in (RunBody, RunFinished, RunWaiting, ApprovalResult)]
+    models = [(model, "validation") for model in (RunBody, RunFinished, CallFinished, RunWaiting, ApprovalResult)]
     _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     return {
         "openapi": "3.1.0",
         "info": {"title": "Aileron agent API", "version": VERSION},
         "security": [{"session": []}],
         "paths": {
-            "/healthz": {
-                "get": _operation("health", "Say that the daemon is there.", _json(_HEALTH)) | {"security": []}
-            },
-            "/v1/actions": {
-                "get": _operation(
-                    "list_actions",
-                    "Return the actions that can be run, with the schema of their arguments.",
-                    _json(_ACTIONS),
-                    others={"304": {"description": "Nothing has changed since the given ETag."}},
-                    parameters=[_header("if-none-match")],
-                )
-            },
-            "/v1/actions/{name}/run": {
-                "post": _operation(
-                    "run_action",
-                    "Run an action, or say that a person must decide first.",
-                    _json(_ref(RunFinished)),
-                    others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
-                    parameters=[_path("name")],
-                )
-                | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
-            },
-            "/v1/action-approvals/{approval_id}/result": {
-                "get": _operation(
-                    "approval_result",
-                    "Say where an approval of this session stands; with `wait`, answer as soon as it has an end.",
-                    _json(_ref(ApprovalResult)),
-                    parameters=[_path("approval_id"), _WAIT],
-                )
-            },
-            "/v1/events": {
-                "get": _operation(
-                    "agent_events",
-                    "Stream what a session needs to know: the tool list changed, an approval was decided.",
-                    {"text/event-stream": {"schema": {"type": "string"}}},
-                )
-            },
+            **_paths_of_tools(),
+            **_paths_of_sessions(),
         },
         "components": {
             "schemas": definitions["$defs"],
@@ -67,47 +33,68 @@ def agent_openapi() -> dict[str, Any]:
     }
 
 
-_HEALTH: dict[str, Any] = {
-    "type": "object",
-    "required": ["status"],
-    "properties": {"status": {"type": "string", "const": "ok"}},
-}
-_ACTIONS: dict[str, Any] = {
-    "type": "object",
-    "required": ["items"],
-    "properties": {
-        "items": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["name", "tool_name", "version", "description", "schema", "approval_required", "hints"],
-                "properties": {
-                    "name": {"type": "string"},
-                    "tool_name": {"type": "string"},
-                    "version": {"type": "string"},
-                    "description": {"type": "string"},
-                    "schema": {"type": "object"},
-                    "approval_required": {"type": "boolean"},
-                    "hints": {
-                        "type": "object",
-                        "required": ["read_only", "destructive", "idempotent"],
-                        "properties": {
-                            "read_only": {"type": "boolean"},
-                            "destructive": {"type": "boolean"},
-                            "idempotent": {"type": "boolean"},
-                        },
-                    },
-                },
-            },
-        }
-    },
-}
-_WAIT: dict[str, Any] = {
-    "name": "wait",
-    "in": "query",
-    "description": "How long to wait for an end, in seconds.",
-    "schema": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
-}
+def _paths_of_tools() -> dict[str, Any]:
+    return {
+        "/v1/tools": {
+            "get": _operation(
+                "list_tools",
+                "Return the tools of every kind that can be called, with the schema of their arguments.",
+                _json(TOOLS),
+                others={"304": {"description": "Nothing has changed since the given ETag."}},
+                parameters=[_header("if-none-match")],
+            )
+        },
+        "/v1/tools/{name}/call": {
+            "post": _operation(
+                "call_tool",
+                "Call a tool of any kind by its name in the list, or say that a person must decide first.",
+                _json(_ref(CallFinished)),
+                others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
+                parameters=[_path("name")],
+            )
+            | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
+        },
+        "/v1/actions": {
+            "get": _operation(
+                "list_actions",
+                "Return the actions that can be run, with the schema of their arguments.",
+                _json(ACTIONS),
+                others={"304": {"description": "Nothing has changed since the given ETag."}},
+                parameters=[_header("if-none-match")],
+            )
+        },
+        "/v1/actions/{name}/run": {
+            "post": _operation(
+                "run_action",
+                "Run an action, or say that a person must decide first.",
+                _json(_ref(RunFinished)),
+                others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
+                parameters=[_path("name")],
+            )
+            | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
+        },
+    }
+
+
+def _paths_of_sessions() -> dict[str, Any]:
+    return {
+        "/healthz": {"get": _operation("health", "Say that the daemon is there.", _json(HEALTH)) | {"security": []}},
+        "/v1/action-approvals/{approval_id}/result": {
+            "get": _operation(
+                "approval_result",
+                "Say where an approval of this session stands; with `wait`, answer as soon as it has an end.",
+                _json(_ref(ApprovalResult)),
+                parameters=[_path("approval_id"), WAIT],
+            )
+        },
+        "/v1/events": {
+            "get": _operation(
+                "agent_events",
+                "Stream what a session needs to know: the tool list changed, an approval was decided.",
+                {"text/event-stream": {"schema": {"type": "string"}}},
+            )
+        },
+    }
 
 
 def _operation(

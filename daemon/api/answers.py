@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from daemon.approvals.endings import closing_failure
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.record import Approval
-from daemon.tools.actions.requests import Finished, Waiting
+from daemon.core.outcome import Content
+from daemon.execution.requests import Finished, Waiting
 
 MAX_WAIT_SECONDS = 60.0
 _CLOSED = frozenset({ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.VOID})
@@ -42,6 +43,12 @@ class RunFinished(BaseModel):
     result: Any
 
 
+class CallFinished(RunFinished):
+    """The tool ran; this is what it returned, as blocks for a model and as data."""
+
+    content: list[dict[str, Any]]
+
+
 class RunWaiting(BaseModel):
     """The action waits for a person."""
 
@@ -57,6 +64,7 @@ class ApprovalResult(BaseModel):
     status: str
     message: str
     result: Any = None
+    content: list[dict[str, Any]] | None = None
     audit_id: str | None = None
     error: dict[str, Any] | None = None
 
@@ -90,6 +98,26 @@ def run_answer(outcome: Finished | Waiting, *, control_url: str) -> JSONResponse
         f"`aileron open approval {approval.id}`; then ask for the result of {approval.id}."
     )
     return JSONResponse({"approval_id": approval.id, "review_url": url, "message": message}, status_code=202)
+
+
+def call_answer(outcome: Finished | Waiting, *, control_url: str) -> JSONResponse:
+    """Return what `run_answer` returns, with the result as content blocks beside it."""
+    if isinstance(outcome, Waiting):
+        return run_answer(outcome, control_url=control_url)
+    return JSONResponse(
+        {
+            "audit_id": outcome.audit_id,
+            "content": content_blocks(outcome.result, outcome.content),
+            "result": outcome.result,
+        }
+    )
+
+
+def content_blocks(result: Any, content: Content | None) -> list[dict[str, Any]]:
+    """Return the blocks that a tool gave, or its result as the one text there is."""
+    if content is not None:
+        return [dict(block) for block in content]
+    return [{"type": "text", "text": result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)}]
 
 
 def approval_answer(approval: Approval) -> JSONResponse:

@@ -1,15 +1,16 @@
 """Puts the two apps together: separate route tables, separate doors."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from daemon.api.body_limit import BodyLimit
 from daemon.api.browser import BrowserSessions
 from daemon.api.denials import Denials
 from daemon.api.envelopes import Report, install_handlers
-from daemon.api.guards import AgentDoor, BodyLimit, ControlDoor
+from daemon.api.guards import AgentDoor, ControlDoor
 from daemon.sessions.service import Sessions
 from daemon.version import VERSION
 
@@ -27,7 +28,7 @@ def bare_control_app(routers: Iterable[APIRouter], report: Report) -> FastAPI:
 class Doors:
     """What the two doors check requests with."""
 
-    master_token: str
+    master_token: str = field(repr=False)
     browser: BrowserSessions
     sessions: Sessions
     denials: Denials

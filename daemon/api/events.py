@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 
 from daemon.approvals.feed import ApprovalFeed
 from daemon.approvals.record import Approval
-from daemon.tools.actions.catalog import ActionCatalog
+from daemon.execution.toolbox import Toolbox
 
 _LOOK_SECONDS = 1.0
 _SILENCE_SECONDS = 15.0
@@ -31,12 +31,11 @@ async def approval_events(feed: ApprovalFeed, *, stopped: asyncio.Event) -> Asyn
 
 
 async def agent_events(
-    feed: ApprovalFeed, catalog: ActionCatalog, *, session: str, still_open: Callable[[], bool], stopped: asyncio.Event
+    feed: ApprovalFeed, tools: Toolbox, *, session: str, still_open: Callable[[], bool], stopped: asyncio.Event
 ) -> AsyncIterator[bytes]:
     """Yield what a session needs to know: its own approvals that were decided, and that the tool list changed."""
-    fingerprint = catalog.fingerprint()
     silence = 0.0
-    async with feed.listen() as changes:
+    async with feed.listen() as changes, tools.noticing() as list_changed:
         yield b": listening\n\n"
         while still_open() and not stopped.is_set():
             approval = await _next(changes, _LOOK_SECONDS, stopped)
@@ -45,10 +44,11 @@ async def agent_events(
                     yield _event("approval", {"approval_id": approval.id, "status": approval.state.value})
                 continue
             silence += _LOOK_SECONDS
-            now = catalog.fingerprint()
-            if now != fingerprint:
-                fingerprint, silence = now, 0.0
-                yield _event("actions_changed", {"fingerprint": now})
+            if list_changed.is_set():
+                list_changed.clear()
+                silence = 0.0
+                yield _event("tools_changed", {})
+                yield _event("actions_changed", {})  # the name of it in the version before
             elif silence >= _SILENCE_SECONDS:
                 silence = 0.0
                 yield b": still here\n\n"

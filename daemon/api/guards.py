@@ -16,7 +16,6 @@ from daemon.core.principal import Means, Principal
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import TOKEN_PREFIX, TokenError
 
-MAX_BODY = 4 * 1024 * 1024
 GATEWAY_PATH = "/llm/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/healthz"})
@@ -25,51 +24,6 @@ _OPEN_PATHS = frozenset({"/healthz"})
 def _denied(message: str, status: int, audit_id: str | None = None) -> Response:
     failure = Failure(FailureClass.CAPABILITY_DENIED, message, boundary=Boundary.USER, audit_id=audit_id)
     return failure_response(failure, status=status)
-
-
-class BodyLimit:
-    """Refuses bodies that no request of ours needs, before anything parses them."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count what is received; answer 413 past the limit."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdecimal() or int(declared[:20]) > MAX_BODY:
-            await self._refuse(scope, receive, send)
-            return
-        received = 0
-        over = False
-
-        async def counted() -> Message:
-            nonlocal received, over
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > MAX_BODY:
-                over = True
-                return {"type": "http.request", "body": b"", "more_body": False}
-            return message
-
-        async def guarded(message: Message) -> None:
-            # The route saw a truncated body; whatever it made of that is not what the caller gets to see.
-            if not over:
-                await send(message)
-
-        await self._app(scope, counted, guarded)
-        if over:
-            await self._refuse(scope, receive, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        failure = Failure(
-            FailureClass.INVALID_ARGUMENTS,
-            f"The request body is larger than {MAX_BODY} bytes.",
-            boundary=Boundary.USER,
-        )
-        await failure_response(failure, status=413)(scope, receive, send)
 
 
 class ControlDoor:
@@ -207,7 +161,7 @@ class AgentDoor:
             await _denied(f"This API needs a session token: {problem}.", 401, audit_id)(scope, receive, send)
             return
         scope["aileron.claims"] = claims
-        let_in(scope, self._sessions.principal_in(claims.session))
+        let_in(scope, self._sessions.bearer(claims.session))
         await self._app(scope, receive, self._watching(scope, send, claims.session))
 
     def _watching(self, scope: Scope, send: Send, session: str) -> Send:

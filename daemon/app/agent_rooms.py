@@ -15,7 +15,7 @@ from daemon.lifecycle.listeners import Listener
 from daemon.sandbox import build as sandbox_room
 from daemon.sandbox.build import SandboxOptions, SandboxRoom
 from daemon.sandbox.certificates import Issued
-from daemon.sandbox.container_options import Limits
+from daemon.sandbox.container_options import ContainerLimits
 from daemon.sandbox.packing import PackingLimits
 from daemon.sandbox.starting import MakeApp
 from daemon.workspaces import build as workspaces_room
@@ -87,7 +87,7 @@ def _options(basis: Basis) -> SandboxOptions:
         reach=sandbox.reach,
         ready_seconds=sandbox.ready_seconds,
         listener_seconds=sandbox.listener_seconds,
-        usual_limits=Limits(memory_bytes=sandbox.memory, cpus=sandbox.cpus, pids=sandbox.pids),
+        usual_limits=ContainerLimits(memory_bytes=sandbox.memory, cpus=sandbox.cpus, pids=sandbox.pids),
         written=Bounds(quota=workspace.quota, spare=workspace.spare),
         packing=PackingLimits(pack_bytes=workspace.pack, memory_bytes=sandbox.memory),
         keep_seconds=workspace.keep,

@@ -54,14 +54,14 @@ def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report)
         *_secrets(basis, rooms, parts),
         *_tools(rooms, parts),
         audit.router(audit.Uses(log=rooms.audit.log, reader=rooms.database.reader, large=rooms.audit.large)),
-        *_sessions(basis, rooms, parts),
+        *_sessions(rooms, parts),
     ]
     app = bare_control_app(routers, report)
     pages = PageServices(
         browser=parts.browser,
         approvals=rooms.decisions.approvals,
-        explanations=rooms.actions.explanations,
-        previews=rooms.actions.previews,
+        explanations=rooms.execution.explanations,
+        previews=rooms.execution.previews,
         workspaces=parts.workspaces,
     )
     add_pages(app, pages)
@@ -89,7 +89,7 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
             about=about,
             checked=checked,
             approvals=rooms.decisions.approvals,
-            executor=rooms.actions.executor,
+            executor=rooms.execution.executor,
             sessions=rooms.sessions,
             clock=basis.clock,
             stop=_ask_to_stop,
@@ -126,7 +126,7 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
             actions.Uses(
                 catalog=rooms.actions.catalog,
                 connectors=rooms.connectors.service,
-                executor=rooms.actions.executor,
+                executor=rooms.execution.executor,
                 rules=rooms.decisions.rules,
                 sessions=rooms.sessions,
                 audit=rooms.audit.log,
@@ -136,8 +136,8 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
         approvals.router(
             approvals.Uses(
                 approvals=rooms.decisions.approvals,
-                explanations=rooms.actions.explanations,
-                previews=rooms.actions.previews,
+                explanations=rooms.execution.explanations,
+                previews=rooms.execution.previews,
                 browser=parts.browser,
                 stopping=parts.stopping,
                 control_url=parts.addresses.control,
@@ -146,7 +146,7 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
     ]
 
 
-def _sessions(basis: Basis, rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
+def _sessions(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
     return [
         sessions.router(
             sessions.Uses(

@@ -1,7 +1,8 @@
 """Starts every room in order, and stops them in the reverse order."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from starlette.requests import Request
@@ -22,41 +23,52 @@ from daemon.base.clock import Clock, Entropy, IdSource
 from daemon.base.faults import FaultPoints
 from daemon.base.home import Home
 from daemon.base.settings import Settings
+from daemon.execution.executor import Executor
+from daemon.execution.seam import ToolProvider
 from daemon.lifecycle.process import Addresses
-from daemon.tools.actions.executor import Executor
 
 _log = structlog.get_logger("daemon")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
     """The two apps, and the way to end what is below them."""
 
     control_app: ASGIApp
     agent_app: ASGIApp
-    token: str
-    _executor: Executor
-    _stopping: Stopping
-    _stops: AsyncExitStack
+    token: str = field(repr=False)
+    executor: Executor
+    stopping: Stopping
+    stops: AsyncExitStack
+    """What ends the rooms, in the order in which they were built."""
 
     def begin_drain(self) -> None:
         """Take no new runs, and let long polls and streams end."""
-        self._executor.begin_drain()
-        self._stopping.event.set()
+        self.executor.begin_drain()
+        self.stopping.event.set()
 
     def active_runs(self) -> int:
         """Count the runs under way."""
-        return self._executor.active
+        return self.executor.active
 
     async def close(self) -> None:
         """Stop everything in the reverse order of its making; so the log ends after all who write to it."""
-        await self._stops.aclose()
+        await self.stops.aclose()
 
 
 async def start(
-    *, settings: Settings, home: Home, addresses: Addresses, clock: Clock, entropy: Entropy, faults: FaultPoints
+    *,
+    settings: Settings,
+    home: Home,
+    addresses: Addresses,
+    clock: Clock,
+    entropy: Entropy,
+    faults: FaultPoints,
+    more_providers: Sequence[ToolProvider] = (),
 ) -> Daemon:
     """Build every room, settle what the last daemon left behind, and begin to dispatch.
+
+    `more_providers` are kinds of tools beside those that the daemon has itself.
 
     When that fails half-way, what was built by then is stopped before the exception goes on.
     """
@@ -70,13 +82,13 @@ async def start(
         started_ms=clock.now_ms(),
     )
     async with basis.stops:
-        return await _start(basis, addresses)
+        return await _start(basis, addresses, more_providers)
 
 
-async def _start(basis: Basis, addresses: Addresses) -> Daemon:
-    rooms = await open_rooms(basis)
+async def _start(basis: Basis, addresses: Addresses, more_providers: Sequence[ToolProvider]) -> Daemon:
+    rooms = await open_rooms(basis, more_providers)
     await take_up(basis, rooms)
-    rooms.actions.dispatcher.start(on_vault_change=rooms.secrets.vault.on_change)
+    rooms.execution.dispatcher.start(on_vault_change=rooms.secrets.vault.on_change)
     basis.tasks.start(keep_house(rooms), name="keep house")
     denials, stopping = Denials(rooms.audit.repeats), Stopping()
     gateway = open_gateway(basis, rooms, denials)
@@ -103,17 +115,16 @@ async def _start(basis: Basis, addresses: Addresses) -> Daemon:
         control_app=doors.control(control, own_url=addresses.control),
         agent_app=doors.agent(for_agents, gateway=gateway, own_url=addresses.agent),
         token=doors.master_token,
-        _executor=rooms.actions.executor,
-        _stopping=stopping,
-        _stops=basis.stops.pop_all(),
+        executor=rooms.execution.executor,
+        stopping=stopping,
+        stops=basis.stops.pop_all(),
     )
 
 
 def _agent_uses(rooms: Rooms, stopping: Stopping, addresses: Addresses) -> agent.Uses:
     return agent.Uses(
-        catalog=rooms.actions.catalog,
-        connectors=rooms.connectors.service,
-        executor=rooms.actions.executor,
+        tools=rooms.execution.tools,
+        executor=rooms.execution.executor,
         approvals=rooms.decisions.approvals,
         sessions=rooms.sessions,
         stopping=stopping,

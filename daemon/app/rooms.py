@@ -1,5 +1,6 @@
 """The rooms below the two APIs, each built from values and from those before it; the order is that of the floors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daemon.app.basis import Basis
@@ -13,12 +14,17 @@ from daemon.connectors import build as connectors_room
 from daemon.connectors.build import Connectors, GuestLimits, Places
 from daemon.connectors.http.records import NetworkPolicy
 from daemon.core.authority import HostPort
+from daemon.core.tools import ToolId
 from daemon.db import build as database_room
 from daemon.db.build import Database
+from daemon.execution import build as execution_room
+from daemon.execution.build import OnePath, RunLimits
+from daemon.execution.seam import ToolProvider
 from daemon.sessions import build as sessions_room
 from daemon.sessions.service import Sessions
 from daemon.tools.actions import build as actions_room
-from daemon.tools.actions.build import Actions, RunLimits
+from daemon.tools.actions.build import Actions
+from daemon.tools.actions.provider import KIND as ACTION
 from daemon.vault import build as vault_room
 from daemon.vault.build import Secrets
 from daemon.version import VERSION
@@ -35,11 +41,15 @@ class Rooms:
     sessions: Sessions
     decisions: Decisions
     actions: Actions
+    execution: OnePath
     processes: Processes
 
 
-async def open_rooms(basis: Basis) -> Rooms:
-    """Build the rooms from the ground up; nothing runs in them yet."""
+async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Rooms:
+    """Build the rooms from the ground up; nothing runs in them yet.
+
+    `more_providers` are kinds of tools beside those that the daemon has itself.
+    """
     database = _open_database(basis)
     audit = _open_log(basis, database)
     secrets = _open_vault(basis)
@@ -55,9 +65,8 @@ async def open_rooms(basis: Basis) -> Rooms:
         ids=ids,
         entropy=basis.entropy,
     )
-    rules = basis.settings.approvals.rules
     decisions = approvals_room.build(
-        rules={name: Rule(decision=Decision(each.decision), reason=each.reason) for name, each in rules.items()},
+        rules=_rules(basis),
         sessions=sessions,
         audit=audit.log,
         reader=database.reader,
@@ -67,12 +76,12 @@ async def open_rooms(basis: Basis) -> Rooms:
     )
     # What runs in the background uses everything above, so it is ended before any of that is.
     basis.stops.push_async_callback(basis.tasks.close)
+    actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock, tasks=basis.tasks)
     limits = basis.settings.limits
-    actions = actions_room.build(
-        folder=home.actions_dir,
+    execution = execution_room.build(
+        providers=(actions.provider, *more_providers),
         limits=RunLimits(most=limits.max_concurrent_runs, queued=limits.queued_runs, wait_seconds=limits.wait_seconds),
         audit=audit,
-        connectors=connectors.service,
         approvals=decisions.approvals,
         rules=decisions.rules,
         sessions=sessions,
@@ -89,8 +98,15 @@ async def open_rooms(basis: Basis) -> Rooms:
         sessions=sessions,
         decisions=decisions,
         actions=actions,
+        execution=execution,
         processes=processes,
     )
+
+
+def _rules(basis: Basis) -> dict[ToolId, Rule]:
+    """Return what the person decided beforehand; so far there are such rules for actions only."""
+    given = basis.settings.approvals.rules.items()
+    return {ToolId(ACTION, name): Rule(decision=Decision(each.decision), reason=each.reason) for name, each in given}
 
 
 def allowed_private(basis: Basis) -> frozenset[HostPort]:

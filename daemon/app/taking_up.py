@@ -4,7 +4,7 @@ import structlog
 
 from daemon.app.basis import Basis
 from daemon.app.rooms import Rooms
-from daemon.tools.actions.settlement import settle_interrupted
+from daemon.execution.settlement import settle_interrupted
 
 _log = structlog.get_logger("daemon")
 

@@ -10,6 +10,7 @@ from daemon.approvals.service import Approvals
 from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock, IdSource
 from daemon.base.faults import FaultPoints
+from daemon.core.tools import ToolId
 from daemon.db.reader import Reader
 from daemon.sessions.service import Sessions
 
@@ -25,7 +26,7 @@ class Decisions:
 
 def build(
     *,
-    rules: Mapping[str, Rule],
+    rules: Mapping[ToolId, Rule],
     sessions: Sessions,
     audit: AuditLog,
     reader: Reader,

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.approvals.machine import ApprovalState
 from daemon.base.clock import rfc3339
-from daemon.core.account import Account
 from daemon.core.principal import Principal
+from daemon.core.subject import Subject
+from daemon.core.tools import ToolId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,14 +18,12 @@ class ApprovalRequest:
 
     session: str
     actor: Principal
-    action: str
-    action_version: str
-    action_hash: str
-    connector_hashes: tuple[str, ...]
-    accounts: tuple[Account, ...]
+    subject: Subject
     arguments: Mapping[str, Any]
     digest: str
     expires_seconds: float
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What the event of the request says of the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +33,9 @@ class Approval:
     id: str
     session: str
     actor: Principal
-    action: str
-    action_version: str
-    action_hash: str
-    connector_hashes: tuple[str, ...]
-    accounts: tuple[Account, ...] | None
-    """The accounts the call acts as; None in a record of a version that did not bind them."""
+    subject: Subject
+    names_accounts: bool
+    """Whether it is bound to the accounts the call acts as; records of early versions are not."""
     arguments: Mapping[str, Any]
     digest: str
     state: ApprovalState
@@ -57,15 +53,13 @@ class Approval:
     @classmethod
     def from_row(cls, row: Any) -> "Approval":
         """Read a record back from its row."""
+        subject = json.loads(row.subject)
         return cls(
             id=row.id,
             session=row.session,
             actor=Principal.recorded(row.actor, means=row.asked_with, session=row.session),
-            action=row.action,
-            action_version=row.action_version,
-            action_hash=row.action_hash,
-            connector_hashes=tuple(json.loads(row.connector_hashes)),
-            accounts=None if row.accounts is None else tuple(map(Account.from_json, json.loads(row.accounts))),
+            subject=Subject.from_json(subject),
+            names_accounts=subject["accounts"] is not None,
             arguments=json.loads(row.arguments),
             digest=row.digest,
             state=ApprovalState(row.state),
@@ -84,6 +78,31 @@ class Approval:
         )
 
     @property
+    def tool(self) -> ToolId:
+        """Return which tool it is about."""
+        return ToolId(self.subject.kind, self.subject.name)
+
+    @property
+    def action(self) -> str:
+        """Return the name of the tool, whatever its kind."""
+        return self.subject.name
+
+    @property
+    def action_version(self) -> str:
+        """Return the version of the tool."""
+        return self.subject.version
+
+    @property
+    def action_hash(self) -> str:
+        """Return the hash of the tool's own definition."""
+        return self.subject.definition
+
+    @property
+    def connector_hashes(self) -> tuple[str, ...]:
+        """Return the hashes of what the tool depends on."""
+        return self.subject.hashes
+
+    @property
     def withdrawn(self) -> bool:
         """Say whether a person took back an approval that had been given."""
         return self.state is ApprovalState.DENIED and self.outcome is not None
@@ -97,7 +116,9 @@ class Approval:
             "action_version": self.action_version,
             "action_hash": self.action_hash,
             "connectors": list(self.connector_hashes),
-            "accounts": None if self.accounts is None else [account.as_json() for account in self.accounts],
+            "accounts": [account.as_json() for account in self.subject.accounts] if self.names_accounts else None,
+            "kind": self.subject.kind,
+            "subject": self.subject.as_json(),
             "session": self.session,
             "actor": str(self.actor),
             "asked_with": self.actor.means.value,

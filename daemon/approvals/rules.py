@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from daemon.core.tools import ToolId
+
 
 class Decision(StrEnum):
-    """What a rule says of an action."""
+    """What a rule says of a tool."""
 
     ASK = "ask"
     ALLOW = "allow"
@@ -15,7 +17,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule for one action, with the reason that goes into the log."""
+    """One rule for one tool, with the reason that goes into the log."""
 
     decision: Decision
     reason: str
@@ -24,23 +26,23 @@ class Rule:
 class Rules:
     """Decides whether a call waits for a person."""
 
-    def __init__(self, rules: Mapping[str, Rule]) -> None:
+    def __init__(self, rules: Mapping[ToolId, Rule]) -> None:
         self._rules = dict(rules)
 
-    def ruling(self, action: str, *, required: bool) -> Rule:
-        """Return what applies to an action: its rule, or else what its own file asks for."""
-        rule = self._rules.get(action)
+    def ruling(self, tool: ToolId, *, required: bool) -> Rule:
+        """Return what applies to a tool: its rule, or else what the tool itself asks for."""
+        rule = self._rules.get(tool)
         if rule is not None:
             return rule
         if required:
-            return Rule(decision=Decision.ASK, reason="the action file requires approval")
-        return Rule(decision=Decision.ALLOW, reason="the action file requires no approval")
+            return Rule(decision=Decision.ASK, reason="the tool itself requires approval")
+        return Rule(decision=Decision.ALLOW, reason="the tool itself requires no approval")
 
-    def names(self) -> list[str]:
-        """Return the actions that have a rule."""
-        return sorted(self._rules)
+    def names(self, kind: str) -> list[str]:
+        """Return the names of the tools of a kind that have a rule."""
+        return sorted(tool.name for tool in self._rules if tool.kind == kind)
 
-    def is_unattended(self, action: str) -> bool:
-        """Say whether a rule of the configuration, not the action file, lets the action run."""
-        rule = self._rules.get(action)
+    def is_unattended(self, tool: ToolId) -> bool:
+        """Say whether a rule of the configuration, not the tool itself, lets it run."""
+        rule = self._rules.get(tool)
         return rule is not None and rule.decision is Decision.ALLOW

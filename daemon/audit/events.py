@@ -17,9 +17,6 @@ ABSENT = "-"
 NEVER_STORED = frozenset(("", ABSENT))
 """Texts no field may have, because they would be taken for NULL."""
 
-MEANS = "aileron.principal.means"
-"""The key of a payload under which it stands how the actor was authenticated; older events do not have it."""
-
 _MAX_FIELD = 500
 
 

@@ -16,7 +16,7 @@ from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared
 from daemon.audit.damage import Problem, is_of_the_disk
-from daemon.audit.events import MEANS, AuditEvent, Recorded, checked_field
+from daemon.audit.events import AuditEvent, Recorded, checked_field
 from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
 from daemon.audit.notes import RECOVERED, RESUMED
@@ -28,7 +28,8 @@ from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.failures import Failure
 from daemon.core.ids import IdPrefix
-from daemon.core.principal import DAEMON, Principal
+from daemon.core.principal import DAEMON, MEANS_KEY, Principal
+from daemon.core.vocabulary import Attr
 
 __all__ = ["Appended", "AuditLog", "AuditStatus"]
 
@@ -206,9 +207,9 @@ class AuditLog:
             raise not_damaged()
         found = [{"kind": one.kind, "seq": one.seq, "message": one.message} for one in damage[:_MOST_TOLD]]
         payload = {
-            "aileron.audit.because": because,
-            "aileron.audit.found": found,
-            "aileron.audit.problems": len(damage),
+            Attr.AUDIT_BECAUSE: because,
+            Attr.AUDIT_FOUND: found,
+            Attr.AUDIT_PROBLEMS: len(damage),
         }
         event = self._prepare(AuditEvent(type=RESUMED, session=session, actor=actor, payload=payload))
         appended = await self._submit(Entry(), resumes=event)
@@ -234,7 +235,7 @@ class AuditLog:
         first = self._commits.guard.found
         if not first:
             return None
-        payload = {"aileron.audit.first": first, "aileron.audit.last": self._commits.head.seq}
+        payload = {Attr.AUDIT_FIRST: first, Attr.AUDIT_LAST: self._commits.head.seq}
         return self._prepare(AuditEvent(type=RECOVERED, session=None, actor=DAEMON, payload=payload))
 
     def _submit(
@@ -272,7 +273,7 @@ class AuditLog:
         checked_field(event.failure_class, name="failure class")
         checked_field(event.id, name="id")
         try:
-            payload = canonical_json({**event.payload, MEANS: event.actor.means.value})
+            payload = canonical_json({**event.payload, MEANS_KEY: event.actor.means.value})
         except CanonicalError as problem:
             raise ValueError(f"the payload of {event.type} is not JSON: {problem}") from problem
         return Prepared(event, event.id or self._ids.new(IdPrefix.AUDIT), payload)

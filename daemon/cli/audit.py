@@ -14,7 +14,7 @@ from daemon.cli.moments import bound
 from daemon.cli.options import JsonOption, LimitOption
 from daemon.cli.output_file import OutputFile, OutputOption
 from daemon.cli.rendering import neutralise, one_line, plain_table, pretty_json
-from daemon.core.principal import in_words
+from daemon.core.principal import MEANS_KEY, in_words
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
@@ -122,7 +122,7 @@ def _show_events(invocation: Invocation, events: list[dict[str, Any]], *, header
 
 
 def _who(event: Mapping[str, Any]) -> str:
-    return in_words(event["actor"], event["payload"].get("aileron.principal.means"))
+    return in_words(event["actor"], event["payload"].get(MEANS_KEY))
 
 
 @app.command()

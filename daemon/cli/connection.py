@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from daemon.lifecycle.discovery import Discovery
 
 
-class Connection:
+class DaemonConnection:
     """The way to the daemon of this user."""
 
     def home(self) -> "Home":

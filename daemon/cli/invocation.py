@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from daemon.cli.connection import Connection
+from daemon.cli.connection import DaemonConnection
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import Output
 
@@ -29,7 +29,7 @@ class Invocation:
 
     output: Output
     prompts: Prompts
-    connection: Connection
+    connection: DaemonConnection
     environ: Mapping[str, str]
     now: Callable[[], datetime] = field(default=_utc_now)
     debug: bool = False
@@ -46,7 +46,7 @@ class Invocation:
         return cls(
             output=output,
             prompts=Prompts(stdin=sys.stdin, output=output, environ=os.environ),
-            connection=Connection(),
+            connection=DaemonConnection(),
             environ=os.environ,
             debug=os.environ.get("AILERON_DEBUG") == "1",
         )

@@ -33,7 +33,7 @@ class _Root(LazyGroup):
         "approval": LazyCommand("daemon.cli.approval", "See and decide what waits for your approval."),
         "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),
         "session": LazyCommand("daemon.cli.session", "See sessions of agents, and decide what lands."),
-        "sessions": LazyCommand("daemon.cli.sessions", "The same as `session list` and `session show`."),
+        "sessions": LazyCommand("daemon.cli.session_listing", "The same as `session list` and `session show`."),
         "open": LazyCommand("daemon.cli.open", "Open a page of the daemon in the browser."),
     }
 

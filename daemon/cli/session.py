@@ -10,7 +10,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.landing.finding import as_named, find_session
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
-from daemon.cli.sessions import list_sessions, show_session
+from daemon.cli.session_listing import last_landing, list_sessions, show_session
 
 if TYPE_CHECKING:
     from daemon.cli.landing.seen import Seen
@@ -119,6 +119,7 @@ def land(
         found = find_session(client, session)
         with_commits = True if branch is not None else False if files or paths else None
         seen = Seen.look(client, found, with_commits=with_commits)
+        _say_what_was_cut_off(invocation, client, found, always=seen.is_empty)
         if seen.is_empty:
             outcome: dict[str, Any] | None = None
             invocation.output.note("Nothing differs from your folder; there is nothing to land.")
@@ -134,6 +135,15 @@ def land(
         write_outcome(invocation.output.line, outcome)
     elif not seen.is_empty:
         invocation.output.note(how_to_decide(found))
+
+
+def _say_what_was_cut_off(invocation: Invocation, client: Any, session: str, *, always: bool) -> None:
+    """Say what became of the last landing if nobody may have read the answer to it."""
+    workspace = client.get("/v1/workspaces/{}", session)
+    last = workspace.get("last_landing")
+    cut_off = workspace.get("landing_now") or (last and last["cut_off"])
+    for said in last_landing(workspace) if always or cut_off else ():
+        invocation.output.note(f"The last landing: {said}")
 
 
 def _land_as_told(

@@ -61,7 +61,7 @@ async def build(
     faults: FaultPoints,
 ) -> Connectors:
     """Open the store, and begin to offer what is installed."""
-    keyring = Keyring(path=places.keyring, clock=clock, entropy=entropy)
+    keyring = Keyring(path=places.keyring, clock=clock)
     runtime = WasmRuntime(
         cache_dir=places.compiled, threads=guests.threads, active=guests.active, clock=clock, entropy=entropy
     )

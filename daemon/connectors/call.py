@@ -9,8 +9,9 @@ from daemon.base.clock import Clock
 from daemon.connectors.answers import AnswerError, ReportedError, read_error, read_result
 from daemon.connectors.http.client import OutboundHttp
 from daemon.connectors.http.mediator import CallContext
-from daemon.connectors.http.records import AttemptRecord, InjectedHeader
+from daemon.connectors.http.records import InjectedHeader
 from daemon.connectors.sealing import Redact, Resolved, Scrubbers, Seal
+from daemon.connectors.wasm.call_time import CallTime
 from daemon.connectors.wasm.errors import (
     ConnectorBusy,
     ConnectorCancelled,
@@ -21,15 +22,16 @@ from daemon.connectors.wasm.errors import (
 )
 from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.runtime import LoadedConnector, WasmRuntime
-from daemon.connectors.wasm.turn import NO_SESSION, CallTime, Turn
 from daemon.core.account import Account
 from daemon.core.action import ConnectorRequirement
+from daemon.core.attempts import AttemptRecord
 from daemon.core.authority import HostPort
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential, Manifest, Op
 from daemon.core.principal import Principal
 from daemon.core.scrubbing.scrub import Scrubber
+from daemon.core.turn import NO_SESSION, Turn
 
 _LOG_LEVELS = (10, 10, 20, 30, 40)  # trace and debug, info, warning, error, as the standard library numbers them
 
@@ -127,9 +129,10 @@ class CallRunner:
                 # The connector says that it went well, and cannot know: no complete answer came.
                 raise context.unknown
         except Failure as failure:
-            seal.failure(failure)
-            _complete(failure, ready, seal.attempts(context.attempts), seal.denials(context.denials))
-            raise
+            clean = seal.failure(failure)
+            raise _completed(
+                clean, ready, seal.attempts(context.attempts), seal.denials(context.denials)
+            ) from failure.__cause__
         finally:
             context.close()
             if context.denials:
@@ -201,19 +204,18 @@ class CallRunner:
             raise _broken_off(_runtime_error(message), context, ready.op) from fault
 
 
-def _complete(
+def _completed(
     failure: Failure, ready: ReadyCall, attempts: Sequence[AttemptRecord], denials: list[dict[str, str]]
-) -> None:
-    """Put on a failure what the audit log and the person need to see what was tried."""
-    details = failure.details
-    details.setdefault("connector", str(ready.manifest.name))
-    details.setdefault("op", ready.op.name)
-    details["attempts"] = [attempt.as_json() for attempt in attempts]
+) -> Failure:
+    """Return a failure with what the audit log and the person need to see what was tried."""
+    failure = failure.with_attempts(attempts)
+    details = {"connector": str(ready.manifest.name), "op": ready.op.name, **failure.details}
     if denials:
         details["denials"] = denials
     if not ready.op.idempotent and any(attempt.bytes_sent for attempt in attempts):
         details["may_have_taken_effect"] = True
-        failure.retriable = False
+        failure = failure.never_retriable()
+    return failure.with_details(details)
 
 
 def _injector(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from daemon.base.clock import Clock, Entropy, parse_rfc3339, rfc3339
+from daemon.base.clock import Clock, parse_rfc3339, rfc3339
 from daemon.base.files import NotConfirmedError, open_regular, replace_file
 from daemon.connectors.errors import KeyringError
 from daemon.connectors.namespaces import covers, parse_namespace
@@ -63,10 +63,9 @@ class TrustedKey:
 class Keyring:
     """Holds the trusted keys in memory and writes every change through to keyring.json before it counts."""
 
-    def __init__(self, *, path: Path, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, *, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
-        self._entropy = entropy
         self._keys: dict[str, TrustedKey] = {}
         self._damage: KeyringError | None = None
         try:

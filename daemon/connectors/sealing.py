@@ -10,8 +10,9 @@ from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from daemon.connectors.answers import scrub_all, tidy_message
-from daemon.connectors.http.records import AttemptRecord, Denial
+from daemon.connectors.http.records import Denial
 from daemon.core.account import Account
+from daemon.core.attempts import AttemptRecord
 from daemon.core.failures import Failure
 from daemon.core.scrubbing.scrub import Scrubber, secrets_of_header
 
@@ -64,11 +65,9 @@ class Seal:
         """Make a text that a connector had a hand in fit to be shown and kept."""
         return tidy_message(text, scrub=self.clean)
 
-    def failure(self, failure: Failure) -> None:
-        """Clean a failure where it stands."""
-        failure.message = self.clean(failure.message)
-        failure.args = (failure.message,)
-        failure.details = scrub_all(failure.details, self.clean)
+    def failure(self, failure: Failure) -> Failure:
+        """Return a failure with the secret taken out of its message and its details."""
+        return failure.cleaned(self.clean, lambda details: scrub_all(details, self.clean))
 
     def attempts(self, attempts: Sequence[AttemptRecord]) -> list[AttemptRecord]:
         """Clean the records of requests."""

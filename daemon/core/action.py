@@ -7,13 +7,13 @@ from typing import Any, Literal
 from daemon.core.fqn import Fqn
 from daemon.core.semver import Version
 from daemon.core.templates import Template
+from daemon.core.tools import ApprovalPolicy
 
 InputType = Literal["string", "integer", "number", "boolean"]
 
 MAX_STEP_SECONDS = 300.0
 MAX_APPROVAL_SECONDS = 30 * 86_400.0
 DEFAULT_STEP_SECONDS = 30.0
-DEFAULT_APPROVAL_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,9 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalPolicy:
-    """Whether a person must approve the call, and how long the question stands."""
+class ActionApproval(ApprovalPolicy):
+    """What an action's file asks for, with what a person is shown beforehand."""
 
-    required: bool = False
-    expires_seconds: float = DEFAULT_APPROVAL_SECONDS
     preview: Preview | None = None
 
 
@@ -84,7 +82,7 @@ class Action:
     requires: tuple[ConnectorRequirement, ...]
     intent: str | None
     inputs: tuple[Input, ...]
-    approval: ApprovalPolicy
+    approval: ActionApproval
     steps: tuple[Step, ...]
     description: str
 

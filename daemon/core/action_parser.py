@@ -6,12 +6,11 @@ from pathlib import PurePath
 from typing import cast
 
 from daemon.core.action import (
-    DEFAULT_APPROVAL_SECONDS,
     DEFAULT_STEP_SECONDS,
     MAX_APPROVAL_SECONDS,
     MAX_STEP_SECONDS,
     Action,
-    ApprovalPolicy,
+    ActionApproval,
     ConnectorRequirement,
     Input,
     Preview,
@@ -26,6 +25,7 @@ from daemon.core.references import ARGUMENTS, TemplateError
 from daemon.core.semver import Version, VersionError
 from daemon.core.templates import Template, parse_template
 from daemon.core.toml_source import TomlSource
+from daemon.core.tools import DEFAULT_APPROVAL_SECONDS
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _STEP_ID = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -198,12 +198,12 @@ def _at_most(most: int, root: Fields, key: str, known: Sequence[str]) -> tuple[F
     return tables
 
 
-def _parse_approval(root: Fields, inputs: frozenset[str]) -> ApprovalPolicy:
+def _parse_approval(root: Fields, inputs: frozenset[str]) -> ActionApproval:
     fields = root.table("approval", ("required", "expires", "preview"))
     if fields is None:
-        return ApprovalPolicy()
+        return ActionApproval()
     preview = fields.table("preview", _PREVIEW_KEYS)
-    return ApprovalPolicy(
+    return ActionApproval(
         required=fields.flag("required", default=False),
         expires_seconds=_parse_span(fields, "expires", DEFAULT_APPROVAL_SECONDS, MAX_APPROVAL_SECONDS),
         preview=None if preview is None else _parse_preview(preview, inputs),

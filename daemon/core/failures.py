@@ -1,8 +1,11 @@
 """The failure envelope: every failure has a class from a closed list, a boundary and an audit id."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Self
+
+from daemon.core.attempts import AttemptRecord
 
 
 class FailureClass(StrEnum):
@@ -40,7 +43,19 @@ class Boundary(StrEnum):
 
 
 class Failure(Exception):
-    """A failure a caller is told about, ready to become an envelope once it has an audit id."""
+    """A failure a caller is told about, ready to become an envelope once it has an audit id.
+
+    It does not change: whoever knows more on its way up raises a new one, made with `with_details`, `with_attempts` or
+    `with_audit_id`. So nobody who kept it, and no record that was made of it, is altered behind their back.
+    """
+
+    failure_class: FailureClass
+    message: str
+    boundary: Boundary
+    retriable: bool
+    details: Mapping[str, Any]
+    audit_id: str | None
+    attempts: tuple[AttemptRecord, ...]
 
     def __init__(
         self,
@@ -53,12 +68,50 @@ class Failure(Exception):
         audit_id: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.failure_class = failure_class
-        self.message = message
-        self.boundary = boundary
-        self.retriable = retriable
-        self.details: dict[str, Any] = dict(details or {})
-        self.audit_id = audit_id
+        vars(self).update(
+            failure_class=failure_class,
+            message=message,
+            boundary=boundary,
+            retriable=retriable,
+            details=MappingProxyType(dict(details or {})),
+            audit_id=audit_id,
+            attempts=(),
+        )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse to change what the failure says; the interpreter may still add to where it came from."""
+        if name in _FROZEN:
+            raise AttributeError(f"a Failure does not change: raise a new one with another {name}")
+        super().__setattr__(name, value)
+
+    def with_details(self, details: Mapping[str, Any]) -> Self:
+        """Return the failure with more details; one that is there already is replaced."""
+        return self._changed(details=MappingProxyType({**self.details, **details}))
+
+    def with_audit_id(self, audit_id: str) -> Self:
+        """Return the failure with the id of the event that speaks of it."""
+        return self._changed(audit_id=audit_id)
+
+    def with_attempts(self, attempts: Sequence[AttemptRecord]) -> Self:
+        """Return the failure with the requests that were made before it; its details name them, too."""
+        listed = [attempt.as_json() for attempt in attempts]
+        details = MappingProxyType({**self.details, "attempts": listed})
+        return self._changed(attempts=tuple(attempts), details=details)
+
+    def never_retriable(self) -> Self:
+        """Return the failure as one that must not be tried again."""
+        return self._changed(retriable=False)
+
+    def cleaned(self, clean: Callable[[str], str], clean_all: Callable[[Any], Any]) -> Self:
+        """Return the failure with its texts cleaned."""
+        return self._changed(message=clean(self.message), details=MappingProxyType(clean_all(dict(self.details))))
+
+    def _changed(self, **changes: Any) -> Self:
+        other = type(self).__new__(type(self))
+        vars(other).update({**vars(self), **changes})
+        other.args = (other.message,)
+        other.__cause__, other.__traceback__ = self.__cause__, self.__traceback__
+        return other
 
     def envelope(self) -> dict[str, Any]:
         """Return the failure in the form every API answers with."""
@@ -69,7 +122,7 @@ class Failure(Exception):
                 "retriable": self.retriable,
                 "boundary": self.boundary.value,
                 "audit_id": self.audit_id,
-                "details": self.details,
+                "details": dict(self.details),
             }
         }
 
@@ -85,6 +138,9 @@ class Failure(Exception):
             details=error["details"],
             audit_id=error["audit_id"],
         )
+
+
+_FROZEN = frozenset(Failure.__annotations__)
 
 
 class DocumentError(ValueError):

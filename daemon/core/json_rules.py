@@ -11,7 +11,7 @@ class RuleError(ValueError):
     """A value breaks a rule; the message says what would be right, and goes behind the name of the field."""
 
 
-class Rule(Protocol):
+class FieldRule(Protocol):
     """What one field may hold."""
 
     def read(self, value: object) -> Any:
@@ -22,7 +22,7 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextRule:
     """A text of bounded length."""
 
     max_length: int
@@ -50,7 +50,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChoiceRule:
     """One of a few words."""
 
     words: tuple[str, ...]
@@ -67,11 +67,11 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class TextsRule:
     """A list of texts."""
 
     max_items: int
-    each: Text
+    each: TextRule
 
     def read(self, value: object) -> tuple[str, ...]:
         """Return the texts."""
@@ -87,11 +87,11 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedTexts:
-    """Texts with names of their own."""
+class NamedTextsRule:
+    """TextsRule with names of their own."""
 
     max_items: int
-    each: Text
+    each: TextRule
 
     def read(self, value: object) -> Mapping[str, str]:
         """Return the texts by name."""
@@ -108,7 +108,7 @@ class NamedTexts:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberRule:
     """A number; true and false are none."""
 
     minimum: float
@@ -135,7 +135,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class FlagRule:
     """True or false."""
 
     def read(self, value: object) -> bool:
@@ -149,7 +149,7 @@ class Flag:
         return {"type": "boolean"}
 
 
-def _inside(place: str, rule: Text, value: object) -> str:
+def _inside(place: str, rule: TextRule, value: object) -> str:
     try:
         return rule.read(value)
     except RuleError as problem:

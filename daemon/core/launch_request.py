@@ -9,15 +9,24 @@ from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from daemon.core.json_rules import Choice, Flag, NamedTexts, Number, Rule, RuleError, Text, Texts
+from daemon.core.json_rules import (
+    ChoiceRule,
+    FieldRule,
+    FlagRule,
+    NamedTextsRule,
+    NumberRule,
+    RuleError,
+    TextRule,
+    TextsRule,
+)
 
 WorkspaceWay = Literal["auto", "copy", "live"]
 NetworkReach = Literal["internal", "open"]
 
-_WORD = Text(131_072)
-_PROCESS = Number(1, 2**31 - 1, whole=True)
-_CELLS = Number(1, 10_000, whole=True)
-_MEMORY = Number(64 * 1024**2, 2**50, whole=True)
+_WORD = TextRule(131_072)
+_PROCESS = NumberRule(1, 2**31 - 1, whole=True)
+_CELLS = NumberRule(1, 10_000, whole=True)
+_MEMORY = NumberRule(64 * 1024**2, 2**50, whole=True)
 _MONTH_SECONDS = 30 * 86_400
 _MAX_PROBLEMS = 20
 
@@ -30,34 +39,34 @@ class LaunchRequestError(ValueError):
 class LaunchRequest:
     """One launch. Every field is checked by the rule beside its type, and only where it comes from outside."""
 
-    agent: Annotated[str, Text(40)]
-    arguments: Annotated[tuple[str, ...], Texts(1000, _WORD)] = ()
-    command: Annotated[tuple[str, ...], Texts(1000, _WORD)] = ()
+    agent: Annotated[str, TextRule(40)]
+    arguments: Annotated[tuple[str, ...], TextsRule(1000, _WORD)] = ()
+    command: Annotated[tuple[str, ...], TextsRule(1000, _WORD)] = ()
     """Another program of the image; then the agent only names the image, and `arguments` is empty."""
-    image: Annotated[str | None, Text(300)] = None
+    image: Annotated[str | None, TextRule(300)] = None
     """An image of the person's own, in which our tools are mounted."""
-    workspace: Annotated[str, Text(4096, pattern="^/")]
+    workspace: Annotated[str, TextRule(4096, pattern="^/")]
     """The folder that the person launched in. A resumed session keeps the folder it began with."""
-    workspace_way: Annotated[WorkspaceWay, Choice(get_args(WorkspaceWay))] = "auto"
-    resume: Annotated[str | None, Text(100)] = None
+    workspace_way: Annotated[WorkspaceWay, ChoiceRule(get_args(WorkspaceWay))] = "auto"
+    resume: Annotated[str | None, TextRule(100)] = None
     """The session whose layer goes on in this one."""
-    git_name: Annotated[str, Text(1000)] = ""
-    git_email: Annotated[str, Text(1000)] = ""
-    git_branch: Annotated[str, Text(255)] = ""
+    git_name: Annotated[str, TextRule(1000)] = ""
+    git_email: Annotated[str, TextRule(1000)] = ""
+    git_branch: Annotated[str, TextRule(255)] = ""
     """As whom the person commits, and what their new repositories' first branch is called; empty: git does not say."""
-    label: Annotated[str, Text(200)] = ""
+    label: Annotated[str, TextRule(200)] = ""
     owner_pid: Annotated[int | None, _PROCESS] = None
     """The process whose end is the end of the sandbox."""
-    terminal: Annotated[bool, Flag()] = False
+    terminal: Annotated[bool, FlagRule()] = False
     columns: Annotated[int, _CELLS] = 80
     rows: Annotated[int, _CELLS] = 24
-    user: Annotated[str | None, Text(30)] = None
-    network: Annotated[NetworkReach, Choice(get_args(NetworkReach))] = "internal"
-    environment: Annotated[Mapping[str, str], NamedTexts(200, _WORD)] = field(default_factory=dict, repr=False)
+    user: Annotated[str | None, TextRule(30)] = None
+    network: Annotated[NetworkReach, ChoiceRule(get_args(NetworkReach))] = "internal"
+    environment: Annotated[Mapping[str, str], NamedTextsRule(200, _WORD)] = field(default_factory=dict, repr=False)
     """It may hold keys, so it is never part of a text about the value."""
     memory_bytes: Annotated[int | None, _MEMORY] = None
-    cpus: Annotated[float | None, Number(0, 1024, above=True)] = None
-    seconds: Annotated[float | None, Number(0, _MONTH_SECONDS, above=True)] = None
+    cpus: Annotated[float | None, NumberRule(0, 1024, above=True)] = None
+    seconds: Annotated[float | None, NumberRule(0, _MONTH_SECONDS, above=True)] = None
 
     def as_json(self) -> dict[str, Any]:
         """Return every field, under its name."""
@@ -106,7 +115,7 @@ class LaunchRequest:
 
 
 @cache
-def _rules() -> Mapping[str, Rule]:
+def _rules() -> Mapping[str, FieldRule]:
     hints = get_type_hints(LaunchRequest, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
 

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from daemon.core.vocabulary import Attr
+
+MEANS_KEY = Attr.PRINCIPAL_MEANS
+"""Where an event says how its actor was authenticated; events of versions before principals do not have it."""
+
 
 class PrincipalKind(StrEnum):
     """What somebody is."""

@@ -103,10 +103,10 @@ class Gateway:
         except Failure as failure:
             # The token is in the path, so the path goes into no record as it is.
             path = f"{PREFIX}<token>/{shown(rest)}"
-            failure.audit_id = await self._denied(
+            audit_id = await self._denied(
                 session=None, surface="agent", method=scope["method"], path=path, reason=failure.message
             )
-            await _fail(send, failure, style)
+            await _fail(send, failure if audit_id is None else failure.with_audit_id(audit_id), style)
             return
         path = rest if meant is None else meant[1]
         exchange = Exchange(
@@ -149,8 +149,7 @@ class Gateway:
 
     async def _refuse(self, exchange: Exchange, failure: Failure) -> None:
         """Write a failure down and raise it with its audit id."""
-        failure.audit_id = await self._repeats.record(exchange.refusal(failure))
-        raise failure
+        raise failure.with_audit_id(await self._repeats.record(exchange.refusal(failure)))
 
     async def _forward(
         self,

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from daemon.lifecycle.bounds import Bounds
+from daemon.lifecycle.bounds import ListenerBounds
 from daemon.lifecycle.connection import BoundedConnection
 from daemon.lifecycle.lobby import Lobby
 
@@ -25,7 +25,7 @@ class Acceptor:
     """Accepts connections, and checks about once a second which of them take too long."""
 
     def __init__(
-        self, listening: socket.socket, *, bounds: Bounds, context: ssl.SSLContext | None, make: MakeConnection
+        self, listening: socket.socket, *, bounds: ListenerBounds, context: ssl.SSLContext | None, make: MakeConnection
     ) -> None:
         self._listening = listening
         self._bounds = bounds

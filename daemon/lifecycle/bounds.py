@@ -9,7 +9,7 @@ _MOST_UNASKED = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class ListenerBounds:
     """The limits of one listener. All callers of a listener share them: they are one sandbox, or one machine."""
 
     most_open: int = 2048
@@ -39,12 +39,12 @@ class Bounds:
     """How often the times are looked at."""
 
 
-def control_bounds() -> Bounds:
+def control_bounds() -> ListenerBounds:
     """Return the limits of the control API: it may use the descriptors that no agent gets."""
-    return Bounds(most_open=_reserve() * 3 // 4, most_unasked=min(_MOST_UNASKED, _reserve() // 4))
+    return ListenerBounds(most_open=_reserve() * 3 // 4, most_unasked=min(_MOST_UNASKED, _reserve() // 4))
 
 
-def agent_bounds(most_open: int) -> Bounds:
+def agent_bounds(most_open: int) -> ListenerBounds:
     """Return the limits of a listener for agents.
 
     The system hands out the lowest free number, so the next number tells how many are in use. Agents get
@@ -52,7 +52,9 @@ def agent_bounds(most_open: int) -> Bounds:
     model providers that their requests open.
     """
     ceiling = (open_files_limit() - _reserve()) // 2
-    return Bounds(most_open=most_open, most_unasked=min(_MOST_UNASKED, most_open // 2), below_descriptor=ceiling)
+    return ListenerBounds(
+        most_open=most_open, most_unasked=min(_MOST_UNASKED, most_open // 2), below_descriptor=ceiling
+    )
 
 
 def _reserve() -> int:

@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from daemon.lifecycle.bounds import Bounds
+from daemon.lifecycle.bounds import ListenerBounds
 from daemon.lifecycle.lobby import Lobby
 
 _SLICE = 32 * 1024
@@ -48,7 +48,7 @@ class BoundedConnection(HttpToolsProtocol):
         config: uvicorn.Config,
         server_state: ServerState,
         lobby: Lobby,
-        bounds: Bounds,
+        bounds: ListenerBounds,
     ) -> None:
         super().__init__(config=config, server_state=server_state, app_state={})
         self._accepted = accepted

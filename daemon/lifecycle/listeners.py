@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from daemon.lifecycle.acceptor import Acceptor
-from daemon.lifecycle.bounds import Bounds
+from daemon.lifecycle.bounds import ListenerBounds
 from daemon.lifecycle.connection import BoundedConnection
 from daemon.lifecycle.lobby import Lobby
 
@@ -26,7 +26,7 @@ class ListenError(Exception):
 class _Server(uvicorn.Server):
     """Uvicorn's way from requests to the app and back; how connections come in is ours."""
 
-    def __init__(self, config: uvicorn.Config, listening: socket.socket, bounds: Bounds) -> None:
+    def __init__(self, config: uvicorn.Config, listening: socket.socket, bounds: ListenerBounds) -> None:
         super().__init__(config)
         self._listening = listening
         self._bounds = bounds
@@ -60,7 +60,7 @@ class Listener:
         self,
         *,
         port: int,
-        bounds: Bounds,
+        bounds: ListenerBounds,
         host: str | Path = "127.0.0.1",
         certificate: tuple[Path, Path] | None = None,
     ) -> None:

@@ -8,11 +8,11 @@ import json
 from pathlib import Path
 
 from daemon.base.files import replace_file
-from daemon.lifecycle.bounds import Bounds
+from daemon.lifecycle.bounds import ListenerBounds
 from daemon.lifecycle.listeners import Listener, ListenError
 
 
-def listen(path: Path, *, name: str, wanted: int, bounds: Bounds) -> Listener:
+def listen(path: Path, *, name: str, wanted: int, bounds: ListenerBounds) -> Listener:
     """Open a listener: on the port that was asked for, or else on the last one, or else on any."""
     if wanted:
         return Listener(port=wanted, bounds=bounds)

@@ -10,12 +10,13 @@ from daemon.base.home import Home
 from daemon.sandbox.berth import Listen
 from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.berth_maker import BerthMaker
-from daemon.sandbox.container_options import Limits
+from daemon.sandbox.container_options import ContainerLimits
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.packing import Packing, PackingLimits
 from daemon.sandbox.service import Sandboxes
 from daemon.sandbox.starting import MakeApp, Starter
+from daemon.sandbox.surveying import Surveyor
 from daemon.sandbox.upkeep import Upkeep
 from daemon.sandbox.workplace import Workplaces
 from daemon.sessions.service import Sessions
@@ -32,7 +33,7 @@ class SandboxOptions:
     reach: str
     ready_seconds: float
     listener_seconds: float
-    usual_limits: Limits
+    usual_limits: ContainerLimits
     """What a sandbox may use of the machine when a launch asks for nothing else."""
     written: Bounds
     packing: PackingLimits
@@ -90,6 +91,7 @@ def build(
         engine=engine,
         images=images,
         berths=berths,
+        surveyor=Surveyor(engine=engine, images=images, workplaces=workplaces, home=str(home.path)),
         starter=Starter(
             engine=engine,
             berths=berths,

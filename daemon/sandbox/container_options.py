@@ -51,7 +51,7 @@ _TMP_BYTES = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ContainerLimits:
     """What a sandbox may use of the machine."""
 
     memory_bytes: int
@@ -76,7 +76,7 @@ class Spec:
     anchor: str
     """The container whose network and process numbers it shares."""
     labels: Mapping[str, str]
-    limits: Limits
+    limits: ContainerLimits
     terminal: bool
     environment: Mapping[str, str]
 

@@ -79,7 +79,7 @@ class Sandbox:
             "network": self.network_mode,
             "container": None if self.container is None else self.container[:12],
             "ready": self.may_start.is_set(),
-            "notes": [*self.notes, *self.workplace.notes],
+            "notes": [*self.notes, *self.workplace.told],
             "workspace_way": self.workplace.way.value,
             "resumed": None if self.workplace.resumed is None else self.workplace.resumed.session,
             "owner_pid": self.owner_pid,

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -15,17 +14,18 @@ from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.launch_request import LaunchRequest
 from daemon.core.principal import Principal
+from daemon.core.vocabulary import Attr, EventType
 from daemon.sandbox import engine_calls
 from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
-from daemon.sandbox.injection import checked, examine
+from daemon.sandbox.injection import examine
 from daemon.sandbox.labels import NO_SESSION, labels
 from daemon.sandbox.sandbox import Sandbox
-from daemon.sandbox.starting import Ground, Starter, usage
-from daemon.sandbox.user import user_for
-from daemon.sandbox.workplace import Workplace, Workplaces
+from daemon.sandbox.starting import Starter, usage
+from daemon.sandbox.surveying import Ground, Surveyor
+from daemon.sandbox.workplace import Workplaces
 from daemon.sessions.service import Owner, SessionKind, Sessions
 from daemon.sessions.tokens import Capability
 from daemon.workspaces.off_limits import OffLimits
@@ -65,6 +65,7 @@ class Sandboxes:
         engine: Engine,
         images: Images,
         berths: BerthKeeper,
+        surveyor: Surveyor,
         starter: Starter,
         workplaces: Workplaces,
         sessions: Sessions,
@@ -77,6 +78,7 @@ class Sandboxes:
         self.engine = engine
         self.images = images
         self._berths = berths
+        self._surveyor = surveyor
         self._starter = starter
         self._workplaces = workplaces
         self._sessions = sessions
@@ -114,7 +116,7 @@ class Sandboxes:
 
         Raises Failure, and then nothing that was made for it is left.
         """
-        ground = await self._survey(request)
+        ground = await self._surveyor.survey(request)
         try:
             berth = self._berths.reserve(ground.pin.tag, outside=request.network == "open")
         except BaseException:
@@ -246,44 +248,6 @@ class Sandboxes:
             shutil.rmtree(folder, ignore_errors=True)
         return found
 
-    async def _survey(self, request: LaunchRequest) -> Ground:
-        """Check that everything a launch asks for is possible, before anything is made for it."""
-        engine = await self.engine.usable()
-        if request.resume is None:
-            workplace = await self._workplaces.open(Path(request.workspace), request.workspace_way, engine)
-        else:
-            workplace = await self._workplaces.reopen(request.resume)
-        try:
-            return await self._survey_with(request, workplace, engine)
-        except BaseException:
-            self._workplaces.drop(workplace)
-            raise
-
-    async def _survey_with(self, request: LaunchRequest, workplace: Workplace, engine: Mapping[str, Any]) -> Ground:
-        user = user_for(
-            caller=(os.getuid(), os.getgid()),
-            owner=workplace.site.work.owner,
-            wanted=request.user or workplace.earlier_user(rootless=engine["rootless"]),
-            workspace=str(workplace.site.work.path),
-            rootless=engine["rootless"],
-        )
-        pin = self.images.pin(request.agent)
-        if not await self.images.is_there(pin.tag):
-            message = f"The image for {request.agent} is not there. Build it: aileron sandbox build {request.agent}"
-            raise Failure(FailureClass.NOT_FOUND, message, boundary=Boundary.SANDBOX, details={"image": pin.tag})
-        foreign = None
-        if request.image is not None:
-            foreign = await checked(self.engine, request.image, labels(self._home, NO_SESSION, "examined"))
-        return Ground(
-            request=request,
-            workplace=workplace,
-            pin=pin,
-            foreign=foreign,
-            user=user,
-            rootless=engine["rootless"],
-            without_limits=engine["without_limits"],
-        )
-
     def _refuse_off_limits(self, folder: Path) -> None:
         open_folder(folder, self._off_limits).close()
 
@@ -391,8 +355,10 @@ class Sandboxes:
         sandbox.ended.set()
 
     async def _end_session(self, sandbox: Sandbox) -> None:
-        payload = {"aileron.sandbox.reason": sandbox.why, "process.exit.code": sandbox.outcome.get("code")}
-        event = AuditEvent(type="sandbox.ended", session=sandbox.session, actor=sandbox.ended_by, payload=payload)
+        payload = {Attr.SANDBOX_REASON: sandbox.why, Attr.PROCESS_EXIT_CODE: sandbox.outcome.get("code")}
+        event = AuditEvent(
+            type=EventType.SANDBOX_ENDED, session=sandbox.session, actor=sandbox.ended_by, payload=payload
+        )
         with contextlib.suppress(Failure):
             await self._audit.append(event)
         # The session is over in any case; the log says so as soon as it can be written.

@@ -5,7 +5,6 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -14,23 +13,22 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.base.files import replace_file
 from daemon.core.failures import Boundary, Failure, FailureClass
-from daemon.core.launch_request import LaunchRequest
+from daemon.core.vocabulary import Attr, EventType
 from daemon.sandbox import engine_calls, volumes
 from daemon.sandbox.berth import Berth
 from daemon.sandbox.berth_keeper import BerthKeeper
-from daemon.sandbox.container_options import Limits, Spec
+from daemon.sandbox.container_options import ContainerLimits, Spec
 from daemon.sandbox.engine import Engine
-from daemon.sandbox.foreign import ForeignImage
 from daemon.sandbox.git_identity import Identity
-from daemon.sandbox.images import Pin
 from daemon.sandbox.injection import tools_volume
 from daemon.sandbox.labels import labels
 from daemon.sandbox.lifeline import SandboxFront
 from daemon.sandbox.reach import DECOY_PORT
 from daemon.sandbox.sandbox import Sandbox
 from daemon.sandbox.start_file import OF_THE_CONTAINER, OF_THE_NETWORK, Inside, agent_plan, command_plan, start_file
+from daemon.sandbox.surveying import Ground
 from daemon.sandbox.volumes import Mounted
-from daemon.sandbox.workplace import Workplace, Workplaces
+from daemon.sandbox.workplace import Workplaces
 from daemon.workspaces.values import Way
 from launchers.plan import LaunchError
 
@@ -46,20 +44,6 @@ class _NotMountedError(Exception):
     """The engine or the kernel does not mount the layer: what it said."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """What was found when a launch was surveyed: everything it asks for is possible."""
-
-    request: LaunchRequest
-    workplace: Workplace
-    """The folder as it was opened. No name is resolved a second time."""
-    pin: Pin
-    foreign: ForeignImage | None
-    user: str
-    rootless: bool
-    without_limits: Sequence[str]
-
-
 class Starter:
     """Takes the steps of a start, in the order in which each one relies on those before it."""
 
@@ -73,7 +57,7 @@ class Starter:
         home: str,
         make_app: MakeApp,
         bound: Callable[[], frozenset[str]],
-        usual_limits: Limits,
+        usual_limits: ContainerLimits,
     ) -> None:
         self._engine = engine
         self._berths = berths
@@ -118,16 +102,16 @@ class Starter:
             )
         await self._audit.append(
             AuditEvent(
-                type="sandbox.started",
+                type=EventType.SANDBOX_STARTED,
                 session=sandbox.session,
                 actor=sandbox.launched_by,
                 payload={
-                    "aileron.sandbox.agent": sandbox.agent,
-                    "aileron.sandbox.network": sandbox.network_mode,
-                    "aileron.sandbox.probed": sorted(report),
-                    "aileron.sandbox.workspace": str(sandbox.workspace),
-                    "aileron.sandbox.workspace.way": sandbox.workplace.way.value,
-                    "aileron.sandbox.workspace.resumed": ground.request.resume,
+                    Attr.SANDBOX_AGENT: sandbox.agent,
+                    Attr.SANDBOX_NETWORK: sandbox.network_mode,
+                    Attr.SANDBOX_PROBED: sorted(report),
+                    Attr.SANDBOX_WORKSPACE: str(sandbox.workspace),
+                    Attr.SANDBOX_WORKSPACE_WAY: sandbox.workplace.way.value,
+                    Attr.SANDBOX_WORKSPACE_RESUMED: ground.request.resume,
                     "container.id": sandbox.container,
                     "container.image.name": _image(ground),
                 },
@@ -147,7 +131,8 @@ class Starter:
         container = sandbox.container
         if container is not None:
             with contextlib.suppress(Failure):
-                failure.details |= await self._engine.call(lambda client: engine_calls.last_words(client, container))
+                said = await self._engine.call(lambda client: engine_calls.last_words(client, container))
+                failure = failure.with_details(said)
         return failure
 
     def _place(self, sandbox: Sandbox, ground: Ground, closed_port: int) -> None:
@@ -221,12 +206,12 @@ class Starter:
         if berth.closed is not None:
             await asyncio.shield(berth.closed)
 
-    def _limits_of(self, ground: Ground) -> Limits:
+    def _limits_of(self, ground: Ground) -> ContainerLimits:
         """Return the limits that the launch asks for, and the usual ones where it asks for none."""
         request, usual = ground.request, self._usual_limits
         # Some engines cannot limit processors, and would refuse the whole container.
         cpus = None if "processors" in ground.without_limits else request.cpus or usual.cpus
-        return Limits(memory_bytes=request.memory_bytes or usual.memory_bytes, cpus=cpus, pids=usual.pids)
+        return ContainerLimits(memory_bytes=request.memory_bytes or usual.memory_bytes, cpus=cpus, pids=usual.pids)
 
     async def _report(self, sandbox: Sandbox) -> Mapping[str, Any]:
         """Wait for the report of the first process; raise Failure as soon as that process has ended."""

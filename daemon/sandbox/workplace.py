@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.launch_request import WorkspaceWay
+from daemon.core.visible import visible
 from daemon.sandbox import live, volumes
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.volumes import Mounted
@@ -25,11 +27,11 @@ from daemon.workspaces.site import Site, resurvey, survey
 from daemon.workspaces.values import Way
 from daemon.workspaces.walking import allocated
 
-WantedWay = Literal["auto", "copy", "live"]
 T = TypeVar("T")
 
 _log = structlog.get_logger("daemon.sandbox")
 _THREADS = 6
+_MOST_NAMED = 5
 _TRIES = 20
 _PAUSE_SECONDS = 0.05
 _PAUSE_OF_WATCH = 1.0
@@ -63,6 +65,16 @@ class Workplace:
         return self.site.work.path / self.site.subfolder
 
     @property
+    def told(self) -> list[str]:
+        """Return what the person must know. A copy has what is mounted in the folder; the other ways do not."""
+        unseen = self.site.mounted
+        if not unseen or self.way is Way.COPY:
+            return self.notes
+        named = ", ".join(visible(str(place)) for place in unseen[:_MOST_NAMED])
+        more = f" and {len(unseen) - _MOST_NAMED} more" if len(unseen) > _MOST_NAMED else ""
+        return [*self.notes, f"The agent does not see what is mounted in this folder: {named}{more}."]
+
+    @property
     def read_only(self) -> list[str]:
         """Return what must prove to be read-only inside."""
         if self.protected is not None:
@@ -93,7 +105,7 @@ class Workplaces:
         """Take no more work."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def open(self, folder: Path, way: WantedWay, engine: dict[str, Any]) -> Workplace:
+    async def open(self, folder: Path, way: WorkspaceWay, engine: dict[str, Any]) -> Workplace:
         """Open a folder for an agent, or raise Failure."""
         return await self.run(lambda: self._open(folder, way, engine))
 
@@ -127,7 +139,7 @@ class Workplaces:
         if place.resumed is not None:
             raise refused(f"The workspace of {place.resumed.session} cannot be mounted any more: {why}.")
         place.notes.append(f"{place.folder} was copied for the agent, because {why}.")
-        _let_go(place.held)
+        _close_held(place.held)
         await self.run(lambda: self._turn_to_copy(place))
 
     async def end(self, place: Workplace) -> dict[str, Any]:
@@ -168,7 +180,7 @@ class Workplaces:
                 await asyncio.sleep(_PAUSE_SECONDS)
         return bool(self._engine_is_here)
 
-    def _open(self, folder: Path, wanted: WantedWay, engine: dict[str, Any]) -> Workplace:
+    def _open(self, folder: Path, wanted: WorkspaceWay, engine: dict[str, Any]) -> Workplace:
         if self.layers.free() < self._bounds.spare:
             message = "The disk of the workspaces is nearly full. Make room, or lower `spare` under [workspace]."
             raise Failure(FailureClass.RESOURCE_LIMIT_EXCEEDED, message, boundary=Boundary.SANDBOX)
@@ -218,7 +230,7 @@ class Workplaces:
 
     def _end(self, place: Workplace) -> dict[str, Any]:
         place.progress.idle.wait()
-        _let_go(place.held)
+        _close_held(place.held)
         told: dict[str, Any] = {"workspace": {"way": place.way.value, "kept": False}}
         if place.protected is not None:
             told |= live.look_through(place.site, place.protected)
@@ -233,7 +245,7 @@ class Workplaces:
         return told
 
 
-def choose(wanted: WantedWay, engine: dict[str, Any], obstacle: Callable[[], str]) -> tuple[Way, str]:
+def choose(wanted: WorkspaceWay, engine: dict[str, Any], obstacle: Callable[[], str]) -> tuple[Way, str]:
     """Return how a workspace is made, and why it is a copy where the person did not ask for one."""
     if wanted == "copy":
         return Way.COPY, ""
@@ -281,7 +293,7 @@ def _both(upper: Path, scratch: Path) -> tuple[Opened, Opened]:
         raise
 
 
-def _let_go(held: dict[str, tuple[Opened, Opened]]) -> None:
+def _close_held(held: dict[str, tuple[Opened, Opened]]) -> None:
     for pair in held.values():
         for opened in pair:
             opened.close()

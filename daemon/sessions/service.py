@@ -14,6 +14,7 @@ from daemon.base.clock import Clock, Deadline, IdSource, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.core.principal import DAEMON, Means, Principal
+from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
 from daemon.db.reader import Reader
 from daemon.sessions.tokens import Capability, TokenAuthority, TokenClaims, TokenError
@@ -53,7 +54,7 @@ class Session:
     capabilities: frozenset[Capability]
     owner: Owner | None = None
     principal: Principal
-    """Who acts in it: the person in the terminal's session, in every other one its agent."""
+    """Whose it is: the terminal's session is the person's, every other one its agent's."""
     opened_by: Principal | None
     """Who opened it; None in a record of a version that did not note it."""
 
@@ -154,14 +155,14 @@ class Sessions:
             )
 
         event = AuditEvent(
-            type="session.started",
+            type=EventType.SESSION_STARTED,
             session=session.id,
             actor=actor,
             payload={
-                "aileron.session.kind": kind.value,
-                "aileron.session.label": label,
-                "aileron.session.capabilities": sorted(session.capabilities),
-                "aileron.session.expires_at": rfc3339(session.expires_ms),
+                Attr.SESSION_KIND: kind.value,
+                Attr.SESSION_LABEL: label,
+                Attr.SESSION_CAPABILITIES: sorted(session.capabilities),
+                Attr.SESSION_EXPIRES_AT: rfc3339(session.expires_ms),
             },
         )
         await self._audit.append(event, effect=store)
@@ -246,10 +247,10 @@ class Sessions:
             )
 
         event = AuditEvent(
-            type="session.ended",
+            type=EventType.SESSION_ENDED,
             session=session_id,
             actor=actor,
-            payload={"aileron.session.end_reason": reason},
+            payload={Attr.SESSION_END_REASON: reason},
         )
         try:
             await self._audit.append(event, effect=close)
@@ -271,9 +272,9 @@ class Sessions:
         self._deadlines[session.id] = Deadline.of(self._clock, since_ms=session.created_ms, until_ms=session.expires_ms)
         self._open[session.id] = session
 
-    def principal_in(self, session_id: str) -> Principal:
-        """Return who acts in an open session."""
-        return self._open[session_id].principal
+    def bearer(self, session_id: str) -> Principal:
+        """Return who shows the token of an open session: always an agent, whatever kind the session is of."""
+        return _agent_of(session_id, self._open[session_id].label)
 
     def owned(self) -> dict[str, Owner]:
         """Return the owner of each open session that has one."""
@@ -321,7 +322,11 @@ def _from_row(row: Any) -> Session:
 
 
 def _acting(session: str, kind: SessionKind, label: str) -> Principal:
-    """Return who acts in a session. The person uses theirs through the CLI; with a page, the page says so itself."""
+    """Return whose session it is. How somebody who acts in it was authenticated is for the door to say."""
     if kind is SessionKind.TERMINAL:
         return Principal.person(Means.CLI)
+    return _agent_of(session, label)
+
+
+def _agent_of(session: str, label: str) -> Principal:
     return Principal.agent(session, label) if label else Principal.agent(session)

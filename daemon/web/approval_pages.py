@@ -16,8 +16,8 @@ from daemon.approvals.service import Approvals, StaleApprovalError
 from daemon.base.clock import rfc3339
 from daemon.core.failures import Failure
 from daemon.core.principal import in_words
-from daemon.tools.actions.explanation import Explanations
-from daemon.tools.actions.preview import Previews
+from daemon.execution.explanations import Explanations
+from daemon.execution.previews import Previews
 from daemon.web.approval_view import ApprovalView, approval_view
 from daemon.web.deciding import Visit, add_decision_page
 from daemon.web.forms import Form

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.approvals.record import Approval
-from daemon.tools.actions.explanation import Explanation, StepShown
-from daemon.tools.actions.preview import PreviewShown
+from daemon.core.explanation import Explanation, PreviewShown, StepShown
 from daemon.web.blocks import Block, block
 
 

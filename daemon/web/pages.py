@@ -10,8 +10,8 @@ from daemon.api.browser import COOKIE, BrowserSessions
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.service import Approvals
 from daemon.base.clock import rfc3339
-from daemon.tools.actions.explanation import Explanations
-from daemon.tools.actions.preview import Previews
+from daemon.execution.explanations import Explanations
+from daemon.execution.previews import Previews
 from daemon.web.approval_pages import ApprovalPages
 from daemon.web.renderer import HEADERS, Renderer
 from daemon.web.session_pages import SessionPages

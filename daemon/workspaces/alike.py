@@ -1,4 +1,4 @@
-"""Names that some file system takes for each other: by case, by forms of Unicode, by characters that are not seen."""
+"""Finds names that some file system takes for one: they differ only by case, Unicode form or unseen characters."""
 
 import unicodedata
 

@@ -1,8 +1,8 @@
-"""Moves refs in the person's repository: what was checked comes in below `refs/aileron/`, what was decided beside it.
+"""Moves refs in the person's repository: those of checked commits, below `refs/aileron/`, and the person's branches.
 
 No hook, monitor or helper of anyone's runs (`daemon/workspaces/host_git.py`), and no working file is touched. Objects
 come in by `index-pack`, not by a fetch: a fetch would obey the person's configuration of remotes, and the pack was
-checked as it is. Every ref is moved only from where it is known to be.
+checked as it is. A ref is moved only if it still holds what we last saw there.
 """
 
 import contextlib
@@ -26,9 +26,9 @@ _UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "
 
 @disk_failures()
 def bring(repository: Repository, checked: Checked, session: str) -> dict[str, str]:
-    """Bring everything that was checked below `refs/aileron/<session>/`; return the ref there of each ref.
+    """Bring everything that was checked below `refs/aileron/<session>/`; return for each ref its new name there.
 
-    Safe to do again: what is there already stays.
+    It may be called again: refs that are there already stay.
     """
     try:
         _take_objects(repository, checked, session)
@@ -49,7 +49,7 @@ def bring(repository: Repository, checked: Checked, session: str) -> dict[str, s
 
 
 def place_of(session: str, ref: str) -> str:
-    """Return where a ref of the agent's lies in the person's repository."""
+    """Return what a ref of the agent is called below `refs/aileron/`."""
     if ref in {DETACHED, SNAPSHOT}:
         return f"{AILERON}{session}/{'detached' if ref == DETACHED else SNAPSHOT}"
     return f"{AILERON}{session}/{ref.removeprefix('refs/')}"
@@ -72,6 +72,11 @@ def make_branch(
         raise conflict(f"There is a branch {other!r} already, beside which {name!r} cannot be. Choose another name.")
     _update(repository, {f"{HEADS}{name}": ("", branch.new)}, session)
     return f"{HEADS}{name}"
+
+
+def is_at(repository: Repository, ref: str, commit: str) -> bool:
+    """Say whether a ref of the person's holds that commit."""
+    return PersonRefs.read(repository).refs.get(ref) == commit
 
 
 def is_free(repository: Repository, name: str) -> bool:
@@ -169,7 +174,7 @@ def _kept_for(session: str) -> str:
 
 
 def _update(repository: Repository, moves: Mapping[str, tuple[str, str]], session: str) -> None:
-    """Move refs, all or none: each from what it holds to what it shall hold; empty for nothing."""
+    """Move all of these refs or none: each from its old id to its new one; an empty id stands for no ref."""
     if not moves:
         return
     none = _NONE if all(len(found) <= len(_NONE) for pair in moves.values() for found in pair) else "0" * 64

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.failures import Failure, FailureClass
 from daemon.workspaces import branches as refs
 from daemon.workspaces.commit_rules import HEADS, Becomes, Becoming, count_commits, free_name
@@ -25,6 +26,7 @@ class Incoming:
     becoming: Becoming
     yes_to: Collection[str]
     """Paths that would run later and may come in as commits."""
+    faults: FaultPoints = NO_FAULTS
 
 
 def bring_forward(incoming: Incoming, outcome: Outcome, *, left: Collection[str] | None) -> Outcome:
@@ -36,6 +38,7 @@ def bring_forward(incoming: Incoming, outcome: Outcome, *, left: Collection[str]
     """
     session, tip = incoming.layer.session, incoming.becoming.tip
     places = refs.bring(incoming.repository, incoming.checked, session)
+    incoming.faults.hit("commits.brought")
     count = count_commits(incoming.checked.branches)
     brought = replace(outcome, refs=tuple(places.values()), commits=count)
     if incoming.becoming.kind is Becomes.FORWARD and tip is not None:
@@ -51,7 +54,10 @@ def bring_forward(incoming: Incoming, outcome: Outcome, *, left: Collection[str]
 
 
 def bring_as_branch(incoming: Incoming, decision: Decision) -> Outcome:
-    """Make a branch of everything: of the commit of what was not committed, or, without one, of the agent's branch."""
+    """Make a branch of everything: of the commit of what was not committed, or, without one, of the agent's branch.
+
+    If `decision` names a branch that is there already at this very commit, it was made before a cut, and stays.
+    """
     checked, session = incoming.checked, incoming.layer.session
     tip = checked.snapshot or incoming.becoming.tip
     places = refs.bring(incoming.repository, checked, session)
@@ -59,10 +65,12 @@ def bring_as_branch(incoming: Incoming, decision: Decision) -> Outcome:
     if tip is None:
         return _others(incoming, outcome, places, but="")
     outcome = replace(outcome, commits=count_commits((tip,)))
-    name = decision.branch or _free_name(incoming).removeprefix(HEADS)
+    incoming.faults.hit("commits.brought")
+    name = decision.branch or free_branch(incoming)
     try:
-        made = refs.make_branch(incoming.repository, name, tip, session=session, yes_to=incoming.yes_to)
-        outcome = replace(outcome, branch=made)
+        if not refs.is_at(incoming.repository, f"{HEADS}{name}", tip.new):
+            refs.make_branch(incoming.repository, name, tip, session=session, yes_to=incoming.yes_to)
+        outcome = replace(outcome, branch=f"{HEADS}{name}")
     except Failure as failure:
         if failure.failure_class is not FailureClass.APPROVAL_DENIED:
             raise
@@ -84,23 +92,23 @@ def notes_of(checked: Checked | None) -> tuple[str, ...]:
     return (*left[:_MOST_NOTES], *nested[:_MOST_NOTES])
 
 
-def _free_name(incoming: Incoming) -> str:
+def free_branch(incoming: Incoming) -> str:
     """Return what a branch is called that nobody named: the agent's own name only for a branch that it made itself."""
     layer, head = incoming.layer, incoming.checked.head
     wanted = "" if head == layer.start.branch else head
     free = partial(is_free, incoming.repository)
-    return free_name(wanted, is_free=free, agent=layer.agent, session=layer.session)
+    return free_name(wanted, is_free=free, agent=layer.agent, session=layer.session).removeprefix(HEADS)
 
 
 def _others(incoming: Incoming, outcome: Outcome, places: dict[str, str], *, but: str) -> Outcome:
-    """Make branches of the other branches that the agent made, where the names are free; the rest stays as it is."""
+    """Make a branch of each other branch of the agent whose name is free; the others stay below refs/aileron."""
     notes = list(outcome.notes)
     for each in incoming.checked.branches:
         if each.ref == but or not each.ref.startswith(HEADS):
             continue
         name = each.ref.removeprefix(HEADS)
-        made = False
-        if each.old is None and is_free(incoming.repository, each.ref):
+        made = each.old is None and refs.is_at(incoming.repository, each.ref, each.new)  # before a cut
+        if not made and each.old is None and is_free(incoming.repository, each.ref):
             try:
                 refs.make_branch(
                     incoming.repository, name, each, session=incoming.layer.session, yes_to=incoming.yes_to

@@ -33,7 +33,12 @@ async def build(
     Nothing lands before that: a landing that is half done must be undone or finished first.
     """
     commits = Commits(
-        layers=layers, packer=packer, audit=audit, auto_yes=auto_yes, bounds=CheckBounds(pack_bytes=pack_bytes)
+        layers=layers,
+        packer=packer,
+        audit=audit,
+        auto_yes=auto_yes,
+        bounds=CheckBounds(pack_bytes=pack_bytes),
+        faults=faults,
     )
     files = Files(layers=layers, audit=audit, faults=faults, draw_id=partial(ids.new, IdPrefix.AUDIT))
     workspaces = Workspaces(layers=layers, files=files, commits=commits, auto_yes=auto_yes)

@@ -1,11 +1,11 @@
 """Lands chosen files, and writes down what lands: before the first write, and after the last.
 
-If the log cannot be written beforehand, nothing lands. A kill between the last write and the last word is noticed at
-the next start, because the journal of a landing goes only when its end is in the log.
+If the log cannot be written beforehand, nothing lands. A kill between the last write and the end in the log
+is noticed at the next start, because the journal of a landing is removed only when its end is in the log.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,9 +18,10 @@ from daemon.base.faults import FaultPoints
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.named_errors import in_words
 from daemon.core.principal import DAEMON, Principal
+from daemon.core.vocabulary import EventType
 from daemon.workspaces import decision_records, journal, landing, records
 from daemon.workspaces.decisions import Decision, Left, Outcome
-from daemon.workspaces.landed import Ending, Landed, LandingError, Recovered
+from daemon.workspaces.landed import CutOff, Ending, Landed, LandingError, Recovered
 from daemon.workspaces.layer import Layer
 from daemon.workspaces.layers import Layers
 from daemon.workspaces.opening import reopen
@@ -30,8 +31,12 @@ T = TypeVar("T")
 _log = structlog.get_logger("daemon.workspaces")
 
 
+async def _nothing_more(outcome: Outcome) -> None:
+    """Do nothing."""
+
+
 class Files:
-    """Lands files. Whoever calls sees to it that a layer is worked on by one."""
+    """Lands files. The caller lets one decision at a time work on a layer."""
 
     def __init__(self, *, layers: Layers, audit: AuditLog, faults: FaultPoints, draw_id: Callable[[], str]) -> None:
         self._layers = layers
@@ -44,41 +49,66 @@ class Files:
         """Wait for what is being written."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    async def land(self, layer: Layer, decision: Decision, chosen: Sequence[Change], left: Sequence[Left]) -> Outcome:
-        """Land what was chosen, all of it or nothing; raise Failure for nothing. `left` is what was not taken."""
+    async def land(
+        self,
+        layer: Layer,
+        decision: Decision,
+        chosen: Sequence[Change],
+        left: Sequence[Left],
+        *,
+        landed: Callable[[Outcome], Awaitable[None]] = _nothing_more,
+    ) -> Outcome:
+        """Land what was chosen, all of it or nothing; raise Failure for nothing. `left` is what was not taken.
+
+        `landed` is called when the files are there, while the journal is still kept: if the daemon is killed before it
+        returns, the next one finds the journal.
+        """
         if not chosen:
-            return Outcome(session=layer.session, mode=decision.mode, left=tuple(left))
+            outcome = Outcome(session=layer.session, mode=decision.mode, left=tuple(left))
+            await landed(outcome)
+            return outcome
         word = _Word(self._draw_id(), layer.session, decision)
         await self._audit.append(
             *records.started(landing=word.id, session=word.session, by=word.by, how=word.how, changes=chosen),
             *decision_records.left(landing=word.id, session=word.session, by=word.by, left=left),
         )
-        return await self._carry_out(layer, word, chosen, left)
+        return await self._carry_out(layer, word, chosen, left, landed)
 
     async def note_discarded(self, layer: Layer, *, by: Principal, how: str, changes: int | None) -> None:
         """Write down that a layer is thrown away, before it is."""
         await self._audit.append(*records.discarded(session=layer.session, by=by, how=how, changes=changes))
 
-    async def recover(self, layer: Layer) -> bool:
-        """Undo or finish a landing of a daemon that was killed, and write down which; say whether there was one.
+    async def recover(self, layer: Layer, *, settled: Callable[[CutOff], Awaitable[None]]) -> CutOff:
+        """Undo or finish a landing of a daemon that was killed, and write down which; return what became of it.
+
+        `settled` is called with that while the journal is still kept.
 
         What cannot be done now stays for the next start; until then nothing else lands from this layer.
         """
         if not layer.journal.exists():
-            return False
+            return CutOff()
         try:
             found, changes = await self._do(partial(self._recover, layer))
             known = found.landed.digests() if found.ending is Ending.FINISHED else _put_back(changes)
             await self._remember(layer, known)
             await self._audit.append(*records.recovered(session=layer.session, by=DAEMON, what=found))
+            cut = CutOff(ending=found.ending, landed=found.landed)
+            await settled(cut)
             await self._do(partial(landing.forget, layer))
         except (LandingError, Failure, OSError) as problem:
             _log.error("a landing that was cut off stays for the next start", session=layer.session, why=str(problem))
-            return False
+            return CutOff(problem=str(problem))
         _log.warning("a landing of an earlier daemon was cut off", session=layer.session, ending=found.ending.value)
-        return found.ending is not Ending.NOTHING
+        return cut
 
-    async def _carry_out(self, layer: Layer, word: "_Word", chosen: Sequence[Change], left: Sequence[Left]) -> Outcome:
+    async def _carry_out(
+        self,
+        layer: Layer,
+        word: "_Word",
+        chosen: Sequence[Change],
+        left: Sequence[Left],
+        landed: Callable[[Outcome], Awaitable[None]],
+    ) -> Outcome:
         try:
             done = await self._do(partial(self._land, layer, chosen, word.id))
         except (LandingError, Failure, OSError) as problem:
@@ -88,13 +118,15 @@ class Files:
             if isinstance(problem, Failure):
                 raise
             raise Failure(FailureClass.INTERNAL_ERROR, why, boundary=Boundary.USER) from problem
-        self._faults.hit("workspace.landed")
+        self._faults.hit(EventType.WORKSPACE_LANDED)
         await self._remember(layer, done.digests())
-        self._faults.hit("workspace.remembered")
+        self._faults.hit(EventType.WORKSPACE_REMEMBERED)
         await self._audit.append(*records.landed(landing=word.id, session=word.session, by=word.by, what=done))
-        self._faults.hit("workspace.recorded")
+        self._faults.hit(EventType.WORKSPACE_RECORDED)
+        outcome = _outcome(layer, word.decision, chosen, done, left)
+        await landed(outcome)
         await self._do(partial(landing.forget, layer))
-        return _outcome(layer, word.decision, chosen, done, left)
+        return outcome
 
     async def _remember(self, layer: Layer, digests: Mapping[str, str]) -> None:
         """Keep in the record what a landing left in the person's folder, so that it does not count as their change."""

@@ -16,7 +16,7 @@ from daemon.workspaces.values import Branch
 
 HEADS = "refs/heads/"
 DETACHED = "HEAD"
-"""What the commits are called that are on no branch."""
+"""The name that we give to a commit that is on no branch."""
 _SHORT = 8
 
 
@@ -106,6 +106,6 @@ def _counted(tip: Branch) -> str:
 
 
 def count_commits(branches: Iterable[Branch]) -> int:
-    """Count the commits that some branches have together; one that several have counts once."""
+    """Count the commits of some branches. A commit that is on several of them counts once."""
     branches = tuple(branches)
     return len({commit.id for each in branches for commit in each.commits}) + sum(each.more for each in branches)

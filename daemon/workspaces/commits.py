@@ -1,7 +1,7 @@
 """The agent's commits: checked in a quarantine, then brought into the person's repository below `refs/aileron/`.
 
-Nothing is believed: what a branch holds is what its objects say, and these are known by the ids that git computes from
-their content. Everything here blocks, so it belongs on a thread.
+Nothing that the container says is believed. What a branch holds is read from its objects, and git computes the id of
+each object from its content. Everything here blocks, so call it on a thread.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,9 +22,9 @@ from daemon.workspaces.trees import REPOSITORY, Findings
 from daemon.workspaces.values import Branch, Entry
 
 DETACHED = "HEAD"
-"""How commits are called that are checked out, and on no branch."""
+"""The name that we give to a commit that is checked out and on no branch."""
 SNAPSHOT = "snapshot"
-"""How the commit of what was not committed is called."""
+"""The name that we give to the commit that holds what was not committed."""
 _MOST_BRANCHES = 200
 _DEFAULT_PACK = 1024**3
 
@@ -111,7 +111,7 @@ class _Looking:
         self._person = person
         self._findings = findings
         self._reasons = reasons
-        # Where the person's git has removed the commit that they began with, only where they are now counts.
+        # The person's git may have removed the commit that they began with. Then we compare with where they are now.
         start = set(quarantine.types({start_commit} - {""}))
         self._start = (start_branch, start_commit if start else "")
         self._have = _commits(quarantine.types(person.all() | start))
@@ -130,7 +130,7 @@ class _Looking:
         tips = [found for _, found in taken] + ([packed.snapshot] if packed.snapshot else [])
         if tips:
             histories.is_whole(self._git, tips, self._have)
-        # What the person has only fetched is not yet theirs: on a branch of the agent's it would be checked out unseen.
+        # Commits that the person only fetched are not theirs yet. On a branch of the agent's nobody would look at them.
         self._touched = histories.touched(self._git, histories.new_commits(self._git, tips, self._own) if tips else [])
         branches = tuple(self._branch(ref, found) for ref, found in taken)
         snapshot = None if packed.snapshot is None else self._branch(SNAPSHOT, packed.snapshot)
@@ -146,7 +146,7 @@ class _Looking:
         )
 
     def _taken(self, refs: Iterable[tuple[str, str]], types: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Return the refs that are news to the person and may be brought; say of the others why not."""
+        """Return the refs that the person does not have and that may be brought; note of each other one why not."""
         taken: list[tuple[str, str]] = []
         for ref, found in refs:
             if self._is_known(ref, found, types):

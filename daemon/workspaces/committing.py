@@ -1,6 +1,6 @@
 """Carries out what was decided about commits: packed in a container, checked in a quarantine, then brought in.
 
-Which container packs them is somebody else's: this room knows none. It is handed in as a `Packer`.
+This room knows no containers. What packs the commits is handed in as a `Packer`.
 """
 
 import asyncio
@@ -15,13 +15,14 @@ from typing import Protocol, TypeVar
 import structlog
 
 from daemon.audit.log import AuditLog
+from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.workspaces import branches as refs
 from daemon.workspaces import decision_records
-from daemon.workspaces.bringing import Incoming, bring_as_branch, bring_forward, is_free, notes_of
+from daemon.workspaces.bringing import Incoming, bring_as_branch, bring_forward, free_branch, is_free, notes_of
 from daemon.workspaces.commit_rules import Becomes, Becoming, becoming
 from daemon.workspaces.commits import CheckBounds, Checked, check
-from daemon.workspaces.decisions import Decision, Mode, Outcome, matches, plan_of_commits
+from daemon.workspaces.decisions import Decision, Left, Mode, Outcome, matches, plan_of_commits
 from daemon.workspaces.host_git import HostGit, Repository
 from daemon.workspaces.index_lock import recover_index
 from daemon.workspaces.layer import Layer
@@ -32,6 +33,8 @@ from daemon.workspaces.pointed import read_pointed
 from daemon.workspaces.quarantine import discard, is_sha256
 from daemon.workspaces.repository import Git, find
 from daemon.workspaces.runs_later import reasons
+from daemon.workspaces.underway import Underway, quarantine_of
+from daemon.workspaces.underway_store import UnderwayStore
 from daemon.workspaces.values import Branch
 
 T = TypeVar("T")
@@ -62,7 +65,7 @@ class Found:
 
 
 class Commits:
-    """Looks at the commits of layers, and lands them. Whoever calls sees to it that a layer is worked on by one."""
+    """Looks at the commits of layers, and lands them. The caller lets one decision at a time work on a layer."""
 
     def __init__(
         self,
@@ -72,13 +75,16 @@ class Commits:
         audit: AuditLog,
         auto_yes: Sequence[str],
         bounds: CheckBounds,
+        faults: FaultPoints = NO_FAULTS,
     ) -> None:
         self._layers = layers
         self._packer = packer
         self._audit = audit
         self._auto_yes = tuple(auto_yes)
         self._bounds = bounds
+        self._faults = faults
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="aileron-commits")
+        self.underway = UnderwayStore(threads=self._threads, bounds=bounds.git, faults=faults)
         self._found: OrderedDict[tuple[str, str], Found] = OrderedDict()
 
     def close(self) -> None:
@@ -105,7 +111,12 @@ class Commits:
         # The person's own branch may have moved since.
         return replace(found, becoming=await self._do(partial(_becoming, layer, found.checked)))
 
-    async def settle(self, layer: Layer, decision: Decision, found: Found, outcome: Outcome) -> Outcome:
+    async def begin(self, layer: Layer, decision: Decision, found: Found, left: Sequence[Left]) -> None:
+        """Write down what comes in after the files, before they land. `left` are the changes that are not going to."""
+        if found.checked is not None and found.branches and not found.becoming.landed:
+            await self.underway.begin(layer, self._underway(decision, found.checked, found.becoming), left)
+
+    async def move_branch(self, layer: Layer, decision: Decision, found: Found, outcome: Outcome) -> Outcome:
         """Move the person's branch forward after its files have landed.
 
         If something that the commits change did not land, or the branch cannot move, the commits stay below
@@ -114,13 +125,8 @@ class Commits:
         if found.checked is None or not found.branches or found.becoming.landed:
             return outcome
         left = None if decision.paths is not None else {each.path for each in (*outcome.left, *outcome.aside)}
-        incoming = await self._incoming(layer, decision, found.checked, found.becoming)
-        done = await self._carry_out(incoming, decision, partial(bring_forward, incoming, outcome, left=left))
-        if done.moved and found.becoming.tip is not None:
-            # What the agent commits from here on is compared with where the person is now.
-            start = replace(layer.start, commit=found.becoming.tip.new)
-            await self._do(partial(self._layers.change, layer.session, start=start))
-        return done
+        incoming = await self._incoming(layer, self._underway(decision, found.checked, found.becoming))
+        return await self._carry_out(incoming, decision, partial(bring_forward, incoming, outcome, left=left))
 
     async def make_branch(self, layer: Layer, decision: Decision, *, still: Callable[[], Awaitable[None]]) -> Outcome:
         """Make a branch of everything: the commits, and one more of what was not committed. No file is touched.
@@ -135,11 +141,27 @@ class Commits:
             raise _usage(
                 "There is nothing that could become a branch: no commit, and nothing that git does not ignore."
             )
-        incoming = await self._incoming(layer, decision, found.checked, found.becoming)
-        return await self._carry_out(incoming, decision, partial(bring_as_branch, incoming, decision))
+        coming = self._underway(decision, found.checked, found.becoming)
+        incoming = await self._incoming(layer, coming)
+        # The name is chosen once, so that a landing that is finished after a cut makes no second branch.
+        named = replace(decision, branch=decision.branch or await self._do(partial(free_branch, incoming)))
+        await self.underway.begin(layer, replace(coming, decision=named, files_landed=True))
+        return await self._carry_out(incoming, named, partial(bring_as_branch, incoming, named))
 
-    async def recover(self, layer: Layer) -> None:
-        """Take away what a landing that was killed left in the way of the person's git."""
+    async def finish(self, layer: Layer, coming: Underway) -> Outcome:
+        """Bring in the commits of a landing that was cut off after its files had landed; raise Failure, OSError."""
+        incoming = await self._incoming(layer, coming)
+        decision = coming.decision
+        if decision.mode is Mode.BRANCH or (coming.becoming.kind is Becomes.BRANCH and decision.paths is None):
+            bring = partial(bring_as_branch, incoming, decision)
+            return await self._carry_out(incoming, decision, bring, after_cut=True)
+        left = None if decision.paths is not None else set(coming.left)
+        outcome = Outcome(session=layer.session, mode=decision.mode)
+        bring = partial(bring_forward, incoming, outcome, left=left)
+        return await self._carry_out(incoming, decision, bring, after_cut=True)
+
+    async def unlock(self, layer: Layer) -> None:
+        """Remove the lock that a killed landing left on the index of the person's repository."""
         try:
             await self._do(partial(_unlock, layer))
         except (Failure, OSError) as problem:
@@ -150,27 +172,55 @@ class Commits:
         self._found = OrderedDict((key, each) for key, each in self._found.items() if key[0] != layer.session)
         await self._do(partial(_forget, layer))
 
-    async def _incoming(self, layer: Layer, decision: Decision, checked: Checked, found: Becoming) -> Incoming:
+    def _underway(self, decision: Decision, checked: Checked, found: Becoming) -> Underway:
+        yes_to = self._yes_to(decision, checked.all())
+        return Underway(decision=decision, checked=checked, becoming=found, yes_to=yes_to)
+
+    async def _incoming(self, layer: Layer, coming: Underway) -> Incoming:
         repository = await self._do(partial(repository_of, layer))
         if repository is None:
             raise _usage(f"{layer.work.source} is no repository any more.")
-        yes_to = self._yes_to(decision, checked.all())
-        return Incoming(layer=layer, repository=repository, checked=checked, becoming=found, yes_to=yes_to)
+        return Incoming(
+            layer=layer,
+            repository=repository,
+            checked=coming.checked,
+            becoming=coming.becoming,
+            yes_to=coming.yes_to,
+            faults=self._faults,
+        )
 
-    async def _carry_out(self, incoming: Incoming, decision: Decision, bring: Callable[[], Outcome]) -> Outcome:
-        """Write down what is about to come in, let it come in, and write down where it is."""
+    async def _carry_out(
+        self, incoming: Incoming, decision: Decision, bring: Callable[[], Outcome], *, after_cut: bool = False
+    ) -> Outcome:
+        """Log what is about to come in, let it come in, and log where it is; then nothing is under way any more.
+
+        After a Failure nothing is under way either: the person is told of it, so no later start may finish it. But if
+        the daemon ends, what is under way stays written down.
+        """
         layer = incoming.layer
-        await self._audit.append(decision_records.landing_started(layer, decision, incoming.checked.all()))
+        try:
+            await self._audit.append(decision_records.landing_started(layer, decision, incoming.checked.all()))
+        except Failure:
+            await self.underway.over(layer)
+            raise
         try:
             outcome = await self._do(bring)
         except Failure as failure:
+            await self.underway.over(layer)
             await self._audit.append(decision_records.landing_failed(layer, decision, failure.message))
             raise
-        await self._audit.append(decision_records.landed(layer, decision, outcome))
+        self._faults.hit("commits.moved")
+        tip = incoming.becoming.tip
+        if outcome.moved and tip is not None:
+            # What the agent commits from here on is compared with where the person is now.
+            await self._do(partial(self._layers.change, layer.session, start=replace(layer.start, commit=tip.new)))
+        await self._audit.append(decision_records.landed(layer, decision, outcome, after_cut=after_cut))
+        self._faults.hit("commits.recorded")
+        await self.underway.over(layer)
         return outcome
 
     async def _look(self, layer: Layer, *, snapshot: bool) -> Found:
-        # There is one quarantine for a layer: what was found before is not in it any more.
+        # A layer has one quarantine, which is made anew here. What an earlier look found is not in it any more.
         self._found = OrderedDict((key, each) for key, each in self._found.items() if key[0] != layer.session)
         repository = await self._do(partial(repository_of, layer))
         if repository is None:
@@ -190,7 +240,7 @@ class Commits:
         return check(
             repository,
             read_packed(file),
-            _quarantine(layer),
+            quarantine_of(layer),
             start_branch=layer.start.branch,
             start_commit=layer.start.commit,
             reasons=lambda path, entry, before: reasons(path, entry, pointed, before=before),
@@ -239,10 +289,6 @@ def _what_is_there(repository: Repository) -> tuple[list[str], bool]:
     return sorted(PersonRefs.read(repository).all()), is_sha256(HostGit.of(repository))
 
 
-def _quarantine(layer: Layer) -> Path:
-    return layer.folder / "quarantine"
-
-
 def _unlock(layer: Layer) -> None:
     repository = repository_of(layer)
     if repository is not None:
@@ -250,7 +296,7 @@ def _unlock(layer: Layer) -> None:
 
 
 def _forget(layer: Layer) -> None:
-    discard(_quarantine(layer))
+    discard(quarantine_of(layer))
     repository = repository_of(layer)
     if repository is not None:
         refs.remove_refs(repository, layer.session)

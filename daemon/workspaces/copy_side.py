@@ -65,7 +65,7 @@ class CopySide:
         """Say what became of the person's side, where the manifest tells."""
         remembered = self._remembered.get(path)
         if path in self._landed or path in self._names:
-            return None, ""  # what landed is compared with what landed; of a folder, what is in it tells
+            return None, ""  # what landed is known by its digest; a folder is judged by what lies in it
         if remembered is None:
             return None, NOT_COPIED if theirs is not None else ""
         if theirs is None or theirs.kind is not remembered.kind:

@@ -5,7 +5,6 @@ link is followed, and of a file that grows only so much is read as it had at fir
 """
 
 import errno
-import fcntl
 import os
 import stat
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.visible import visible
 from daemon.workspaces import manifest
+from daemon.workspaces.file_content import copy_content
 from daemon.workspaces.layer import Layer
 from daemon.workspaces.manifest import Look, Remembered, kind_of
 from daemon.workspaces.opening import open_below
@@ -24,9 +24,6 @@ from daemon.workspaces.site import WORK, Site
 from daemon.workspaces.tracked import Chosen, choose
 from daemon.workspaces.values import Kind
 
-_CLONE = 0x40049409
-"""FICLONE: both files share their blocks from then on, until one of them is written to."""
-_PIECE = 64 * 1024**2
 _LOOK_AT_DISK = 500
 _SHOWN = 5
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -41,12 +38,12 @@ def _set_event() -> threading.Event:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a copy is; read by others while it is made."""
+    """How far a copy is. Other threads read it while the copy is made."""
 
     files: int = 0
     bytes: int = 0
     stopped: bool = False
-    """Nobody waits for it any more: it ends as soon as it can."""
+    """The launch has ended, so the copy ends as soon as it can."""
     idle: threading.Event = field(default_factory=_set_event)
     """No copy is being made."""
 
@@ -179,7 +176,7 @@ def _copy_file(copying: _Copying, source: int, target: int, name: str, path: str
             raise OSError(errno.EINVAL, "it was replaced while it was copied")
         writing = os.open(name, _MAKE, stat.S_IMODE(seen.st_mode) & 0o777 | stat.S_IWUSR, dir_fd=target)
         try:
-            _fill(reading, writing, seen)
+            copy_content(reading, writing, seen.st_size)
         finally:
             os.close(writing)
         after = os.fstat(reading)
@@ -188,38 +185,6 @@ def _copy_file(copying: _Copying, source: int, target: int, name: str, path: str
         return seen
     finally:
         os.close(reading)
-
-
-def _fill(reading: int, writing: int, seen: os.stat_result) -> None:
-    """Share the blocks, or copy so many bytes as the file had; what is a hole stays one where the kernel sees it."""
-    try:
-        fcntl.ioctl(writing, _CLONE, reading)
-        return
-    except OSError as problem:
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-    done = 0
-    while done < seen.st_size:
-        begin, end = _next_data(reading, done, seen.st_size)
-        os.lseek(reading, begin, os.SEEK_SET)
-        os.lseek(writing, begin, os.SEEK_SET)
-        while begin < end:
-            copied = os.sendfile(writing, reading, begin, min(_PIECE, end - begin))
-            if not copied:
-                break  # it has shrunk
-            begin += copied
-        done = end
-    os.ftruncate(writing, seen.st_size)
-
-
-def _next_data(reading: int, at: int, size: int) -> tuple[int, int]:
-    try:
-        begin = os.lseek(reading, at, os.SEEK_DATA)
-        return min(begin, size), min(os.lseek(reading, begin, os.SEEK_HOLE), size)
-    except OSError as problem:
-        if problem.errno == errno.ENXIO:
-            return size, size  # nothing but a hole is left
-        return at, size
 
 
 def _note_progress(copying: _Copying, size: int) -> None:

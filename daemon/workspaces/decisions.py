@@ -28,7 +28,7 @@ class Mode(StrEnum):
     BRANCH = "branch"
     """Everything as a branch of its own; the folder is left as it is."""
     AUTO = "auto"
-    """As FILES, without a question; so nothing that would run later lands unless the settings name it."""
+    """Like FILES, but without a question. So what would run later lands only if the settings name it."""
 
 
 class How(StrEnum):
@@ -157,7 +157,7 @@ def choose(
 def changed_since(
     shown: Sequence[Change], now: Mapping[str, Change], landed: Mapping[str, str]
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """Return which of the shown changes still are to land, and the paths at which the agent has something else now.
+    """Return which of the shown changes are still to land, and the paths at which the agent has something else now.
 
     What the person changed since is no reason to stop: landing compares their side and keeps the agent's aside. What
     landed already, because the same decision came twice, is in neither.

@@ -21,7 +21,7 @@ from daemon.workspaces.undoing import put_back, undo_step
 
 EDITED = "it changed in your folder after you looked"
 _NOT_EMPTY = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY})
-"""The last one: something is mounted there."""
+"""Why a folder cannot be removed: something is in it, or (EBUSY) something is mounted there."""
 
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EXDEV, errno.EBUSY, errno.ETXTBSY})
 _MOVED = "the folder it lies in was moved while it landed"
@@ -33,7 +33,7 @@ class Conflict(Exception):
 
 
 def do_steps(steps: Sequence[Step], site: Site, faults: FaultPoints) -> dict[int, str]:
-    """Do them; return the changes that could not be done, by number, and why. Raise OSError, then some may be done."""
+    """Do the steps; return by number which changes could not be done, and why. After an OSError, some may be done."""
     failed: dict[int, str] = {}
     done: list[Step] = []
     start = 0
@@ -73,7 +73,7 @@ def _do_group(steps: Sequence[Step], site: Site, faults: FaultPoints, failed: di
 
 
 def _take_back_halves(done: Sequence[Step], site: Site, failed: dict[int, str]) -> None:
-    """Bring back what went to make room for something that could not come after all."""
+    """Put back what was removed to make room, where the new thing could not be put there after all."""
     for step in reversed(done):
         if step.op in GOES and step.change in failed:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # the folder above went, too
@@ -152,14 +152,14 @@ def _is_as_compared(came: os.stat_result, step: Step, site: Site) -> bool:
 
 
 def _swap_back(step: Step, folder: int, site: Site) -> bool:
-    """Let the two change places again; return False if the new one is not there any more."""
+    """Exchange the two again; return False if the new file is not there any more."""
     stage, slot = site.stage(step), str(step.slot)
     try:
         exact_renames.exchange(stage, slot, folder, step.name)
     except FileNotFoundError:
         return False
     if not holds(stage, slot, site.new(step)):
-        # The person wrote a still newer one in these microseconds; that one belongs there.
+        # The person wrote a newer file in between; that one stays in their folder.
         exact_renames.exchange(stage, slot, folder, step.name)
     return True
 

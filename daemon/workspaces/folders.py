@@ -1,4 +1,4 @@
-"""The folders below one that is open, the person's or the agent's: each opened step by step, no link followed."""
+"""Opens the folders below an open one, the person's or the agent's: step by step, without following a link."""
 
 import errno
 import os

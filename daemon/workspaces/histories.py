@@ -11,7 +11,7 @@ from daemon.workspaces.values import Commit
 NOTHING = "000000"
 _MOST_COMMITS = 20_000
 _LONGEST_LIST = 64 * 1024**2
-"""Of changed paths: some hundred thousand."""
+"""How much git may print about changed paths: enough for some hundred thousand."""
 _SHOWN_COMMITS = 50
 _LONGEST_TEXT = 300
 _FORMAT = "%H%x00%s%x00%an <%ae>%x00%cI%x00"

@@ -1,4 +1,4 @@
-"""What of a folder is kept from an agent that works on the folder itself, and what it made there that tools obey.
+"""Finds what an agent that works on the folder itself must not write, and what it made there that tools obey.
 
 Everything is looked at by descriptors, because the agent may be at work meanwhile.
 """
@@ -15,7 +15,7 @@ from daemon.workspaces.runs_later import Pointed, reasons, topmost
 
 _GIT = ".git"
 _OF_GIT = ("config", "config.worktree", "commondir", "hooks", "info", "modules", "objects/info", "worktrees")
-"""What of a repository git obeys, beside what it records."""
+"""The files of a repository that git obeys. The others only record commits."""
 _MOST_HELD = 100
 _MOST_ENTRIES = 50_000
 _SECONDS = 60.0
@@ -31,7 +31,7 @@ class Held:
     links: list[str] = field(default_factory=list)
     """A link cannot be held: a mount would follow it."""
     more: bool = False
-    """There may be more that was not looked for."""
+    """The folder is so large that not all of it was searched."""
 
     def add(self, path: str, kind: int) -> None:
         """Take note of something that must be held."""
@@ -106,7 +106,7 @@ def obeyed_since(folder: int, since_ns: int) -> tuple[list[str], list[str]]:
 
 def _is_obeyed(path: str) -> bool:
     parts = path.split("/")
-    if _GIT in parts:  # what git records is no concern, what it obeys is
+    if _GIT in parts:  # what git records is harmless, what it obeys is not
         inside = "/".join(parts[parts.index(_GIT) + 1 :])
         return any(inside == name or inside.startswith(f"{name}/") for name in _OF_GIT)
     return bool(reasons(path, None))

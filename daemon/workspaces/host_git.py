@@ -1,4 +1,4 @@
-"""Runs this machine's git so that no configuration can make it run another program, and so that it cannot run away.
+"""Runs this machine's git so that no configuration makes it run another program, and within bounds of time and memory.
 
 Two kinds of repositories are worked on: a quarantine of ours, in which a pack from a container is looked at, and the
 person's own. In both, nothing of the environment but the path to programs and the home is handed on, the configuration
@@ -52,7 +52,7 @@ _SETTINGS = (
     "uploadpack.packObjectsHook=",
     "protocol.allow=never",
 )
-"""In force over every file of configuration. Each either names a program, or starts work that nobody asked for."""
+"""These settings win over every configuration file. Each could name a program, or start work that nobody asked for."""
 _ENVIRONMENT = {
     "LC_ALL": "C",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -77,7 +77,7 @@ class Bounds:
     seconds: float = 600.0
     processor_seconds: int = 600
     memory_bytes: int = 8 * 1024**3
-    """Of addresses, so that it includes what is mapped of the person's packs."""
+    """A limit of address space, so it includes the parts of the person's packs that git maps."""
     file_bytes: int = 16 * 1024**3
     output_bytes: int = 128 * 1024**2
 

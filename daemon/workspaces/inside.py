@@ -17,7 +17,7 @@ _NOT_OVER = (*_NOT_BELOW, PurePosixPath("/tmp"), PurePosixPath("/home/agent"))  
 
 
 def seen_from(folder: str, written: str) -> str:
-    """Return where a path leads that is written in a file of a folder in the container; never above the root."""
+    """Return where a path leads that a file in a folder of the container holds; `..` never leads above the root."""
     path = posixpath.normpath(posixpath.join(folder, written))
     return f"/{path.lstrip('/')}"
 

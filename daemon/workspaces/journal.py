@@ -59,7 +59,7 @@ class Journal:
 
     @property
     def path(self) -> Path:
-        """Return where it lies."""
+        """Return the path of the journal."""
         return self._path
 
     @property

@@ -26,11 +26,11 @@ class Judging:
         self._budget = budget
         self._pointed = pointed
         self._staying: set[str] = set()
-        """Folders of the person's that cannot go, because something in them stays."""
+        """Folders of the person's that cannot be removed, because something in them stays."""
         self._named: set[str] = set()
         """Folders of the person's in which something is deleted that lands by name only."""
         self._blocked = ""
-        """The folder that is one for the agent only, with a conflict: nothing can land below it."""
+        """A folder of the agent's where the person has something else: a conflict, so nothing lands below it."""
 
     def change(self, touched: Touched) -> Change | None:
         """Return what a path is, None if nothing of it differs; raise Spent."""
@@ -120,7 +120,7 @@ class Judging:
             return None
         then = touched.then
         if then is None and person.kind is Kind.FOLDER:
-            then = Then.UNCHANGED  # what is in it tells, each by itself
+            then = Then.UNCHANGED  # each thing in it is judged by itself
         if then is None:
             status = touched.person.status
             then = self._base.of_there(touched.path, status, person, agent, git_id, certain=touched.certain)

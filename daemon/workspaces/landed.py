@@ -43,7 +43,7 @@ class Landed:
     conflicts: tuple[NotLanded, ...] = ()
     """One side changed after the person looked; theirs stays, and a copy of the agent's is kept."""
     refused: tuple[NotLanded, ...] = ()
-    """What never lands, whoever chose it."""
+    """Paths of a kind that never lands, also if somebody chose them."""
     late: tuple[NotLanded, ...] = ()
     """Of what landed: where a program still wrote to the old file afterwards. A copy of that is kept."""
 
@@ -72,3 +72,14 @@ class Recovered:
     """What had landed, if it was finished."""
     left: tuple[NotLanded, ...] = ()
     """Paths that were changed after the cut, and were left as they are; what lay there before is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutOff:
+    """What the start of a daemon did with the files of a landing that was cut off."""
+
+    ending: Ending = Ending.NOTHING
+    landed: Landed = Landed()
+    """What had landed, if it was finished."""
+    problem: str = ""
+    """Why it can be neither undone nor finished yet; then its journal stays for the next start."""

@@ -14,7 +14,7 @@ from daemon.workspaces.runs_later import link_leads_to
 from daemon.workspaces.values import Change, Entry, Kind
 
 IMPLIED = -1
-"""In place of the number of a change: a folder that is made because something lands in it."""
+"""Stands in place of the number of a change, for a folder that is made because something lands in it."""
 
 KindAt = Callable[[str], Kind | None]
 """Tells what lies at a path of the person's folder."""
@@ -170,7 +170,7 @@ def _steps(change: Change, number: int) -> Iterator[Step]:
 def _through_a_link(change: Change, links: frozenset[str], kind_at: KindAt) -> str:
     if change.agent is None or change.agent.kind is not Kind.LINK:
         return ""
-    # What a link leads to is not in the hands of this landing: it may be made to lead out at any time.
+    # This landing does not control what the link leads to: somebody may make it lead out of the folder at any time.
     for place in link_leads_to(change.path, change.agent.target):
         try:
             kind = kind_at(place)

@@ -30,7 +30,7 @@ class Part:
     """The person's folder, as an absolute path without links."""
     device: int
     inode: int
-    """What the folder was; another one at that path is not it."""
+    """With the device, what tells this folder from another one that is put at the same path later."""
     inside: str
     """Where it is mounted in the container."""
 
@@ -71,9 +71,14 @@ class Layer:
     """The person has seen what changed, or said that it may be thrown away unseen."""
     landed: dict[str, str] = field(default_factory=dict)
     """What landed: the path, and the digest of what lies there since; `-` where landing deleted."""
+    last_landing: str = ""
+    """What became of the last landing, in one line; empty if there was none."""
+    last_landing_ms: int | None = None
+    last_landing_cut: bool = False
+    """It was cut off, and whoever decided did not get an answer."""
     ended_ms: int | None = None
     earlier: tuple[str, ...] = ()
-    """The sessions that it was the layer of before it was resumed, the first one first; they still name it."""
+    """The ids of earlier sessions, the oldest first, if it was resumed. Each of them still names this layer."""
     folder: Path = Path()
     """Where it lies on this machine; not recorded."""
 
@@ -112,6 +117,11 @@ class Layer:
     def journal(self) -> Path:
         """Return where a landing under way is written down."""
         return self.folder / "landing"
+
+    @property
+    def commits_underway(self) -> Path:
+        """Return where the commits of a landing under way are written down."""
+        return self.folder / "commits-underway"
 
     def changed(self, **what: Any) -> "Layer":
         """Return the layer with something else recorded of it."""

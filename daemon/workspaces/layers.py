@@ -90,7 +90,7 @@ class Layers:
         return layer
 
     def get(self, session: str) -> Layer:
-        """Return a layer by the session that it is, or once was, of; raise Failure."""
+        """Return the layer of a session, also if another session has resumed it since; raise Failure."""
         try:
             if _NAME.fullmatch(session) and (self._folder / session).is_dir():
                 return self._read(self._folder / session)
@@ -128,6 +128,11 @@ class Layers:
             self.save(layer)
             return layer
 
+    def note_landing(self, session: str, said: str, *, cut_off: bool = False) -> None:
+        """Keep what became of a landing, for whoever asks later."""
+        now = self._clock.now_ms()
+        self.change(session, last_landing=said, last_landing_ms=now, last_landing_cut=cut_off)
+
     def end(self, session: str) -> Layer | None:
         """Take note that the sandbox has ended. A layer to which nothing was written is removed: None then."""
         with self._lock:
@@ -140,7 +145,7 @@ class Layers:
             return self.change(session, state=State.ENDED, ended_ms=self._clock.now_ms())
 
     def go_on(self, earlier: str, session: str) -> Layer:
-        """Make the layer of an ended session that of a new one; raise Failure. The old id goes on to name it.
+        """Hand the layer of an ended session to a new one; raise Failure. The old id still names it.
 
         What it was over must have been opened again before (`site.resurvey`), and stays what is recorded.
         """
@@ -155,7 +160,7 @@ class Layers:
             return self.change(session, state=State.OPEN, ended_ms=None)
 
     def discard(self, session: str) -> None:
-        """Throw a layer away: on the disk first that it is, then the rest."""
+        """Throw a layer away: first its record says so, on the disk, then its files are removed."""
         layer = self.get(session)
         if layer.state is State.OPEN:
             message = f"The sandbox of {session} still runs. End it first."
@@ -259,14 +264,12 @@ def _make_folders(layer: Layer, site: Site) -> None:
 
 def _start(folder: Path, site: Site) -> Start:
     """Note the moment: by the clock of the file system, because what the person changes is compared with it."""
-    index = site.index(most=_MOST_INDEX)
     place = folder / "index"
     place.touch(mode=0o600)
     began = place.stat().st_ctime_ns
-    if index is None:
+    has_index = site.copy_index(place, most=_MOST_INDEX)
+    if not has_index:
         place.unlink()
-    else:
-        place.write_bytes(index)
     boot = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
     return Start(
         wall_ns=began,
@@ -274,5 +277,5 @@ def _start(folder: Path, site: Site) -> Start:
         boot_id=boot,
         branch=site.branch,
         commit=site.commit,
-        has_index=index is not None,
+        has_index=has_index,
     )

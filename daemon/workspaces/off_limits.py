@@ -49,7 +49,7 @@ class MountPoint:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a folder is, whatever its names are."""
+    """Where a folder is, independent of its names."""
 
     path: Path
     above: tuple[Identity, ...]
@@ -90,6 +90,18 @@ def _belongs(path: Path, home: Path) -> str:
 def holds(outer: Place, inner: Place) -> bool:
     """Say whether a folder is another one, or one of those above it, by whatever names."""
     return outer.above[0] in inner.above or _within(inner.located, outer.located)
+
+
+def mounted_below(path: Path, mounted: Sequence[MountPoint]) -> tuple[Path, ...]:
+    """Return where something is mounted below a folder; of mounts in each other only the outermost.
+
+    Only the kernel's list is read: a look at the place itself could wait for ever for a server that is gone.
+    """
+    found: list[Path] = []
+    for place in sorted({Path(mount.seen_at) for mount in mounted if mount.seen_at.is_relative_to(path)}):
+        if place != path and not (found and place.is_relative_to(found[-1])):
+            found.append(place)
+    return tuple(found)
 
 
 def place_of(descriptor: int, path: Path, mounted: Iterable[MountPoint]) -> Place:

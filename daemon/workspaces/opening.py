@@ -28,7 +28,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 @dataclass(slots=True, kw_only=True)
 class Opened:
-    """A folder that is held open. Whoever has it closes it, or uses it in a `with`."""
+    """A folder that is held open. Its owner closes it, or uses it in a `with`."""
 
     path: Path
     """How it was called when it was opened: absolute, without links. For people; it is not opened again."""
@@ -64,8 +64,8 @@ def open_folder(path: Path, off_limits: OffLimits | None = None, *, follow: bool
     """Open a folder, or raise Failure that says why it cannot be one for an agent.
 
     Links in the path are followed once, here, or are refused if `follow` is not set. A folder that becomes a link
-    after that is refused. A folder for an agent is opened without following: whoever asks for it has resolved what
-    the person typed, and a link that appeared since then is somebody else's.
+    after that is refused. A folder for an agent is opened without following: the command line has resolved
+    the path that the person typed, and a link that appeared since then was made by somebody else.
     """
     try:
         real = path.resolve() if follow else Path(os.path.normpath(path))
@@ -129,13 +129,18 @@ def open_below(folder: int, relative: str) -> int:
 
 def read_below(folder: int, relative: str, *, most: int) -> bytes | None:
     """Return what a regular file below an opened folder holds; None if there is none, or it is longer than that."""
+    descriptor = open_file_below(folder, relative)
+    return None if descriptor is None else read_regular(descriptor, most=most)
+
+
+def open_file_below(folder: int, relative: str) -> int | None:
+    """Open what lies at a path below an opened folder, to read it; it may be no regular file. None if nothing is."""
     *above, name = _names(relative)
     try:
         with _opened_below(folder, "/".join(above)) as parent:
-            descriptor = os.open(name, _FILE, dir_fd=parent)
+            return os.open(name, _FILE, dir_fd=parent)
     except OSError:
         return None
-    return read_regular(descriptor, most=most)
 
 
 def read_regular(descriptor: int, *, most: int) -> bytes | None:

@@ -13,7 +13,7 @@ from daemon.workspaces.commit_failures import refused, too_large
 
 _PIECE = 64 * 1024
 _GIVEN = 4096
-"""So much is given to be unpacked at a time: what is left of it is copied, and most objects are small."""
+"""How many bytes are unpacked at a time. Bytes that are left over are copied, so it is small: most objects are."""
 _COMMIT, _TREE, _BLOB, _TAG, _BY_OFFSET, _BY_ID = 1, 2, 3, 4, 6, 7
 _LONGEST_NUMBER = 10
 _DAMAGED = "The pack that came out of the container is damaged: "

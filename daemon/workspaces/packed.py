@@ -1,4 +1,4 @@
-"""What comes out of the container that packs commits: read, and believed only as far as its form goes."""
+"""Reads what the container that packs commits wrote. Only its form is checked here; its content is checked later."""
 
 import re
 from dataclasses import dataclass

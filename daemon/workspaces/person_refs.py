@@ -30,7 +30,7 @@ class PersonRefs:
         return cls(refs, head, commit)
 
     def all(self) -> set[str]:
-        """Return what the person has, but for what agents brought and nobody has decided on."""
+        """Return everything that the person has, without the refs below `refs/aileron/`."""
         return {found for ref, found in self.refs.items() if not ref.startswith(AILERON)} | ({self.commit} - {""})
 
     def own(self) -> set[str]:

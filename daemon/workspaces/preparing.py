@@ -1,4 +1,4 @@
-"""Compares and stages what is going to land; what is not as it was shown drops out here, before anything is touched."""
+"""Compares and stages what is going to land; what is not as it was shown is left out, before anything is touched."""
 
 import os
 import stat

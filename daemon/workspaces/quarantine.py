@@ -48,6 +48,12 @@ class Quarantine:
             (folder / "shallow").write_bytes(shallow.read_bytes())
         return cls(folder=folder, git=HostGit(git_dir=folder, bounds=bounds), sha256=sha256)
 
+    @classmethod
+    def reopen(cls, folder: Path, bounds: Bounds) -> "Quarantine":
+        """Return one that an earlier daemon made, and in which it found nothing wrong."""
+        git = HostGit(git_dir=folder, bounds=bounds)
+        return cls(folder=folder, git=git, sha256=is_sha256(git))
+
     @property
     def pack(self) -> Path | None:
         """Return the pack that was taken in."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 _LEAST_SECONDS = 1.0
 _MOST_SECONDS = 30.0
 _SHARE = 10
-"""Measuring may take one part in so many of the time."""
+"""Measuring may take at most this part of the time: one in so many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

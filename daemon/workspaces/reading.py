@@ -33,7 +33,7 @@ class Bounds:
     """The largest file that is read; a larger one does not land."""
     total_bytes: int = 16 << 30
     depth: int = 128
-    """Folders within each other. Each holds two descriptors open while it is looked at."""
+    """How deep folders may lie in each other. Each takes two open descriptors while it is looked at."""
 
 
 class Unreadable(Exception):
@@ -250,7 +250,7 @@ def _content(place: Place, budget: Budget, git_hash: str) -> Content:
             digest.update(piece)
             if git is not None:
                 git.update(piece)
-        # Nothing beyond the size is read, however fast the file grows; that it grew is seen here.
+        # A file that grows is read only up to the size that it had. One more byte than that means that it grew.
         if left or _version(os.fstat(descriptor)) != _version(place.status):
             raise Unreadable("it changed while it was read; look again")
     return Content(digest.hexdigest(), git.hexdigest() if git is not None else "")

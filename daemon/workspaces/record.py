@@ -1,4 +1,4 @@
-"""How a layer is written down: JSON, one file for each, replaced as a whole."""
+"""Writes and reads the record of a layer: one JSON file for each layer, always replaced as a whole."""
 
 import json
 from dataclasses import asdict

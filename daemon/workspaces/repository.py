@@ -13,7 +13,7 @@ from daemon.workspaces.opening import read_regular
 
 _GIT = ".git"
 _GITDIR = "gitdir:"
-_MODULES = "modules"
+MODULES = "modules"
 """Below this folder of its own, a repository keeps those of its submodules."""
 _MOST = 4096
 """The longest path; a file that only holds one is not longer."""
@@ -53,7 +53,7 @@ def find(folder: Path) -> Git | NoGit | None:
     found = _nearest(folder)
     while isinstance(found, Git):
         around = _nearest(found.top.parent) if found.top.parent != found.top else None
-        if not isinstance(around, Git) or not found.folder.is_relative_to(around.folder / _MODULES):
+        if not isinstance(around, Git) or not found.folder.is_relative_to(around.folder / MODULES):
             break
         if Path(found.written).is_absolute():
             return NoGit(
@@ -91,7 +91,9 @@ def _at(top: Path) -> Git | NoGit | None:
     except OSError:
         return None
     if stat.S_ISLNK(mode):
-        return NoGit(top=top, why=f"{place} is a symbolic link, so there is no git inside. Put the folder there.")
+        # Where it leads could be changed at any moment, so nothing of it is mounted, read or written.
+        why = f"{place} is a symbolic link, so git may not work inside, and no commit lands. Put the folder there."
+        return NoGit(top=top, why=why)
     if stat.S_ISDIR(mode):
         return Git(top=top, folder=place, common=place) if _is_git(place) else None
     written = _line(place)
@@ -110,7 +112,7 @@ def _elsewhere(top: Path, written: str) -> Git | NoGit:
                 why = f"{top / _GIT} names its repository by a full path, so there is no git inside."
                 return NoGit(top=top, why=why)
             return Git(top=top, folder=folder, common=folder, written=written)
-        if _is_git(folder) and _MODULES in folder.parts:
+        if _is_git(folder) and MODULES in folder.parts:
             return Git(top=top, folder=folder, common=folder, written=written)  # a submodule, if `find` agrees
         return NoGit(
             top=top, why=f"{top / _GIT} names {folder}, which is not in this folder, so there is no git inside."

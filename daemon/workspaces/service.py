@@ -12,17 +12,21 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
+import structlog
+
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.principal import Principal
 from daemon.workspaces import filing
 from daemon.workspaces.carrying_out import Files
 from daemon.workspaces.commit_rules import Becomes
 from daemon.workspaces.committing import Commits, Found
+from daemon.workspaces.cut_landings import settle_cut
 from daemon.workspaces.decisions import (
     Choice,
     Decision,
     DecisionError,
     How,
+    Left,
     Mode,
     Outcome,
     changed_since,
@@ -30,15 +34,17 @@ from daemon.workspaces.decisions import (
     is_chosen,
     plan_of,
 )
+from daemon.workspaces.last_landing import said_of, said_of_failure
 from daemon.workspaces.layer import Layer, State
 from daemon.workspaces.layers import Layers
 from daemon.workspaces.signs import signs_of
 from daemon.workspaces.told import changes_json, commits_json, difference_json, layer_json
 from daemon.workspaces.values import Change, Changes
 
+_log = structlog.get_logger("daemon.workspaces")
 T = TypeVar("T")
 _MOST_SHOWN = 32
-"""So many looks are remembered; with an older one, a decision must find everything as it was."""
+"""How many looks are remembered. A decision about an older look lands only if nothing has changed since."""
 _MOST_NAMED = 10
 
 
@@ -52,19 +58,21 @@ class Workspaces:
         self._auto_yes = tuple(auto_yes)
         self._threads = ThreadPoolExecutor(3, thread_name_prefix="aileron-landing")
         self._discarded: set[str] = set()
-        """Thrown away in this run of the daemon; of such a layer nothing else is left."""
+        """Sessions whose layer was thrown away since this daemon started. Nothing else is left of these layers."""
         self._busy: dict[str, asyncio.Lock] = {}
+        self._landing: set[str] = set()
+        """The sessions of which something is landing at this moment."""
         self._shown: OrderedDict[tuple[str, str], Changes] = OrderedDict()
 
     async def list(self) -> list[dict[str, Any]]:
         """Return every layer that was not thrown away, the newest first, and those whose record cannot be used."""
         found = await self._do(self._layers.all)
-        standing = [layer_json(each) for each in found.layers if each.state is not State.DISCARDED]
+        standing = [self._told(each) for each in found.layers if each.state is not State.DISCARDED]
         return standing + [{"session": name, "state": "unreadable", "problem": why} for name, why in found.unreadable]
 
     async def show(self, session: str) -> dict[str, Any]:
         """Return one layer."""
-        return layer_json(await self._layer(session))
+        return self._told(await self._layer(session))
 
     async def changes(self, session: str, *, counted: bool = True, by_person: bool = True) -> dict[str, Any]:
         """Return what differs from the person's folder; a person who saw it may have it removed by age later."""
@@ -97,23 +105,55 @@ class Workspaces:
 
         Once begun it goes on to its end, also if whoever asked has gone away.
         """
-        return await asyncio.shield(asyncio.ensure_future(self._land(session, decision)))
+        return await asyncio.shield(asyncio.ensure_future(self._land_and_note(session, decision)))
 
-    async def _land(self, session: str, decision: Decision) -> Outcome:
+    async def _land_and_note(self, session: str, decision: Decision) -> Outcome:
+        """Land, and keep what came of it: whoever asked may not be there any more to read the answer."""
         async with self._held(session) as layer:
-            now = await self._do(partial(filing.look, layer))
-            shown = self._shown_as(layer, decision, now)
-            found = await self._commits.as_shown(layer, decision) if decision.commits_plan else None
-            choice = _chosen(shown, decision, self._auto_yes, found)
-            if decision.mode is Mode.BRANCH or _is_for_a_branch(found, decision):
-                _as_shown(shown.items, now, layer)
-                return await self._commits.make_branch(layer, decision, still=partial(self._still, layer, shown))
-            standing = _as_shown(choice.take, now, layer)
-            outcome = await self._files.land(layer, decision, standing, choice.left)
-            outcome = replace(outcome, notes=(*outcome.notes, *_news(shown, now)))
-            if found is None:
-                return outcome
-            return await self._commits.settle(await self._layer(session), decision, found, outcome)
+            self._landing.add(layer.session)
+            try:
+                outcome = await self._land(layer, decision)
+                await self._note(layer, said_of(outcome))
+            except Failure as failure:
+                await self._note(layer, said_of_failure(failure.message))
+                raise
+            finally:
+                self._landing.discard(layer.session)
+        return outcome
+
+    async def _note(self, layer: Layer, said: str, *, cut_off: bool = False) -> None:
+        try:
+            await self._do(partial(self._layers.note_landing, layer.session, said, cut_off=cut_off))
+        except (Failure, OSError) as problem:
+            _log.error("what became of a landing could not be kept", session=layer.session, why=str(problem))
+
+    async def _land(self, layer: Layer, decision: Decision) -> Outcome:
+        now = await self._do(partial(filing.look, layer))
+        shown = self._shown_as(layer, decision, now)
+        found = await self._commits.as_shown(layer, decision) if decision.commits_plan else None
+        choice = _chosen(shown, decision, self._auto_yes, found)
+        if decision.mode is Mode.BRANCH or _is_for_a_branch(found, decision):
+            _as_shown(shown.items, now, layer)
+            return await self._commits.make_branch(layer, decision, still=partial(self._still, layer, shown))
+        standing = _as_shown(choice.take, now, layer)
+        outcome = await self._land_files(layer, decision, standing, choice.left, found)
+        outcome = replace(outcome, notes=(*outcome.notes, *_news(shown, now)))
+        if found is None:
+            return outcome
+        return await self._commits.move_branch(await self._layer(layer.session), decision, found, outcome)
+
+    async def _land_files(
+        self, layer: Layer, decision: Decision, take: Sequence[Change], left: Sequence[Left], found: Found | None
+    ) -> Outcome:
+        if found is None:
+            return await self._files.land(layer, decision, take, left)
+        await self._commits.begin(layer, decision, found, left)
+        try:
+            landed = partial(self._commits.underway.files_landed, layer)
+            return await self._files.land(layer, decision, take, left, landed=landed)
+        except Failure:
+            await self._commits.underway.call_off(layer)
+            raise
 
     async def discard(self, session: str, *, by: Principal, how: How) -> dict[str, Any]:
         """Throw a layer away, with the agent's commits below refs/aileron; a second time nothing is changed."""
@@ -135,8 +175,10 @@ class Workspaces:
         A landing that was cut off is undone or finished first: it is a change of the folder, and of the layer's record.
         """
         for layer in (await self._do(self._layers.all)).layers:
-            await self._files.recover(layer)
-            await self._commits.recover(layer)
+            if layer.state is not State.DISCARDED:
+                said = await settle_cut(layer, self._files, self._commits)
+                if said:
+                    await self._note(layer, said, cut_off=True)
         return len(await self._do(self._layers.recover))
 
     def close(self) -> None:
@@ -147,6 +189,9 @@ class Workspaces:
 
     async def _do(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _told(self, layer: Layer) -> dict[str, Any]:
+        return layer_json(layer, landing_now=layer.session in self._landing)
 
     async def _layer(self, session: str) -> Layer:
         layer = await self._do(partial(self._layers.get, session))

@@ -1,4 +1,4 @@
-"""What a launch stands on: the folder an agent is to work in, with what git needs beside it, all of it held open."""
+"""The folder that an agent is to work in, and what git needs beside it: found, checked and held open for a launch."""
 
 import os
 import stat
@@ -7,12 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.core.failures import Failure
+from daemon.workspaces.file_content import copy_content
 from daemon.workspaces.head import head
 from daemon.workspaces.inside import WORKSPACE, is_within, may_be_mounted, seen_from
 from daemon.workspaces.layer import Part
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.opening import Opened, hold, kind_below, open_below, open_folder, read_below, refused, reopen
-from daemon.workspaces.repository import Git, NoGit, find
+from daemon.workspaces.off_limits import OffLimits, mounted_below, mounts
+from daemon.workspaces.opening import (
+    Opened,
+    hold,
+    kind_below,
+    open_below,
+    open_file_below,
+    open_folder,
+    read_below,
+    refused,
+    reopen,
+)
+from daemon.workspaces.repository import MODULES, Git, NoGit, find
 
 WORK = "work"
 GIT = "git"
@@ -32,7 +43,7 @@ class Borrowed:
 
 @dataclass(slots=True, kw_only=True)
 class Site:
-    """One folder for an agent. Whoever has it closes it."""
+    """One folder for an agent. Its owner closes it."""
 
     work: Opened
     """The workspace: the top of the repository, or the folder itself where there is none."""
@@ -46,6 +57,8 @@ class Site:
     borrowed: list[Borrowed] = field(default_factory=list)
     branch: str = ""
     commit: str = ""
+    mounted: tuple[Path, ...] = ()
+    """Where something is mounted below these folders: a layer over them does not show it."""
     notes: list[str] = field(default_factory=list)
     """What the person must know."""
 
@@ -70,11 +83,24 @@ class Site:
         """Return the folder that `git_folder` is below."""
         return self.work if self.git is None else self.git
 
-    def index(self, *, most: int) -> bytes | None:
-        """Return git's index as it is now; None without one, or if it is larger than that."""
-        if self.git_folder is None:
-            return None
-        return read_below(self.holder.descriptor, f"{self.git_folder}/index", most=most)
+    def copy_index(self, place: Path, *, most: int) -> bool:
+        """Copy git's index as it is now into a file; return False if there is none, or it is larger than that.
+
+        Git replaces its index and never writes into it, so what was opened does not change meanwhile.
+        """
+        below = None if self.git_folder is None else f"{self.git_folder}/index"
+        reading = None if below is None else open_file_below(self.holder.descriptor, below)
+        if reading is None:
+            return False
+        try:
+            seen = os.fstat(reading)
+            if not stat.S_ISREG(seen.st_mode) or seen.st_size > most:
+                return False
+            with place.open("wb", buffering=0) as writing:
+                copy_content(reading, writing.fileno(), seen.st_size)
+            return True
+        finally:
+            os.close(reading)
 
     def close(self) -> None:
         """Let go of everything."""
@@ -95,6 +121,7 @@ def survey(folder: Path, off_limits: OffLimits) -> Site:
         raise
     if site.work is not here:
         here.close()
+    site.mounted = _mounted_below(site)
     return site
 
 
@@ -107,6 +134,7 @@ def resurvey(parts: tuple[Part, ...], subfolder: str, off_limits: OffLimits) -> 
         work.close()
         raise
     site.subfolder = subfolder
+    site.mounted = _mounted_below(site)
     recorded = parts[1:]
     if tuple(part for part in site.parts()[1:]) != recorded:
         site.close()
@@ -122,6 +150,11 @@ def _site(here: Opened, found: Git | NoGit | None, off_limits: OffLimits) -> Sit
     except Failure as why:
         note = f"{found.top} is a repository that no agent may get, so there is no git inside. {why.message}"
         return Site(work=here, notes=[note])
+    mounted = [place for place in mounted_below(work.path, mounts()) if here.path.is_relative_to(place)]
+    if mounted:
+        work.close()
+        note = f"{mounted[0]} is mounted into {work.path}, and a layer over that would not show it: so only "
+        return Site(work=here, notes=[f"{note}{here.path} itself is taken, and there is no git inside."])
     try:
         subfolder = str(here.path.relative_to(work.path))
         if not _leads_to(work, subfolder, here):
@@ -132,6 +165,11 @@ def _site(here: Opened, found: Git | NoGit | None, off_limits: OffLimits) -> Sit
         raise
     site.subfolder = subfolder
     return site
+
+
+def _mounted_below(site: Site) -> tuple[Path, ...]:
+    seen = mounts()
+    return tuple(place for _, opened in site.opened() for place in mounted_below(opened.path, seen))
 
 
 def _leads_to(work: Opened, subfolder: str, here: Opened) -> bool:
@@ -176,6 +214,24 @@ def _add_worktree(site: Site, found: Git, off_limits: OffLimits) -> None:
     site.git_folder = str(found.folder.relative_to(found.common))
     _read(site, site.git_folder, "")
     _borrow(site, "", inside, off_limits)
+    if _has_submodules(site.git, site.git_folder):
+        site.notes.append(
+            f"{found.top} is a worktree with submodules. Git does not work in these inside, and for the worktree use "
+            "git status --ignore-submodules=all. To work on them, launch in the repository itself."
+        )
+
+
+def _has_submodules(git: Opened, folder: str) -> bool:
+    """Say whether a worktree has repositories of submodules: they name the worktree by its path on this machine."""
+    try:
+        descriptor = open_below(git.descriptor, f"{folder}/{MODULES}")
+    except OSError:
+        return False
+    try:
+        with os.scandir(descriptor) as entries:
+            return any(True for _ in entries)
+    finally:
+        os.close(descriptor)
 
 
 def _names_it_back(git: Opened, found: Git, work: Opened) -> bool:

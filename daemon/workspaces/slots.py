@@ -90,7 +90,7 @@ def _copy(source: int, target: int, entry: Entry) -> None:
 
 
 def new_dress(mode: int, owner: tuple[int, int] | None, entry: Entry) -> Dress:
-    """Return how something new is dressed: as readable as the folder it lies in; nothing of the agent's modes."""
+    """Return mode and owner of something new: as readable as the folder it lies in. The agent's mode is not used."""
     plain = stat.S_IMODE(mode)
     if entry.kind is Kind.FOLDER:
         return Dress(mode=plain & 0o777 | 0o700, owner=owner)
@@ -99,7 +99,7 @@ def new_dress(mode: int, owner: tuple[int, int] | None, entry: Entry) -> Dress:
 
 
 def replacing_dress(mode: int, owner: tuple[int, int] | None, entry: Entry) -> Dress:
-    """Return how something is dressed that replaces a file: like that, but for the execute bit."""
+    """Return mode and owner of what replaces a file: those of that file, with the execute bit that was shown."""
     plain = stat.S_IMODE(mode) & 0o777
     if not entry.executable:
         return Dress(mode=plain & ~0o111, owner=owner)

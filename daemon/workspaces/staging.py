@@ -20,7 +20,7 @@ from daemon.workspaces.landing_rules import STAGING
 from daemon.workspaces.opening import open_below
 
 GONE = ".gone"
-"""Behind the name of a staging folder that holds nothing that is needed: every step of it is settled."""
+"""Ends the name of a staging folder that is not needed any more: every step of it is done or undone."""
 
 _IGNORE = ".gitignore"
 _CLEARERS = 8
@@ -66,7 +66,7 @@ class Stage:
 
     @classmethod
     def open(cls, person: int, top: str, name: str) -> "Stage | None":
-        """Open one that a cut left, None if there is none with work left; what was settled is cleared away.
+        """Open one that a cut left, None if there is none with work left; what was done is cleared away.
 
         Raise OSError, also if the folder that it lies in is gone: then nobody knows.
         """
@@ -97,7 +97,7 @@ class Stage:
             os.close(descriptor)
 
     def retire(self) -> None:
-        """Give it the name of one that holds nothing needed; from now on no step is looked for in it any more."""
+        """Rename it to say that it is not needed any more; from now on no recovery looks for steps in it."""
         os.rename(self.name, self.name + GONE, src_dir_fd=self._above, dst_dir_fd=self._above)
 
     def clear(self) -> None:
@@ -111,7 +111,7 @@ class Stage:
 
 
 def _try_renames(stage: Stage) -> None:
-    """Raise LandingError if this file system lacks the renames that everything stands on; network ones often do."""
+    """Raise LandingError if this file system lacks the renames that a landing needs; network file systems often do."""
     for name in ("0", "1"):
         with stage.writing(name):
             pass
@@ -154,7 +154,7 @@ def _refuse(above: int, top: str) -> None:
 
 
 def _clear(above: int, name: str) -> None:
-    """Remove a settled staging folder; what is not of our making in it stays, and the folder with it."""
+    """Remove a staging folder with nothing left to do. If something in it is not ours, that and the folder stay."""
     folder = os.open(name, _FOLDER, dir_fd=above)
     try:
         slots = [each for each in _names_in(folder) if _SLOT.fullmatch(each)]

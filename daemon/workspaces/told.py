@@ -14,8 +14,10 @@ from daemon.workspaces.signs import Signs
 from daemon.workspaces.values import Branch, Changes
 
 
-def layer_json(layer: Layer) -> dict[str, Any]:
+def layer_json(layer: Layer, *, landing_now: bool = False) -> dict[str, Any]:
     """Return what is known of a layer without looking into it."""
+    at = layer.last_landing_ms
+    last = {"at": None if at is None else rfc3339(at), "said": layer.last_landing, "cut_off": layer.last_landing_cut}
     return {
         "session": layer.session,
         "agent": layer.agent,
@@ -26,6 +28,8 @@ def layer_json(layer: Layer) -> dict[str, Any]:
         "subfolder": layer.subfolder,
         "branch": layer.start.branch or None,
         "looked_at": layer.looked_at,
+        "landing_now": landing_now,
+        "last_landing": last if layer.last_landing else None,
         "started_at": rfc3339(layer.start.wall_ns // 1_000_000),
         "ended_at": None if layer.ended_ms is None else rfc3339(layer.ended_ms),
     }

@@ -36,7 +36,7 @@ class Touched:
 
 
 def refusal_of(path: str, name: str) -> str:
-    """Return why nothing at a path, whose last name is given, ever lands; empty if something may."""
+    """Return why nothing at this path ever lands; empty if it may. `name` is the last name of the path."""
     if is_git_name(name):
         return "git takes it for a repository's own folder, or may on another system"
     if len(os.fsencode(path)) > LONGEST_PATH:

@@ -1,8 +1,8 @@
 """The rules for the trees of a pack that comes from an agent: which names may stand in a folder that git makes. Pure.
 
-Two kinds of rules. What could become a repository, leave the folder or deceive git is never taken. What is only
-dangerous when it is new (names that some file systems take for one, names with line ends) is collected here, and
-refused where the agent's own commits bring it in: a person's repository may have such names already.
+There are two kinds of rules. A name that could make a repository, lead out of it or deceive git is never taken. Names
+that are only dangerous when they are new (some file systems take them for another name, or they hold line ends) are
+collected here, and refused where the agent's own commits add them: a person's repository may have such names already.
 """
 
 from collections import defaultdict

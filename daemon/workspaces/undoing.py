@@ -29,7 +29,7 @@ def undo_steps(steps: Sequence[Step], site: Site, faults: FaultPoints) -> list[N
     left: list[NotLanded] = []
     for step in reversed(steps):
         if step.stage not in site.stages:
-            continue  # it was settled before a cut
+            continue  # a cut came after its last step: nothing is left to undo
         faults.hit("landing.before_undo")
         try:
             why, kept = undo_step(step, site.folders.at(step.folder), site)
@@ -78,7 +78,7 @@ def _undo_swap(step: Step, folder: int, site: Site) -> tuple[str, str]:
 
 
 def _take_away(step: Step, folder: int, site: Site) -> str:
-    """Take away a new file; one that is not as it landed stays."""
+    """Remove a new file again; if somebody changed it after it landed, it stays."""
     stage, slot = site.stage(step), str(step.slot)
     if holds(folder, step.name, None):
         return ""

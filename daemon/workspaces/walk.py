@@ -100,7 +100,7 @@ class Walk:
             where = replace(where, later=(REPOSITORY, *where.later))
         for name in names:
             if where.join(name) == ".git" and self._has_repository():
-                continue  # what git has inside lands as commits, not as files
+                continue  # git's own folder does not land as files: commits land by themselves
             try:
                 yield from self._name(where, name, siblings)
             except Unreadable as error:

@@ -82,7 +82,7 @@ def _open_for_removal(parent: int, name: str) -> int:
 def allocated(folder: Path, *, stop: Callable[[], bool] = lambda: False) -> int:
     """Return how many bytes of the disk a folder takes. A hole in a file takes nothing; a hard link counts once.
 
-    What cannot be looked into is left out. So whoever limits an agent by this looks at the free room, too.
+    What cannot be looked into is left out, so a limit on an agent must also look at the free room of the disk.
     """
     seen: set[tuple[int, int]] = set()
     total = 0

@@ -18,9 +18,9 @@ from aileron_mcp.client import (
     AgentClient,
     AgentUnreachable,
     AnswerLost,
+    CallPending,
+    CallResult,
     NotSendable,
-    RunPending,
-    RunResult,
 )
 from aileron_mcp.trust import trust
 
@@ -50,24 +50,24 @@ def arguments(world: World) -> dict[str, Any]:
 async def test_it_lists_and_asks_again_only_for_what_changed(world: World) -> None:
     async with AgentClient(world.agent_url, world.session()[1]) as client:
         assert await client.health()
-        listed = await client.list_actions()
-        assert {item["name"] for item in listed.items} >= {"post-item", "ask-first"}
-        assert await client.list_actions(known=listed) is listed
+        listed = await client.list_tools()
+        assert {item["name"] for item in listed.items} >= {"post_item", "ask_first"}
+        assert await client.list_tools(known=listed) is listed
         world.add_action("another")
-        assert await client.list_actions(known=listed) is not listed
+        assert await client.list_tools(known=listed) is not listed
 
 
 async def test_it_runs_an_action(world: World, arguments: dict[str, Any]) -> None:
     async with AgentClient(world.agent_url, world.session()[1]) as client:
-        done = await client.run("post-item", arguments)
-        assert isinstance(done, RunResult)
+        done = await client.call("post_item", arguments)
+        assert isinstance(done, CallResult)
         assert done.audit_id.startswith("aud_")
 
 
 async def test_it_waits_for_a_person(world: World, arguments: dict[str, Any]) -> None:
     async with AgentClient(world.agent_url, world.session()[1]) as client:
-        asked = await client.run("ask-first", arguments)
-        assert isinstance(asked, RunPending)
+        asked = await client.call("ask_first", arguments)
+        assert isinstance(asked, CallPending)
         assert asked.approval_id in asked.review_url
         assert (await client.poll(asked.approval_id))["status"] == "pending"
         polling = asyncio.ensure_future(client.poll(asked.approval_id, wait_seconds=20))
@@ -79,11 +79,11 @@ async def test_it_waits_for_a_person(world: World, arguments: dict[str, Any]) ->
 async def test_a_failure_comes_with_its_envelope(world: World) -> None:
     async with AgentClient(world.agent_url, world.session()[1]) as client:
         with pytest.raises(AgentApiError) as caught:
-            await client.run("post-item", {})
+            await client.call("post_item", {})
         assert caught.value.envelope is not None
         assert caught.value.envelope["error"]["class"] == "invalid_arguments"
         with pytest.raises(AgentApiError) as caught:
-            await client.run("../../v1/stop", {})
+            await client.call("../../v1/stop", {})
         assert caught.value.envelope is None or caught.value.envelope["error"]["class"] == "not_found"
 
 
@@ -96,7 +96,7 @@ async def test_arguments_that_json_cannot_hold_are_refused_before_anything_is_se
     async with AgentClient(world.agent_url, world.session()[1]) as client:
         before = len(world.events())
         with pytest.raises(NotSendable, match="cannot be sent as JSON"):
-            await client.run("post-item", {"url": "x", "body": value})
+            await client.call("post_item", {"url": "x", "body": value})
     assert len(world.events()) == before
 
 
@@ -120,7 +120,7 @@ async def test_an_answer_that_cannot_be_read_is_a_lost_one_and_no_success(conten
     server, url = await _answering(content)
     async with server, AgentClient(url, "ailt_x") as client:
         with pytest.raises(AnswerLost):
-            await client.run("post-item", {})
+            await client.call("post_item", {})
 
 
 async def test_a_client_for_plain_http_connects_to_nobody_over_https() -> None:
@@ -130,7 +130,7 @@ async def test_a_client_for_plain_http_connects_to_nobody_over_https() -> None:
                 await http.get(f"{https.url}/v1/sessions", headers={"Authorization": "Bearer master"})
         async with AgentClient(https.url, "ailt_x") as client:
             with pytest.raises(AgentUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
-                await client.list_actions()
+                await client.list_tools()
         assert https.requests == []
         async with AgentClient(https.url, "ailt_x", ca_file=https.ca_file) as client:
             assert await client.health()
@@ -147,11 +147,11 @@ def test_nothing_beside_the_agent_turns_the_check_of_certificates_off() -> None:
 async def test_a_wrong_token_and_a_daemon_that_is_not_there_are_said(world: World) -> None:
     async with AgentClient(world.agent_url, "ailt_wrong") as client:
         with pytest.raises(AgentApiError, match="needs a session token"):
-            await client.list_actions()
+            await client.list_tools()
     async with AgentClient("http://127.0.0.1:9", "ailt_x") as client:
         assert not await client.health()
         with pytest.raises(AgentApiError, match="cannot be reached"):
-            await client.list_actions()
+            await client.list_tools()
 
 
 async def test_a_proxy_from_the_environment_does_not_get_the_token(
@@ -160,7 +160,7 @@ async def test_a_proxy_from_the_environment_does_not_get_the_token(
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with AgentClient(world.agent_url, world.session()[1]) as client:
-        await client.list_actions()
+        await client.list_tools()
 
 
 def test_it_stands_without_the_daemon(tmp_path: Path) -> None:

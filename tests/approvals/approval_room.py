@@ -18,6 +18,7 @@ from daemon.base.clock import IdSource
 from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.account import Account
 from daemon.core.principal import Principal
+from daemon.core.subject import NamedHash, Subject
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.db.reader import Reader
@@ -27,6 +28,16 @@ from daemon.sessions.tokens import TokenAuthority
 AGENT = Principal.agent("ses_1")
 
 ACCOUNT = Account(connector="github://acme/slack", name="api_key/slack/work", kind="api_key", version=7, seal="5eal")
+
+SUBJECT = Subject(
+    kind="action",
+    origin="local",
+    name="ship",
+    version="1.0.0",
+    definition="sha256:aa",
+    depends_on=(NamedHash("github://acme/slack", "sha256:bb"),),
+    accounts=(ACCOUNT,),
+)
 
 
 class TwoClocks:
@@ -64,11 +75,7 @@ class ApprovalRoom:
             ApprovalRequest(
                 session=session,
                 actor=AGENT,
-                action="ship",
-                action_version="1.0.0",
-                action_hash="sha256:aa",
-                connector_hashes=("sha256:bb",),
-                accounts=(ACCOUNT,),
+                subject=SUBJECT,
                 arguments={"n": 1},
                 digest="sha256:cc",
                 expires_seconds=expires_seconds,

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from daemon.audit.events import MEANS, AuditEvent
+from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.audit.query import EventFilter, StoredEvent, query_events
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import VerifyReport, verify
 from daemon.base.clock import IdSource
 from daemon.base.faults import NO_FAULTS, FaultPoints
-from daemon.core.principal import Principal
+from daemon.core.principal import MEANS_KEY, Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 
@@ -67,7 +67,7 @@ def an_event(number: int = 0, *, event_type: str = "test.happened", event_id: st
 
 def stored_payload(number: int) -> str:
     """Return what the log holds as the payload of `an_event`."""
-    return f'{{"{MEANS}":"session_token","n":{number}}}'
+    return f'{{"{MEANS_KEY}":"session_token","n":{number}}}'
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from cli.stand_in_server import StandInServer
 
 from daemon.base.home import Home
 from daemon.cli.client import ControlClient
-from daemon.cli.connection import Connection
+from daemon.cli.connection import DaemonConnection
 from daemon.cli.invocation import Invocation
 from daemon.cli.main import run
 from daemon.cli.prompts import Prompts
@@ -69,7 +69,7 @@ class StandIn:
         return [dict(r.url.params) for r in self.requests if f"{r.method} {r.url.path}" == call]
 
 
-class StandInConnection(Connection):
+class StandInConnection(DaemonConnection):
     """Leads to the stand-in."""
 
     def __init__(self, stand_in: StandIn, url: str, home: Path) -> None:

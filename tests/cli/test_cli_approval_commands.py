@@ -15,7 +15,7 @@ from cli.stand_in_server import Broken, StandInServer
 
 from daemon.cli.approval_watch import ApprovalWatch
 from daemon.cli.client import ControlClient
-from daemon.cli.connection import Connection
+from daemon.cli.connection import DaemonConnection
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.prompts import Prompts
@@ -321,7 +321,7 @@ def watch_in_thread(daemon: WatchedDaemon, stdin: Any, *, terminal: bool) -> tup
     invocation = Invocation(
         output=output,
         prompts=Prompts(stdin=stdin, output=output, environ={}),
-        connection=Connection(),
+        connection=DaemonConnection(),
         environ={},
         now=lambda: datetime(2026, 11, 20, 22, tzinfo=UTC),
     )

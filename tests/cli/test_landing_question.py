@@ -11,7 +11,7 @@ from cli.stand_in_server import StandInServer
 from cli.test_session_commands import AT, CHANGES, COMMITS, OUTCOME, SESSION
 
 from daemon.cli.client import ControlClient
-from daemon.cli.connection import Connection
+from daemon.cli.connection import DaemonConnection
 from daemon.cli.invocation import Invocation
 from daemon.cli.landing.asking import decide_at_the_end
 from daemon.cli.prompts import Prompts
@@ -39,7 +39,7 @@ def decide(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Decid
         invocation = Invocation(
             output=output,
             prompts=Prompts(stdin=given, output=output, environ={}),
-            connection=Connection(),
+            connection=DaemonConnection(),
             environ={},
         )
         with ControlClient(url=server.url, token="t") as client:

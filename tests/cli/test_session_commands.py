@@ -280,10 +280,47 @@ def test_a_session_is_shown_with_the_state_of_its_workspace(workspace: Any, cli:
         "created_at": "2026-11-20T21:00:00.000Z",
         "expires_at": "2026-11-20T23:00:00.000Z",
         "ended_at": None,
+        "opened_by": "person:owner",
+        "opened_with": "cli",
     }
     ended = cli("session", "show", "abcd1234")
     assert "/home/me/project" in ended.out
     assert cli("session", "show", "abcd1234", "--json").json["workspace"]["state"] == "ended"
+
+
+LANDED = {"at": "2026-11-20T22:00:00.000Z", "said": f"it was cut off, and undone {HOSTILE}", "cut_off": True}
+
+
+def test_a_session_is_shown_with_what_became_of_its_last_landing(workspace: Any, cli: Any) -> None:
+    one = {"session": SESSION, "folder": "/home/me/project", "state": "ended"}
+    workspace.answers["GET /v1/sessions"] = {"items": []}
+    workspace.answers[f"GET /v1/sessions/{SESSION}"] = {
+        "id": SESSION,
+        "kind": "sandbox",
+        "label": "x",
+        "created_at": "2026-11-20T21:00:00.000Z",
+        "expires_at": "2026-11-20T23:00:00.000Z",
+        "opened_by": "person:owner",
+        "opened_with": "cli",
+    }
+    workspace.answers["GET /v1/workspaces"] = {"items": [one | {"landing_now": False, "last_landing": LANDED}]}
+    shown = cli("session", "show", "abcd1234").out
+    assert "it was cut off, and undone" in shown
+    assert "\x1b" not in shown
+    workspace.answers["GET /v1/workspaces"] = {"items": [one | {"landing_now": True, "last_landing": None}]}
+    assert "going on at this moment" in cli("session", "show", "abcd1234").out
+
+
+def test_landing_again_says_first_what_became_of_a_landing_that_was_cut_off(workspace: Any, cli: Any) -> None:
+    one = {"session": SESSION, "folder": "/home/me/project", "state": "ended", "landing_now": False}
+    workspace.answers[f"GET {AT}"] = one | {"last_landing": LANDED}
+    ended = cli("session", "land", "1234", "--yes")
+    assert ended.code == 0
+    assert ended.err.index("The last landing: it was cut off") >= 0
+    workspace.answers[f"GET {AT}"] = one | {"last_landing": LANDED | {"cut_off": False, "said": "2 paths landed"}}
+    assert "last landing" not in cli("session", "land", "1234", "--yes").err
+    workspace.answers[f"GET {AT}/changes"] = CHANGES | {"changes": []}
+    assert "The last landing: 2 paths landed" in cli("session", "land", "1234", "--yes").err
 
 
 @pytest.fixture

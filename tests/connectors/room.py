@@ -110,7 +110,7 @@ class Room:
         self.stack.push_async_callback(http.close)
         self.runtime = WasmRuntime(cache_dir=home / "cache", clock=clock, entropy=os.urandom, threads=8)
         self.stack.callback(self.runtime.close)
-        self.keyring = Keyring(path=home / "keyring.json", clock=clock, entropy=os.urandom)
+        self.keyring = Keyring(path=home / "keyring.json", clock=clock)
         self.store = ConnectorStore(home / "store", clock=clock, entropy=os.urandom)
         self.service = ConnectorService(
             store=self.store,

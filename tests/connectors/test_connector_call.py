@@ -44,7 +44,8 @@ async def test_a_failure_before_sending_comes_out_unchanged_and_nothing_leaves(r
 
     room.before_send = refuse
     pinned = await room.install(room.lay_out({"get": Does(end="answer", steps=(Ask.get(f"{room.up.url}/items"),))}))
-    assert await room.fails(pinned, "get") is wanted
+    failure = await room.fails(pinned, "get")
+    assert (failure.failure_class, failure.message) == (wanted.failure_class, wanted.message)
     assert room.up.requests == []
 
 

@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def open_keyring(path: Path) -> Keyring:
-    return Keyring(path=path, clock=FixedClock(), entropy=os.urandom)
+    return Keyring(path=path, clock=FixedClock())
 
 
 def test_a_trusted_key_survives_a_restart(path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_folder_in_the_place_of_the_keyring_is_refused(path: Path) -> None:
 
 
 def test_a_change_that_cannot_be_written_does_not_count(path: Path) -> None:
-    keyring = Keyring(path=path.parent / "missing" / "keyring.json", clock=FixedClock(), entropy=os.urandom)
+    keyring = Keyring(path=path.parent / "missing" / "keyring.json", clock=FixedClock())
     with pytest.raises(KeyringError, match="cannot be written"):
         keyring.trust(ACME.public, label="Acme", namespaces=["github://acme"])
     assert keyring.list() == ()

@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-ROWS = re.findall(
-    r"^\| (?!word|---)([^|]+) \| ([^|]+) \| `([^`]+)` \|$", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE
-)
+TEXT = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| (?!word|---)([^|]+) \| ([^|]+) \| `([^`]+)` \|$", TEXT, re.MULTILINE)
 
 
 def test_each_word_has_one_meaning() -> None:
@@ -21,5 +20,5 @@ def test_each_word_points_to_a_module_that_exists() -> None:
 
 
 def test_no_line_of_the_tables_is_malformed() -> None:
-    lines = [line for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line.startswith("| ")]
+    lines = [line for line in TEXT.splitlines() if line.startswith("| ")]
     assert len(lines) == len(ROWS) + sum(line.startswith("| word |") for line in lines)

@@ -10,6 +10,7 @@ from pathlib import Path
 if sys.argv[1:] == ["--version"]:
     print(os.environ.get("STAND_IN_VERSION", "codex-cli 0.169.0"))
     sys.exit(0)
+interrupted: list[int] = []
 seen = {
     "argv": sys.argv[1:],
     "env": dict(os.environ),
@@ -26,6 +27,11 @@ draft = target.with_suffix(f".{os.getpid()}")
 draft.write_text(json.dumps(seen))
 draft.replace(target)
 match os.environ.get("STAND_IN_ENDS", "0"):
+    case "interrupt":
+        signal.signal(signal.SIGINT, lambda *_: interrupted.append(1))
+        os.kill(0, signal.SIGINT)
+        time.sleep(2)  # what comes back would come at once
+        sys.exit(len(interrupted))
     case "wait" | "go on":
         time.sleep(120)
     case "kill":

@@ -190,6 +190,13 @@ def test_an_agent_that_goes_on_after_an_interrupt_is_ended_a_little_later(bench:
     assert bench.wait_ended(said) == "the launch was interrupted (SIGINT)"
 
 
+def test_an_interrupt_that_the_agent_sends_to_its_whole_group_is_not_sent_back_to_it(bench: Bench) -> None:
+    code, err = bench.run("codex", STAND_IN_ENDS="interrupt")
+    assert code == 1, "the agent hears its own signal, and no second one"
+    assert "Interrupted" not in err
+    assert bench.wait_ended(bench.said()) == "the agent ended"
+
+
 def test_a_launcher_that_is_killed_takes_the_session_and_the_agent_with_it(bench: Bench) -> None:
     process = bench.start("codex", STAND_IN_ENDS="wait")
     said = bench.said()

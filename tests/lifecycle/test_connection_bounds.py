@@ -13,11 +13,11 @@ import pytest
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from daemon.lifecycle.bounds import Bounds
+from daemon.lifecycle.bounds import ListenerBounds
 from daemon.lifecycle.listeners import Listener
-from daemon.sandbox.certificates import Authority
+from daemon.sandbox.certificates import CertificateAuthority
 
-SHORT = Bounds(
+SHORT = ListenerBounds(
     head_seconds=0.3,
     body_seconds=0.3,
     unwanted_seconds=0.3,
@@ -77,7 +77,7 @@ class App:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: App, bounds: Bounds = SHORT, **place: Any) -> AsyncIterator[Callable[..., Any]]:
+async def serving(app: App, bounds: ListenerBounds = SHORT, **place: Any) -> AsyncIterator[Callable[..., Any]]:
     listener = Listener(port=0, bounds=bounds, **place)
     await listener.start(app)
 
@@ -218,7 +218,7 @@ async def test_a_large_body_goes_to_an_app_that_reads_slowly() -> None:
     ],
 )
 async def test_a_head_has_a_size_and_a_number_of_headers(request_bytes: bytes, status: int) -> None:
-    async with serving(App(), Bounds()) as connect:
+    async with serving(App(), ListenerBounds()) as connect:
         reader, writer = await connect()
         writer.write(request_bytes)
         assert (await answer(reader)).startswith(b"HTTP/1.1 %d " % status)
@@ -226,7 +226,7 @@ async def test_a_head_has_a_size_and_a_number_of_headers(request_bytes: bytes, s
 
 async def test_a_large_head_within_the_limits_is_taken() -> None:
     app = App()
-    async with serving(app, Bounds()) as connect:
+    async with serving(app, ListenerBounds()) as connect:
         reader, writer = await connect()
         writer.write(b"GET / HTTP/1.1\r\n" + b"X: %b\r\n" % (b"y" * 250) * 90 + b"\r\n")
         assert (await reader.readuntil(b"0\r\n\r\n")).startswith(OK)
@@ -236,7 +236,7 @@ async def test_a_large_head_within_the_limits_is_taken() -> None:
 @pytest.mark.parametrize("size", [10, 200_000])
 async def test_trailers_are_refused_before_they_are_headers_of_anything(size: int) -> None:
     app = App()
-    async with serving(app, Bounds()) as connect:
+    async with serving(app, ListenerBounds()) as connect:
         reader, writer = await connect()
         writer.write(b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n")
         writer.write(b"Authorization: " + b"x" * size + b"\r\n\r\n")
@@ -247,7 +247,7 @@ async def test_trailers_are_refused_before_they_are_headers_of_anything(size: in
 
 async def test_requests_behind_one_that_is_not_answered_are_few() -> None:
     app = App()
-    async with serving(app, Bounds()) as connect:
+    async with serving(app, ListenerBounds()) as connect:
         reader, writer = await connect()
         writer.write(GET % b"held" * 2000)
         assert await answer(reader) == b""
@@ -259,7 +259,7 @@ async def test_requests_behind_one_that_is_not_answered_are_few() -> None:
 
 
 async def test_among_half_open_connections_a_caller_who_asks_is_answered() -> None:
-    patient = Bounds(most_open=40, most_unasked=20)
+    patient = ListenerBounds(most_open=40, most_unasked=20)
     async with serving(App(), patient) as connect:
         halves = []
         for number in range(200):
@@ -280,7 +280,7 @@ async def test_among_half_open_connections_a_caller_who_asks_is_answered() -> No
 
 async def test_a_listener_full_of_requests_under_way_keeps_them_and_closes_the_new_one() -> None:
     app = App()
-    async with serving(app, Bounds(most_open=5, most_unasked=5)) as connect:
+    async with serving(app, ListenerBounds(most_open=5, most_unasked=5)) as connect:
         held = [await connect() for _ in range(5)]
         for _, writer in held:
             writer.write(GET % b"held")
@@ -299,7 +299,7 @@ async def test_nothing_is_accepted_beyond_the_descriptors_that_are_kept_back() -
     for probe in probes:
         probe.close()
     app = App()
-    async with serving(app, Bounds(below_descriptor=ceiling)) as connect:
+    async with serving(app, ListenerBounds(below_descriptor=ceiling)) as connect:
         held = [await connect() for _ in range(3)]
         for _, writer in held:
             writer.write(GET % b"held")
@@ -318,7 +318,9 @@ async def test_nothing_is_accepted_beyond_the_descriptors_that_are_kept_back() -
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     now = datetime.now(UTC)
-    issued = Authority.open(tmp_path, now=now).issue(tmp_path, name="localhost", address="127.0.0.1", now=now)
+    issued = CertificateAuthority.open(tmp_path, now=now).issue(
+        tmp_path, name="localhost", address="127.0.0.1", now=now
+    )
     return issued.certificate, issued.key
 
 
@@ -335,7 +337,7 @@ async def test_unfinished_handshakes_make_room_for_one_that_finishes(certificate
     trusting.check_hostname = False
     trusting.verify_mode = ssl.CERT_NONE
     before = descriptors()
-    async with serving(App(), Bounds(most_open=20, most_unasked=10), certificate=certificate) as connect:
+    async with serving(App(), ListenerBounds(most_open=20, most_unasked=10), certificate=certificate) as connect:
         waiting = [await connect() for _ in range(60)]
         reader, writer = await connect(ssl=trusting)
         writer.write(GET % b"real")

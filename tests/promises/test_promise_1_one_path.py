@@ -21,8 +21,12 @@ def calls_of(attribute: str, *, on: str) -> set[str]:
     return found
 
 
-def test_a_connector_is_called_by_the_executor_and_for_a_persons_preview_only() -> None:
-    assert calls_of("call", on="connectors") == {"actions/execution.py", "actions/preview.py"}
+def test_a_connector_is_called_by_the_run_of_an_action_and_for_a_persons_preview_only() -> None:
+    assert calls_of("call", on="connectors") == {"tools/actions/prepared.py", "tools/actions/previewing.py"}
+
+
+def test_a_prepared_call_is_run_by_the_run_of_the_one_path_only() -> None:
+    assert calls_of("run", on="prepared") == {"execution/run.py"}
 
 
 def test_guest_code_is_executed_by_the_connector_service_only() -> None:
@@ -31,11 +35,11 @@ def test_guest_code_is_executed_by_the_connector_service_only() -> None:
 
 
 def test_the_executor_has_one_public_way_in() -> None:
-    from daemon.tools.actions.executor import Executor
+    from daemon.execution.executor import Executor
 
     public = {name for name in vars(Executor) if not name.startswith("_")}
     assert public == {"active", "begin_drain", "run"}
 
 
 def test_the_executor_is_called_by_the_two_run_routes_and_the_dispatcher_of_approved_calls() -> None:
-    assert calls_of("run", on="executor") == {"api/agent.py", "api/control/actions.py", "actions/dispatch.py"}
+    assert calls_of("run", on="executor") == {"api/agent.py", "api/control/actions.py", "execution/dispatch.py"}

@@ -23,7 +23,7 @@ def test_while_the_service_is_at_work_the_beginning_is_in_the_file(world: World,
         # Another connection sees what is committed, and a commit of ours is synced (see daemon/db/engine.py).
         with closing(sqlite3.connect(f"file:{world.home / 'aileron.db'}?mode=ro", uri=True)) as connection:
             types = [row[0] for row in connection.execute("select type from audit_events order by seq desc limit 1")]
-            opened = connection.execute("select action, may_have_left from open_executions").fetchall()
+            opened = connection.execute("select name, may_have_left from open_executions").fetchall()
         assert types == ["execution.started"]
         assert opened == [("post", 1)]
         assert running.result().status_code == 200

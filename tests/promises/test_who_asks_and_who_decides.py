@@ -227,6 +227,17 @@ def test_what_the_daemon_does_and_what_strangers_try_is_recorded_as_theirs(world
     assert (terminal["actor"], terminal["payload"][MEANS]) == ("daemon", "process")
 
 
+def test_whoever_shows_a_sessions_token_is_its_agent_whatever_kind_the_session_is_of(world: World) -> None:
+    world.start()
+    world.set_up()
+    world.add_action("post")
+    session, token = world.session(kind="terminal")
+    body = {"arguments": {"url": f"{world.upstream}/x", "body": "{}"}}
+    assert world.agent("POST", "/v1/actions/post/run", body, token=token).status_code == 200
+    (started,) = world.events(type="execution.started")
+    assert (started["actor"], started["payload"][MEANS]) == (f"agent:{session}", "session_token")
+
+
 ACTORS = {"user", "agent", "daemon", "unknown", "person"}
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sandbox.engine import SHORTLY, Shell
+from sandbox.person import Person, session_of
 from services.upstream import UpstreamProcess
 from world import World
 
@@ -129,6 +130,8 @@ def main(engine: PrivateEngine, folder: Path) -> None:
         engine_alone(engine, world, shell)
         engine_hangs(engine, world, shell)
         engine_and_daemon(engine, world, shell)
+        (folder / "landing").mkdir(mode=0o755)
+        engine_while_commits_are_packed(engine, world, Shell(world, folder / "landing"))
         world.stop()
 
 
@@ -210,6 +213,57 @@ def engine_hangs(engine: PrivateEngine, world: World, shell: Shell) -> None:
     assert lived < SHORTLY_AFTER
     world.start()
     until(lambda: left(engine) == [])
+
+
+def engine_while_commits_are_packed(engine: PrivateEngine, world: World, shell: Shell) -> None:
+    """Nothing of a branch lands without the engine, and that is said; files land all the same, and later the rest."""
+    person = Person(shell)
+    person.repository()
+    script = "set -e; echo one > committed.txt; git add -A; git commit -qm one; echo two > plain.txt"
+    ended = shell.inside("sh", "-c", script, options=("--land", "never"))
+    session = session_of(ended.stderr)
+    with made_packers(engine) as made:
+        landing = shell.start("session", "land", session, "--branch", "theirs", "--yes")
+        for _ in ("for the look", "for the landing"):
+            assert f"aileron-{session}-packer" in next(made)
+        engine.kill()
+    out, err = landing.communicate(timeout=SECONDS)
+    assert landing.returncode not in (0, None), out + err
+    assert "Docker engine" in err, err
+    assert person.git("branch", "--format=%(refname:short)") == "main"
+    assert person.git("for-each-ref", "refs/aileron") == ""
+    assert person.status() == []
+    person.is_sound()
+    assert "it failed" in world.ok("GET", f"/v1/workspaces/{session}")["last_landing"]["said"]
+    files = shell.run("session", "land", session, "--files", "--yes")
+    assert files.returncode == 0, files.stderr
+    assert person.status() == ["?? committed.txt", "?? plain.txt"]
+    engine.start()
+    rest = shell.run("session", "land", session, "--yes")
+    assert rest.returncode == 0, rest.stderr
+    assert person.git("log", "--format=%s") == "one\nfirst"
+    assert person.status() == ["?? plain.txt"]
+    person.is_sound()
+    until(lambda: left(engine) == [])
+
+
+@contextlib.contextmanager
+def made_packers(engine: PrivateEngine) -> Iterator[Iterator[str]]:
+    """Offer the names of containers that pack commits, each as soon as it is made."""
+    since = "--since=1s"  # it may be made before we listen
+    words = ["events", since, "--filter", "event=create", "--filter", "type=container"]
+    listening = subprocess.Popen(
+        ["docker", "--host", f"unix://{engine.socket}", *words, "--format", "{{.Actor.Attributes.name}}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with listening:
+        assert listening.stdout is not None
+        try:
+            yield (line for line in listening.stdout if "packer" in line)
+        finally:
+            listening.kill()
 
 
 if __name__ == "__main__":

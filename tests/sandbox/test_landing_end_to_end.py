@@ -241,6 +241,32 @@ def test_a_workspace_outlives_its_daemon_and_lands_later(person: Person, shell: 
     assert "nothing to land" in again.stderr
 
 
+def test_a_daemon_killed_between_the_files_and_the_branch_moves_the_branch_when_it_starts(
+    person: Person, shell: Shell, world: World, tmp_path: Path
+) -> None:
+    session = told(shell.inside("sh", "-c", WORK, options=("--land", "never", "--json")).stderr)["session"]
+    armed = tmp_path / "armed"
+    world.stop()
+    world.start(AILERON_FAULT_FILE=str(armed))
+    armed.write_text("commits.files_landed")
+    cut = shell.run("session", "land", session, "--yes")
+    assert cut.returncode != 0
+    world.wait_dead()
+    has_all(person.folder)
+    assert person.git("log", "--format=%s") == "first"
+    world.start()
+    assert person.git("log", "--format=%s") == "all of it\nfirst"
+    assert person.status() == ["?? not-committed.txt"]
+    person.is_sound()
+    shown = shell.run("session", "show", session).stdout
+    assert "it was cut off, and finished when the daemon started" in shown
+    assert "1 commit on your branch main" in shown
+    again = shell.run("session", "land", session, "--yes")
+    assert "The last landing: it was cut off" in again.stderr
+    assert "nothing to land" in again.stderr
+    world.unlock()
+
+
 def test_what_the_person_changed_too_stays_and_the_agents_is_kept_beside(person: Person, shell: Shell) -> None:
     found = told(
         shell.inside(

@@ -217,55 +217,6 @@ def test_two_daemons_in_one_folder_share_nothing_and_what_both_changed_lands_onc
         other.stop()
 
 
-class Swapping:
-    """An attacker who makes a folder in turns what it is and a link to something else, again and again."""
-
-    def __init__(self, folder: Path, target: Path) -> None:
-        self._folder, self._target = folder, target
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        aside = self._folder.with_name("aside")
-        while not self._over.is_set():
-            self._folder.rename(aside)
-            self._folder.symlink_to(self._target)
-            self._folder.unlink()
-            aside.rename(self._folder)
-
-
-def test_a_folder_that_is_swapped_while_a_sandbox_starts_never_mounts_anything_else(
-    world: World, tmp_path: Path
-) -> None:
-    folder, trap = tmp_path / "folder", tmp_path / "trap"
-    folder.mkdir()
-    trap.mkdir()
-    (folder / "mine").touch()
-    (trap / "secret").touch()
-    own_everything(tmp_path)
-    shown = []
-    with Swapping(folder, trap):
-        deadline = time.monotonic() + 60
-        while len(shown) < 6:
-            assert time.monotonic() < deadline
-            body = {"agent": "codex", "command": ["ls"], "workspace": str(folder), "environment": {}}
-            for way in ("auto", "live"):
-                answer = world.control("POST", "/v1/sandboxes", body | {"workspace_way": way})
-                if answer.status_code == 201:
-                    shown.append(end_of(world, answer.json()).out)
-                else:
-                    assert answer.status_code == 400, answer.text
-                    assert "replaced by a link" in answer.text or "is not there" in answer.text
-    assert set(shown) == {"mine\n"}
-
-
 def test_the_layer_of_a_killed_daemon_is_kept_and_resumed(world: World, repository: Path) -> None:
     started = start_inside(world, repository, "echo first > work; git add -A; git commit -q -m one; sleep 600", **ME)
     place = upper(world, started["id"]) / ".git" / "refs" / "heads" / "main"
@@ -336,6 +287,62 @@ def test_a_copy_works_like_a_layer(world: World, repository: Path) -> None:
     assert listing(repository) == before
     again = run_inside(world, repository, "cat new", resume=ran.session)
     assert (again.out, again.outcome["workspace"]["way"]) == ("x\n", "copy")
+
+
+@pytest.fixture
+def mounted(repository: Path) -> Iterator[Path]:
+    """Offer a folder in the repository on which another file system is mounted."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    place = repository / "vendor" / "disk"
+    place.mkdir(parents=True)
+    (place / "below").write_text("below the mount\n")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+    (place / "mine").write_text("mine\n")
+    own_everything(repository)
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("way", ["auto", "live", "copy"])
+def test_what_is_mounted_in_the_folder_is_named_at_the_launch_and_only_a_copy_has_it(
+    world: World, repository: Path, mounted: Path, way: str
+) -> None:
+    ran = run_inside(world, repository, "ls vendor/disk", workspace_way=way)
+    assert ran.out == ("mine\n" if way == "copy" else "below\n"), ran.err
+    said = [note for note in ran.notes if "does not see what is mounted" in note]
+    assert said == ([] if way == "copy" else [f"The agent does not see what is mounted in this folder: {mounted}."])
+
+
+def test_a_git_that_is_a_link_is_said_at_the_launch_with_the_reason(world: World, repository: Path) -> None:
+    (repository / ".git").rename(repository / "elsewhere")
+    (repository / ".git").symlink_to(repository / "elsewhere")
+    ran = run_inside(world, repository, "git status")
+    assert ran.code == 128
+    assert [note for note in ran.notes if f"{repository}/.git is a symbolic link" in note]
+
+
+@pytest.mark.parametrize("way", ["auto", "copy"])
+def test_git_mv_of_a_folder_that_was_there_fails_in_a_layer_and_works_in_a_copy(
+    world: World, repository: Path, way: str
+) -> None:
+    (repository / "there").mkdir()
+    (repository / "there" / "file").write_text("there\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "there")
+    own_everything(repository)
+    names = "git diff --cached --name-status --no-renames"
+    renames = "git mv there away 2>&1"
+    instead = "mv there away && git add -A"  # mv copies where the kernel does not rename
+    made = "git commit -qm moved; mkdir new; echo x > new/x; git add new; git mv new newer"
+    script = f"{renames}; echo $?; {instead if way == 'auto' else 'true'}; {names}; {made}; {names}"
+    ran = run_inside(world, repository, script, workspace_way=way, **ME)
+    failed = ["fatal: renaming 'there' failed: Invalid cross-device link", "128"]
+    assert ran.out.splitlines() == [
+        *(failed if way == "auto" else ["0"]),
+        *("A\taway/file", "D\tthere/file"),
+        "A\tnewer/x",  # what the agent made itself is renamed as anywhere
+    ], ran.err
 
 
 @pytest.fixture

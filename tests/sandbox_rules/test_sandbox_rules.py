@@ -15,8 +15,8 @@ from daemon.sandbox import firewall
 from daemon.sandbox.container_options import (
     ANCHOR_UID,
     Anchor,
+    ContainerLimits,
     Forwarder,
-    Limits,
     Spec,
     anchor_creation,
     anchor_host_config,
@@ -67,7 +67,7 @@ def spec(**other: object) -> Spec:
         "tools": None,
         "anchor": "a",
         "labels": {},
-        "limits": Limits(memory_bytes=2**30, cpus=1.5, pids=100),
+        "limits": ContainerLimits(memory_bytes=2**30, cpus=1.5, pids=100),
         "terminal": False,
         "environment": {},
     }
@@ -96,7 +96,7 @@ def test_a_container_is_closed_in_every_way_it_can_be() -> None:
     assert config["nano_cpus"] == 1_500_000_000
     assert creation(spec())["user"] == "1000:1001"
     assert "TOKEN" not in str(creation(spec()))
-    without = spec(limits=Limits(memory_bytes=2**30, cpus=None, pids=100))
+    without = spec(limits=ContainerLimits(memory_bytes=2**30, cpus=None, pids=100))
     assert host_config(without)["nano_cpus"] is None
 
 

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 FIELDS = frozenset(each.name for each in fields(LaunchRequest))
 OFFERED = {"daemon/cli/launch/command.py", "daemon/cli/launch/in_sandbox.py", "daemon/cli/launch/own_container.py"}
 """What was typed; what the terminal and git say; what the folder's own devcontainer.json says."""
-OBEYED = {"daemon/sandbox/service.py", "daemon/sandbox/starting.py"}
+OBEYED = {"daemon/sandbox/service.py", "daemon/sandbox/starting.py", "daemon/sandbox/surveying.py"}
+ROOMS = ("daemon/cli", "daemon/sandbox")
 DOOR = "daemon/api/control/sandboxes.py"
 LOOKED_UP_AT_THE_DOOR = {"agent", "owner_pid"}
 """Whether there is such an agent and such a process; the second is then handed on as a process that is known."""
@@ -23,17 +24,14 @@ LOOKED_UP_AT_THE_DOOR = {"agent", "owner_pid"}
 def spelled() -> dict[str, set[str]]:
     """Return which fields each module reads from a request, or gives to one."""
     found: dict[str, set[str]] = defaultdict(set)
-    for path in sorted((ROOT / "daemon").rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        if "LaunchRequest" not in text:
-            continue
+    modules = [*(path for room in ROOMS for path in (ROOT / room).rglob("*.py")), ROOT / DOOR]
+    for path in sorted(modules):
         place = str(path.relative_to(ROOT))
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in FIELDS and _is_request(node.value):
                 found[place].add(node.attr)
             if isinstance(node, ast.Call) and _makes_a_request(node):
                 found[place] |= {word.arg for word in node.keywords if word.arg is not None}
-    found.pop("daemon/core/launch_request.py", None)
     return found
 
 

@@ -13,7 +13,7 @@ from wasm.real_clock import RealClock
 
 from connectors.build import SOURCES, compile_c
 from daemon.connectors.wasm import CallLimits, LoadedConnector, WasmRuntime
-from daemon.connectors.wasm.turn import Turn
+from daemon.core.turn import Turn
 
 
 class Harness:

@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from waiting import eventually
 from wasm.real_clock import RealClock
 
+from daemon.connectors.wasm.call_time import CallTime
 from daemon.connectors.wasm.engine import Ticker
 from daemon.connectors.wasm.errors import ConnectorBusy, ConnectorTimeout
 from daemon.connectors.wasm.guest_call import GuestCall, HostServices
 from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.pace import PROVEN, QUICK_SECONDS, Paces
 from daemon.connectors.wasm.scheduler import Scheduler
-from daemon.connectors.wasm.turn import CallTime, Turn
 from daemon.connectors.wasm.workers import Workers
 from daemon.core.fairness import Rank
+from daemon.core.turn import Turn
 
 CLOCK = RealClock()
 STARTING = [rank for rank in Rank if rank is not Rank.RESUMED]

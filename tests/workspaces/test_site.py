@@ -1,16 +1,20 @@
 """What git needs of a folder is found, opened and mounted where git inside looks for it; and nothing else is."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 from workspaces.conftest import Machine
+from world import ROOT
 
 from daemon.core.failures import Failure
 from daemon.workspaces.inside import may_be_mounted, seen_from
-from daemon.workspaces.off_limits import OffLimits
+from daemon.workspaces.off_limits import MountPoint, OffLimits, mounted_below
 from daemon.workspaces.repository import find
 from daemon.workspaces.site import Site, resurvey, survey
 
@@ -76,7 +80,10 @@ def test_a_worktree_gets_the_repository_where_its_file_says_it_is(machine: Machi
     assert site.git_inside == ("/project/.git" if relative else str(machine.project / ".git"))
     assert (site.git_folder, site.branch) == ("worktrees/tree", "refs/heads/side")
     assert site.commit == machine.git("rev-parse", "side")
-    assert site.index(most=10_000) == (machine.project / ".git/worktrees/tree/index").read_bytes()
+    copied = machine.folder / "index"
+    assert site.copy_index(copied, most=10_000)
+    assert copied.read_bytes() == (machine.project / ".git/worktrees/tree/index").read_bytes()
+    assert not site.copy_index(copied, most=10)
     with closing(resurvey(site.parts(), "", machine.off_limits)) as again:
         assert again.parts() == site.parts()
 
@@ -124,7 +131,8 @@ def test_a_git_that_is_a_link_is_not_followed(machine: Machine, look) -> None:  
     (machine.project / ".git").symlink_to(secret / ".git")
     site = look(machine.project)
     assert site.git_folder is None
-    assert "symbolic link" in site.notes[0]
+    (note,) = site.notes
+    assert note.startswith(f"{machine.project}/.git is a symbolic link, so git may not work inside, and no commit")
 
 
 def test_a_submodule_is_worked_on_in_the_repository_that_holds_it(machine: Machine, look) -> None:  # type: ignore[no-untyped-def]
@@ -203,3 +211,70 @@ def test_a_relative_path_is_seen_from_the_folder_and_never_above_the_root() -> N
     assert seen_from("/workspace", "/home/me/.git") == "/home/me/.git"
     assert may_be_mounted("/home/me/project/.git")
     assert may_be_mounted("/tmp/x/.git")
+
+
+def test_a_worktree_with_submodules_says_that_git_does_not_work_in_them(machine: Machine, look) -> None:  # type: ignore[no-untyped-def]
+    part = machine.repository(machine.person / "part")
+    machine.repository()
+    machine.git("submodule", "--quiet", "add", str(part), "lib")
+    machine.git("commit", "-q", "-m", "with a submodule")
+    tree = machine.person / "tree"
+    machine.git("worktree", "add", "-q", "-b", "side", str(tree))
+    assert look(tree).notes == []  # nothing was checked out of the submodule there
+    machine.git("submodule", "--quiet", "update", "--init", at=tree)
+    for folder in (tree, tree / "lib"):
+        site = look(folder)
+        assert (site.work.path, site.git_folder) == (tree, "worktrees/tree")
+        (note,) = site.notes
+        assert note.startswith(f"{tree} is a worktree with submodules. Git does not work in these inside")
+    assert look(machine.project).notes == []
+
+
+def test_what_is_mounted_below_is_named_once_and_only_the_outermost(machine: Machine) -> None:
+    here = machine.project
+
+    def mounted(*places: str) -> list[MountPoint]:
+        return [MountPoint("0:1", PurePath("/"), PurePath(here, place)) for place in places]
+
+    below = mounted_below(here, [*mounted("", "b", "b", "b/c", "b c", "a/d"), MountPoint("0:1", here, PurePath("/"))])
+    assert below == (here / "a/d", here / "b", here / "b c")
+    assert mounted_below(here, [MountPoint("0:1", PurePath("/"), PurePath(f"{here}-2/x"))]) == ()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_launch_in_what_is_mounted_into_a_repository_takes_only_that(machine: Machine) -> None:
+    machine.repository()
+    inner = machine.project / "vendor" / "inner"
+    inner.mkdir(parents=True)
+    (machine.person / "other" / "deep").mkdir(parents=True)
+    script = f"""
+import pathlib, subprocess
+from daemon.workspaces.off_limits import OffLimits
+from daemon.workspaces.site import survey
+subprocess.run(["mount", "--bind", {str(machine.person / "other")!r}, {str(inner)!r}], check=True)
+off_limits = OffLimits(homes=(), person=pathlib.Path({str(machine.person)!r}))
+for folder in ("vendor", "vendor/inner", "vendor/inner/deep"):
+    site = survey(pathlib.Path({str(machine.project)!r}) / folder, off_limits)
+    print(site.work.path, site.git_folder, *site.mounted, "no git inside" in "".join(site.notes))
+"""
+    done = subprocess.run(
+        ["unshare", "--mount", sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        f"{machine.project} .git {inner} False",
+        f"{inner} None True",
+        f"{inner}/deep None True",
+    ], done.stderr
+
+
+def test_an_index_that_is_no_regular_file_is_not_copied_and_nobody_waits_for_it(machine: Machine, look) -> None:  # type: ignore[no-untyped-def]
+    machine.repository()
+    index, copied = machine.project / ".git" / "index", machine.folder / "copied"
+    site = look(machine.project)
+    index.unlink()
+    assert not site.copy_index(copied, most=10_000)
+    os.mkfifo(index)
+    assert not site.copy_index(copied, most=10_000)
+    index.unlink()
+    index.symlink_to("/etc/passwd")
+    assert not site.copy_index(copied, most=10_000)

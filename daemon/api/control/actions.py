@@ -19,11 +19,14 @@ from daemon.core.action_parser import parse_action
 from daemon.core.failures import DocumentError
 from daemon.core.principal import Principal
 from daemon.core.schema import input_schema
+from daemon.core.tools import ToolCall, ToolId
+from daemon.core.vocabulary import Attr, EventType
+from daemon.execution.executor import Executor
+from daemon.execution.requests import RunRequest
 from daemon.sessions.service import Sessions
 from daemon.tools.actions.catalog import ActionCatalog, InstalledAction
-from daemon.tools.actions.executor import Executor
 from daemon.tools.actions.fitness import problems_with
-from daemon.tools.actions.requests import RunRequest
+from daemon.tools.actions.provider import KIND as ACTION
 
 Name = Annotated[str, Path(max_length=200)]
 
@@ -87,11 +90,11 @@ def router(uses: Uses) -> APIRouter:
     async def switch(name: str, who: Principal, *, enabled: bool) -> dict[str, Any]:
         session = await uses.sessions.terminal()
         event = AuditEvent(
-            type="action.enabled" if enabled else "action.disabled",
+            type=EventType.ACTION_ENABLED if enabled else EventType.ACTION_DISABLED,
             session=session.id,
             actor=who,
             action=name,
-            payload={"aileron.action.hash": catalog.require(name).hash},
+            payload={Attr.ACTION_HASH: catalog.require(name).hash},
         )
 
         async def change() -> InstalledAction:
@@ -119,9 +122,8 @@ def router(uses: Uses) -> APIRouter:
     async def run(name: Name, body: RunBody, who: Who) -> JSONResponse:
         """Run an action as the person at the terminal."""
         session = await uses.sessions.terminal()
-        outcome = await uses.executor.run(
-            RunRequest(session=session.id, actor=who, action=name, arguments=body.arguments)
-        )
+        call = ToolCall(principal=who, session=session.id, tool=ToolId(ACTION, name), arguments=body.arguments)
+        outcome = await uses.executor.run(RunRequest(call=call))
         return run_answer(outcome, control_url=uses.control_url)
 
     return routes
@@ -150,7 +152,7 @@ def _summary(rules: Rules, entry: InstalledAction) -> dict[str, Any]:
         "version": str(action.version),
         "description": action.description,
         "approval_required": action.approval.required,
-        "decision": rules.ruling(action.name, required=action.approval.required).decision.value,
+        "decision": rules.ruling(ToolId(ACTION, action.name), required=action.approval.required).decision.value,
         "tool_name": action.tool_name,
         "inputs": [
             {"name": i.name, "type": i.type, "required": i.required, "description": i.description}

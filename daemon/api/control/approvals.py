@@ -16,8 +16,8 @@ from daemon.api.stopping import Stopping
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.record import Approval
 from daemon.approvals.service import Approvals
-from daemon.tools.actions.explanation import Explanations
-from daemon.tools.actions.preview import Previews
+from daemon.execution.explanations import Explanations
+from daemon.execution.previews import Previews
 
 ApprovalId = Annotated[str, Path(max_length=100)]
 

@@ -10,6 +10,7 @@ from daemon.audit.refusals import LOOK, damaged
 from daemon.connectors.service import ConnectorService
 from daemon.core.failures import Failure
 from daemon.tools.actions.catalog import ActionCatalog
+from daemon.tools.actions.provider import KIND as ACTION
 from daemon.vault.vault import Vault
 
 _MIB = 1024 * 1024
@@ -96,6 +97,6 @@ def _rules(uses: Uses) -> list[dict[str, Any]]:
             f"config.toml has a rule for {name}, but no such action is installed.",
             "Check the spelling, or remove the rule.",
         )
-        for name in uses.rules.names()
+        for name in uses.rules.names(ACTION)
         if name not in installed
     ]

@@ -13,8 +13,8 @@ from daemon.api.control.checks import service_checks
 from daemon.api.envelopes import DOCUMENTED
 from daemon.approvals.service import Approvals
 from daemon.base.clock import Clock, rfc3339
+from daemon.execution.executor import Executor
 from daemon.sessions.service import Sessions
-from daemon.tools.actions.executor import Executor
 from daemon.version import VERSION
 
 

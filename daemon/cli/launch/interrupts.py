@@ -2,13 +2,15 @@
 
 Ctrl-C at a terminal reaches every process of the foreground group, so the agent has it already, and the launcher must
 only not die of it. `kill -INT` of the launcher reaches nobody else: it is passed on, and because it asks for an end,
-an agent that only stops what it is doing is ended a little later with SIGTERM.
+an agent that only stops what it is doing is ended a little later with SIGTERM. A signal that the agent, or a program of
+its, sends to the whole group is none of the launcher's business.
 """
 
 import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 SHARED = frozenset({signal.SIGINT, signal.SIGQUIT})
@@ -18,6 +20,7 @@ CAN_TELL = hasattr(signal, "sigwaitinfo")
 _FROM_KERNEL = 0x80
 """The code of a signal that the kernel sent by itself, as it does for Ctrl-C; see sigaction(2)."""
 _GRACE_SECONDS = 10.0
+_STOP_SECONDS = 1.0
 
 Send = Callable[[int], None]
 
@@ -42,9 +45,9 @@ class Interrupts:
     def stop(self) -> None:
         """End the thread, and return when it has ended."""
         self._over.set()
-        if self._thread.ident is not None:
-            signal.pthread_kill(self._thread.ident, signal.SIGINT)
-        self._thread.join()
+        # To the process and not to the thread, which may have ended: then the handler takes it, which does nothing.
+        os.kill(os.getpid(), signal.SIGINT)
+        self._thread.join(_STOP_SECONDS)
 
     def _wait(self) -> None:
         while not self._over.is_set():
@@ -57,9 +60,22 @@ class Interrupts:
             if found is None:
                 self.insisted = True
                 self._send(signal.SIGTERM)
-            elif found.si_code != _FROM_KERNEL:
+            elif found.si_code != _FROM_KERNEL and not _is_below(found.si_pid, os.getpid()):
                 self.passed_on = self.passed_on or signal.Signals(found.si_signo)
                 self._send(found.si_signo)
+
+
+def _is_below(pid: int, ancestor: int) -> bool:
+    """Say whether a process was started by another one, or by one of its children; False for one that has ended."""
+    while pid > 1:
+        try:
+            # The name of the program stands in brackets and may hold brackets itself; behind it: state, parent.
+            pid = int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return False
+        if pid == ancestor:
+            return True
+    return False
 
 
 class GuessedInterrupts:

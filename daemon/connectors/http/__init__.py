@@ -7,7 +7,6 @@ their manifest allows, the credential, retries, redirects, limits, and what is r
 from daemon.connectors.http.client import OutboundHttp
 from daemon.connectors.http.mediator import CallContext
 from daemon.connectors.http.records import (
-    AttemptRecord,
     Denial,
     DenialKind,
     ErrorCode,
@@ -15,6 +14,7 @@ from daemon.connectors.http.records import (
     InjectedHeader,
     NetworkPolicy,
 )
+from daemon.core.attempts import AttemptRecord
 from daemon.core.scrubbing.scrub import Scrubber
 
 __all__ = [

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from daemon.connectors.http.records import AttemptRecord, Denial, DenialKind, ErrorCode, HttpEvent
+from daemon.connectors.http.records import Denial, DenialKind, ErrorCode, HttpEvent
+from daemon.core.attempts import AttemptRecord
 from daemon.core.failures import Boundary, Failure, FailureClass
 
 OnEvent = Callable[[HttpEvent], None]

@@ -14,7 +14,6 @@ from daemon.connectors.http.departure import Departure
 from daemon.connectors.http.exchange import Exchanger, ServiceAnswer
 from daemon.connectors.http.history import OnEvent, RequestHistory
 from daemon.connectors.http.records import (
-    AttemptRecord,
     Denial,
     DenialKind,
     ErrorCode,
@@ -31,6 +30,7 @@ from daemon.connectors.http.request import (
 )
 from daemon.connectors.http.retry import MAX_RETRIES, backoff_seconds, may_retry_status, retry_after_seconds
 from daemon.connectors.http.workers import BodyWorkers
+from daemon.core.attempts import AttemptRecord
 from daemon.core.authority import HostPort
 from daemon.core.failures import Failure
 from daemon.core.manifest import Manifest
@@ -167,7 +167,7 @@ class CallContext:
         """
         failure = self._history.explain()
         if failure is not None and connector_error:
-            failure.details["connector_error"] = self.scrub(connector_error)[:2000]
+            return failure.with_details({"connector_error": self.scrub(connector_error)[:2000]})
         return failure
 
     async def __call__(self, request_json: str) -> tuple[bool, str]:

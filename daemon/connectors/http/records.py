@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from daemon.core.attempts import AttemptRecord
 from daemon.core.authority import HostPort
 from daemon.core.scrubbing.scrub import Scrubber
 
@@ -57,33 +58,6 @@ class InjectedHeader:
     def __repr__(self) -> str:
         """Name the header; never show what it carries."""
         return f"InjectedHeader(name={self.name!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
-    """One try at one request: where it went, what came back, and whether bytes may have left."""
-
-    number: int
-    method: str
-    host: str
-    path: str
-    status: int | None
-    error: str | None
-    bytes_sent: bool
-    ms: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the record as logs and answers hold it."""
-        return {
-            "number": self.number,
-            "method": self.method,
-            "host": self.host,
-            "path": self.path,
-            "status": self.status,
-            "error": self.error,
-            "bytes_sent": self.bytes_sent,
-            "ms": self.ms,
-        }
 
 
 @dataclass(frozen=True, slots=True)

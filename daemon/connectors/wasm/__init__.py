@@ -1,5 +1,6 @@
 """Runs connectors: compiles them once in a child process, then gives every call a fresh, bounded instance."""
 
+from daemon.connectors.wasm.call_time import CallTime
 from daemon.connectors.wasm.errors import (
     ConnectorBusy,
     ConnectorCancelled,
@@ -13,7 +14,7 @@ from daemon.connectors.wasm.errors import (
 )
 from daemon.connectors.wasm.limits import CallLimits
 from daemon.connectors.wasm.runtime import LoadedConnector, Prepared, WasmRuntime
-from daemon.connectors.wasm.turn import CallTime, Turn
+from daemon.core.turn import Turn
 
 __all__ = [
     "CallLimits",

@@ -42,7 +42,7 @@ class Compilation:
                 env={"MALLOC_ARENA_MAX": "2", "RAYON_NUM_THREADS": "4", "PATH": os.defpath},
             )
             try:
-                if self._is_closed():  # while the child was only being started, so that close() did not see it
+                if self._was_closed():  # while the child was only being started, so that close() did not see it
                     _kill(child)
                 async with asyncio.timeout(self._timeout):
                     output, errors = await child.communicate()
@@ -59,14 +59,14 @@ class Compilation:
             raise ConnectorCancelled("The runtime is closing.")
         self._judge(child.returncode or 0, output, errors)
 
+    def _was_closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
         """Kill the child that is at work, if any, and refuse further work."""
         self._closed = True
         if self._child is not None:
             _kill(self._child)
-
-    def _is_closed(self) -> bool:
-        return self._closed
 
     def _judge(self, status: int, output: bytes, errors: bytes) -> None:
         try:

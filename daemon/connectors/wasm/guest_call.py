@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.base.clock import Clock, Entropy
+from daemon.connectors.wasm.call_time import CallTime
 from daemon.connectors.wasm.engine import Ticker
 from daemon.connectors.wasm.errors import (
     ConnectorBusy,
@@ -19,8 +20,8 @@ from daemon.connectors.wasm.errors import (
 from daemon.connectors.wasm.limits import MAX_RANDOM_BYTES, MAX_REQUEST_BYTES, CallLimits
 from daemon.connectors.wasm.native import GuestTrap, LimitBroken, drop_store
 from daemon.connectors.wasm.traps import explain_trap
-from daemon.connectors.wasm.turn import CallTime, Turn
 from daemon.connectors.wasm.workers import Worker
+from daemon.core.turn import Turn
 
 _WARNING = 3
 _LEVELS = 5

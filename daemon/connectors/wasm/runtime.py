@@ -14,6 +14,7 @@ from wasmtime.component import Component
 
 from daemon.base.clock import Clock, Entropy
 from daemon.connectors.wasm.cache import CacheUnsafe, CompiledCache
+from daemon.connectors.wasm.call_time import CallTime
 from daemon.connectors.wasm.compilation import Compilation
 from daemon.connectors.wasm.engine import Ticker, engine_tag, make_engine
 from daemon.connectors.wasm.errors import (
@@ -30,8 +31,8 @@ from daemon.connectors.wasm.limits import DESCRIBE_LIMITS, MAX_MEMORIES, MAX_WAS
 from daemon.connectors.wasm.native import GuestTrap, Program, make_linker
 from daemon.connectors.wasm.scheduler import Scheduler
 from daemon.connectors.wasm.traps import too_many_memories
-from daemon.connectors.wasm.turn import CallTime, Turn
 from daemon.connectors.wasm.workers import Workers
+from daemon.core.turn import Turn
 
 Http = Callable[[str], Awaitable[tuple[bool, str]]]
 """Answers a guest's request: True and the response's JSON, or False and the error's."""

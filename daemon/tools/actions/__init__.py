@@ -1,1 +1,1 @@
-"""Installed actions and the executor: the one path."""
+"""Actions: one kind of tool. Installed files, checked against the connectors they name, and run step by step."""

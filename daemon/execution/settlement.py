@@ -12,8 +12,10 @@ from daemon.base.clock import IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.core.principal import DAEMON
+from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
 from daemon.db.reader import Reader
+from daemon.execution.journal import error_attributes
 
 _OPEN = tables.open_executions
 
@@ -27,8 +29,8 @@ async def settle_interrupted(*, audit: AuditLog, approvals: Approvals, reader: R
 
 
 async def _settle(row: Any, *, audit: AuditLog, approvals: Approvals, ids: IdSource) -> None:
-    failure = _verdict(row)
-    failure.audit_id = ids.new(IdPrefix.AUDIT)
+    audit_id = ids.new(IdPrefix.AUDIT)
+    failure = _verdict(row).with_audit_id(audit_id)
     unknown = failure.failure_class is FailureClass.OUTCOME_UNKNOWN
     settle = None
     if row.approval is not None:
@@ -41,20 +43,19 @@ async def _settle(row: Any, *, audit: AuditLog, approvals: Approvals, ids: IdSou
             settle(conn)
 
     event = AuditEvent(
-        id=failure.audit_id,
-        type="execution.unknown" if unknown else "execution.failed",
+        id=audit_id,
+        type=EventType.EXECUTION_UNKNOWN if unknown else EventType.EXECUTION_FAILED,
         session=row.session,
         actor=DAEMON,
-        action=row.action,
+        action=row.name,
         failure_class=failure.failure_class.value,
         payload={
-            "aileron.execution.id": row.id,
-            "aileron.execution.started_audit_id": row.started_audit_id,
-            "aileron.execution.interrupted": True,
-            "aileron.step.id": row.step,
-            "error.message": failure.message,
-            "error.boundary": failure.boundary.value,
-            "error.details": failure.details,
+            Attr.EXECUTION_ID: row.id,
+            Attr.EXECUTION_STARTED_AUDIT_ID: row.started_audit_id,
+            Attr.EXECUTION_INTERRUPTED: True,
+            Attr.TOOL_KIND: row.kind,
+            Attr.STEP_ID: row.stage,
+            **error_attributes(failure),
         },
     )
     await audit.append(event, effect=close)
@@ -63,18 +64,18 @@ async def _settle(row: Any, *, audit: AuditLog, approvals: Approvals, ids: IdSou
 
 
 def _verdict(row: Any) -> Failure:
-    details = {"execution": row.id, "step": row.step}
+    details = {"execution": row.id, "step": row.stage}
     if row.may_have_left:
         return Failure(
             FailureClass.OUTCOME_UNKNOWN,
-            f"The daemon was stopped while {row.action} ran (step {row.step}). It may or may not have taken effect: "
+            f"The daemon was stopped while {row.name} ran (step {row.stage}). It may or may not have taken effect: "
             "look at the service before asking again.",
             boundary=Boundary.RUNTIME,
             details=details,
         )
     return Failure(
         FailureClass.CONNECTOR_RUNTIME_ERROR,
-        f"The daemon was stopped while {row.action} ran (step {row.step}). Every operation begun was one that may be "
+        f"The daemon was stopped while {row.name} ran (step {row.stage}). Every operation begun was one that may be "
         "repeated, so asking again is safe.",
         boundary=Boundary.RUNTIME,
         retriable=True,

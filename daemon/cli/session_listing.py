@@ -8,6 +8,7 @@ import typer
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
 from daemon.cli.options import JsonOption
+from daemon.cli.rendering import one_line
 from daemon.core.principal import in_words
 
 app = typer.Typer(
@@ -78,7 +79,16 @@ def show_session(invocation: Invocation, item: dict[str, Any], *, workspace: Map
         fields.append(("may", item["capabilities"]))
     if workspace is not None:
         fields += [("workspace", workspace["folder"]), ("its layer", workspace["state"])]
+        fields += [("last landing", said) for said in last_landing(workspace)]
     invocation.output.fields(fields)
+
+
+def last_landing(workspace: Mapping[str, Any]) -> list[str]:
+    """Return what became of the last landing of a workspace, and whether one is going on; nothing for none."""
+    if workspace.get("landing_now"):
+        return ["it is going on at this moment; the daemon carries it to its end"]
+    last = workspace.get("last_landing")
+    return [f"{one_line(last['said'])} ({last['at']})"] if last else []
 
 
 def _state(item: dict[str, Any]) -> str:

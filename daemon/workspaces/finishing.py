@@ -12,8 +12,8 @@ from daemon.workspaces.landing_plan import IMPLIED, Op, Step
 from daemon.workspaces.landing_site import Site
 
 FEW = 64
-"""Up to so many steps, files and folders are synced one by one; beyond that their whole file system is, which writes
-out what other programs left to write, too, and is faster all the same."""
+"""Up to so many steps, each file and folder is synced by itself. With more steps the whole file system is synced: that
+also writes what other programs left to write, and is still faster."""
 
 _LATE = "it was written to in your folder after it had been replaced"
 
@@ -60,7 +60,7 @@ def clear_replaced(steps: Sequence[Step], site: Site, faults: FaultPoints) -> li
 
 
 def clear_stages(site: Site, faults: FaultPoints) -> None:
-    """Remove the staging folders, when every step is settled; raise OSError.
+    """Remove the staging folders, when every step is done or undone; raise OSError.
 
     What cannot be removed of a retired one does no harm: git does not see it, and the next landing removes it.
     """

@@ -8,8 +8,9 @@ from daemon.approvals.record import Approval
 from daemon.approvals.service import Approvals, StaleApprovalError
 from daemon.base.tasks import TaskSet
 from daemon.core.failures import Failure, FailureClass
-from daemon.tools.actions.executor import Executor
-from daemon.tools.actions.requests import RunRequest
+from daemon.execution.executor import Executor
+from daemon.execution.explanations import call_of
+from daemon.execution.requests import RunRequest
 
 _TICK_SECONDS = 1.0
 
@@ -68,6 +69,8 @@ class Dispatcher:
             self._forget(approval.id)
 
     async def _sweep(self) -> None:
+        if not self._approvals.may_have_open:
+            return  # an idle daemon asks its database nothing
         try:
             await self._approvals.expire_due()
             for approval in await self._approvals.find(state=ApprovalState.APPROVED, limit=500):
@@ -78,13 +81,7 @@ class Dispatcher:
 
     async def _dispatch(self, approval: Approval) -> None:
         changes = self._vault_changes
-        request = RunRequest(
-            session=approval.session,
-            actor=approval.actor,
-            action=approval.action,
-            arguments=approval.arguments,
-            approval=approval,
-        )
+        request = RunRequest(call=call_of(approval), approval=approval)
         try:
             await self._executor.run(request)
         except Failure as failure:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.fairness import Rank
-from daemon.tools.actions.admission import Admission
+from daemon.execution.admission import Admission
 
 
 def admission(*, most: int = 4, queued: int = 2, wait_seconds: float = 30.0) -> Admission:

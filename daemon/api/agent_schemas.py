@@ -1,0 +1,94 @@
+"""The parts of the agent API's description that are made of no model."""
+
+from typing import Any
+
+from daemon.api.answers import MAX_WAIT_SECONDS
+
+HEALTH: dict[str, Any] = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"type": "string", "const": "ok"}},
+}
+ACTIONS: dict[str, Any] = {
+    "type": "object",
+    "required": ["items"],
+    "properties": {
+        "items": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "tool_name", "version", "description", "schema", "approval_required", "hints"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "tool_name": {"type": "string"},
+                    "version": {"type": "string"},
+                    "description": {"type": "string"},
+                    "schema": {"type": "object"},
+                    "approval_required": {"type": "boolean"},
+                    "hints": {
+                        "type": "object",
+                        "required": ["read_only", "destructive", "idempotent"],
+                        "properties": {
+                            "read_only": {"type": "boolean"},
+                            "destructive": {"type": "boolean"},
+                            "idempotent": {"type": "boolean"},
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+TOOLS: dict[str, Any] = {
+    "type": "object",
+    "required": ["items"],
+    "properties": {
+        "items": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": [
+                    "name",
+                    "kind",
+                    "origin",
+                    "title",
+                    "version",
+                    "description",
+                    "input_schema",
+                    "output_schema",
+                    "definition_hash",
+                    "approval_required",
+                    "annotations",
+                ],
+                "properties": {
+                    "name": {"type": "string"},
+                    "kind": {"type": "string"},
+                    "origin": {"type": "string"},
+                    "title": {"type": "string"},
+                    "version": {"type": "string"},
+                    "description": {"type": "string"},
+                    "input_schema": {"type": "object"},
+                    "output_schema": {"type": ["object", "null"]},
+                    "definition_hash": {"type": "string"},
+                    "approval_required": {"type": "boolean"},
+                    "annotations": {
+                        "type": "object",
+                        "required": ["read_only", "destructive", "idempotent", "open_world"],
+                        "properties": {
+                            "read_only": {"type": "boolean"},
+                            "destructive": {"type": "boolean"},
+                            "idempotent": {"type": "boolean"},
+                            "open_world": {"type": "boolean"},
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+WAIT: dict[str, Any] = {
+    "name": "wait",
+    "in": "query",
+    "description": "How long to wait for an end, in seconds.",
+    "schema": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
+}

@@ -1,0 +1,54 @@
+"""What became of a run: its result or its failure, and in both cases what was tried on the way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daemon.core.attempts import AttemptRecord
+from daemon.core.failures import Failure
+
+Content = tuple[Mapping[str, Any], ...]
+"""Blocks of a result in the form that MCP gives them, such as `{"type": "text", "text": "..."}`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRecord:
+    """One stage that was begun, and how it went."""
+
+    id: str
+    op: str
+    succeeded: bool
+    ms: int
+    attempts: tuple[AttemptRecord, ...] = ()
+    binding: str | None = None
+    """The name of the credential that was used."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the audit log has it."""
+        record: dict[str, Any] = {
+            "id": self.id,
+            "op": self.op,
+            "status": "succeeded" if self.succeeded else "failed",
+            "ms": self.ms,
+            "attempts": [attempt.as_json() for attempt in self.attempts],
+        }
+        if self.binding is not None:
+            record["binding"] = self.binding
+        return record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The end of a run; with a failure there is no result."""
+
+    stages: tuple[StageRecord, ...] = ()
+    result: Any = None
+    """The structured result, any JSON value."""
+    content: Content | None = None
+    """The result as blocks, where the tool gives them itself; else the result is the one text there is."""
+    failure: Failure | None = None
+
+    @property
+    def completed(self) -> list[str]:
+        """Return the names of the stages that went well."""
+        return [stage.id for stage in self.stages if stage.succeeded]

@@ -1,0 +1,165 @@
+"""The one path: every run of a tool, of whatever kind and whoever asked, goes through Executor.run.
+
+    asked -> checked -> allowed ----------> waiting for a place -> begun -> ended
+       |        |          ^                        |
+       |        |          | a person said yes      `-> not begun: refused, and its approval stays good
+       |        |-> asks a person (Waiting)
+       `--------`-> refused
+
+Every arrow to `refused`, `asks`, `begun` and `ended` is an event that is durable before anybody is told of it.
+What happens between `waiting for a place` and `ended` is drawn in `run.py`.
+"""
+
+import asyncio
+
+from daemon.approvals.record import ApprovalRequest
+from daemon.approvals.rules import Decision, Rules
+from daemon.approvals.service import Approvals
+from daemon.base.clock import Clock, IdSource
+from daemon.base.faults import NO_FAULTS, FaultPoints
+from daemon.base.tasks import TaskSet
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.ids import IdPrefix
+from daemon.execution.admission import Admission
+from daemon.execution.checks import Checks, check_approved
+from daemon.execution.journal import ExecutionJournal, attributes_of
+from daemon.execution.requests import CheckedRun, Finished, RunRequest, Waiting
+from daemon.execution.run import Run, RunServices
+from daemon.sessions.service import Sessions
+
+
+class Executor:
+    """Checks, asks where a person must be asked, runs, and writes down how it ended."""
+
+    def __init__(
+        self,
+        *,
+        checks: Checks,
+        approvals: Approvals,
+        rules: Rules,
+        journal: ExecutionJournal,
+        sessions: Sessions,
+        clock: Clock,
+        ids: IdSource,
+        tasks: TaskSet,
+        admission: Admission,
+        faults: FaultPoints = NO_FAULTS,
+    ) -> None:
+        self._checks = checks
+        self._approvals = approvals
+        self._rules = rules
+        self._journal = journal
+        self._clock = clock
+        self._ids = ids
+        self._tasks = tasks
+        self._admission = admission
+        self._faults = faults
+        self._services = RunServices(
+            checks=checks,
+            journal=journal,
+            sessions=sessions,
+            clock=clock,
+            tasks=tasks,
+            faults=faults,
+            may_begin=self._refuse_while_draining,
+        )
+        self._draining = False
+
+    @property
+    def active(self) -> int:
+        """Count the runs under way."""
+        return self._admission.active
+
+    def begin_drain(self) -> None:
+        """Take no further runs; those under way go on."""
+        self._draining = True
+
+    async def run(self, request: RunRequest) -> Finished | Waiting:
+        """Run a tool, or write down that a person must decide first, or raise the failure."""
+        task = self._tasks.start(self._run(request), name=f"run {request.call.tool.name}")
+        # A caller that hangs up does not stop a run half way: what has begun is brought to an end and written down.
+        return await asyncio.shield(task)
+
+    async def _run(self, request: RunRequest) -> Finished | Waiting:
+        try:
+            checked = await self._checks.check(request)
+            unattended = self._authorise(checked)
+            if unattended is None:
+                return await self._ask(checked)
+        except Failure as failure:
+            raise await self._refused(request, failure) from failure.__cause__
+        return await self._execute(checked, unattended=unattended or None)
+
+    async def _execute(self, checked: CheckedRun, *, unattended: str | None) -> Finished:
+        """Wait for a place and run; what cannot begin is refused, and its approval stays good."""
+        request, checked_at = checked.request, self._clock.monotonic()
+        session = checked.session
+        self._faults.hit("execution.before_turn")
+        run: Run | None = None
+        try:
+            await self._admission.enter(session, rank=request.rank)
+            try:
+                run = Run(
+                    services=self._services,
+                    checked=checked,
+                    execution=self._ids.new(IdPrefix.EXECUTION),
+                    unattended=unattended,
+                    checked_at=checked_at,
+                    start_by=None if request.approval is not None else checked_at + self._admission.wait_seconds,
+                )
+                return await run.run()
+            finally:
+                self._admission.leave(session)
+        except Failure as failure:
+            begun = run is not None and run.begun
+            if begun or failure.failure_class is FailureClass.AUDIT_UNAVAILABLE:
+                raise
+            raise await self._refused(request, failure) from failure.__cause__
+
+    def _authorise(self, checked: CheckedRun) -> str | None:
+        """Return None if a person must be asked; otherwise the unattended reason, empty where none was needed."""
+        self._refuse_while_draining()
+        tool = checked.request.call.tool
+        ruling = self._rules.ruling(tool, required=checked.prepared.approval.required)
+        if ruling.decision is Decision.DENY:
+            raise Failure(
+                FailureClass.APPROVAL_DENIED,
+                f"A rule of this installation denies {checked.name}: {ruling.reason}",
+                boundary=Boundary.USER,
+            )
+        if checked.request.approval is not None:
+            check_approved(checked)
+            return ""
+        if ruling.decision is Decision.ASK:
+            return None
+        return ruling.reason if self._rules.is_unattended(tool) else ""
+
+    def _refuse_while_draining(self) -> None:
+        if self._draining:
+            raise Failure(
+                FailureClass.RESOURCE_LIMIT_EXCEEDED,
+                "The daemon is stopping and takes no new runs; try again when it has started anew.",
+                boundary=Boundary.RUNTIME,
+                retriable=True,
+            )
+
+    async def _ask(self, checked: CheckedRun) -> Waiting:
+        call, prepared = checked.request.call, checked.prepared
+        approval = await self._approvals.request(
+            ApprovalRequest(
+                session=call.session,
+                actor=call.principal,
+                subject=prepared.subject,
+                arguments=prepared.arguments,
+                digest=checked.digest,
+                expires_seconds=prepared.approval.expires_seconds,
+                attributes=attributes_of(prepared),
+            )
+        )
+        return Waiting(approval=approval)
+
+    async def _refused(self, request: RunRequest, failure: Failure) -> Failure:
+        """Write down that a request was turned away, and return the failure that says so to who asked."""
+        if request.waits_for(failure):
+            return failure
+        return failure.with_audit_id(await self._journal.refuse(request, failure))

@@ -1,0 +1,197 @@
+"""One run of a tool, from its place among the others to the end that is written down.
+
+    waiting -> starting -> under way -> ending -> ended
+        `-> not begun         `-> (starting failed) not begun
+
+waiting    for a place to compute; nothing is written and nothing has left
+starting   the place is there, and the beginning is being made durable, which also spends the approval
+under way  something of it may leave
+ending     all is done, and the end is being made durable; it is tried again until the log takes it
+
+A run that has not begun has spent nothing and has no end to write.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from daemon.approvals.service import StaleApprovalError
+from daemon.base.clock import Clock
+from daemon.base.faults import FaultPoints
+from daemon.base.tasks import TaskSet
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.fairness import Rank
+from daemon.core.outcome import Outcome
+from daemon.core.tools import Stage, ToolCall
+from daemon.core.turn import Turn
+from daemon.execution.checks import Checks, check_accounts
+from daemon.execution.journal import ExecutionJournal
+from daemon.execution.requests import CheckedRun, Finished
+from daemon.sessions.service import Sessions
+
+_RECORD_RETRY_SECONDS = 1.0
+_STALE_SECONDS = 0.5
+"""A run that waited longer than this is checked anew before it begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunServices:
+    """What every run is made with."""
+
+    checks: Checks
+    journal: ExecutionJournal
+    sessions: Sessions
+    clock: Clock
+    tasks: TaskSet
+    faults: FaultPoints
+    may_begin: Callable[[], None]
+    """Raises the Failure that keeps every run from beginning, such as that the daemon is stopping."""
+
+
+class Run:
+    """One run. It is also the context that the tool is given."""
+
+    def __init__(
+        self,
+        *,
+        services: RunServices,
+        checked: CheckedRun,
+        execution: str,
+        unattended: str | None,
+        checked_at: float,
+        start_by: float | None,
+    ) -> None:
+        self._services = services
+        self._checked = checked
+        self._unattended = unattended
+        self._checked_at = checked_at
+        self._start_by = start_by
+        self._started: asyncio.Task[None] | None = None
+        self._reached = checked.prepared.first_stage.name
+        self.execution = execution
+
+    @property
+    def call(self) -> ToolCall:
+        """Return what is being run."""
+        return self._checked.request.call
+
+    @property
+    def begun(self) -> bool:
+        """Say whether the beginning is on disk, and with it the approval spent."""
+        started = self._started
+        return started is not None and started.done() and not started.cancelled() and started.exception() is None
+
+    async def run(self) -> Finished:
+        """Run the tool and write down the end; a failure before the beginning leaves nothing behind."""
+        outcome = await self._outcome()
+        if outcome.failure is None:
+            await self._beginning()  # also of a tool that never said that something would leave
+        elif self._started is None:
+            raise outcome.failure
+        else:
+            await self._started  # what kept it from beginning is what it failed for; then there is no end to write
+        audit_id = await self._end(outcome)
+        return Finished(audit_id=audit_id, execution=self.execution, result=outcome.result, content=outcome.content)
+
+    async def _outcome(self) -> Outcome:
+        try:
+            return await self._checked.prepared.run(self)
+        except Failure as failure:
+            return Outcome(failure=failure)
+        except Exception as bug:  # noqa: BLE001 - whatever it is, the run has to have an end in the log
+            defect = Failure(
+                FailureClass.INTERNAL_ERROR,
+                f"The run of {self._checked.name} hit a defect of Aileron itself ({type(bug).__name__}).",
+                boundary=Boundary.RUNTIME,
+            )
+            defect.__cause__ = bug
+            return Outcome(failure=defect)
+
+    # What the tool asks for while it runs
+
+    def enter(self, stage: Stage) -> Turn:
+        """Go on to a stage; raise the Failure that ends the run before it."""
+        session = self._checked.session
+        if not self._services.sessions.is_open(session):
+            raise Failure(
+                FailureClass.CAPABILITY_DENIED,
+                f"The session ended before step {stage.name!r}; the rest was not run.",
+                boundary=Boundary.USER,
+            )
+        if self._started is not None:
+            # An effect may be half done: the rest goes before what has not begun, and never gives up its place.
+            return Turn(session=session, rank=Rank.BEGUN)
+        wait = None if self._start_by is None else max(0.0, self._start_by - self._services.clock.monotonic())
+        rank = self._checked.request.rank
+        return Turn(session=session, rank=rank, wait_seconds=wait, on_start=self._start)
+
+    async def before_effect(self, stage: Stage) -> None:
+        """Make durable that a stage may take effect: with the first one the beginning, later the stage itself."""
+        await self._beginning()
+        self._services.faults.hit("execution.before_send")
+        if stage.name != self._reached:
+            await self._services.journal.reach(self._checked, self.execution, stage)
+            self._reached = stage.name
+
+    # Beginning
+
+    def _start(self) -> None:
+        """Begin to write the beginning, as the tool begins to compute; nothing leaves before it is on disk."""
+        self._services.may_begin()
+        if self._started is None:
+            self._services.faults.hit("execution.place_taken")
+            self._started = self._services.tasks.start(self._begin(), name=f"begin {self.execution}")
+
+    async def _beginning(self) -> None:
+        if self._started is None:
+            self._start()
+        if self._started is not None and not self.begun:
+            await self._started
+
+    async def _begin(self) -> None:
+        checked, services = self._checked, self._services
+        if services.clock.monotonic() - self._checked_at > _STALE_SECONDS:
+            await services.checks.check_anew(checked)
+        services.faults.hit("execution.before_started")
+        try:
+            # The run may have waited for its place: an approval is spent on the account that was approved only.
+            check_accounts(checked)
+            await services.journal.start(checked, self.execution, unattended=self._unattended)
+        except StaleApprovalError as stale:
+            raise Failure(FailureClass.APPROVAL_VOID, f"{stale}", boundary=Boundary.USER) from None
+        services.faults.hit("execution.after_started")
+
+    # Ending
+
+    async def _end(self, outcome: Outcome) -> str:
+        """Write the end down and return its id; raise the failure that the run ended with."""
+        if outcome.failure is not None and outcome.completed:
+            outcome = replace(outcome, failure=outcome.failure.with_details({"completed_steps": outcome.completed}))
+        journal, failure = self._services.journal, outcome.failure
+        self._services.faults.hit("execution.before_finished")
+        try:
+            audit_id = await journal.end(self._checked, self.execution, outcome)
+        except Failure as unwritten:
+            # The run is over and the log cannot say so yet. It will, as soon as it can; until then nobody may take
+            # this for a run that did not happen.
+            self._services.tasks.start(self._keep_writing(outcome), name=f"end {self.execution}")
+            ended = "succeeded" if failure is None else f"failed with {failure.failure_class.value}: {failure.message}"
+            raise Failure(
+                FailureClass.AUDIT_UNAVAILABLE,
+                f"The run of {self._checked.name} {ended}, but the audit log cannot be written. Do not repeat it.",
+                boundary=Boundary.RUNTIME,
+                details={"execution": self.execution, "cause": unwritten.message},
+            ) from None
+        self._services.faults.hit("execution.after_finished")
+        if failure is not None:
+            raise failure.with_audit_id(audit_id) from failure.__cause__
+        return audit_id
+
+    async def _keep_writing(self, outcome: Outcome) -> None:
+        while True:
+            await asyncio.sleep(_RECORD_RETRY_SECONDS)
+            try:
+                await self._services.journal.end(self._checked, self.execution, outcome)
+                return
+            except Failure:
+                continue

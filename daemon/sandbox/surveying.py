@@ -1,0 +1,79 @@
+"""Checks that everything a launch asks for is possible, before anything is made for it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.launch_request import LaunchRequest
+from daemon.sandbox.engine import Engine
+from daemon.sandbox.foreign import ForeignImage
+from daemon.sandbox.images import Images, Pin
+from daemon.sandbox.injection import checked
+from daemon.sandbox.labels import NO_SESSION, labels
+from daemon.sandbox.user import user_for
+from daemon.sandbox.workplace import Workplace, Workplaces
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What was found when a launch was surveyed: everything it asks for is possible."""
+
+    request: LaunchRequest
+    workplace: Workplace
+    """The folder as it was opened. No name is resolved a second time."""
+    pin: Pin
+    foreign: ForeignImage | None
+    user: str
+    rootless: bool
+    without_limits: Sequence[str]
+
+
+class Surveyor:
+    """Looks at the engine, the folder, the user and the images."""
+
+    def __init__(self, *, engine: Engine, images: Images, workplaces: Workplaces, home: str) -> None:
+        self._engine = engine
+        self._images = images
+        self._workplaces = workplaces
+        self._home = home
+
+    async def survey(self, request: LaunchRequest) -> Ground:
+        """Check that everything a launch asks for is possible, before anything is made for it."""
+        engine = await self._engine.usable()
+        if request.resume is None:
+            workplace = await self._workplaces.open(Path(request.workspace), request.workspace_way, engine)
+        else:
+            workplace = await self._workplaces.reopen(request.resume)
+        try:
+            return await self._survey_with(request, workplace, engine)
+        except BaseException:
+            self._workplaces.drop(workplace)
+            raise
+
+    async def _survey_with(self, request: LaunchRequest, workplace: Workplace, engine: Mapping[str, Any]) -> Ground:
+        user = user_for(
+            caller=(os.getuid(), os.getgid()),
+            owner=workplace.site.work.owner,
+            wanted=request.user or workplace.earlier_user(rootless=engine["rootless"]),
+            workspace=str(workplace.site.work.path),
+            rootless=engine["rootless"],
+        )
+        pin = self._images.pin(request.agent)
+        if not await self._images.is_there(pin.tag):
+            message = f"The image for {request.agent} is not there. Build it: aileron sandbox build {request.agent}"
+            raise Failure(FailureClass.NOT_FOUND, message, boundary=Boundary.SANDBOX, details={"image": pin.tag})
+        foreign = None
+        if request.image is not None:
+            foreign = await checked(self._engine, request.image, labels(self._home, NO_SESSION, "examined"))
+        return Ground(
+            request=request,
+            workplace=workplace,
+            pin=pin,
+            foreign=foreign,
+            user=user,
+            rootless=engine["rootless"],
+            without_limits=engine["without_limits"],
+        )
