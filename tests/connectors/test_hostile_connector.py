@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import shutil
 import tarfile
 import urllib.parse
