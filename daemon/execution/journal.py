@@ -141,7 +141,7 @@ def attributes_of(prepared: PreparedCall) -> dict[str, Any]:
         "aileron.tool.origin": subject.origin,
         "aileron.tool.name": subject.name,
         "aileron.tool.definition_hash": subject.definition,
-        "aileron.tool.arguments": dict(prepared.arguments),
+        prepared.arguments_key: dict(prepared.arguments),
         **prepared.attributes,
     }
 

@@ -36,6 +36,7 @@ class PreparedAction:
     """Why there is no account for one of its connectors just now."""
 
     defined_by = "the action file"
+    arguments_key = "aileron.action.arguments"
 
     @property
     def approval(self) -> ApprovalPolicy:
@@ -53,7 +54,6 @@ class PreparedAction:
         return {
             "aileron.action.version": self.subject.version,
             "aileron.action.hash": self.subject.definition,
-            "aileron.action.arguments": dict(self.arguments),
             "aileron.connector.hashes": list(self.subject.hashes),
             "aileron.connector.accounts": [account.as_json() for account in self.subject.accounts],
         }
