@@ -23,25 +23,8 @@ def agent_openapi() -> dict[str, Any]:
         "info": {"title": "Aileron agent API", "version": VERSION},
         "security": [{"session": []}],
         "paths": {
-            "/healthz": {
-                "get": _operation("health", "Say that the daemon is there.", _json(HEALTH)) | {"security": []}
-            },
-            **_calling(),
-            "/v1/action-approvals/{approval_id}/result": {
-                "get": _operation(
-                    "approval_result",
-                    "Say where an approval of this session stands; with `wait`, answer as soon as it has an end.",
-                    _json(_ref(ApprovalResult)),
-                    parameters=[_path("approval_id"), WAIT],
-                )
-            },
-            "/v1/events": {
-                "get": _operation(
-                    "agent_events",
-                    "Stream what a session needs to know: the tool list changed, an approval was decided.",
-                    {"text/event-stream": {"schema": {"type": "string"}}},
-                )
-            },
+            **_paths_of_tools(),
+            **_paths_of_sessions(),
         },
         "components": {
             "schemas": definitions["$defs"],
@@ -50,8 +33,7 @@ def agent_openapi() -> dict[str, Any]:
     }
 
 
-def _calling() -> dict[str, Any]:
-    """Return the paths of tools of every kind, and those of actions under the names they had before."""
+def _paths_of_tools() -> dict[str, Any]:
     return {
         "/v1/tools": {
             "get": _operation(
@@ -90,6 +72,27 @@ def _calling() -> dict[str, Any]:
                 parameters=[_path("name")],
             )
             | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
+        },
+    }
+
+
+def _paths_of_sessions() -> dict[str, Any]:
+    return {
+        "/healthz": {"get": _operation("health", "Say that the daemon is there.", _json(HEALTH)) | {"security": []}},
+        "/v1/action-approvals/{approval_id}/result": {
+            "get": _operation(
+                "approval_result",
+                "Say where an approval of this session stands; with `wait`, answer as soon as it has an end.",
+                _json(_ref(ApprovalResult)),
+                parameters=[_path("approval_id"), WAIT],
+            )
+        },
+        "/v1/events": {
+            "get": _operation(
+                "agent_events",
+                "Stream what a session needs to know: the tool list changed, an approval was decided.",
+                {"text/event-stream": {"schema": {"type": "string"}}},
+            )
         },
     }
 

@@ -92,9 +92,10 @@ class PreparedCall(Protocol):
 
     @property
     def arguments_key(self) -> str:
-        """Return the name under which events hold the arguments, once: a session's share of the log is counted in bytes.
+        """Return the name under which events hold the arguments.
 
-        It is `aileron.tool.arguments`, but for a kind that had a name of its own for them before.
+        It is `aileron.tool.arguments`, but for a kind that had a name of its own for them before. They stand there
+        once, because a session's share of the log is counted in bytes.
         """
         ...
 
