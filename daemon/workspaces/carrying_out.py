@@ -19,12 +19,13 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.named_errors import in_words
 from daemon.core.principal import DAEMON, Principal
 from daemon.core.vocabulary import EventType
-from daemon.workspaces import decision_records, journal, landing, records
+from daemon.workspaces import decision_records, records
 from daemon.workspaces.decisions import Decision, Left, Outcome
 from daemon.workspaces.landed import CutOff, Ending, Landed, LandingError, Recovered
-from daemon.workspaces.layer import Layer
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.opening import reopen
+from daemon.workspaces.landing import journal, landing
+from daemon.workspaces.layers.layer import Layer
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.opening import reopen
 from daemon.workspaces.values import Change
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ WRONG = {
     "audit/log.py": "from daemon.sessions.service import Sessions",
     "approvals/service.py": "from daemon.connectors.service import ConnectorService",
     "connectors/call.py": "from daemon.tools.actions.catalog import ActionCatalog",
-    "workspaces/layers.py": "from daemon.sandbox.volumes import Volumes",
+    "workspaces/layers/layers.py": "from daemon.sandbox.volumes import Volumes",
     "gateway/proxy.py": "from daemon.sandbox.service import Sandboxes",
     "sandbox/service.py": "from daemon.lifecycle.discovery import Discovery",
     "tools/actions/catalog.py": "from daemon.base.settings import Settings",
