@@ -24,6 +24,8 @@ WRONG = {
     "workspaces/layers/layers.py": "from daemon.sandbox.volumes import Volumes",
     "gateway/proxy.py": "from daemon.sandbox.service import Sandboxes",
     "sandbox/service.py": "from daemon.lifecycle.discovery import Discovery",
+    "execution/run.py": "from daemon.connectors.service import ConnectorService",
+    "execution/journal.py": "from daemon.tools.actions.catalog import ActionCatalog",
     "tools/actions/catalog.py": "from daemon.base.settings import Settings",
     "api/apps.py": "from daemon.web.pages import add_pages",
     "web/forms.py": "from daemon.app import Daemon",
