@@ -23,66 +23,76 @@ def agent_openapi() -> dict[str, Any]:
         "info": {"title": "Aileron agent API", "version": VERSION},
         "security": [{"session": []}],
         "paths": {
-            "/healthz": {
-                "get": _operation("health", "Say that the daemon is there.", _json(HEALTH)) | {"security": []}
-            },
-            "/v1/tools": {
-                "get": _operation(
-                    "list_tools",
-                    "Return the tools of every kind that can be called, with the schema of their arguments.",
-                    _json(TOOLS),
-                    others={"304": {"description": "Nothing has changed since the given ETag."}},
-                    parameters=[_header("if-none-match")],
-                )
-            },
-            "/v1/tools/{name}/call": {
-                "post": _operation(
-                    "call_tool",
-                    "Call a tool of any kind by its name in the list, or say that a person must decide first.",
-                    _json(_ref(CallFinished)),
-                    others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
-                    parameters=[_path("name")],
-                )
-                | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
-            },
-            "/v1/actions": {
-                "get": _operation(
-                    "list_actions",
-                    "Return the actions that can be run, with the schema of their arguments.",
-                    _json(ACTIONS),
-                    others={"304": {"description": "Nothing has changed since the given ETag."}},
-                    parameters=[_header("if-none-match")],
-                )
-            },
-            "/v1/actions/{name}/run": {
-                "post": _operation(
-                    "run_action",
-                    "Run an action, or say that a person must decide first.",
-                    _json(_ref(RunFinished)),
-                    others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
-                    parameters=[_path("name")],
-                )
-                | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
-            },
-            "/v1/action-approvals/{approval_id}/result": {
-                "get": _operation(
-                    "approval_result",
-                    "Say where an approval of this session stands; with `wait`, answer as soon as it has an end.",
-                    _json(_ref(ApprovalResult)),
-                    parameters=[_path("approval_id"), WAIT],
-                )
-            },
-            "/v1/events": {
-                "get": _operation(
-                    "agent_events",
-                    "Stream what a session needs to know: the tool list changed, an approval was decided.",
-                    {"text/event-stream": {"schema": {"type": "string"}}},
-                )
-            },
+            **_paths_of_tools(),
+            **_paths_of_sessions(),
         },
         "components": {
             "schemas": definitions["$defs"],
             "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _paths_of_tools() -> dict[str, Any]:
+    return {
+        "/v1/tools": {
+            "get": _operation(
+                "list_tools",
+                "Return the tools of every kind that can be called, with the schema of their arguments.",
+                _json(TOOLS),
+                others={"304": {"description": "Nothing has changed since the given ETag."}},
+                parameters=[_header("if-none-match")],
+            )
+        },
+        "/v1/tools/{name}/call": {
+            "post": _operation(
+                "call_tool",
+                "Call a tool of any kind by its name in the list, or say that a person must decide first.",
+                _json(_ref(CallFinished)),
+                others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
+                parameters=[_path("name")],
+            )
+            | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
+        },
+        "/v1/actions": {
+            "get": _operation(
+                "list_actions",
+                "Return the actions that can be run, with the schema of their arguments.",
+                _json(ACTIONS),
+                others={"304": {"description": "Nothing has changed since the given ETag."}},
+                parameters=[_header("if-none-match")],
+            )
+        },
+        "/v1/actions/{name}/run": {
+            "post": _operation(
+                "run_action",
+                "Run an action, or say that a person must decide first.",
+                _json(_ref(RunFinished)),
+                others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
+                parameters=[_path("name")],
+            )
+            | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
+        },
+    }
+
+
+def _paths_of_sessions() -> dict[str, Any]:
+    return {
+        "/healthz": {"get": _operation("health", "Say that the daemon is there.", _json(HEALTH)) | {"security": []}},
+        "/v1/action-approvals/{approval_id}/result": {
+            "get": _operation(
+                "approval_result",
+                "Say where an approval of this session stands; with `wait`, answer as soon as it has an end.",
+                _json(_ref(ApprovalResult)),
+                parameters=[_path("approval_id"), WAIT],
+            )
+        },
+        "/v1/events": {
+            "get": _operation(
+                "agent_events",
+                "Stream what a session needs to know: the tool list changed, an approval was decided.",
+                {"text/event-stream": {"schema": {"type": "string"}}},
+            )
         },
     }
 

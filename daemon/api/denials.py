@@ -4,6 +4,7 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.repeats import Repeats
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.principal import STRANGER, Principal
+from daemon.core.vocabulary import Attr, EventType
 
 
 class Denials:
@@ -15,13 +16,13 @@ class Denials:
     async def record(self, *, session: str | None, surface: str, method: str, path: str, reason: str) -> str | None:
         """Write down or count one refused request; return the id of the event that speaks of it, if it was written."""
         event = AuditEvent(
-            type="session.denied",
+            type=EventType.SESSION_DENIED,
             session=session,
             actor=STRANGER if session is None else Principal.agent(session),
             failure_class=FailureClass.CAPABILITY_DENIED.value,
             payload={
-                "http.request.method": method[:16],
-                "url.path": path[:500],
+                Attr.HTTP_REQUEST_METHOD: method[:16],
+                Attr.URL_PATH: path[:500],
                 "aileron.api": surface,
                 "reason": reason,
             },

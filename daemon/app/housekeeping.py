@@ -6,6 +6,7 @@ from daemon.app.rooms import Rooms
 from daemon.audit.events import AuditEvent
 from daemon.core.failures import Failure
 from daemon.core.principal import DAEMON
+from daemon.core.vocabulary import EventType
 
 _SECONDS = 1.0
 
@@ -28,7 +29,7 @@ async def _lock_idle_vault(rooms: Rooms) -> None:
     if rooms.secrets.vault.lock_if_idle():
         session = await rooms.sessions.terminal()
         payload = {"reason": "idle"}
-        event = AuditEvent(type="vault.locked", session=session.id, actor=DAEMON, payload=payload)
+        event = AuditEvent(type=EventType.VAULT_LOCKED, session=session.id, actor=DAEMON, payload=payload)
         await rooms.audit.log.append(event)
 
 

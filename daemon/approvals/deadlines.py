@@ -11,6 +11,10 @@ class Deadlines:
         self._clock = clock
         self._by_approval: dict[str, Deadline] = {}
 
+    def __len__(self) -> int:
+        """Count the approvals that are open, as far as this daemon knows: at least all that are."""
+        return len(self._by_approval)
+
     def begin(self, approval_id: str, *, since_ms: int, until_ms: int) -> None:
         """Begin to count."""
         self._by_approval[approval_id] = Deadline.of(self._clock, since_ms=since_ms, until_ms=until_ms)

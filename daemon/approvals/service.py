@@ -21,6 +21,7 @@ from daemon.core.canonical import canonical_json
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.core.principal import DAEMON, Principal
+from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
 from daemon.db.reader import Reader
 
@@ -30,6 +31,13 @@ MAX_PENDING_PER_SESSION = 50
 _TABLE = tables.approvals
 _IS_OPEN = _TABLE.c.state.in_(OPEN_STATES)
 _AT_ONCE = 500
+_MOVES = {
+    ApprovalState.APPROVED: EventType.APPROVAL_APPROVED,
+    ApprovalState.DENIED: EventType.APPROVAL_DENIED,
+    ApprovalState.EXPIRED: EventType.APPROVAL_EXPIRED,
+    ApprovalState.VOID: EventType.APPROVAL_VOID,
+}
+"""What is written down of a move to a state; running and ended are told by the events of the execution."""
 
 
 class StaleApprovalError(Exception):
@@ -70,6 +78,11 @@ class Approvals:
                     approval, reason="It was asked for before approvals were bound to the account they use."
                 )
 
+    @property
+    def may_have_open(self) -> bool:
+        """Say whether anything can be open; if not, there is nothing to look for in the database."""
+        return len(self._deadlines) > 0
+
     async def request(self, request: ApprovalRequest) -> Approval:
         """Write down that somebody wants a decision."""
         now = self._clock.now_ms()
@@ -107,13 +120,13 @@ class Approvals:
 
         event = AuditEvent(
             id=audit_id,
-            type="approval.requested",
+            type=EventType.APPROVAL_REQUESTED,
             session=request.session,
             actor=request.actor,
             action=request.subject.name,
             payload={
-                "aileron.approval.id": approval_id,
-                "aileron.approval.digest": request.digest,
+                Attr.APPROVAL_ID: approval_id,
+                Attr.APPROVAL_DIGEST: request.digest,
                 **request.attributes,
             },
         )
@@ -161,8 +174,8 @@ class Approvals:
             sources=tuple({approval.state} & set(sources_of(target))),
             values=values,
             actor=by,
-            payload={"aileron.approval.reason": reason},
-            event_type="approval.withdrawn" if withdrawn else None,
+            payload={Attr.APPROVAL_REASON: reason},
+            event_type=EventType.APPROVAL_WITHDRAWN if withdrawn else None,
         )
 
     async def void(self, approval: Approval, *, reason: str) -> Approval:
@@ -176,7 +189,7 @@ class Approvals:
                 "outcome": taken_away(approval, ApprovalState.VOID, reason),
             },
             actor=DAEMON,
-            payload={"aileron.approval.reason": reason},
+            payload={Attr.APPROVAL_REASON: reason},
         )
 
     async def expire(self, approval: Approval) -> Approval:
@@ -191,7 +204,7 @@ class Approvals:
                 "outcome": taken_away(approval, ApprovalState.EXPIRED, reason),
             },
             actor=DAEMON,
-            payload={"aileron.approval.reason": reason},
+            payload={Attr.APPROVAL_REASON: reason},
         )
 
     async def expire_due(self) -> None:
@@ -252,15 +265,15 @@ class Approvals:
                 raise StaleApprovalError(current)
 
         event = AuditEvent(
-            type="approval.waiting",
+            type=EventType.APPROVAL_WAITING,
             session=approval.session,
             actor=DAEMON,
             action=approval.action,
             failure_class=cause.failure_class.value,
             payload={
-                "aileron.approval.id": approval.id,
-                "aileron.approval.digest": approval.digest,
-                "error.message": cause.message,
+                Attr.APPROVAL_ID: approval.id,
+                Attr.APPROVAL_DIGEST: approval.digest,
+                Attr.ERROR_MESSAGE: cause.message,
             },
         )
         await self._audit.append(event, effect=check)
@@ -348,13 +361,13 @@ class Approvals:
                 raise StaleApprovalError(_load(conn, approval.id))
 
         event = AuditEvent(
-            type=event_type or f"approval.{target.value}",
+            type=event_type or _MOVES[target],
             session=approval.session,
             actor=actor,
             action=approval.action,
             payload={
-                "aileron.approval.id": approval.id,
-                "aileron.approval.digest": approval.digest,
+                Attr.APPROVAL_ID: approval.id,
+                Attr.APPROVAL_DIGEST: approval.digest,
                 **payload,
             },
         )

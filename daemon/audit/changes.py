@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.vocabulary import Attr
 
 T = TypeVar("T")
 
@@ -24,14 +25,14 @@ async def recorded(
 ) -> T:
     """Announce a change, make it, and write down that it was made, or that it was not and why."""
     family = event.type.partition(".")[0]
-    announced = {**event.payload, "aileron.change": event.type}
+    announced = {**event.payload, Attr.CHANGE: event.type}
     await audit.append(replace(event, type=f"{family}.change_begun", payload=announced))
     try:
         result = await work()
     except Exception as problem:
         # The words of an error may hold what a person typed; its class does not.
         reason = problem.failure_class.value if isinstance(problem, Failure) else type(problem).__name__
-        failed = replace(event, type=f"{family}.change_failed", payload={**announced, "error.type": reason})
+        failed = replace(event, type=f"{family}.change_failed", payload={**announced, Attr.ERROR_TYPE: reason})
         await _append(audit, failed, done="The change was not made")
         raise
     await _append(audit, replace(event, payload={**event.payload, **outcome(result)}), done="The change was made")

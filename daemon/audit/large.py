@@ -11,11 +11,12 @@ from daemon.audit.budget import LogBudget
 from daemon.audit.events import AuditEvent
 from daemon.core.canonical import canonical_json
 from daemon.core.principal import DAEMON
+from daemon.core.vocabulary import Attr, EventType
 
 MAX_PAYLOAD = 16 * 1024
 """A payload up to this many characters stands in its row whole."""
 
-NAMES = "aileron.attachments"
+NAMES = Attr.ATTACHMENTS
 """The key of a payload under which the values stand that were moved: their name, digest and size."""
 
 _SMALL = 1024
@@ -43,10 +44,10 @@ class LargeValues:
         if not removed:
             return (slim,)
         told = AuditEvent(
-            type="audit.attachments_removed",
+            type=EventType.AUDIT_ATTACHMENTS_REMOVED,
             session=None,
             actor=DAEMON,
-            payload={"reason": "the quota of [audit] attachments is full", "aileron.attachments.count": removed},
+            payload={"reason": "the quota of [audit] attachments is full", Attr.ATTACHMENTS_COUNT: removed},
         )
         return slim, told
 

@@ -29,6 +29,7 @@ from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.failures import Failure
 from daemon.core.ids import IdPrefix
 from daemon.core.principal import DAEMON, MEANS_KEY, Principal
+from daemon.core.vocabulary import Attr
 
 __all__ = ["Appended", "AuditLog", "AuditStatus"]
 
@@ -206,9 +207,9 @@ class AuditLog:
             raise not_damaged()
         found = [{"kind": one.kind, "seq": one.seq, "message": one.message} for one in damage[:_MOST_TOLD]]
         payload = {
-            "aileron.audit.because": because,
-            "aileron.audit.found": found,
-            "aileron.audit.problems": len(damage),
+            Attr.AUDIT_BECAUSE: because,
+            Attr.AUDIT_FOUND: found,
+            Attr.AUDIT_PROBLEMS: len(damage),
         }
         event = self._prepare(AuditEvent(type=RESUMED, session=session, actor=actor, payload=payload))
         appended = await self._submit(Entry(), resumes=event)
@@ -234,7 +235,7 @@ class AuditLog:
         first = self._commits.guard.found
         if not first:
             return None
-        payload = {"aileron.audit.first": first, "aileron.audit.last": self._commits.head.seq}
+        payload = {Attr.AUDIT_FIRST: first, Attr.AUDIT_LAST: self._commits.head.seq}
         return self._prepare(AuditEvent(type=RECOVERED, session=None, actor=DAEMON, payload=payload))
 
     def _submit(

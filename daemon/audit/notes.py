@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from daemon.audit.checkpoint import Checkpoint, CheckpointKind
 from daemon.audit.damage import Problem
+from daemon.core.vocabulary import Attr, EventType
 
-RESUMED = "audit.resumed"
-RECOVERED = "audit.recovered"
+RESUMED = EventType.AUDIT_RESUMED
+RECOVERED = EventType.AUDIT_RECOVERED
 _PAYLOAD = "SELECT payload FROM audit_events WHERE seq = ? AND type = ?"
 
 
@@ -29,19 +30,19 @@ def read_notes(connection: sqlite3.Connection, valid: Sequence[Checkpoint]) -> N
     for one in valid:
         if one.kind is CheckpointKind.RESUMED:
             payload = _payload(connection, one.seq, RESUMED)
-            because = str(payload.get("aileron.audit.because", "the event is damaged"))
+            because = str(payload.get(Attr.AUDIT_BECAUSE, "the event is damaged"))
             message = f"With event {one.seq} a person went on with a log that was damaged up to there ({because})."
             notes.resumed.append((one.seq, message))
             notes.found += _found(payload)
         elif one.kind is CheckpointKind.RECOVERY:
             payload = _payload(connection, one.seq, RECOVERED)
-            first = payload.get("aileron.audit.first")
+            first = payload.get(Attr.AUDIT_FIRST)
             notes.unvouched.append((first if isinstance(first, int) else one.previous + 1, one.seq - 1))
     return notes
 
 
 def _found(payload: dict[str, object]) -> list[Problem]:
-    items = payload.get("aileron.audit.found")
+    items = payload.get(Attr.AUDIT_FOUND)
     return [
         Problem(kind=str(item["kind"]), seq=item["seq"], event_id=None, message=str(item["message"]), known=True)
         for item in (items if isinstance(items, list) else [])

@@ -10,6 +10,7 @@ from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock, IdSource
 from daemon.core.failures import Failure
 from daemon.core.ids import IdPrefix
+from daemon.core.vocabulary import Attr
 
 WINDOW_SECONDS = 60.0
 LISTED = 30
@@ -98,7 +99,7 @@ def _about(window: _Window, payload: Mapping[str, object], *, event_id: str | No
 
 def _numbers(window: _Window) -> Mapping[str, object]:
     return {
-        "aileron.refusals.count": window.counts.total(),
-        "aileron.refusals.by_class": dict(sorted(window.counts.items())),
-        "aileron.refusals.counted_since": window.counting,
+        Attr.REFUSALS_COUNT: window.counts.total(),
+        Attr.REFUSALS_BY_CLASS: dict(sorted(window.counts.items())),
+        Attr.REFUSALS_COUNTED_SINCE: window.counting,
     }

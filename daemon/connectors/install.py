@@ -27,6 +27,7 @@ from daemon.core.manifest import Manifest
 from daemon.core.manifest_parser import parse_manifest
 from daemon.core.principal import Principal
 from daemon.core.visible import visible
+from daemon.core.vocabulary import Attr, EventType
 
 T = TypeVar("T")
 
@@ -172,11 +173,13 @@ class Installer:
 
         # The consent is durable before the connector is there; without the second event it does not stay.
         await self._audit.append(
-            event("consent.granted", {"aileron.consent.kind": "connector.install", **_consented(plan, allow_unsigned)})
+            event(
+                EventType.CONSENT_GRANTED, {Attr.CONSENT_KIND: "connector.install", **_consented(plan, allow_unsigned)}
+            )
         )
         _, added = await self._off_loop(lambda: self._store.publish(candidate.release, record))
         try:
-            await self._audit.append(event("connector.installed", {**_named(plan), "aileron.connector.new": added}))
+            await self._audit.append(event(EventType.CONNECTOR_INSTALLED, {**_named(plan), Attr.CONNECTOR_NEW: added}))
         except Failure:
             if added:
                 await self._off_loop(lambda: self._store.remove(plan.hash))
@@ -187,8 +190,8 @@ class Installer:
         self, source: str, plan: InstallPlan | None, refusal: Failure, *, actor: Principal, session: str | None
     ) -> None:
         payload = {
-            "aileron.connector.source": visible(source[:4096]),
-            "aileron.failure.message": visible(refusal.message),
+            Attr.CONNECTOR_SOURCE: visible(source[:4096]),
+            Attr.FAILURE_MESSAGE: visible(refusal.message),
         }
         if plan is not None:
             payload |= _named(plan)
@@ -196,7 +199,7 @@ class Installer:
         with contextlib.suppress(Failure):
             await self._audit.append(
                 AuditEvent(
-                    type="connector.install_refused",
+                    type=EventType.CONNECTOR_INSTALL_REFUSED,
                     session=session,
                     actor=actor,
                     connector=None if plan is None else str(plan.manifest.name),
@@ -242,12 +245,12 @@ def _require_consent(plan: InstallPlan, *, consent: bool, expected_hash: str | N
 
 def _named(plan: InstallPlan) -> dict[str, Any]:
     return {
-        "aileron.connector.fqn": str(plan.manifest.name),
-        "aileron.connector.version": str(plan.manifest.version),
-        "aileron.connector.hash": plan.hash,
-        "aileron.connector.source": plan.source,
-        "aileron.connector.signature": plan.signature.state.value,
-        "aileron.connector.key_id": plan.signature.key_id,
+        Attr.CONNECTOR_FQN: str(plan.manifest.name),
+        Attr.CONNECTOR_VERSION: str(plan.manifest.version),
+        Attr.CONNECTOR_HASH: plan.hash,
+        Attr.CONNECTOR_SOURCE: plan.source,
+        Attr.CONNECTOR_SIGNATURE: plan.signature.state.value,
+        Attr.CONNECTOR_KEY_ID: plan.signature.key_id,
     }
 
 
@@ -255,13 +258,13 @@ def _consented(plan: InstallPlan, allow_unsigned: bool) -> dict[str, Any]:
     shown = plan.as_json()
     return {
         **_named(plan),
-        "aileron.consent.allow_unsigned": allow_unsigned,
-        "aileron.consent.hosts": shown["hosts"],
-        "aileron.consent.credential": shown["credential"],
-        "aileron.consent.ops": [
+        Attr.CONSENT_ALLOW_UNSIGNED: allow_unsigned,
+        Attr.CONSENT_HOSTS: shown["hosts"],
+        Attr.CONSENT_CREDENTIAL: shown["credential"],
+        Attr.CONSENT_OPS: [
             {"name": op["name"], "capability": op["capability"], "idempotent": op["idempotent"]} for op in shown["ops"]
         ],
-        "aileron.consent.limits": shown["limits"],
+        Attr.CONSENT_LIMITS: shown["limits"],
     }
 
 

@@ -40,6 +40,7 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fqn import Fqn
 from daemon.core.manifest import Manifest
 from daemon.core.principal import Principal
+from daemon.core.vocabulary import Attr, EventType
 
 THREADS = 2
 MAX_ARGUMENTS = 4 * 1024 * 1024
@@ -186,18 +187,18 @@ class ConnectorService:
     async def _note_denials(self, call: ConnectorCall, denials: Sequence[Mapping[str, str]], count: int) -> None:
         """Write down what a connector was refused; its answer goes on even if that cannot be written."""
         event = AuditEvent(
-            type="connector.request_denied",
+            type=EventType.CONNECTOR_REQUEST_DENIED,
             session=call.session,
             actor=call.actor,
             action=call.action,
             connector=str(call.requirement.name),
             failure_class=FailureClass.CAPABILITY_DENIED.value,
             payload={
-                "aileron.execution.id": call.execution,
-                "aileron.connector.hash": call.requirement.hash,
-                "aileron.connector.op": call.op,
-                "aileron.denials.count": count,
-                "aileron.denials": [dict(denial) for denial in denials],
+                Attr.EXECUTION_ID: call.execution,
+                Attr.CONNECTOR_HASH: call.requirement.hash,
+                Attr.CONNECTOR_OP: call.op,
+                Attr.DENIALS_COUNT: count,
+                Attr.DENIALS: [dict(denial) for denial in denials],
             },
         )
         try:
@@ -251,10 +252,12 @@ class ConnectorService:
             )
         gone = found[0]
         name = None if gone.stored is None else str(gone.stored.manifest.name)
-        payload = {"aileron.connector.hash": gone.hash, "aileron.connector.fqn": name}
+        payload = {Attr.CONNECTOR_HASH: gone.hash, Attr.CONNECTOR_FQN: name}
         if gone.stored is not None:
-            payload["aileron.connector.version"] = str(gone.stored.manifest.version)
-        event = AuditEvent(type="connector.removed", session=session, actor=actor, connector=name, payload=payload)
+            payload[Attr.CONNECTOR_VERSION] = str(gone.stored.manifest.version)
+        event = AuditEvent(
+            type=EventType.CONNECTOR_REMOVED, session=session, actor=actor, connector=name, payload=payload
+        )
         await recorded(self._audit, event, lambda: self._inventory.off_loop(lambda: self._store.remove(gone.hash)))
         self._programs.pop(gone.hash, None)
         self._loading.pop(gone.hash, None)
@@ -268,24 +271,24 @@ class ConnectorService:
         """Trust a publisher's key; the consent is durable before the key counts."""
         proposed = self._keyring.propose(public_key, label=label, namespaces=namespaces)
         payload = {
-            "aileron.consent.kind": "connector.trust_key",
-            "aileron.key.id": proposed.key_id,
-            "aileron.key.label": proposed.label,
-            "aileron.key.namespaces": [*proposed.namespaces],
+            Attr.CONSENT_KIND: "connector.trust_key",
+            Attr.KEY_ID: proposed.key_id,
+            Attr.KEY_LABEL: proposed.label,
+            Attr.KEY_NAMESPACES: [*proposed.namespaces],
         }
         await self._audit.append(
-            AuditEvent(type="consent.granted", session=session, actor=actor, connector=None, payload=payload)
+            AuditEvent(type=EventType.CONSENT_GRANTED, session=session, actor=actor, connector=None, payload=payload)
         )
         key = await self._inventory.off_loop(
             lambda: self._keyring.trust(public_key, label=label, namespaces=namespaces)
         )
-        await self._audit.append(_key_event("connector.key_trusted", key, actor=actor, session=session))
+        await self._audit.append(_key_event(EventType.CONNECTOR_KEY_TRUSTED, key, actor=actor, session=session))
         return key
 
     async def revoke_key(self, key_id: str, *, reason: str, actor: Principal, session: str | None) -> TrustedKey:
         """Revoke a key; it stops counting at once, even when the log cannot be written."""
         key = await self._inventory.off_loop(lambda: mark_revoked(self._keyring, self._store, key_id, reason=reason))
-        await self._audit.append(_key_event("connector.key_revoked", key, actor=actor, session=session))
+        await self._audit.append(_key_event(EventType.CONNECTOR_KEY_REVOKED, key, actor=actor, session=session))
         return key
 
 
@@ -328,9 +331,9 @@ def _key_event(kind: str, key: TrustedKey, *, actor: Principal, session: str | N
         actor=actor,
         connector=None,
         payload={
-            "aileron.key.id": key.key_id,
-            "aileron.key.label": key.label,
-            "aileron.key.namespaces": [*key.namespaces],
-            "aileron.key.revoked_reason": key.revoked_reason,
+            Attr.KEY_ID: key.key_id,
+            Attr.KEY_LABEL: key.label,
+            Attr.KEY_NAMESPACES: [*key.namespaces],
+            Attr.KEY_REVOKED_REASON: key.revoked_reason,
         },
     )

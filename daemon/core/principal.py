@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-MEANS_KEY = "aileron.principal.means"
+from daemon.core.vocabulary import Attr
+
+MEANS_KEY = Attr.PRINCIPAL_MEANS
 """Where an event says how its actor was authenticated; events of versions before principals do not have it."""
 
 

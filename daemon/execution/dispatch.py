@@ -69,6 +69,8 @@ class Dispatcher:
             self._forget(approval.id)
 
     async def _sweep(self) -> None:
+        if not self._approvals.may_have_open:
+            return  # an idle daemon asks its database nothing
         try:
             await self._approvals.expire_due()
             for approval in await self._approvals.find(state=ApprovalState.APPROVED, limit=500):

@@ -16,6 +16,7 @@ from daemon.core.ids import IdPrefix
 from daemon.core.outcome import Outcome
 from daemon.core.tools import Stage
 from daemon.core.visible import visible
+from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
 from daemon.db.statements import HotStatement
 from daemon.execution.requests import CheckedRun, RunRequest
@@ -61,13 +62,13 @@ class ExecutionJournal:
                 spend(conn)
             _INSERT.run(conn, row)
 
-        payload: dict[str, Any] = {"aileron.execution.id": execution, **attributes_of(prepared)}
+        payload: dict[str, Any] = {Attr.EXECUTION_ID: execution, **attributes_of(prepared)}
         if approval is not None:
-            payload["aileron.approval.id"] = approval.id
-            payload["aileron.approval.digest"] = approval.digest
+            payload[Attr.APPROVAL_ID] = approval.id
+            payload[Attr.APPROVAL_DIGEST] = approval.digest
         if unattended is not None:
-            payload["aileron.approval.unattended_reason"] = unattended
-        event = _event("execution.started", checked, payload, audit_id=audit_id)
+            payload[Attr.APPROVAL_UNATTENDED_REASON] = unattended
+        event = _event(EventType.EXECUTION_STARTED, checked, payload, audit_id=audit_id)
         await self._audit.append(event, effect=store)
         if approval is not None:
             await self._approvals.announce(approval.id)
@@ -81,27 +82,27 @@ class ExecutionJournal:
         def store(conn: Connection) -> None:
             conn.execute(update(_OPEN).where(_OPEN.c.id == execution).values(**values))
 
-        payload = {"aileron.execution.id": execution, "aileron.step.id": stage.name, "aileron.step.op": stage.op}
-        await self._audit.append(_event("execution.step", checked, payload), effect=store)
+        payload = {Attr.EXECUTION_ID: execution, Attr.STEP_ID: stage.name, Attr.STEP_OP: stage.op}
+        await self._audit.append(_event(EventType.EXECUTION_STEP, checked, payload), effect=store)
 
     async def end(self, checked: CheckedRun, execution: str, outcome: Outcome) -> str:
         """Write down that a run ended well, failed, or ended so that nobody can know; return the event's id."""
         audit_id = self._ids.new(IdPrefix.AUDIT)
         payload: dict[str, Any] = {
-            "aileron.execution.id": execution,
-            "aileron.execution.steps": [stage.as_json() for stage in outcome.stages],
+            Attr.EXECUTION_ID: execution,
+            Attr.EXECUTION_STEPS: [stage.as_json() for stage in outcome.stages],
         }
         failure = outcome.failure
         if failure is None:
             kept: dict[str, Any] = {"result": outcome.result, "audit_id": audit_id}
             if outcome.content is not None:
                 kept["content"] = [dict(block) for block in outcome.content]
-            event_type, state = "execution.succeeded", ApprovalState.COMPLETED
+            event_type, state = EventType.EXECUTION_SUCCEEDED, ApprovalState.COMPLETED
         else:
             unknown = failure.failure_class is FailureClass.OUTCOME_UNKNOWN
             payload |= error_attributes(failure)
             kept = failure.with_audit_id(audit_id).envelope()
-            event_type = "execution.unknown" if unknown else "execution.failed"
+            event_type = EventType.EXECUTION_UNKNOWN if unknown else EventType.EXECUTION_FAILED
             state = ApprovalState.UNKNOWN if unknown else ApprovalState.FAILED
         failed = None if failure is None else failure.failure_class
         event = _event(event_type, checked, payload, audit_id=audit_id, failure_class=failed)
@@ -115,14 +116,14 @@ class ExecutionJournal:
     async def refuse(self, request: RunRequest, failure: Failure) -> str:
         """Write down, or count, that a request was turned away before anything started; return the event's id."""
         call, name = request.call, request.call.tool.name
-        payload = {"aileron.tool.kind": call.tool.kind, **error_attributes(failure)}
+        payload = {Attr.TOOL_KIND: call.tool.kind, **error_attributes(failure)}
         if request.approval is not None:
-            payload["aileron.approval.id"] = request.approval.id
+            payload[Attr.APPROVAL_ID] = request.approval.id
         if not name.isprintable() or not 0 < len(name) <= _MAX_NAME:
             # Not a name at all: kept as what it is, a piece of somebody's request, and not in the column of names.
-            payload["aileron.action.requested"], name = visible(name[:_MAX_NAME]), "(not a name)"
+            payload[Attr.ACTION_REQUESTED], name = visible(name[:_MAX_NAME]), "(not a name)"
         event = AuditEvent(
-            type="action.refused",
+            type=EventType.ACTION_REFUSED,
             session=call.session,
             actor=call.principal,
             action=name,
@@ -136,12 +137,12 @@ def attributes_of(prepared: PreparedCall) -> dict[str, Any]:
     """Return what events say of a call: the same for tools of every kind, and after it what this kind says besides."""
     subject = prepared.subject
     return {
-        "aileron.execution_mode": subject.kind,
-        "aileron.tool.kind": subject.kind,
-        "aileron.tool.origin": subject.origin,
-        "aileron.tool.name": subject.name,
-        "aileron.tool.definition_hash": subject.definition,
-        "aileron.tool.arguments": dict(prepared.arguments),
+        Attr.EXECUTION_MODE: subject.kind,
+        Attr.TOOL_KIND: subject.kind,
+        Attr.TOOL_ORIGIN: subject.origin,
+        Attr.TOOL_NAME: subject.name,
+        Attr.TOOL_DEFINITION_HASH: subject.definition,
+        prepared.arguments_key: dict(prepared.arguments),
         **prepared.attributes,
     }
 
@@ -149,9 +150,9 @@ def attributes_of(prepared: PreparedCall) -> dict[str, Any]:
 def error_attributes(failure: Failure) -> dict[str, Any]:
     """Return what an event says of a failure beside its class, which has a column."""
     return {
-        "error.message": failure.message,
-        "error.boundary": failure.boundary.value,
-        "error.details": dict(failure.details),
+        Attr.ERROR_MESSAGE: failure.message,
+        Attr.ERROR_BOUNDARY: failure.boundary.value,
+        Attr.ERROR_DETAILS: dict(failure.details),
     }
 
 

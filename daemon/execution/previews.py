@@ -13,6 +13,7 @@ from daemon.core.explanation import PreviewShown
 from daemon.core.failures import Failure
 from daemon.core.principal import Principal
 from daemon.core.tools import Stage, ToolCall
+from daemon.core.vocabulary import Attr, EventType
 from daemon.execution.checks import changed_since
 from daemon.execution.explanations import call_of
 from daemon.execution.toolbox import Toolbox
@@ -75,11 +76,11 @@ class _Looking:
     async def before_look(self, look: Stage) -> None:
         """Write down that the service is asked, before it is."""
         event = AuditEvent(
-            type="approval.previewed",
+            type=EventType.APPROVAL_PREVIEWED,
             session=self.call.session,
             actor=self.call.principal,
             action=self.call.tool.name,
             connector=look.target,
-            payload={"aileron.approval.id": self.approval, "aileron.step.op": look.op},
+            payload={Attr.APPROVAL_ID: self.approval, Attr.STEP_OP: look.op},
         )
         await self._audit.append(event)

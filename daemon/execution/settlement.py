@@ -12,6 +12,7 @@ from daemon.base.clock import IdSource
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.core.principal import DAEMON
+from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
 from daemon.db.reader import Reader
 from daemon.execution.journal import error_attributes
@@ -43,17 +44,17 @@ async def _settle(row: Any, *, audit: AuditLog, approvals: Approvals, ids: IdSou
 
     event = AuditEvent(
         id=audit_id,
-        type="execution.unknown" if unknown else "execution.failed",
+        type=EventType.EXECUTION_UNKNOWN if unknown else EventType.EXECUTION_FAILED,
         session=row.session,
         actor=DAEMON,
         action=row.name,
         failure_class=failure.failure_class.value,
         payload={
-            "aileron.execution.id": row.id,
-            "aileron.execution.started_audit_id": row.started_audit_id,
-            "aileron.execution.interrupted": True,
-            "aileron.tool.kind": row.kind,
-            "aileron.step.id": row.stage,
+            Attr.EXECUTION_ID: row.id,
+            Attr.EXECUTION_STARTED_AUDIT_ID: row.started_audit_id,
+            Attr.EXECUTION_INTERRUPTED: True,
+            Attr.TOOL_KIND: row.kind,
+            Attr.STEP_ID: row.stage,
             **error_attributes(failure),
         },
     )

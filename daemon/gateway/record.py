@@ -6,6 +6,7 @@ from daemon.audit.events import AuditEvent
 from daemon.core.failures import Failure
 from daemon.core.principal import Principal
 from daemon.core.visible import visible
+from daemon.core.vocabulary import Attr, EventType
 
 _MAX_PATH = 300
 
@@ -30,34 +31,34 @@ class Exchange:
         """Return the event of a finished request."""
         ttfb = None if self.first_byte is None else round((self.first_byte - self.started) * 1000)
         return AuditEvent(
-            type="gateway.request",
+            type=EventType.GATEWAY_REQUEST,
             session=self.session,
             actor=Principal.agent(self.session),
             payload={
-                "aileron.gateway.provider": self.provider,
-                "aileron.gateway.outcome": self.outcome,
-                "aileron.binding.name": self.binding,
-                "http.request.method": self.method,
-                "url.path": visible(self.path[:_MAX_PATH]),
-                "http.response.status_code": self.status,
-                "http.request.body.size": self.bytes_in,
-                "http.response.body.size": self.bytes_out,
-                "aileron.ms": round((now - self.started) * 1000),
-                "aileron.ttfb_ms": ttfb,
+                Attr.GATEWAY_PROVIDER: self.provider,
+                Attr.GATEWAY_OUTCOME: self.outcome,
+                Attr.BINDING_NAME: self.binding,
+                Attr.HTTP_REQUEST_METHOD: self.method,
+                Attr.URL_PATH: visible(self.path[:_MAX_PATH]),
+                Attr.HTTP_RESPONSE_STATUS_CODE: self.status,
+                Attr.HTTP_REQUEST_BODY_SIZE: self.bytes_in,
+                Attr.HTTP_RESPONSE_BODY_SIZE: self.bytes_out,
+                Attr.MS: round((now - self.started) * 1000),
+                Attr.TTFB_MS: ttfb,
             },
         )
 
     def refusal(self, failure: Failure) -> AuditEvent:
         """Return the event of a request that was refused, or got no answer from the provider."""
         return AuditEvent(
-            type="gateway.failed",
+            type=EventType.GATEWAY_FAILED,
             session=self.session,
             actor=Principal.agent(self.session),
             failure_class=failure.failure_class.value,
             payload={
-                "aileron.gateway.provider": self.provider,
-                "http.request.method": self.method,
-                "url.path": visible(self.path[:_MAX_PATH]),
-                "error.message": failure.message,
+                Attr.GATEWAY_PROVIDER: self.provider,
+                Attr.HTTP_REQUEST_METHOD: self.method,
+                Attr.URL_PATH: visible(self.path[:_MAX_PATH]),
+                Attr.ERROR_MESSAGE: failure.message,
             },
         )

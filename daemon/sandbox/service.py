@@ -14,6 +14,7 @@ from daemon.audit.log import AuditLog
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.launch_request import LaunchRequest
 from daemon.core.principal import Principal
+from daemon.core.vocabulary import Attr, EventType
 from daemon.sandbox import engine_calls
 from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.berth_keeper import BerthKeeper
@@ -354,8 +355,10 @@ class Sandboxes:
         sandbox.ended.set()
 
     async def _end_session(self, sandbox: Sandbox) -> None:
-        payload = {"aileron.sandbox.reason": sandbox.why, "process.exit.code": sandbox.outcome.get("code")}
-        event = AuditEvent(type="sandbox.ended", session=sandbox.session, actor=sandbox.ended_by, payload=payload)
+        payload = {Attr.SANDBOX_REASON: sandbox.why, Attr.PROCESS_EXIT_CODE: sandbox.outcome.get("code")}
+        event = AuditEvent(
+            type=EventType.SANDBOX_ENDED, session=sandbox.session, actor=sandbox.ended_by, payload=payload
+        )
         with contextlib.suppress(Failure):
             await self._audit.append(event)
         # The session is over in any case; the log says so as soon as it can be written.

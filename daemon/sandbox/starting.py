@@ -13,6 +13,7 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.base.files import replace_file
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.vocabulary import Attr, EventType
 from daemon.sandbox import engine_calls, volumes
 from daemon.sandbox.berth import Berth
 from daemon.sandbox.berth_keeper import BerthKeeper
@@ -101,16 +102,16 @@ class Starter:
             )
         await self._audit.append(
             AuditEvent(
-                type="sandbox.started",
+                type=EventType.SANDBOX_STARTED,
                 session=sandbox.session,
                 actor=sandbox.launched_by,
                 payload={
-                    "aileron.sandbox.agent": sandbox.agent,
-                    "aileron.sandbox.network": sandbox.network_mode,
-                    "aileron.sandbox.probed": sorted(report),
-                    "aileron.sandbox.workspace": str(sandbox.workspace),
-                    "aileron.sandbox.workspace.way": sandbox.workplace.way.value,
-                    "aileron.sandbox.workspace.resumed": ground.request.resume,
+                    Attr.SANDBOX_AGENT: sandbox.agent,
+                    Attr.SANDBOX_NETWORK: sandbox.network_mode,
+                    Attr.SANDBOX_PROBED: sorted(report),
+                    Attr.SANDBOX_WORKSPACE: str(sandbox.workspace),
+                    Attr.SANDBOX_WORKSPACE_WAY: sandbox.workplace.way.value,
+                    Attr.SANDBOX_WORKSPACE_RESUMED: ground.request.resume,
                     "container.id": sandbox.container,
                     "container.image.name": _image(ground),
                 },

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.launch_request import WorkspaceWay
 from daemon.core.visible import visible
 from daemon.sandbox import live, volumes
 from daemon.sandbox.engine import Engine
@@ -26,7 +27,6 @@ from daemon.workspaces.site import Site, resurvey, survey
 from daemon.workspaces.values import Way
 from daemon.workspaces.walking import allocated
 
-WantedWay = Literal["auto", "copy", "live"]
 T = TypeVar("T")
 
 _log = structlog.get_logger("daemon.sandbox")
@@ -105,7 +105,7 @@ class Workplaces:
         """Take no more work."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def open(self, folder: Path, way: WantedWay, engine: dict[str, Any]) -> Workplace:
+    async def open(self, folder: Path, way: WorkspaceWay, engine: dict[str, Any]) -> Workplace:
         """Open a folder for an agent, or raise Failure."""
         return await self.run(lambda: self._open(folder, way, engine))
 
@@ -139,7 +139,7 @@ class Workplaces:
         if place.resumed is not None:
             raise refused(f"The workspace of {place.resumed.session} cannot be mounted any more: {why}.")
         place.notes.append(f"{place.folder} was copied for the agent, because {why}.")
-        _let_go(place.held)
+        _close_held(place.held)
         await self.run(lambda: self._turn_to_copy(place))
 
     async def end(self, place: Workplace) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class Workplaces:
                 await asyncio.sleep(_PAUSE_SECONDS)
         return bool(self._engine_is_here)
 
-    def _open(self, folder: Path, wanted: WantedWay, engine: dict[str, Any]) -> Workplace:
+    def _open(self, folder: Path, wanted: WorkspaceWay, engine: dict[str, Any]) -> Workplace:
         if self.layers.free() < self._bounds.spare:
             message = "The disk of the workspaces is nearly full. Make room, or lower `spare` under [workspace]."
             raise Failure(FailureClass.RESOURCE_LIMIT_EXCEEDED, message, boundary=Boundary.SANDBOX)
@@ -230,7 +230,7 @@ class Workplaces:
 
     def _end(self, place: Workplace) -> dict[str, Any]:
         place.progress.idle.wait()
-        _let_go(place.held)
+        _close_held(place.held)
         told: dict[str, Any] = {"workspace": {"way": place.way.value, "kept": False}}
         if place.protected is not None:
             told |= live.look_through(place.site, place.protected)
@@ -245,7 +245,7 @@ class Workplaces:
         return told
 
 
-def choose(wanted: WantedWay, engine: dict[str, Any], obstacle: Callable[[], str]) -> tuple[Way, str]:
+def choose(wanted: WorkspaceWay, engine: dict[str, Any], obstacle: Callable[[], str]) -> tuple[Way, str]:
     """Return how a workspace is made, and why it is a copy where the person did not ask for one."""
     if wanted == "copy":
         return Way.COPY, ""
@@ -293,7 +293,7 @@ def _both(upper: Path, scratch: Path) -> tuple[Opened, Opened]:
         raise
 
 
-def _let_go(held: dict[str, tuple[Opened, Opened]]) -> None:
+def _close_held(held: dict[str, tuple[Opened, Opened]]) -> None:
     for pair in held.values():
         for opened in pair:
             opened.close()

@@ -14,6 +14,7 @@ from daemon.base.clock import Clock, Deadline, IdSource, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.core.principal import DAEMON, Means, Principal
+from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
 from daemon.db.reader import Reader
 from daemon.sessions.tokens import Capability, TokenAuthority, TokenClaims, TokenError
@@ -154,14 +155,14 @@ class Sessions:
             )
 
         event = AuditEvent(
-            type="session.started",
+            type=EventType.SESSION_STARTED,
             session=session.id,
             actor=actor,
             payload={
-                "aileron.session.kind": kind.value,
-                "aileron.session.label": label,
-                "aileron.session.capabilities": sorted(session.capabilities),
-                "aileron.session.expires_at": rfc3339(session.expires_ms),
+                Attr.SESSION_KIND: kind.value,
+                Attr.SESSION_LABEL: label,
+                Attr.SESSION_CAPABILITIES: sorted(session.capabilities),
+                Attr.SESSION_EXPIRES_AT: rfc3339(session.expires_ms),
             },
         )
         await self._audit.append(event, effect=store)
@@ -246,10 +247,10 @@ class Sessions:
             )
 
         event = AuditEvent(
-            type="session.ended",
+            type=EventType.SESSION_ENDED,
             session=session_id,
             actor=actor,
-            payload={"aileron.session.end_reason": reason},
+            payload={Attr.SESSION_END_REASON: reason},
         )
         try:
             await self._audit.append(event, effect=close)

@@ -116,7 +116,7 @@ class Commits:
         if found.checked is not None and found.branches and not found.becoming.landed:
             await self.underway.begin(layer, self._underway(decision, found.checked, found.becoming), left)
 
-    async def settle(self, layer: Layer, decision: Decision, found: Found, outcome: Outcome) -> Outcome:
+    async def move_branch(self, layer: Layer, decision: Decision, found: Found, outcome: Outcome) -> Outcome:
         """Move the person's branch forward after its files have landed.
 
         If something that the commits change did not land, or the branch cannot move, the commits stay below

@@ -6,6 +6,7 @@ from typing import Any
 
 from daemon.audit.events import AuditEvent
 from daemon.core.principal import DAEMON, Principal
+from daemon.core.vocabulary import Attr, EventType
 from daemon.core.wire_paths import to_wire
 from daemon.workspaces.decisions import Decision, Left, Outcome
 from daemon.workspaces.layer import Layer
@@ -22,13 +23,13 @@ def left(*, landing: str, session: str, by: Principal, left: Sequence[Left]) -> 
     told = [{"path": to_wire(each.path), "kind": "left", "why": each.why[:_LONGEST_WHY], "kept": ""} for each in left]
     return [
         AuditEvent(
-            type="workspace.landing_left",
+            type=EventType.WORKSPACE_LANDING_LEFT,
             session=session,
             actor=by,
             payload={
-                "aileron.workspace.landing": landing,
-                "aileron.workspace.piece": start // _PIECE + 1,
-                "aileron.workspace.items": told[start : start + _PIECE],
+                Attr.WORKSPACE_LANDING: landing,
+                Attr.WORKSPACE_PIECE: start // _PIECE + 1,
+                Attr.WORKSPACE_ITEMS: told[start : start + _PIECE],
             },
         )
         for start in range(0, len(told), _PIECE)
@@ -38,12 +39,12 @@ def left(*, landing: str, session: str, by: Principal, left: Sequence[Left]) -> 
 def landing_started(layer: Layer, decision: Decision, tips: Sequence[Branch]) -> AuditEvent:
     """Say what is about to come into the person's repository; on the disk before anything of it is there."""
     return _event(
-        "workspace.commits_landing_started",
+        EventType.WORKSPACE_COMMITS_LANDING_STARTED,
         layer,
         decision,
         {
-            "aileron.workspace.tips": [[to_wire(each.ref), each.old, each.new] for each in tips[:_MOST_TIPS]],
-            "aileron.workspace.yes_to": sorted(map(to_wire, decision.yes_to))[:_MOST_NAMED],
+            Attr.WORKSPACE_TIPS: [[to_wire(each.ref), each.old, each.new] for each in tips[:_MOST_TIPS]],
+            Attr.WORKSPACE_YES_TO: sorted(map(to_wire, decision.yes_to))[:_MOST_NAMED],
         },
     )
 
@@ -51,24 +52,24 @@ def landing_started(layer: Layer, decision: Decision, tips: Sequence[Branch]) ->
 def landed(layer: Layer, decision: Decision, outcome: Outcome, *, after_cut: bool = False) -> AuditEvent:
     """Say where the commits are now. `after_cut`: a daemon that was started anew finished it."""
     return _event(
-        "workspace.commits_landed",
+        EventType.WORKSPACE_COMMITS_LANDED,
         layer,
         replace(decision, by=DAEMON) if after_cut else decision,
         {
-            "aileron.workspace.branch": outcome.branch or None,
-            "aileron.workspace.moved": outcome.moved,
-            "aileron.workspace.after_cut": after_cut,
-            "aileron.workspace.refs": list(outcome.refs[:_MOST_TIPS]),
-            "aileron.workspace.notes": list(outcome.notes[:_MOST_NAMED]),
+            Attr.WORKSPACE_BRANCH: outcome.branch or None,
+            Attr.WORKSPACE_MOVED: outcome.moved,
+            Attr.WORKSPACE_AFTER_CUT: after_cut,
+            Attr.WORKSPACE_REFS: list(outcome.refs[:_MOST_TIPS]),
+            Attr.WORKSPACE_NOTES: list(outcome.notes[:_MOST_NAMED]),
         },
     )
 
 
 def landing_failed(layer: Layer, decision: Decision, why: str) -> AuditEvent:
     """Say why nothing became of a decision about commits."""
-    return _event("workspace.commits_landing_failed", layer, decision, {"reason": why[:1000]})
+    return _event(EventType.WORKSPACE_COMMITS_LANDING_FAILED, layer, decision, {"reason": why[:1000]})
 
 
 def _event(kind: str, layer: Layer, decision: Decision, payload: dict[str, Any]) -> AuditEvent:
-    how = {"aileron.workspace.decided": decision.how.value, "aileron.workspace.mode": decision.mode.value}
+    how = {Attr.WORKSPACE_DECIDED: decision.how.value, Attr.WORKSPACE_MODE: decision.mode.value}
     return AuditEvent(type=kind, session=layer.session, actor=decision.by, payload=how | payload)

@@ -22,6 +22,7 @@ from daemon.core.named_errors import in_words
 from daemon.workspaces import journal as journals
 from daemon.workspaces.aside import Aside
 from daemon.workspaces.doing import do_steps
+from daemon.workspaces.finishing import clear_replaced, clear_stages, drop_empty, sync_all, syncs_one_by_one
 from daemon.workspaces.folder_lock import only_landing_in
 from daemon.workspaces.folders import Folders
 from daemon.workspaces.journal import Journal, Written
@@ -32,7 +33,6 @@ from daemon.workspaces.landing_site import Site
 from daemon.workspaces.layer import Layer
 from daemon.workspaces.preparing import Surroundings, compare_sides, placed, stage_steps
 from daemon.workspaces.reading import opened_top
-from daemon.workspaces.settling import clear_replaced, clear_stages, drop_empty, sync_all, syncs_one_by_one
 from daemon.workspaces.staging import Stage, refuse_left_over
 from daemon.workspaces.undoing import undo_steps
 from daemon.workspaces.values import Change, Way
@@ -234,7 +234,7 @@ def _undo(steps: Sequence[Step], site: Site, faults: FaultPoints) -> list[NotLan
 
 
 def _stages_left(person: int, written: Written, open_: ExitStack) -> dict[int, Stage]:
-    """Open the staging folders in which there is something to settle."""
+    """Open the staging folders in which there is something left to do."""
     stages: dict[int, Stage] = {}
     for number, top in enumerate(written.tops):
         stage = Stage.open(person, top, written.staging)

@@ -17,7 +17,7 @@ class Site:
 
     folders: Folders
     stages: Mapping[int, Stage]
-    """By number; after a cut, one whose steps are all settled is missing."""
+    """By number; after a cut, one whose steps are all done or undone is missing."""
     changes: Sequence[Change]
     aside: Aside
     seen: dict[int, os.stat_result] = field(default_factory=dict)

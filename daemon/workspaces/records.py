@@ -20,6 +20,7 @@ from typing import Any
 from daemon.audit.events import AuditEvent
 from daemon.core.principal import Principal
 from daemon.core.visible import visible
+from daemon.core.vocabulary import Attr, EventType
 from daemon.core.wire_paths import bytes_on_wire, to_wire
 from daemon.workspaces.landed import Ending, Landed, NotLanded, Recovered
 from daemon.workspaces.values import Change, Entry, Kind
@@ -38,13 +39,13 @@ def started(
     `landing` is a new id of an audit event; `how` is `question`, `auto`, `option` or `page`.
     """
     first = AuditEvent(
-        type="workspace.landing_started",
+        type=EventType.WORKSPACE_LANDING_STARTED,
         session=session,
         actor=by,
-        payload={"aileron.workspace.decided": how, "aileron.workspace.paths": len(changes)},
+        payload={Attr.WORKSPACE_DECIDED: how, Attr.WORKSPACE_PATHS: len(changes)},
         id=landing,
     )
-    return first, *_pieces("workspace.landing_paths", landing, session, by, map(_path_told, changes))
+    return first, *_pieces(EventType.WORKSPACE_LANDING_PATHS, landing, session, by, map(_path_told, changes))
 
 
 def landed(
@@ -53,28 +54,28 @@ def landed(
     """Say what landed and what did not. `after_cut`: a daemon that was started anew finished it."""
     left = [("conflict", each) for each in what.conflicts] + [("refused", each) for each in what.refused]
     first = _about(
-        "workspace.landed",
+        EventType.WORKSPACE_LANDED,
         landing,
         session,
         by,
         {
-            "aileron.workspace.landed": len(what.paths),
-            "aileron.workspace.conflicts": len(what.conflicts),
-            "aileron.workspace.refused": len(what.refused),
-            "aileron.workspace.after_cut": after_cut,
+            Attr.WORKSPACE_LANDED: len(what.paths),
+            Attr.WORKSPACE_CONFLICTS: len(what.conflicts),
+            Attr.WORKSPACE_REFUSED: len(what.refused),
+            Attr.WORKSPACE_AFTER_CUT: after_cut,
         },
     )
     late = (_left_told("late", each) for each in what.late)
     return (
         first,
-        *_pieces("workspace.landing_left", landing, session, by, (_left_told(*each) for each in left)),
-        *_pieces("workspace.landing_late", landing, session, by, late),
+        *_pieces(EventType.WORKSPACE_LANDING_LEFT, landing, session, by, (_left_told(*each) for each in left)),
+        *_pieces(EventType.WORKSPACE_LANDING_LATE, landing, session, by, late),
     )
 
 
 def failed(*, landing: str, session: str, by: Principal, why: str) -> tuple[AuditEvent, ...]:
     """Say that nothing landed, and why."""
-    return (_about("workspace.landing_failed", landing, session, by, {"reason": visible(why)[:1000]}),)
+    return (_about(EventType.WORKSPACE_LANDING_FAILED, landing, session, by, {"reason": visible(why)[:1000]}),)
 
 
 def recovered(*, session: str, by: Principal, what: Recovered) -> tuple[AuditEvent, ...]:
@@ -84,19 +85,19 @@ def recovered(*, session: str, by: Principal, what: Recovered) -> tuple[AuditEve
     if what.ending is Ending.FINISHED:
         return landed(landing=what.note, session=session, by=by, what=what.landed, after_cut=True)
     reason = "the daemon was cut off while it landed"
-    first = _about("workspace.landing_undone", what.note, session, by, {"reason": reason})
+    first = _about(EventType.WORKSPACE_LANDING_UNDONE, what.note, session, by, {"reason": reason})
     left = (_left_told("left", each) for each in what.left)
-    return first, *_pieces("workspace.landing_left", what.note, session, by, left)
+    return first, *_pieces(EventType.WORKSPACE_LANDING_LEFT, what.note, session, by, left)
 
 
 def discarded(*, session: str, by: Principal, how: str, changes: int | None) -> tuple[AuditEvent, ...]:
     """Say that a layer was thrown away; `changes` is how many were in it, None if nobody looked."""
-    payload = {"aileron.workspace.decided": how, "aileron.workspace.paths": changes}
-    return (AuditEvent(type="workspace.discarded", session=session, actor=by, payload=payload),)
+    payload = {Attr.WORKSPACE_DECIDED: how, Attr.WORKSPACE_PATHS: changes}
+    return (AuditEvent(type=EventType.WORKSPACE_DISCARDED, session=session, actor=by, payload=payload),)
 
 
 def _about(kind: str, landing: str, session: str, by: Principal, payload: dict[str, Any]) -> AuditEvent:
-    return AuditEvent(type=kind, session=session, actor=by, payload={"aileron.workspace.landing": landing, **payload})
+    return AuditEvent(type=kind, session=session, actor=by, payload={Attr.WORKSPACE_LANDING: landing, **payload})
 
 
 def _pieces(
@@ -104,7 +105,7 @@ def _pieces(
 ) -> Iterator[AuditEvent]:
     """Yield events that hold all items between them, each small enough to stand in its row whole."""
     for number, piece in enumerate(_cut(items), start=1):
-        yield _about(kind, landing, session, by, {"aileron.workspace.piece": number, "aileron.workspace.items": piece})
+        yield _about(kind, landing, session, by, {Attr.WORKSPACE_PIECE: number, Attr.WORKSPACE_ITEMS: piece})
 
 
 def _cut(items: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -140,7 +140,7 @@ class Workspaces:
         outcome = replace(outcome, notes=(*outcome.notes, *_news(shown, now)))
         if found is None:
             return outcome
-        return await self._commits.settle(await self._layer(layer.session), decision, found, outcome)
+        return await self._commits.move_branch(await self._layer(layer.session), decision, found, outcome)
 
     async def _land_files(
         self, layer: Layer, decision: Decision, take: Sequence[Change], left: Sequence[Left], found: Found | None

@@ -66,7 +66,7 @@ class Stage:
 
     @classmethod
     def open(cls, person: int, top: str, name: str) -> "Stage | None":
-        """Open one that a cut left, None if there is none with work left; what was settled is cleared away.
+        """Open one that a cut left, None if there is none with work left; what was done is cleared away.
 
         Raise OSError, also if the folder that it lies in is gone: then nobody knows.
         """
@@ -154,7 +154,7 @@ def _refuse(above: int, top: str) -> None:
 
 
 def _clear(above: int, name: str) -> None:
-    """Remove a settled staging folder; what is not of our making in it stays, and the folder with it."""
+    """Remove a staging folder with nothing left to do. If something in it is not ours, that and the folder stay."""
     folder = os.open(name, _FOLDER, dir_fd=above)
     try:
         slots = [each for each in _names_in(folder) if _SLOT.fullmatch(each)]

@@ -29,7 +29,7 @@ def undo_steps(steps: Sequence[Step], site: Site, faults: FaultPoints) -> list[N
     left: list[NotLanded] = []
     for step in reversed(steps):
         if step.stage not in site.stages:
-            continue  # it was settled before a cut
+            continue  # a cut came after its last step: nothing is left to undo
         faults.hit("landing.before_undo")
         try:
             why, kept = undo_step(step, site.folders.at(step.folder), site)

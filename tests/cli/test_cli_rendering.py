@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import wait_until
 
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.rendering import Output, neutralise, one_line, plain_table, pretty_json
@@ -197,11 +198,9 @@ def test_progress_is_silent_for_what_is_quick() -> None:
 
 
 def test_progress_shows_for_what_takes_over_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
     monkeypatch.setattr("daemon.cli.rendering._SPINNER_DELAY", 0.01)
     output, out, err = make(terminal=True)
     with output.progress("Waiting"):
-        time.sleep(0.4)
+        wait_until(lambda: "Waiting" in err.getvalue())
     assert "Waiting" in err.getvalue()
     assert out.getvalue() == ""

@@ -5,7 +5,8 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -27,7 +28,6 @@ GUESTS = {"componentize_py_support", "wit_world"}
 TOOLS = {
     *(
         "componentize-py",
-        "coverage",
         "editables",
         "hatchling",
         "import-linter",
@@ -35,16 +35,22 @@ TOOLS = {
         "pytest-asyncio",
         "pytest-timeout",
     ),
-    *("ruff", "slipcover", "uv", "ziglang"),
+    *("ruff", "uv", "ziglang"),
 }
 """What is run, and not imported."""
 LOCKS = ("requirements/dev.txt", "requirements/runtime.txt", "sandbox_image/build/server.txt")
 
 
+@cache
+def read(path: Path) -> ast.Module:
+    """Return a file, parsed."""
+    return ast.parse(path.read_text())
+
+
 def imported(path: Path) -> set[str]:
     """Return the first names of what a file imports."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(read(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -58,14 +64,25 @@ def files(folders: Iterable[str]) -> list[Path]:
     return [ROOT / line for line in listed.stdout.splitlines() if line.endswith(".py") and (ROOT / line).is_file()]
 
 
+@cache
+def installed() -> Mapping[str, list[str]]:
+    """Return which distributions bring a module."""
+    return packages_distributions()
+
+
+@cache
+def stems(folder: Path) -> frozenset[str]:
+    """Return the names under which the files of a folder can be imported from beside."""
+    return frozenset(path.stem for path in folder.iterdir())
+
+
 def needed(folders: Iterable[str]) -> dict[str, set[str]]:
     """Return the distributions that the files of some folders import, each with the files."""
     ours = {path.name for path in ROOT.iterdir() if path.is_dir()} | {path.stem for path in (ROOT / "tests").iterdir()}
-    known = packages_distributions()
+    known = installed()
     found: dict[str, set[str]] = {}
     for path in files(folders):
-        beside = {other.stem for other in path.parent.iterdir()}
-        for name in imported(path) - ours - beside - GUESTS - sys.stdlib_module_names:
+        for name in imported(path) - ours - stems(path.parent) - GUESTS - sys.stdlib_module_names:
             for distribution in known.get(name, [f"nothing that is installed ({name})"]):
                 found.setdefault(canonicalize_name(distribution), set()).add(str(path.relative_to(ROOT)))
     return found

@@ -1,10 +1,11 @@
 """Where we use parts of a library that it does not promise, only the releases that this was tested with are allowed."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
-from distributions.test_declared import LOCKS, PROJECTS, declared, files, locked
+from distributions.test_declared import LOCKS, PROJECTS, declared, files, locked, read
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -31,9 +32,10 @@ def private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__")
 
 
+@cache
 def trees() -> list[tuple[Path, ast.Module]]:
     """Return every module that is shipped."""
-    return [(path, ast.parse(path.read_text())) for path in files(SHIPPED)]
+    return [(path, read(path)) for path in files(SHIPPED)]
 
 
 def our_names() -> set[str]:

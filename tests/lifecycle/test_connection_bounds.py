@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,7 @@ async def test_the_rest_of_a_body_that_nobody_wants_does_not_hold_a_connection()
 
 
 async def test_a_connection_between_two_requests_is_kept_for_a_while_and_then_closed() -> None:
-    async with serving(App()) as connect:
+    async with serving(App(), replace(SHORT, idle_seconds=3)) as connect:
         reader, writer = await connect()
         writer.write(GET % b"one")
         await reader.readuntil(b"0\r\n\r\n")

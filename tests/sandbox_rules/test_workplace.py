@@ -9,10 +9,11 @@ import pytest
 from workspaces.conftest import SetClock
 
 from daemon.core.failures import Failure
+from daemon.core.launch_request import WorkspaceWay
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.git_identity import Identity, gitconfig
 from daemon.sandbox.volumes import shares_processes, was_not_mounted
-from daemon.sandbox.workplace import WantedWay, Workplaces, choose
+from daemon.sandbox.workplace import Workplaces, choose
 from daemon.workspaces.layers import Layers
 from daemon.workspaces.off_limits import OffLimits
 from daemon.workspaces.quota import Bounds
@@ -48,7 +49,7 @@ def open_files() -> int:
     ],
 )
 def test_the_way_follows_from_the_engine_and_the_file_system(
-    wanted: WantedWay, engine: dict[str, Any], obstacle: str, way: Way, said: str
+    wanted: WorkspaceWay, engine: dict[str, Any], obstacle: str, way: Way, said: str
 ) -> None:
     assert choose(wanted, engine, lambda: obstacle) == (way, said)
 

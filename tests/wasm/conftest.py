@@ -50,7 +50,7 @@ class Harness:
             http=http or self.http,
             log=lambda level, message: self.log.append((level, message)),
             manifest_json=manifest,
-            limits=CallLimits(**{"seconds": 10.0, **limits}),
+            limits=CallLimits(**{"seconds": 60.0, **limits}),
             turn=turn,
         )
 

@@ -409,11 +409,14 @@ async def test_close_ends_running_waiting_and_queued_calls_and_leaves_no_thread(
         await harness.run(hostile, "random")
 
 
-def test_a_loop_that_goes_away_does_not_take_the_runtime_with_it(harness: Any, hostile_wasm: bytes) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.001, 0.01, 0.1])
+def test_a_loop_that_goes_away_does_not_take_the_runtime_with_it(
+    harness: Any, hostile_wasm: bytes, seconds: float
+) -> None:
     async def leave() -> None:
         loaded = await harness.runtime.load(hostile_wasm)
         abandoned.append(asyncio.ensure_future(harness.run(loaded, "spin", seconds=60, fuel=10**15)))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(seconds)  # or its guest ends after the loop was told to stop and before it is closed
 
     async def come_back() -> str:
         return await harness.run(await harness.runtime.load(hostile_wasm), "random")

@@ -20,6 +20,7 @@ from daemon.core.failures import DocumentError
 from daemon.core.principal import Principal
 from daemon.core.schema import input_schema
 from daemon.core.tools import ToolCall, ToolId
+from daemon.core.vocabulary import Attr, EventType
 from daemon.execution.executor import Executor
 from daemon.execution.requests import RunRequest
 from daemon.sessions.service import Sessions
@@ -89,11 +90,11 @@ def router(uses: Uses) -> APIRouter:
     async def switch(name: str, who: Principal, *, enabled: bool) -> dict[str, Any]:
         session = await uses.sessions.terminal()
         event = AuditEvent(
-            type="action.enabled" if enabled else "action.disabled",
+            type=EventType.ACTION_ENABLED if enabled else EventType.ACTION_DISABLED,
             session=session.id,
             actor=who,
             action=name,
-            payload={"aileron.action.hash": catalog.require(name).hash},
+            payload={Attr.ACTION_HASH: catalog.require(name).hash},
         )
 
         async def change() -> InstalledAction:

@@ -21,6 +21,7 @@ from daemon.core.manifest import Credential
 from daemon.core.principal import Principal
 from daemon.core.providers import Provider, Providers
 from daemon.core.visible import visible
+from daemon.core.vocabulary import Attr, EventType
 from daemon.sessions.service import Sessions
 from daemon.vault.bindings import BindingInfo, Bindings
 from daemon.vault.values import ApiKey, Basic, OAuth2Tokens, SecretValue
@@ -134,7 +135,7 @@ def router(uses: Uses) -> APIRouter:
         credential = await credential_of(connector)
         info = await recorded(
             uses.audit,
-            await event(who, "binding.created", {"aileron.binding.identity": visible(body.identity)}, connector),
+            await event(who, EventType.BINDING_CREATED, {Attr.BINDING_IDENTITY: visible(body.identity)}, connector),
             lambda: bindings.setup(
                 connector=connector,
                 credential=credential,
@@ -153,7 +154,7 @@ def router(uses: Uses) -> APIRouter:
         credential = await credential_of(connector)
         info = await recorded(
             uses.audit,
-            await event(who, "binding.chosen", {"aileron.binding.name": visible(body.name)}, connector),
+            await event(who, EventType.BINDING_CHOSEN, {Attr.BINDING_NAME: visible(body.name)}, connector),
             lambda: bindings.rebind(connector, body.name, credential.hosts, kind=credential.kind),
             outcome=lambda info: _granted(info, connector),
         )
@@ -164,7 +165,7 @@ def router(uses: Uses) -> APIRouter:
         """Remove a binding and its value."""
         gone = await recorded_after(
             uses.audit,
-            await event(who, "binding.revoked", {"aileron.binding.name": visible(name)}),
+            await event(who, EventType.BINDING_REVOKED, {Attr.BINDING_NAME: visible(name)}),
             lambda: bindings.revoke(name),
         )
         return _shown(gone.binding) | {"left": {fqn: list(names) for fqn, names in gone.left.items()}}
@@ -195,7 +196,7 @@ def _value(value: ApiKeyValue | BasicValue | OAuth2Value) -> SecretValue:
 
 
 def _granted(info: BindingInfo, connector: Fqn | Provider) -> dict[str, Any]:
-    return {"aileron.binding.name": info.name, "aileron.binding.hosts": list(info.connectors[str(connector)])}
+    return {Attr.BINDING_NAME: info.name, Attr.BINDING_HOSTS: list(info.connectors[str(connector)])}
 
 
 def _shown(info: BindingInfo) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.base.clock import rfc3339
 from daemon.core.principal import Principal
+from daemon.core.vocabulary import Attr, EventType
 from daemon.sessions.service import Sessions
 from daemon.vault.vault import Vault
 
@@ -76,19 +77,19 @@ def router(uses: Uses) -> APIRouter:
     @routes.post("/v1/vault/create", operation_id="vault_create", status_code=201)
     async def create(body: PassphraseBody, who: Who) -> dict[str, Any]:
         """Make the vault."""
-        await recorded(uses.audit, await event(who, "vault.created"), lambda: vault.create(body.passphrase))
+        await recorded(uses.audit, await event(who, EventType.VAULT_CREATED), lambda: vault.create(body.passphrase))
         return shown()
 
     @routes.post("/v1/vault/unlock", operation_id="vault_unlock")
     async def unlock(body: PassphraseBody, who: Who) -> dict[str, Any]:
         """Unlock the vault."""
-        await recorded(uses.audit, await event(who, "vault.unlocked"), lambda: vault.unlock(body.passphrase))
+        await recorded(uses.audit, await event(who, EventType.VAULT_UNLOCKED), lambda: vault.unlock(body.passphrase))
         return shown()
 
     @routes.post("/v1/vault/lock", operation_id="vault_lock")
     async def lock(who: Who) -> dict[str, Any]:
         """Lock the vault."""
-        await recorded_after(uses.audit, await event(who, "vault.locked", reason="asked for"), vault.lock)
+        await recorded_after(uses.audit, await event(who, EventType.VAULT_LOCKED, reason="asked for"), vault.lock)
         return shown()
 
     @routes.post("/v1/vault/passphrase", operation_id="vault_passphrase")
@@ -96,7 +97,7 @@ def router(uses: Uses) -> APIRouter:
         """Change the passphrase; one key is wrapped anew, no secret is touched."""
         await recorded(
             uses.audit,
-            await event(who, "vault.passphrase_changed"),
+            await event(who, EventType.VAULT_PASSPHRASE_CHANGED),
             lambda: vault.change_passphrase(body.old, body.new),
         )
         return shown()
@@ -122,7 +123,7 @@ def router(uses: Uses) -> APIRouter:
         """Store a secret under a name."""
         await recorded(
             uses.audit,
-            await event(who, "vault.secret_set", **{"aileron.vault.entry": body.name}),
+            await event(who, EventType.VAULT_SECRET_SET, **{Attr.VAULT_ENTRY: body.name}),
             lambda: vault.put(body.name, kind=_SECRET, value=body.value.encode(), metadata={}),
         )
         return Response(status_code=204)
@@ -132,7 +133,7 @@ def router(uses: Uses) -> APIRouter:
         """Remove a secret."""
         await recorded(
             uses.audit,
-            await event(who, "vault.secret_removed", **{"aileron.vault.entry": name}),
+            await event(who, EventType.VAULT_SECRET_REMOVED, **{Attr.VAULT_ENTRY: name}),
             lambda: vault.remove(name, kind=_SECRET),
         )
         return Response(status_code=204)

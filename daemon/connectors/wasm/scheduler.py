@@ -10,6 +10,8 @@ gets all of them, even when nobody else asks (see Shares), and only half of that
 a while (see Paces).
 """
 
+import asyncio
+import contextlib
 import time
 from collections import deque
 
@@ -32,7 +34,8 @@ class Scheduler:
         self._ticker = ticker
         self._queue: FairQueue[GuestCall] = FairQueue()
         self._live: set[GuestCall] = set()
-        self._orphans: deque[GuestCall] = deque()
+        self._ended: deque[GuestCall] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     @property
@@ -47,8 +50,8 @@ class Scheduler:
 
     def start(self, call: GuestCall) -> None:
         """Run a call now, or when its turn comes."""
-        while self._orphans:
-            self._finished(self._orphans.popleft())
+        self._loop = call.loop
+        self._collect()
         if self._closed:
             raise ConnectorCancelled("The WebAssembly runtime is closed.")
         call.attach(on_paused=self._tell_paused, on_finished=self._tell_finished)
@@ -136,6 +139,11 @@ class Scheduler:
             self._continue(call, None)
         self._fill()
 
+    def _collect(self) -> None:
+        """Take note of the calls that ended; also of those whose loop had stopped before it could tell us."""
+        while self._ended:
+            self._finished(self._ended.popleft())
+
     def _finished(self, call: GuestCall) -> None:
         self._give_place_back(call)
         call.state = "done"
@@ -181,7 +189,8 @@ class Scheduler:
             raise ConnectorCancelled("The event loop of the call is gone.") from None
 
     def _tell_finished(self, call: GuestCall) -> None:
-        try:
-            call.loop.call_soon_threadsafe(self._finished, call)
-        except RuntimeError:
-            self._orphans.append(call)
+        self._ended.append(call)
+        # The loop of the call may have stopped; then a later call may wait for this place on another one.
+        for loop in {call.loop, self._loop or call.loop}:
+            with contextlib.suppress(RuntimeError):  # it is closed; the next call takes note of this one
+                loop.call_soon_threadsafe(self._collect)

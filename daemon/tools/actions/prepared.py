@@ -17,6 +17,7 @@ from daemon.core.op_inputs import render_inputs
 from daemon.core.outcome import Outcome, StageRecord
 from daemon.core.subject import Subject
 from daemon.core.tools import ApprovalPolicy, Stage
+from daemon.core.vocabulary import Attr
 from daemon.execution.seam import PreviewContext, RunContext
 from daemon.tools.actions.explaining import step_shown
 from daemon.tools.actions.previewing import preview_of
@@ -36,6 +37,7 @@ class PreparedAction:
     """Why there is no account for one of its connectors just now."""
 
     defined_by = "the action file"
+    arguments_key = Attr.ACTION_ARGUMENTS
 
     @property
     def approval(self) -> ApprovalPolicy:
@@ -51,11 +53,10 @@ class PreparedAction:
     def attributes(self) -> Mapping[str, Any]:
         """Return what events of actions have always said."""
         return {
-            "aileron.action.version": self.subject.version,
-            "aileron.action.hash": self.subject.definition,
-            "aileron.action.arguments": dict(self.arguments),
-            "aileron.connector.hashes": list(self.subject.hashes),
-            "aileron.connector.accounts": [account.as_json() for account in self.subject.accounts],
+            Attr.ACTION_VERSION: self.subject.version,
+            Attr.ACTION_HASH: self.subject.definition,
+            Attr.CONNECTOR_HASHES: list(self.subject.hashes),
+            Attr.CONNECTOR_ACCOUNTS: [account.as_json() for account in self.subject.accounts],
         }
 
     def accounts(self) -> tuple[Account, ...]:

@@ -60,7 +60,7 @@ def clear_replaced(steps: Sequence[Step], site: Site, faults: FaultPoints) -> li
 
 
 def clear_stages(site: Site, faults: FaultPoints) -> None:
-    """Remove the staging folders, when every step is settled; raise OSError.
+    """Remove the staging folders, when every step is done or undone; raise OSError.
 
     What cannot be removed of a retired one does no harm: git does not see it, and the next landing removes it.
     """
