@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from alembic import command
+from alembic.config import Config
 
-from daemon.db import migration
+import migrations
 from daemon.db.engine import open_engine
 
 FORMER = "0003"
@@ -19,7 +20,10 @@ def make_former(path: Path) -> None:
     """Make a database with the migrations of the version before, and with no others."""
     engine = open_engine(path)
     with engine.execution_options(aileron_writes=True).begin() as connection:
-        command.upgrade(migration._configuration(connection), FORMER)
+        configuration = Config()
+        configuration.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, FORMER)
     engine.dispose()
 
 

@@ -76,7 +76,7 @@ class World:
                 self.module,
                 environment=kept | {"AILERON_HOME": str(self.home)} | self._environment | environment,
                 output=output.fileno(),
-                fresh=self._fresh,
+                fresh=self._fresh or self.module != "daemon",
                 prefix=self._prefix,
             )
 

@@ -91,6 +91,15 @@ class PreparedCall(Protocol):
         ...
 
     @property
+    def arguments_key(self) -> str:
+        """Return the name under which events hold the arguments.
+
+        It is `aileron.tool.arguments`, but for a kind that had a name of its own for them before. They stand there
+        once, because a session's share of the log is counted in bytes.
+        """
+        ...
+
+    @property
     def attributes(self) -> Mapping[str, Any]:
         """Return what events of this kind's calls say beside what those of every kind say."""
         ...

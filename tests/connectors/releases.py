@@ -77,7 +77,7 @@ def record(state: SignatureState = SignatureState.UNSIGNED, key_id: str | None =
         key_id=key_id,
         allow_unsigned=state is not SignatureState.TRUSTED,
         installed_ms=NOW_MS,
-        actor=YOU,
+        actor=str(YOU),
         session="ses_x",
     )
 

@@ -213,7 +213,7 @@ async def test_revoking_a_key_also_stops_what_it_signed_before_anybody_trusted_i
 async def test_a_damaged_keyring_lets_nothing_run(room: Room) -> None:
     pinned = await room.install(room.lay_out(OPS))
     room.keyring.__init__(  # type: ignore[misc]
-        path=room.folder / "release", clock=room.keyring._clock, entropy=room.keyring._entropy
+        path=room.folder / "release", clock=room.keyring._clock
     )
     assert (await room.fails(pinned, "echo")).failure_class is FailureClass.SIGNATURE_FAILURE
 

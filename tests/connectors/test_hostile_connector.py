@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import shutil
 import tarfile
 import urllib.parse
@@ -63,7 +64,7 @@ async def restart(room: Room) -> None:
     """Put a new runtime and a new service over the same home."""
     old = room.service
     room.runtime = WasmRuntime(
-        cache_dir=room.folder / "home" / "cache", clock=room.keyring._clock, entropy=room.keyring._entropy, threads=8
+        cache_dir=room.folder / "home" / "cache", clock=room.keyring._clock, entropy=os.urandom, threads=8
     )
     room.stack.callback(room.runtime.close)
     room.service = ConnectorService(

@@ -1,6 +1,6 @@
 """A kind of tool that is neither an action nor a connector, and a daemon that has it: everything it takes is here.
 
-`python -m execution.another_kind` (with tests/ on the path) is that daemon. Its one tool writes a line into a ledger,
+`python -m tests.execution.another_kind` is that daemon. Its one tool writes a line into a ledger,
 which is a file; a line may be told to dawdle, so that a test can kill the daemon while it is being written.
 """
 
@@ -49,6 +49,7 @@ class PreparedLine:
     approval = ApprovalPolicy(required=True, expires_seconds=600)
     defined_by = "the ledger's rule book"
     first_stage = STAGE
+    arguments_key = "aileron.tool.arguments"
     attributes: ClassVar[Mapping[str, Any]] = {}
     blocked = None
 
@@ -107,5 +108,10 @@ class LedgerProvider:
                 yield
 
 
+def main() -> int:
+    """Be a daemon that has this kind of tool."""
+    return run_daemon(Home.find(), partial(app.start, more_providers=(LedgerProvider(),)))
+
+
 if __name__ == "__main__":
-    sys.exit(run_daemon(Home.find(), partial(app.start, more_providers=(LedgerProvider(),))))
+    sys.exit(main())

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from mcp_server.pipes import ByHand, launched
-from world import ROOT, World
+from world import World
 
 TOOL = "ledger__write"
 
@@ -17,14 +17,13 @@ TOOL = "ledger__write"
 class LedgerWorld(World):
     """A home whose daemon has the kind of tool of `another_kind.py`."""
 
-    module = "execution.another_kind"
+    module = "tests.execution.another_kind"
 
     def __init__(self, folder: Path) -> None:
         self.ledger = folder / "ledger"
         self.rules = folder / "ledger.rules"
         self.rules.write_text("the first rules")
-        paths = f"{ROOT}:{ROOT / 'tests'}"
-        super().__init__(folder, upstream="http://127.0.0.1:9", LEDGER=str(self.ledger), PYTHONPATH=paths)
+        super().__init__(folder, upstream="http://127.0.0.1:9", LEDGER=str(self.ledger))
 
     @contextmanager
     def events_of_agent(self) -> Iterator[Iterator[str]]:

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from former import put_approval, turn_back
 from services.upstream import UpstreamProcess
 from world import API_KEY, PASSPHRASE, WELLBEHAVED, World
 
@@ -201,12 +202,17 @@ def test_a_preview_runs_under_the_account_of_the_request_or_not_at_all(ready: Wo
 def test_an_approval_of_a_version_that_did_not_bind_the_account_is_void_at_the_next_start(
     ready: World, upstream: UpstreamProcess
 ) -> None:
-    _, token = ready.session()
-    pending, approved = ask(ready, token), ask(ready, token)
-    ready.ok("POST", "/v1/vault/lock")
-    ready.ok("POST", f"/v1/approvals/{approved}/approve", {})
+    session, token = ready.session()
+    shown = ready.ok("GET", f"/v1/approvals/{ask(ready, token)}")
     ready.stop()
-    with closing(sqlite3.connect(ready.home / "aileron.db")) as database:
+    path = ready.home / "aileron.db"
+    turn_back(path)
+    common = {name: shown[name] for name in ("action", "action_version", "action_hash", "arguments")}
+    common |= {"session": session, "connector_hashes": shown["connectors"], "accounts": None}
+    pending, approved = "apr_pending", "apr_approved"
+    put_approval(path, pending, **common)
+    put_approval(path, approved, state="approved", **common)
+    with closing(sqlite3.connect(path)) as database:
         database.execute("ALTER TABLE approvals DROP COLUMN accounts")
         database.execute("UPDATE alembic_version SET version_num = '0002'")
         database.commit()

@@ -8,6 +8,8 @@ from world import API_KEY, World
 
 AGENT_ROUTES = {
     ("get", "/healthz"),
+    ("get", "/v1/tools"),
+    ("post", "/v1/tools/{name}/call"),
     ("get", "/v1/actions"),
     ("post", "/v1/actions/{name}/run"),
     ("get", "/v1/action-approvals/{approval_id}/result"),
@@ -109,11 +111,15 @@ def test_a_token_does_what_its_capabilities_say_and_no_more(world: World, pendin
         "actions:run": ("POST", "/v1/actions/ship/run"),
         "approvals:poll": ("GET", f"/v1/action-approvals/{pending['approval']}/result"),
     }
+    also = {("GET", "/v1/tools"): "actions:list", ("POST", "/v1/tools/ship/call"): "actions:run"}
     for granted in wanted:
         _, token = world.session(capabilities=[granted])
         for needed, (method, path) in wanted.items():
             answer = world.agent(method, path, {"arguments": {}} if method == "POST" else None, token=token)
             assert (answer.status_code == 403) == (needed != granted), (granted, needed, answer.text)
+        for (method, path), needed in also.items():
+            answer = world.agent(method, path, {"arguments": {}} if method == "POST" else None, token=token)
+            assert (answer.status_code == 403) == (needed != granted), (granted, path, answer.text)
 
 
 def test_a_token_is_dead_when_its_session_ends(world: World, pending: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Folders are swapped for links to somebody else's, again and again, while sandboxes start in them.
 
-By hand, a hundred real launches (needs a Docker engine, and the image of codex):
+By hand, a hundred real launches (needs a Docker engine):
 
     PYTHONPATH=.:tests python tests/sandbox/swapping.py --launches 100
 
@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.engine import SHORTLY, USER, end_of
+from sandbox.engine import SHORTLY, USER, Shell, end_of
 from services.upstream import UpstreamProcess
 from world import ROOT, World
 
@@ -120,6 +120,8 @@ def _by_hand(launches: int) -> None:
     try:
         with UpstreamProcess() as upstream, World(place / "world", upstream=upstream.url, **SHORTLY) as world:
             world.start()
+            built = Shell(world, place).run("sandbox", "build", "codex", seconds=900)
+            assert built.returncode == 0, built.stderr
             try:
                 for number in range(launches):
                     what, way = PLACES[number % len(PLACES)], WAYS[number // len(PLACES) % len(WAYS)]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ENTRIES = {"daemon": "daemon.__main__", "tests.services.upstream": "tests.services.upstream"}
-"""What can be asked for, as after `python -m`, and where its `main` is."""
+"""What is imported beforehand, as after `python -m`, and where its `main` is; others are imported when asked for."""
 REQUEST_BYTES = 128 * 1024
 
 
@@ -93,7 +93,7 @@ def _run(wanted: Wanted) -> Any:
     os.environ.update(wanted.environment)
     sys.argv = [wanted.module, *wanted.arguments]
     gc.enable()
-    return importlib.import_module(ENTRIES[wanted.module]).main()
+    return importlib.import_module(ENTRIES.get(wanted.module, wanted.module)).main()
 
 
 def main() -> Any:

@@ -37,6 +37,7 @@ class PreparedAction:
     """Why there is no account for one of its connectors just now."""
 
     defined_by = "the action file"
+    arguments_key = Attr.ACTION_ARGUMENTS
 
     @property
     def approval(self) -> ApprovalPolicy:
@@ -54,7 +55,6 @@ class PreparedAction:
         return {
             Attr.ACTION_VERSION: self.subject.version,
             Attr.ACTION_HASH: self.subject.definition,
-            Attr.ACTION_ARGUMENTS: dict(self.arguments),
             Attr.CONNECTOR_HASHES: list(self.subject.hashes),
             Attr.CONNECTOR_ACCOUNTS: [account.as_json() for account in self.subject.accounts],
         }
