@@ -182,6 +182,9 @@ def test_ctrl_c_while_waiting_is_130_and_says_how_to_come_back(shell: Shell, wor
         *("action", "run", "ask-first", *arguments(world), "--wait"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     approval = pending(shell)
+    assert waiting.stderr is not None
+    while approval not in waiting.stderr.readline():
+        assert waiting.poll() is None
     time.sleep(0.5)
     waiting.send_signal(signal.SIGINT)
     _, err = waiting.communicate(timeout=30)
