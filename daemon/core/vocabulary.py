@@ -75,8 +75,6 @@ class EventType(StrEnum):
     WORKSPACE_LANDING_PATHS = "workspace.landing_paths"
     WORKSPACE_LANDING_STARTED = "workspace.landing_started"
     WORKSPACE_LANDING_UNDONE = "workspace.landing_undone"
-    WORKSPACE_RECORDED = "workspace.recorded"
-    WORKSPACE_REMEMBERED = "workspace.remembered"
 
 
 class Attr:

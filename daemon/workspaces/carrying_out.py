@@ -18,7 +18,6 @@ from daemon.base.faults import FaultPoints
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.named_errors import in_words
 from daemon.core.principal import DAEMON, Principal
-from daemon.core.vocabulary import EventType
 from daemon.workspaces import decision_records, journal, landing, records
 from daemon.workspaces.decisions import Decision, Left, Outcome
 from daemon.workspaces.landed import CutOff, Ending, Landed, LandingError, Recovered
@@ -118,11 +117,11 @@ class Files:
             if isinstance(problem, Failure):
                 raise
             raise Failure(FailureClass.INTERNAL_ERROR, why, boundary=Boundary.USER) from problem
-        self._faults.hit(EventType.WORKSPACE_LANDED)
+        self._faults.hit("landing.landed")
         await self._remember(layer, done.digests())
-        self._faults.hit(EventType.WORKSPACE_REMEMBERED)
+        self._faults.hit("landing.remembered")
         await self._audit.append(*records.landed(landing=word.id, session=word.session, by=word.by, what=done))
-        self._faults.hit(EventType.WORKSPACE_RECORDED)
+        self._faults.hit("landing.recorded")
         outcome = _outcome(layer, word.decision, chosen, done, left)
         await landed(outcome)
         await self._do(partial(landing.forget, layer))
