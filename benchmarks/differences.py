@@ -17,11 +17,11 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from daemon.workspaces import clocks
-from daemon.workspaces.changes import look
-from daemon.workspaces.differences import differences
-from daemon.workspaces.layer import Layer, Part, Start, State
-from daemon.workspaces.overview import count, summary
+from daemon.workspaces.layers.layer import Layer, Part, Start, State
+from daemon.workspaces.looking import clocks
+from daemon.workspaces.looking.changes import look
+from daemon.workspaces.looking.differences import differences
+from daemon.workspaces.looking.overview import count, summary
 from daemon.workspaces.values import Way
 
 _LINES = 300

@@ -8,9 +8,9 @@ from pathlib import Path
 from world import World
 
 from daemon.base.clock import Clock
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.site import survey
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.site import survey
 from daemon.workspaces.values import Way
 
 

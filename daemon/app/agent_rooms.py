@@ -19,8 +19,8 @@ from daemon.sandbox.container_options import ContainerLimits
 from daemon.sandbox.packing import PackingLimits
 from daemon.sandbox.starting import MakeApp
 from daemon.workspaces import build as workspaces_room
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.quota import Bounds
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.quota import Bounds
 from daemon.workspaces.service import Workspaces
 
 

@@ -142,7 +142,7 @@ def attributes_of(prepared: PreparedCall) -> dict[str, Any]:
         Attr.TOOL_ORIGIN: subject.origin,
         Attr.TOOL_NAME: subject.name,
         Attr.TOOL_DEFINITION_HASH: subject.definition,
-        prepared.arguments_key: dict(prepared.arguments),
+        prepared.arguments_key or Attr.TOOL_ARGUMENTS: dict(prepared.arguments),
         **prepared.attributes,
     }
 

@@ -91,11 +91,10 @@ class PreparedCall(Protocol):
         ...
 
     @property
-    def arguments_key(self) -> str:
-        """Return the name under which events hold the arguments.
+    def arguments_key(self) -> str | None:
+        """Return the kind's own name for the arguments in events; None for the name that all new kinds use.
 
-        It is `aileron.tool.arguments`, but for a kind that had a name of its own for them before. They stand there
-        once, because a session's share of the log is counted in bytes.
+        They stand in an event once, because a session's share of the log is counted in bytes.
         """
         ...
 

@@ -20,9 +20,9 @@ from daemon.sandbox.surveying import Surveyor
 from daemon.sandbox.upkeep import Upkeep
 from daemon.sandbox.workplace import Workplaces
 from daemon.sessions.service import Sessions
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.quota import Bounds
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.quota import Bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

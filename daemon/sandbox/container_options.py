@@ -7,7 +7,7 @@ from typing import Any
 from daemon.sandbox.held_pipe import PIPE
 from daemon.sandbox.reach import GATEWAY_NAME
 from daemon.sandbox.volumes import Mounted, described
-from daemon.workspaces.inside import WORKSPACE
+from daemon.workspaces.layers.inside import WORKSPACE
 
 HOME = "/home/agent"
 RUN = "/run/aileron"

@@ -11,11 +11,11 @@ from typing import Any
 
 from daemon.core.visible import visible
 from daemon.sandbox.volumes import Mounted, folder
-from daemon.workspaces.holding import Held, obeyed_since, of_repository, to_hold
-from daemon.workspaces.inside import WORKSPACE
-from daemon.workspaces.opening import Opened, hold, open_below, read_below, refused
-from daemon.workspaces.pointed import read_pointed
-from daemon.workspaces.site import Site
+from daemon.workspaces.layers.inside import WORKSPACE
+from daemon.workspaces.layers.opening import Opened, hold, open_below, read_below, refused
+from daemon.workspaces.layers.site import Site
+from daemon.workspaces.looking.holding import Held, obeyed_since, of_repository, to_hold
+from daemon.workspaces.looking.pointed import read_pointed
 
 RISK = (
     "The agent works on your folder itself (--workspace live). What it makes there that your tools run, they may run "

@@ -23,9 +23,9 @@ from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.labels import PACKER, labels
 from daemon.sandbox.packing_mounts import seen_by_packer
-from daemon.workspaces.layer import Layer
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.packing_request import request, snapshot_of
+from daemon.workspaces.layers.layer import Layer
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.packing_request import request, snapshot_of
 
 T = TypeVar("T")
 _THREADS = 4

@@ -5,10 +5,10 @@ from contextlib import ExitStack, contextmanager
 
 from daemon.sandbox import volumes
 from daemon.sandbox.volumes import Mounted
-from daemon.workspaces.layer import Layer
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.opening import open_folder
-from daemon.workspaces.site import Site, resurvey
+from daemon.workspaces.layers.layer import Layer
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.opening import open_folder
+from daemon.workspaces.layers.site import Site, resurvey
 from daemon.workspaces.values import Way
 
 

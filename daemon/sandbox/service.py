@@ -28,8 +28,8 @@ from daemon.sandbox.surveying import Ground, Surveyor
 from daemon.sandbox.workplace import Workplaces
 from daemon.sessions.service import Owner, SessionKind, Sessions
 from daemon.sessions.tokens import Capability
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.opening import open_folder
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.opening import open_folder
 
 _log = structlog.get_logger("daemon.sandbox")
 _LIFETIME_MS = 30 * 86_400_000

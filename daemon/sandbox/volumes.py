@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.core.failures import Failure
-from daemon.workspaces.opening import Opened
+from daemon.workspaces.layers.opening import Opened
 
 _SAFELY = "nosuid,nodev"
 _REFUSED = "failed to mount local volume"

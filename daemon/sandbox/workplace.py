@@ -17,15 +17,15 @@ from daemon.core.visible import visible
 from daemon.sandbox import live, volumes
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.volumes import Mounted
-from daemon.workspaces import copying
-from daemon.workspaces.layer import Layer, State
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.opening import Opened, open_folder, refused
-from daemon.workspaces.quota import Bounds
-from daemon.workspaces.site import Site, resurvey, survey
+from daemon.workspaces.layers import copying
+from daemon.workspaces.layers.layer import Layer, State
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.opening import Opened, open_folder, refused
+from daemon.workspaces.layers.quota import Bounds
+from daemon.workspaces.layers.site import Site, resurvey, survey
+from daemon.workspaces.layers.walking import allocated
 from daemon.workspaces.values import Way
-from daemon.workspaces.walking import allocated
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from daemon.base.clock import IdSource
 from daemon.base.faults import FaultPoints
 from daemon.core.ids import IdPrefix
 from daemon.workspaces.carrying_out import Files
-from daemon.workspaces.commits import CheckBounds
-from daemon.workspaces.committing import Commits, Packer
-from daemon.workspaces.layers import Layers
+from daemon.workspaces.commits.commits import CheckBounds
+from daemon.workspaces.commits.committing import Commits, Packer
+from daemon.workspaces.layers.layers import Layers
 from daemon.workspaces.service import Workspaces
 
 _log = structlog.get_logger("daemon.workspaces")

@@ -18,12 +18,13 @@ from daemon.base.faults import FaultPoints
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.named_errors import in_words
 from daemon.core.principal import DAEMON, Principal
-from daemon.workspaces import decision_records, journal, landing, records
+from daemon.workspaces import decision_records, records
 from daemon.workspaces.decisions import Decision, Left, Outcome
 from daemon.workspaces.landed import CutOff, Ending, Landed, LandingError, Recovered
-from daemon.workspaces.layer import Layer
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.opening import reopen
+from daemon.workspaces.landing import journal, landing
+from daemon.workspaces.layers.layer import Layer
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.opening import reopen
 from daemon.workspaces.values import Change
 
 T = TypeVar("T")
@@ -117,11 +118,11 @@ class Files:
             if isinstance(problem, Failure):
                 raise
             raise Failure(FailureClass.INTERNAL_ERROR, why, boundary=Boundary.USER) from problem
-        self._faults.hit("landing.landed")
+        self._faults.hit("files.landed")
         await self._remember(layer, done.digests())
-        self._faults.hit("landing.remembered")
+        self._faults.hit("files.remembered")
         await self._audit.append(*records.landed(landing=word.id, session=word.session, by=word.by, what=done))
-        self._faults.hit("landing.recorded")
+        self._faults.hit("files.recorded")
         outcome = _outcome(layer, word.decision, chosen, done, left)
         await landed(outcome)
         await self._do(partial(landing.forget, layer))

@@ -5,9 +5,9 @@ import structlog
 from daemon.core.failures import Failure
 from daemon.core.named_errors import in_words
 from daemon.workspaces.carrying_out import Files
-from daemon.workspaces.committing import Commits
+from daemon.workspaces.commits.committing import Commits
 from daemon.workspaces.last_landing import said_of_cut
-from daemon.workspaces.layer import Layer
+from daemon.workspaces.layers.layer import Layer
 
 _log = structlog.get_logger("daemon.workspaces")
 

@@ -9,7 +9,7 @@ from daemon.core.principal import DAEMON, Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.core.wire_paths import to_wire
 from daemon.workspaces.decisions import Decision, Left, Outcome
-from daemon.workspaces.layer import Layer
+from daemon.workspaces.layers.layer import Layer
 from daemon.workspaces.values import Branch
 
 _MOST_TIPS = 200

@@ -3,10 +3,10 @@
 The answer to a decision goes to whoever made it. If their command line was killed, or the daemon was, nobody read it.
 """
 
-from daemon.workspaces.commit_rules import HEADS
+from daemon.workspaces.commits.rules import HEADS
+from daemon.workspaces.commits.underway import Underway
 from daemon.workspaces.decisions import NOT_CHOSEN, Outcome
 from daemon.workspaces.landed import CutOff, Ending
-from daemon.workspaces.underway import Underway
 
 
 def said_of(outcome: Outcome) -> str:

@@ -16,10 +16,9 @@ import structlog
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.principal import Principal
-from daemon.workspaces import filing
 from daemon.workspaces.carrying_out import Files
-from daemon.workspaces.commit_rules import Becomes
-from daemon.workspaces.committing import Commits, Found
+from daemon.workspaces.commits.committing import Commits, Found
+from daemon.workspaces.commits.rules import Becomes
 from daemon.workspaces.cut_landings import settle_cut
 from daemon.workspaces.decisions import (
     Choice,
@@ -35,9 +34,10 @@ from daemon.workspaces.decisions import (
     plan_of,
 )
 from daemon.workspaces.last_landing import said_of, said_of_failure
-from daemon.workspaces.layer import Layer, State
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.signs import signs_of
+from daemon.workspaces.layers.layer import Layer, State
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.signs import signs_of
+from daemon.workspaces.looking import filing
 from daemon.workspaces.told import changes_json, commits_json, difference_json, layer_json
 from daemon.workspaces.values import Change, Changes
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from daemon.base.clock import rfc3339
 from daemon.core.wire_paths import to_wire
-from daemon.workspaces.commit_rules import count_commits
+from daemon.workspaces.commits.rules import count_commits
 from daemon.workspaces.decisions import plan_of, plan_of_commits
-from daemon.workspaces.differences import FileDifference
-from daemon.workspaces.layer import Layer
-from daemon.workspaces.overview import as_json
-from daemon.workspaces.signs import Signs
+from daemon.workspaces.layers.layer import Layer
+from daemon.workspaces.layers.signs import Signs
+from daemon.workspaces.looking.differences import FileDifference
+from daemon.workspaces.looking.overview import as_json
 from daemon.workspaces.values import Branch, Changes
 
 

@@ -347,10 +347,10 @@ ELSEWHERE = {
     "daemon/base/files.py": "the writer",
     "daemon/connectors/store.py": "folders that are renamed as a whole",
     "daemon/connectors/wasm/cache.py": "a program that the compiler wrote, whole, in another process",
-    "daemon/workspaces/index_lock.py": "the index that git itself wrote anew, and its lock",
-    "daemon/workspaces/layers.py": "folders that are renamed as a whole",
-    "daemon/workspaces/staging.py": "folders below descriptors",
-    "daemon/workspaces/walking.py": "folders below descriptors",
+    "daemon/workspaces/commits/index_lock.py": "the index that git itself wrote anew, and its lock",
+    "daemon/workspaces/layers/layers.py": "folders that are renamed as a whole",
+    "daemon/workspaces/landing/staging.py": "folders below descriptors",
+    "daemon/workspaces/layers/walking.py": "folders below descriptors",
 }
 
 

@@ -74,5 +74,7 @@ def test_the_plan_covers_every_point_there_is() -> None:
     assert len(named) == calls, "a fault point has a name that cannot be read off the source"
     # Those of a landing are killed at in tests/workspaces/test_landing_crashes.py and in test_killed_landings.py, those
     # of commits that land in tests/workspaces/test_cut_commits.py.
-    assert {name for name in named if not name.startswith(("landing.", "workspace.", "commits."))} == ALL_POINTS
+    assert {
+        name for name in named if not name.startswith(("landing.", "workspace.", "files.", "commits."))
+    } == ALL_POINTS
     assert {cycle.point for cycle in plan()} == ALL_POINTS | MOMENTS

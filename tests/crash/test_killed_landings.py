@@ -12,7 +12,7 @@ SESSION = "ses_019ab000-1111-7111-8111-0000abcd1234"
 BEFORE = {"app.py": "one\n", "gone.txt": "gone\n", "deep/kept.txt": "kept\n"}
 AFTER = {"app.py": "two\n", "new/file.txt": "new\n", "deep/kept.txt": "kept\n"}
 UNDONE = ("landing.begun", "landing.written_down", "landing.after_step", "landing.after_step:2", "landing.synced")
-FINISHED = ("landing.committed", "landing.retired", "landing.landed", "landing.remembered", "landing.recorded")
+FINISHED = ("landing.committed", "landing.retired", "files.landed", "files.remembered", "files.recorded")
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class PreparedLine:
     approval = ApprovalPolicy(required=True, expires_seconds=600)
     defined_by = "the ledger's rule book"
     first_stage = STAGE
-    arguments_key = "aileron.tool.arguments"
+    arguments_key = None
     attributes: ClassVar[Mapping[str, Any]] = {}
     blocked = None
 

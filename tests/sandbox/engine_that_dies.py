@@ -250,8 +250,9 @@ def engine_while_commits_are_packed(engine: PrivateEngine, world: World, shell: 
 @contextlib.contextmanager
 def made_packers(engine: PrivateEngine) -> Iterator[Iterator[str]]:
     """Offer the names of containers that pack commits, each as soon as it is made."""
-    since = "--since=1s"  # it may be made before we listen
-    words = ["events", since, "--filter", "event=create", "--filter", "type=container"]
+    # By the engine's clock: nothing that is made before we listen is missed, and nothing from before that is told.
+    now = engine.run("info", "--format", "{{.SystemTime}}").stdout.strip()
+    words = ["events", f"--since={now}", "--filter", "event=create", "--filter", "type=container"]
     listening = subprocess.Popen(
         ["docker", "--host", f"unix://{engine.socket}", *words, "--format", "{{.Actor.Attributes.name}}"],
         stdout=subprocess.PIPE,

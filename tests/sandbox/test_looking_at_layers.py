@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sandbox.engine import USER, Shell
 
-from daemon.workspaces import record
-from daemon.workspaces.changes import look
-from daemon.workspaces.handles import same_folder
+from daemon.workspaces.layers import record
+from daemon.workspaces.looking.changes import look
+from daemon.workspaces.looking.handles import same_folder
 from daemon.workspaces.values import Act, Change, Kind
 
 pytestmark = pytest.mark.docker

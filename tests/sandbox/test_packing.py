@@ -20,17 +20,17 @@ from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.labels import HOME, home_label, labels
 from daemon.sandbox.packing import Packing, PackingLimits
-from daemon.workspaces.branches import bring
-from daemon.workspaces.commits import Checked, check
-from daemon.workspaces.host_git import HostGit, Repository
-from daemon.workspaces.layer import Layer
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.opening import open_folder
-from daemon.workspaces.packed import read_packed
-from daemon.workspaces.person_refs import PersonRefs
-from daemon.workspaces.quarantine import is_sha256
-from daemon.workspaces.site import survey
+from daemon.workspaces.commits.branches import bring
+from daemon.workspaces.commits.commits import Checked, check
+from daemon.workspaces.commits.host_git import HostGit, Repository
+from daemon.workspaces.commits.packed import read_packed
+from daemon.workspaces.commits.person_refs import PersonRefs
+from daemon.workspaces.commits.quarantine import is_sha256
+from daemon.workspaces.layers.layer import Layer
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.opening import open_folder
+from daemon.workspaces.layers.site import survey
 from daemon.workspaces.values import Way
 
 pytestmark = pytest.mark.docker

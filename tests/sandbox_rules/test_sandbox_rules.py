@@ -30,7 +30,7 @@ from daemon.sandbox.held_pipe import PIPE, HeldPipe
 from daemon.sandbox.reach import DECOY_PORT, FORWARDED_PORT, Reach, reach_of
 from daemon.sandbox.user import user_for
 from daemon.sandbox.volumes import Mounted, overlay
-from daemon.workspaces.opening import open_folder
+from daemon.workspaces.layers.opening import open_folder
 
 
 def test_a_layer_is_described_by_descriptors_and_by_no_name(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from daemon.sandbox.engine import Engine
 from daemon.sandbox.git_identity import Identity, gitconfig
 from daemon.sandbox.volumes import shares_processes, was_not_mounted
 from daemon.sandbox.workplace import Workplaces, choose
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.quota import Bounds
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.quota import Bounds
 from daemon.workspaces.values import Way
 
 LINUX = {"desktop": False, "rootless": False}

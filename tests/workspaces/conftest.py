@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.off_limits import OffLimits
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.off_limits import OffLimits
 
 
 class SetClock:

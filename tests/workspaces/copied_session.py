@@ -19,16 +19,16 @@ from daemon.core.ids import IdPrefix
 from daemon.core.principal import Means, Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
-from daemon.workspaces import copying
 from daemon.workspaces.carrying_out import Files
-from daemon.workspaces.commits import CheckBounds
-from daemon.workspaces.committing import Commits
+from daemon.workspaces.commits.commits import CheckBounds
+from daemon.workspaces.commits.committing import Commits
 from daemon.workspaces.decisions import Decision, How
-from daemon.workspaces.layer import Layer
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.packing_request import request, snapshot_of
+from daemon.workspaces.layers import copying
+from daemon.workspaces.layers.layer import Layer
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.packing_request import request, snapshot_of
+from daemon.workspaces.layers.site import survey
 from daemon.workspaces.service import Workspaces
-from daemon.workspaces.site import survey
 from daemon.workspaces.values import Way
 
 SESSION = "ses_019ab000-1111-7111-8111-0000abcd1234"

@@ -9,7 +9,7 @@ import pytest
 from workspaces.landed_commits import SESSION, Two, git, told
 
 from daemon.core.failures import Failure, FailureClass
-from daemon.workspaces.branches import bring
+from daemon.workspaces.commits.branches import bring
 
 FILE, LINK, FOLDER, MODULE = "100644", "120000", "40000", "160000"
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.workspaces.branches import bring
-from daemon.workspaces.commits import CheckBounds, Checked, check
-from daemon.workspaces.host_git import HostGit, Repository
-from daemon.workspaces.packed import FIRST, LAST, Packed, read_packed
-from daemon.workspaces.packing_request import Snapshot, request
-from daemon.workspaces.person_refs import PersonRefs
-from daemon.workspaces.quarantine import is_sha256
-from daemon.workspaces.runs_later import reasons
+from daemon.workspaces.commits.branches import bring
+from daemon.workspaces.commits.commits import CheckBounds, Checked, check
+from daemon.workspaces.commits.host_git import HostGit, Repository
+from daemon.workspaces.commits.packed import FIRST, LAST, Packed, read_packed
+from daemon.workspaces.commits.person_refs import PersonRefs
+from daemon.workspaces.commits.quarantine import is_sha256
+from daemon.workspaces.layers.packing_request import Snapshot, request
+from daemon.workspaces.looking.runs_later import reasons
 from daemon.workspaces.values import Entry
 
 PROGRAM = Path(__file__).parents[2] / "sandbox_image" / "inside" / "pack_commits.py"

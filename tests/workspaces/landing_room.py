@@ -11,7 +11,7 @@ from workspaces.layered import Layered, opened
 
 from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.workspaces.landed import Landed, Recovered
-from daemon.workspaces.landing import land, recover
+from daemon.workspaces.landing.landing import land, recover
 from daemon.workspaces.values import Act, Change, Entry, Kind
 
 Tree = dict[str, tuple[Any, ...]]

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from daemon.workspaces import clocks
-from daemon.workspaces.base import Now
-from daemon.workspaces.changes import look
-from daemon.workspaces.layer import Layer, Part, Start, State
+from daemon.workspaces.layers.layer import Layer, Part, Start, State
+from daemon.workspaces.looking import clocks
+from daemon.workspaces.looking.base import Now
+from daemon.workspaces.looking.changes import look
+from daemon.workspaces.looking.runs_later import Pointed
 from daemon.workspaces.reading import Bounds
-from daemon.workspaces.runs_later import Pointed
 from daemon.workspaces.values import Change, Changes, Way
 
 SECOND = 1_000_000_000

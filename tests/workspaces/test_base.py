@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workspaces.layered import SECOND, Layered
 
-from daemon.workspaces import clocks
-from daemon.workspaces.base import Now, Then, clock_was_set, judge, same
-from daemon.workspaces.layer import Start
+from daemon.workspaces.layers.layer import Start
+from daemon.workspaces.looking import clocks
+from daemon.workspaces.looking.base import Now, Then, clock_was_set, judge, same
 from daemon.workspaces.values import Act, Entry, Kind
 
 entries = st.none() | st.builds(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from workspaces.layered import Layered, opened
 
-from daemon.workspaces.handles import handle_of
+from daemon.workspaces.looking.handles import handle_of
 from daemon.workspaces.reading import Bounds, digest_of
 from daemon.workspaces.values import Act, Change, Kind, Way
 

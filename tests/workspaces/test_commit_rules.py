@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.workspaces.commit_rules import Becomes, Becoming, becoming, free_name, own_name
+from daemon.workspaces.commits.rules import Becomes, Becoming, becoming, free_name, own_name
 from daemon.workspaces.values import Branch, Commit
 
 MAIN = "refs/heads/main"

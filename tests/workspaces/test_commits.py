@@ -8,9 +8,9 @@ import pytest
 from workspaces.landed_commits import ABOUT, SESSION, Two, git, why
 
 from daemon.core.failures import Failure, FailureClass
-from daemon.workspaces.branches import bring, fast_forward, is_free, make_branch, remove_refs
-from daemon.workspaces.commits import DETACHED, check
-from daemon.workspaces.host_git import Repository
+from daemon.workspaces.commits.branches import bring, fast_forward, is_free, make_branch, remove_refs
+from daemon.workspaces.commits.commits import DETACHED, check
+from daemon.workspaces.commits.host_git import Repository
 
 
 @pytest.fixture

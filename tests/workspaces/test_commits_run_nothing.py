@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from workspaces.landed_commits import ABOUT, SESSION, Two, git
 
-from daemon.workspaces.branches import bring, fast_forward, make_branch, remove_refs
+from daemon.workspaces.commits.branches import bring, fast_forward, make_branch, remove_refs
 
 HOOKS = (
     *("applypatch-msg", "pre-applypatch", "post-applypatch", "pre-commit", "pre-merge-commit", "prepare-commit-msg"),

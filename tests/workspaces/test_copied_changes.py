@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from workspaces.layered import Layered, write
 
-from daemon.workspaces.copying import Progress, copy_site
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.site import survey
+from daemon.workspaces.layers.copying import Progress, copy_site
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.site import survey
 from daemon.workspaces.values import Act, Kind, Way
 
 

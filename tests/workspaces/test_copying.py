@@ -9,12 +9,12 @@ import pytest
 from workspaces.conftest import Machine
 
 from daemon.core.failures import Failure
-from daemon.workspaces import manifest
-from daemon.workspaces.copying import Progress, copy_site
-from daemon.workspaces.layer import Layer
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.site import survey
-from daemon.workspaces.tracked import of_paths
+from daemon.workspaces.layers import manifest
+from daemon.workspaces.layers.copying import Progress, copy_site
+from daemon.workspaces.layers.layer import Layer
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.site import survey
+from daemon.workspaces.layers.tracked import of_paths
 from daemon.workspaces.values import Kind, Way
 
 

@@ -19,7 +19,7 @@ from daemon.workspaces.decisions import Mode
 
 BEFORE_FILES = ("commits.written_down", "landing.begun", "landing.after_step", "landing.synced")
 AFTER_FILES = (
-    *("landing.committed", "landing.landed", "landing.recorded", "commits.files_landed"),
+    *("landing.committed", "files.landed", "files.recorded", "commits.files_landed"),
     *("commits.brought", "commits.moved", "commits.recorded"),
 )
 
@@ -94,7 +94,7 @@ def test_a_start_finishes_the_branch_of_a_landing_that_was_cut_off_after_its_fil
 def test_a_start_that_is_killed_while_it_finishes_a_landing_is_finished_by_the_next(
     session: CopiedSession, point: str
 ) -> None:
-    killed(landing(session), "landing.remembered")
+    killed(landing(session), "files.remembered")
     killed(lambda faults: asyncio.run(_open(session, faults)), point)
     assert "1 commit on your branch main" in starting(session)["last_landing"]["said"]
     assert is_whole(session)

@@ -12,9 +12,9 @@ from workspaces.layered import Layered, opened
 
 from daemon.core.visible import visible
 from daemon.core.wire_paths import from_wire, to_wire
-from daemon.workspaces.differences import FileDifference, Limits, Mark, differences
-from daemon.workspaces.line_changes import Work, line_changes
-from daemon.workspaces.overview import Group, as_json, count, group_of, grouped, listing, summary
+from daemon.workspaces.looking.differences import FileDifference, Limits, Mark, differences
+from daemon.workspaces.looking.line_changes import Work, line_changes
+from daemon.workspaces.looking.overview import Group, as_json, count, group_of, grouped, listing, summary
 from daemon.workspaces.values import Changes
 
 texts = st.lists(st.sampled_from("abcdef"), max_size=30)

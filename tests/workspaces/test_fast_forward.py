@@ -12,9 +12,9 @@ import pytest
 from workspaces.landed_commits import SESSION, Two, git
 
 from daemon.core.failures import Failure, FailureClass
-from daemon.workspaces.branches import bring, fast_forward, remove_refs
-from daemon.workspaces.commits import Checked
-from daemon.workspaces.index_lock import locked_index, recover_index
+from daemon.workspaces.commits.branches import bring, fast_forward, remove_refs
+from daemon.workspaces.commits.commits import Checked
+from daemon.workspaces.commits.index_lock import locked_index, recover_index
 from daemon.workspaces.values import Branch
 
 

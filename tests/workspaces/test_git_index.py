@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.workspaces.git_index import GitIndex, IndexDamaged
+from daemon.workspaces.looking.git_index import GitIndex, IndexDamaged
 
 
 def git(folder: Path, *arguments: str) -> bytes:

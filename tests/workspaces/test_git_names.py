@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daemon.workspaces.git_names import is_git_name
+from daemon.workspaces.looking.git_names import is_git_name
 
 _BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 pieces = st.lists(

@@ -5,10 +5,10 @@ import time
 
 from workspaces.conftest import Machine
 
-from daemon.workspaces.holding import obeyed_since, of_repository, to_hold
-from daemon.workspaces.opening import open_folder
-from daemon.workspaces.quota import Bounds
-from daemon.workspaces.runs_later import Pointed
+from daemon.workspaces.layers.opening import open_folder
+from daemon.workspaces.layers.quota import Bounds
+from daemon.workspaces.looking.holding import obeyed_since, of_repository, to_hold
+from daemon.workspaces.looking.runs_later import Pointed
 
 
 def test_what_tools_obey_and_is_there_is_held_at_any_depth(machine: Machine) -> None:

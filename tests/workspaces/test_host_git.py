@@ -9,8 +9,8 @@ import pytest
 from workspaces.landed_commits import SESSION, Two, git
 
 from daemon.core.failures import Failure, FailureClass
-from daemon.workspaces.branches import fast_forward, make_branch
-from daemon.workspaces.host_git import Bounds, HostGit, Repository
+from daemon.workspaces.commits.branches import fast_forward, make_branch
+from daemon.workspaces.commits.host_git import Bounds, HostGit, Repository
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from workspaces.hostile_objects import FILE, blob, git_pack, head, put, tree
 from workspaces.landed_commits import ABOUT, SESSION, Two, git, told
 
 from daemon.core.failures import Failure, FailureClass
-from daemon.workspaces.branches import bring
-from daemon.workspaces.commits import CheckBounds
-from daemon.workspaces.pack_sizes import PackBounds, check_sizes
-from daemon.workspaces.ref_names import problem
+from daemon.workspaces.commits.branches import bring
+from daemon.workspaces.commits.commits import CheckBounds
+from daemon.workspaces.commits.pack_sizes import PackBounds, check_sizes
+from daemon.workspaces.commits.ref_names import problem
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from workspaces.hostile_objects import FILE, FOLDER, LINK, MODULE, blob, is_refu
 from workspaces.landed_commits import SESSION, Two, git
 
 from daemon.core.failures import Failure
-from daemon.workspaces.trees import Findings, check_tree, read_tree
+from daemon.workspaces.commits.trees import Findings, check_tree, read_tree
 
 NEVER = [
     *(

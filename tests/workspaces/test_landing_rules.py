@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workspaces.landing_room import added
 
-from daemon.workspaces.landing_rules import STAGING, never_lands
+from daemon.workspaces.landing.rules import STAGING, never_lands
 
 PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="/\0\\:.~"), min_size=1, max_size=8)
 UNSEEN = st.sampled_from(["", "\u200c", "\u200d", "\ufeff", "\u202e", "\u2060"])

@@ -10,11 +10,11 @@ import pytest
 from workspaces.conftest import Machine
 
 from daemon.core.failures import Failure
-from daemon.workspaces.layer import Layer, State
-from daemon.workspaces.layers import Layers
-from daemon.workspaces.site import Site, survey
+from daemon.workspaces.layers.layer import Layer, State
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.site import Site, survey
+from daemon.workspaces.layers.walking import allocated, remove_tree
 from daemon.workspaces.values import Way
-from daemon.workspaces.walking import allocated, remove_tree
 
 DAY = 86_400
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from world import ROOT
 
-from daemon.workspaces.off_limits import MountPoint, OffLimits, Place, holds, place_of, read_mounts, refusal
-from daemon.workspaces.opening import open_folder
+from daemon.workspaces.layers.off_limits import MountPoint, OffLimits, Place, holds, place_of, read_mounts, refusal
+from daemon.workspaces.layers.opening import open_folder
 
 
 class Machine:
@@ -118,8 +118,8 @@ def test_a_real_mount_of_it_is_found(machine: Machine) -> None:
     script = f"""
 import pathlib, subprocess, sys
 from daemon.core.failures import Failure
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.opening import open_folder
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.opening import open_folder
 subprocess.run(["mount", "--bind", {str(machine.home / "actions")!r}, {str(second)!r}], check=True)
 off_limits = OffLimits(homes=(pathlib.Path({str(machine.home)!r}),), person=pathlib.Path({str(machine.person)!r}))
 for folder in sys.argv[1:]:

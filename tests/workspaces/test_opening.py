@@ -8,7 +8,7 @@ import pytest
 from workspaces.conftest import Machine
 
 from daemon.core.failures import Failure
-from daemon.workspaces.opening import open_below, open_folder, read_below, reopen
+from daemon.workspaces.layers.opening import open_below, open_folder, read_below, reopen
 
 
 def test_what_was_opened_is_the_folder_that_was_named(machine: Machine) -> None:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workspaces.layered import Layered
 
-from daemon.workspaces.obeyed import OBEYED
-from daemon.workspaces.pointed import read_pointed
-from daemon.workspaces.runs_later import EXECUTABLE, LINK, Pointed, link_leads_out, reasons, topmost
+from daemon.workspaces.looking.obeyed import OBEYED
+from daemon.workspaces.looking.pointed import read_pointed
+from daemon.workspaces.looking.runs_later import EXECUTABLE, LINK, Pointed, link_leads_out, reasons, topmost
 from daemon.workspaces.values import Entry, Kind
 
 FILE = Entry(kind=Kind.FILE, digest="a")

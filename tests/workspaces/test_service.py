@@ -22,13 +22,13 @@ from daemon.core.principal import Means, Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 from daemon.workspaces.carrying_out import Files
-from daemon.workspaces.commits import CheckBounds
-from daemon.workspaces.committing import Commits
+from daemon.workspaces.commits.commits import CheckBounds
+from daemon.workspaces.commits.committing import Commits
 from daemon.workspaces.decisions import Decision, How, Mode
-from daemon.workspaces.layer import Layer, State
-from daemon.workspaces.layers import Layers
+from daemon.workspaces.layers.layer import Layer, State
+from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.site import survey
 from daemon.workspaces.service import Workspaces
-from daemon.workspaces.site import survey
 from daemon.workspaces.values import Way
 
 YOU = Principal.person(Means.CLI)

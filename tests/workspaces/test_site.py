@@ -13,10 +13,10 @@ from workspaces.conftest import Machine
 from world import ROOT
 
 from daemon.core.failures import Failure
-from daemon.workspaces.inside import may_be_mounted, seen_from
-from daemon.workspaces.off_limits import MountPoint, OffLimits, mounted_below
-from daemon.workspaces.repository import find
-from daemon.workspaces.site import Site, resurvey, survey
+from daemon.workspaces.layers.inside import may_be_mounted, seen_from
+from daemon.workspaces.layers.off_limits import MountPoint, OffLimits, mounted_below
+from daemon.workspaces.layers.repository import find
+from daemon.workspaces.layers.site import Site, resurvey, survey
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_worktree_that_is_swapped_while_it_is_looked_for_brings_no_other_repos
             folder.unlink()
             (machine.person / "aside").rename(folder)
 
-    monkeypatch.setattr("daemon.workspaces.site.find", swapped)
+    monkeypatch.setattr("daemon.workspaces.layers.site.find", swapped)
     site = look(machine.project)
     assert (site.git, site.git_folder) == (None, None)
     assert "changed while it was looked at" in site.notes[0]
@@ -249,8 +249,8 @@ def test_a_launch_in_what_is_mounted_into_a_repository_takes_only_that(machine: 
     (machine.person / "other" / "deep").mkdir(parents=True)
     script = f"""
 import pathlib, subprocess
-from daemon.workspaces.off_limits import OffLimits
-from daemon.workspaces.site import survey
+from daemon.workspaces.layers.off_limits import OffLimits
+from daemon.workspaces.layers.site import survey
 subprocess.run(["mount", "--bind", {str(machine.person / "other")!r}, {str(inner)!r}], check=True)
 off_limits = OffLimits(homes=(), person=pathlib.Path({str(machine.person)!r}))
 for folder in ("vendor", "vendor/inner", "vendor/inner/deep"):

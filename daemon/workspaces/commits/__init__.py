@@ -1,0 +1,1 @@
+"""How an agent's commits come into the person's repository: checked in quarantine, then as refs and branches."""
