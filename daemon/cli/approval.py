@@ -1,11 +1,13 @@
 """`aileron approval`: what agents ask for, and a person's decision."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from daemon.cli.approval_shown import show_request
 from daemon.cli.failure import CliFailure
+from daemon.cli.ids import find_approval, short
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
 from daemon.cli.options import JsonOption, LimitOption, ReasonOption, YesOption
@@ -18,8 +20,16 @@ app = typer.Typer(
     help="See and decide what waits for your approval.",
 )
 
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of the approval, apr_...")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of the approval, or the end of it.")]
 STATES = "pending, approved, denied, expired, void, running, completed, failed, unknown"
+_WAIT_SECONDS = 3
+"""So long an approved call is waited for, to say what became of it."""
+_CAME_TO_NOTHING = {
+    "failed": "It ran and failed",
+    "unknown": "It was interrupted, and nobody knows whether it took effect",
+    "void": "It was not run",
+    "expired": "It was not run",
+}
 _STYLES = {
     "pending": "yellow",
     "approved": "green",
@@ -45,18 +55,20 @@ def list_approvals(
         raise CliFailure.usage(f"{state!r} is not a state of an approval", remedy=f"Write one of: all, {STATES}")
     with invocation.connect() as client:
         answer = client.get("/v1/approvals", state=None if state == "all" else state, limit=limit)
-    if as_json:
-        invocation.output.json(answer)
-        return
+        if as_json:
+            invocation.output.json(answer)
+            return
+        sessions = client.get("/v1/sessions", limit=1000)["items"] if answer["items"] else []
+    labels = {item["id"]: item["label"] for item in sessions}
     now = invocation.now()
     invocation.output.table(
         ["id", "state", "action", "session", "asked", "time left"],
         [
             [
-                item["id"],
+                short(item["id"]),
                 item["state"],
                 item["action"],
-                item["session"],
+                labels.get(item["session"]) or short(item["session"]),
                 age(item["created_at"], now),
                 time_left(item["expires_at"], now) if item["state"] == "pending" else "-",
             ]
@@ -75,7 +87,7 @@ def show(ctx: typer.Context, approval_id: IdArgument, as_json: JsonOption = Fals
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        item = client.get("/v1/approvals/{}", approval_id)
+        item = client.get("/v1/approvals/{}", find_approval(client, approval_id))
         if as_json:
             invocation.output.json(item)
             return
@@ -101,7 +113,7 @@ def approve(ctx: typer.Context, approval_id: IdArgument, reason: ReasonOption = 
 
 def _look_first(invocation: Invocation, approval_id: str) -> None:
     with invocation.connect() as client:
-        item = client.get("/v1/approvals/{}", approval_id)
+        item = client.get("/v1/approvals/{}", find_approval(client, approval_id))
         if item["state"] != "pending":
             return  # the daemon says why it can no longer be decided
         if not show_request(invocation, client, item):
@@ -126,11 +138,28 @@ def deny(ctx: typer.Context, approval_id: IdArgument, reason: ReasonOption = Non
 def _decide(invocation: Invocation, approval_id: str, decision: str, reason: str | None) -> None:
     body = {} if reason is None else {"reason": reason}
     with invocation.connect() as client:
-        item = client.post(f"/v1/approvals/{{}}/{decision}", approval_id, body=body)
-    done = "Approved" if decision == "approve" else "Withdrawn" if item.get("withdrawn") else "Denied"
-    invocation.output.line(f"{done}: {one_line(item['action'])} ({one_line(item['id'])}).")
-    if decision == "approve":
-        invocation.output.note(f"See what became of it: aileron approval show {one_line(item['id'])}", style="dim")
+        found = find_approval(client, approval_id)
+        item = client.post(f"/v1/approvals/{{}}/{decision}", found, body=body)
+        done = "Approved" if decision == "approve" else "Withdrawn" if item.get("withdrawn") else "Denied"
+        invocation.output.line(f"{done}: {one_line(item['action'])} ({one_line(item['id'])}).")
+        if decision == "approve":
+            _tell_what_became(invocation, client.get("/v1/action-approvals/{}/result", found, wait=_WAIT_SECONDS))
+
+
+def _tell_what_became(invocation: Invocation, result: Mapping[str, Any]) -> None:
+    """Say whether the call has run by now; raise the failure of one that came to nothing."""
+    status, error = str(result["status"]), result.get("error") or {}
+    see = f"See what becomes of it: aileron approval show {short(str(result['approval_id']))}"
+    if status == "completed":
+        invocation.output.line("It has run.")
+    elif status in _CAME_TO_NOTHING:
+        raise CliFailure(
+            f"{_CAME_TO_NOTHING[status]}: {one_line(error.get('message', result['message']))}",
+            remedy=see.replace("becomes", "became"),
+            failure_class=str(error.get("class", "approval_void")),
+        )
+    else:
+        invocation.output.note(f"{one_line(result['message'])} {see}", style="dim")
 
 
 @app.command()

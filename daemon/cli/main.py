@@ -34,12 +34,20 @@ class _Root(LazyGroup):
         "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),
         "session": LazyCommand("daemon.cli.session", "See sessions of agents, and decide what lands."),
         "sessions": LazyCommand("daemon.cli.session_listing", "The same as `session list` and `session show`."),
+        "version": LazyCommand("daemon.cli.version", "Show the version."),
         "open": LazyCommand("daemon.cli.open", "Open a page of the daemon in the browser."),
     }
 
 
 # Plain help text: Typer's boxes would import Rich, and double the time that `--help` takes.
-app = typer.Typer(cls=_Root, name="aileron", no_args_is_help=True, rich_markup_mode=None, add_completion=True)
+app = typer.Typer(
+    cls=_Root,
+    name="aileron",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _print_version(value: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from daemon.cli.ids import find_approval
 from daemon.cli.invocation import Invocation
 from daemon.cli.landing.finding import find_session
 from daemon.cli.rendering import one_line
@@ -20,7 +21,7 @@ def group() -> None:
 @app.command()
 def approval(
     ctx: typer.Context,
-    approval_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the approval, apr_...")],
+    approval_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the approval, or the end of it.")],
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")] = True,
 ) -> None:
     """Open an approval in the browser.
@@ -29,7 +30,7 @@ def approval(
     """
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
-        known = client.get("/v1/approvals/{}", approval_id)
+        known = client.get("/v1/approvals/{}", find_approval(client, approval_id))
         url = client.post("/v1/browser-logins", body={"next": f"/approvals/{known['id']}"})["url"]
     _open(invocation, url, browser=browser)
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.failure import CliFailure
+from daemon.cli.ids import find_any_session
 from daemon.cli.invocation import Invocation
 from daemon.cli.landing.finding import as_named, find_session
-from daemon.cli.options import JsonOption, YesOption
+from daemon.cli.options import JsonOption, ReasonOption, YesOption
 from daemon.cli.rendering import one_line
 from daemon.cli.session_listing import last_landing, list_sessions, show_session
 
@@ -41,6 +42,23 @@ def show(ctx: typer.Context, session: SessionArgument, as_json: JsonOption = Fal
         item = client.get("/v1/sessions/{}", found)
         kept = {str(each["session"]): each for each in client.get("/v1/workspaces")["items"]}
     show_session(invocation, item, workspace=kept.get(found))
+
+
+@app.command()
+def end(ctx: typer.Context, session: SessionArgument, reason: ReasonOption = None, as_json: JsonOption = False) -> None:
+    """End a session.
+
+    Its token opens nothing any more, and what it asked for is void. A sandbox of this session ends with it; what its
+    agent changed is kept.
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        found = find_any_session(client, session)
+        item = client.post("/v1/sessions/{}/end", found, body={} if reason is None else {"reason": reason})
+    if as_json:
+        invocation.output.json(item)
+        return
+    invocation.output.line(f"Ended: {one_line(item['label'])} ({one_line(item['id'])}).")
 
 
 @app.command()

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from daemon.cli.ids import find_any_session, short
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
 from daemon.cli.options import JsonOption
@@ -36,7 +37,7 @@ def list_sessions(
     invocation.output.table(
         ["id", "kind", "label", "started", "state"],
         [
-            [item["id"], item["kind"], item["label"], age(item["created_at"], now), _state(item)]
+            [short(item["id"]), item["kind"], item["label"], age(item["created_at"], now), _state(item)]
             for item in answer["items"]
         ],
         fold="label",
@@ -48,13 +49,13 @@ def list_sessions(
 @app.command("get")
 def show(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="ID", help="The id of the session, ses_...")],
+    session: Annotated[str, typer.Argument(metavar="ID", help="The id of the session, or the end of it.")],
     as_json: JsonOption = False,
 ) -> None:
     """Show one session."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        item = client.get("/v1/sessions/{}", session)
+        item = client.get("/v1/sessions/{}", find_any_session(client, session))
     show_session(invocation, item)
 
 

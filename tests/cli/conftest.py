@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from daemon.cli.rendering import Output
 
 NOW = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 Answer = Any
+LISTS = {"/v1/approvals": "apr", "/v1/sessions": "ses"}
 
 
 def envelope(failure_class: str, message: str, **details: Any) -> dict[str, Any]:
@@ -46,6 +48,11 @@ class StandIn:
     requests: list[httpx.Request] = field(default_factory=list)
     running: bool = True
 
+    def _listed(self, prefix: str) -> dict[str, Any]:
+        """Return what the list would hold: everything that there is an answer about."""
+        ids = sorted({found for path in self.answers for found in re.findall(rf"{prefix}_\w+", path)})
+        return {"items": [{"id": each, "label": f"label of {each}"} for each in ids], "next": None}
+
     def handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         answer = self.answers.get(f"{request.method} {request.url.path}")
@@ -55,6 +62,8 @@ class StandIn:
             answer = answer(request)
         if isinstance(answer, httpx.Response):
             return answer
+        if answer is None and request.url.path in LISTS:
+            answer = self._listed(LISTS[request.url.path])
         if answer is None:
             return httpx.Response(404, json=envelope("not_found", f"no {request.method} {request.url.path}"))
         status, body = answer if isinstance(answer, tuple) else (200, answer)

@@ -101,7 +101,7 @@ def answers(stand_in: Any) -> None:
 
 def test_list_asks_for_what_is_pending_unless_told_otherwise(cli: Any, stand_in: Any) -> None:
     answers(stand_in)
-    assert "apr_1  pending  ship-update  ses_1    5m ago  23h 55m" in cli("approval", "list").out
+    assert "apr_1  pending  ship-update  ses_1" in cli("approval", "list").out
     cli("approval", "list", "--state", "all")
     assert stand_in.queries("GET /v1/approvals") == [{"state": "pending", "limit": "50"}, {"limit": "50"}]
     assert cli("approval", "list", "--state", "open").code == ExitCode.USAGE
@@ -188,6 +188,8 @@ def test_on_a_terminal_approve_shows_the_request_and_enter_alone_means_no(cli: A
 def test_on_a_terminal_approve_goes_on_with_a_yes(cli: Any, stand_in: Any) -> None:
     answers(stand_in)
     stand_in.answers["POST /v1/approvals/apr_1/approve"] = {**PENDING, "state": "approved"}
+    result = {"approval_id": "apr_1", "status": "completed", "message": "It was approved and has run."}
+    stand_in.answers["GET /v1/action-approvals/apr_1/result"] = result
     assert cli("approval", "approve", "apr_1", terminal=True, stdin="yes\n").code == 0
     assert cli("approval", "approve", "apr_1", "--yes", terminal=True).code == 0
     assert len(stand_in.bodies("POST /v1/approvals/apr_1/approve")) == 2
@@ -222,12 +224,67 @@ def test_a_decided_request_shows_who_why_and_what_became_of_it(cli: Any, stand_i
 def test_a_decision_takes_a_reason(cli: Any, stand_in: Any) -> None:
     stand_in.answers["POST /v1/approvals/apr_1/approve"] = {**PENDING, "state": "approved"}
     stand_in.answers["POST /v1/approvals/apr_1/deny"] = {**PENDING, "state": "denied"}
-    assert cli("approval", "approve", "apr_1").out == "Approved: ship-update (apr_1).\n"
+    result = {"approval_id": "apr_1", "status": "completed", "message": "It was approved and has run."}
+    stand_in.answers["GET /v1/action-approvals/apr_1/result"] = result
+    assert cli("approval", "approve", "apr_1").out == "Approved: ship-update (apr_1).\nIt has run.\n"
     assert cli("approval", "deny", "apr_1", "--reason", "no").out == "Denied: ship-update (apr_1).\n"
     stand_in.answers["POST /v1/approvals/apr_2/deny"] = {**PENDING, "id": "apr_2", "state": "denied", "withdrawn": True}
     assert cli("approval", "deny", "apr_2").out == "Withdrawn: ship-update (apr_2).\n"
     assert stand_in.bodies("POST /v1/approvals/apr_1/approve") == [{}]
     assert stand_in.bodies("POST /v1/approvals/apr_1/deny") == [{"reason": "no"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("failed", "It ran and failed: the service said 500"),
+        ("void", "It was not run: the service said 500"),
+        ("unknown", "It was interrupted, and nobody knows whether it took effect: the service said 500"),
+    ],
+)
+def test_approving_says_at_once_that_the_call_came_to_nothing(cli: Any, stand_in: Any, status: str, said: str) -> None:
+    stand_in.answers["POST /v1/approvals/apr_1/approve"] = {**PENDING, "state": "approved"}
+    stand_in.answers["GET /v1/action-approvals/apr_1/result"] = {
+        "approval_id": "apr_1",
+        "status": status,
+        "message": "generally",
+        "error": {"class": "external_api_error", "message": "the service said 500"},
+    }
+    ended = cli("approval", "approve", "apr_1")
+    assert ended.code != 0
+    assert ended.out == "Approved: ship-update (apr_1).\n"
+    assert said in ended.err
+
+
+def test_approving_says_that_a_call_has_not_run_yet_and_why(cli: Any, stand_in: Any) -> None:
+    stand_in.answers["POST /v1/approvals/apr_1/approve"] = {**PENDING, "state": "approved"}
+    result = {"approval_id": "apr_1", "status": "approved", "message": "A person approved it; it has not started yet."}
+    stand_in.answers["GET /v1/action-approvals/apr_1/result"] = result
+    ended = cli("approval", "approve", "apr_1")
+    assert ended.code == 0
+    assert "it has not started yet. See what becomes of it: aileron approval show apr_1" in ended.err
+
+
+FIRST = "apr_0197f3a0-0000-7000-8000-00000000abcd"
+SECOND = "apr_0197f3a0-0000-7000-8000-00000000bbcd"
+
+
+@pytest.mark.parametrize("part", [FIRST, FIRST.removeprefix("apr_"), "abcd", "0abcd"])
+def test_any_part_of_an_id_that_means_one_approval_names_it(cli: Any, stand_in: Any, part: str) -> None:
+    stand_in.answers["GET /v1/approvals"] = {"items": [{"id": FIRST}, {"id": SECOND}], "next": None}
+    stand_in.answers[f"POST /v1/approvals/{FIRST}/deny"] = {**PENDING, "id": FIRST, "state": "denied"}
+    assert cli("approval", "deny", part).out == f"Denied: ship-update ({FIRST}).\n"
+
+
+def test_a_part_of_an_id_that_means_two_approvals_or_none_decides_nothing(cli: Any, stand_in: Any) -> None:
+    stand_in.answers["GET /v1/approvals"] = {"items": [{"id": FIRST}, {"id": SECOND}], "next": None}
+    ended = cli("approval", "approve", "bcd", "--yes")
+    assert ended.code == ExitCode.USAGE
+    assert FIRST in ended.err
+    assert SECOND in ended.err
+    assert "there is no approval whose id begins or ends with 'cafe'" in cli("approval", "deny", "cafe").err
+    assert "there is no approval whose id" in cli("approval", "deny", "apr_").err
+    assert [request.method for request in stand_in.requests if request.method == "POST"] == []
 
 
 def sse(*events: dict[str, Any]) -> bytes:

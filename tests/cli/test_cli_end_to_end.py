@@ -154,7 +154,7 @@ def test_an_action_that_needs_approval_is_75_until_a_person_decides(shell: Shell
     waiting = json.loads(shell("action", "run", "ask-first", *arguments(world), "--json", expect=75).stdout)
     approval = waiting["approval_id"]
     shell("action", "result", approval, expect=75)
-    assert approval in shell("approval", "list").stdout
+    assert approval[-8:] in shell("approval", "list").stdout
     shown = shell("approval", "show", approval)
     assert "ask-first 1.0.0" in shown.stdout
     assert f"{WELLBEHAVED}@1.0.0" in shown.stdout

@@ -156,4 +156,4 @@ def test_a_file_that_is_not_in_the_tagged_commit_stops_the_release(tmp_path: Pat
 
 
 def _small(folder: Path) -> Copy:
-    return Copy(folder / "copy", only=("scripts/release", "aileron_mcp"))
+    return Copy(folder / "copy", only=(".gitignore", "scripts/release", "aileron_mcp"))

@@ -1,10 +1,12 @@
 """The rooms start in order and stop in the reverse order, also when a start fails half-way."""
 
 import asyncio
+import gc
 import os
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +21,14 @@ from daemon.lifecycle.process import Addresses
 
 # The Docker client leaves the socket of a try that failed to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collected_here() -> Iterator[None]:
+    """Have such sockets collected now, and not in the middle of another test."""
+    yield
+    gc.collect()
+
 
 ADDRESSES = Addresses(control="http://127.0.0.1:1", agent="http://127.0.0.1:2")
 
