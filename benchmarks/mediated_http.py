@@ -6,8 +6,10 @@ Run: python -m benchmarks.mediated_http
 import asyncio
 import json
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from statistics import median
 
 import aiohttp
@@ -18,6 +20,8 @@ from daemon.core.fqn import Fqn
 from daemon.core.manifest import Credential, Injection, Limits, Manifest
 from daemon.core.semver import Version
 from daemon.net.trust import service_trust
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from tests.services.upstream import UpstreamProcess
 
 SECRET = "sk-live-9f8e7d6c5b4a3921"
