@@ -8,8 +8,8 @@ import sys
 
 def main() -> int:
     """Run the daemon; a problem a person can mend is said in a sentence, not in a traceback."""
-    # Imports make much that stays and little garbage: a fifth of a start went into looking for it. The daemon looks
-    # again when it is up (daemon.lifecycle.process).
+    # Imports make much that stays and little garbage, so looking for it only costs time. The daemon looks again when it
+    # is up (daemon.lifecycle.process).
     gc.disable()
     from daemon import app  # noqa: PLC0415 - the looking is off only for what is imported from here on
     from daemon.audit.signing import SigningKeyError  # noqa: PLC0415
