@@ -61,6 +61,8 @@ class Berth:
     """The container that holds the network, so that the rules hold before the agent's own container begins."""
     forwarded: bool = False
     """Its only open port is that of a forwarder, which carries connections to the daemon."""
+    forwarder: str = ""
+    """The container of the forwarder, if there is one."""
     lines: list[Attachment] = field(default_factory=list)
     """The streams of the anchor and the forwarder. Each ends with its container, a forwarder also with its input."""
     held: HeldPipe | None = None
@@ -69,6 +71,11 @@ class Berth:
     made: "asyncio.Task[None] | None" = None
     closed: "asyncio.Task[None] | None" = None
     """The task that sets the rules. Nothing may begin in the network before it has ended."""
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Return the containers without which nothing in the berth reaches the daemon."""
+        return tuple(filter(None, (self.anchor, self.forwarder)))
 
     @property
     def run(self) -> Path:

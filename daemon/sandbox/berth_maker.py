@@ -99,6 +99,7 @@ class BerthMaker:
             labels=labels(self._home, berth.session, "forwarder"),
         )
         made, address, line = await self._engine.call(lambda client: engine_calls.start_forwarder(client, forwarder))
+        berth.forwarder = made
         berth.lines.append(line)
         async for _ in line.output():
             return address  # its first line says that it is ready

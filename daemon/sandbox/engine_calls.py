@@ -91,10 +91,10 @@ def is_running(client: Any, container: str) -> bool:
     return bool(client.inspect_container(container)["State"]["Running"])
 
 
-def is_held(client: Any, anchor: str) -> bool:
-    """Say whether an anchor exists and runs."""
+def are_running(client: Any, containers: Iterable[str]) -> bool:
+    """Say whether all of these containers exist and run."""
     try:
-        return is_running(client, anchor)
+        return all(is_running(client, each) for each in containers)
     except docker.errors.NotFound:
         return False
 

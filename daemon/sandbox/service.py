@@ -263,8 +263,8 @@ class Sandboxes:
             return  # whoever ended it has said why
         try:
             sandbox.outcome = await self.engine.call(look)
-            # When the anchor ends, the kernel ends the agent too, and the agent's end may reach us first.
-            held = await self.engine.call(lambda client: engine_calls.is_held(client, sandbox.berth.anchor))
+            # When the anchor or the forwarder ends, the agent does, too, and the agent's end may reach us first.
+            held = await self.engine.call(lambda client: engine_calls.are_running(client, sandbox.berth.holders))
             if not held and not sandbox.ending.is_set():
                 sandbox.why = sandbox.outcome["ended_because"] = _NETWORK_GONE
         except Failure as failure:
