@@ -240,7 +240,7 @@ def open_again(page: Page, url: str) -> None:
             page.goto(url)
             return
         except Error as problem:
-            if "ERR_ABORTED" not in str(problem):
+            if not any(word in str(problem) for word in ("ERR_ABORTED", "interrupted by another navigation")):
                 raise
     raise AssertionError(f"{url} was never opened")
 
