@@ -96,7 +96,7 @@ def growth(folder: Path, upstream: UpstreamProcess, events: int) -> None:
 def start(folder: Path, upstream: UpstreamProcess) -> None:
     """Alternate starts and bare imports."""
     folder.mkdir(parents=True)
-    world = World(folder, upstream=upstream.url)
+    world = World(folder, upstream=upstream.url, fresh=True)  # as a person's daemon is started
     world.start()
     world.stop()
     pairs = []

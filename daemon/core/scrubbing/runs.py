@@ -104,6 +104,9 @@ def _without_prefixes(data: bytes) -> Iterator[bytes]:
     In `0x610x70` the second `0x` is a prefix. In `70xy` the zero is the last digit of a number. Where a text allows
     both readings, both are looked into.
     """
+    if b"0x" not in data and b"0X" not in data:  # the search itself is quick, and such texts are rare
+        yield data
+        return
     alone = _NUMBER_ALONE.sub(rb"  \1", data)
     yield alone
     everywhere = _NUMBER.sub(rb"  \1", data)
