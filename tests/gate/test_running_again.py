@@ -20,9 +20,10 @@ def test_unsteady():
 """
 
 
-def ran(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+def ran(folder: Path, text: str, *, place: str = "test_some.py") -> subprocess.CompletedProcess[str]:
     """Run the tests of a folder, and what failed again."""
-    (folder / "test_some.py").write_text(text)
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / place).write_text(text)
     (folder / "pytest.ini").write_text("[pytest]\n")
     shutil.copy(ROOT / "scripts" / "again", folder)
     first = subprocess.run([sys.executable, "-m", "pytest", "-q"], cwd=folder, capture_output=True, check=False)
@@ -46,4 +47,10 @@ def test_a_test_that_fails_again_fails_the_run(tmp_path: Path, count: int) -> No
 
 def test_more_failures_than_a_few_are_not_run_again(tmp_path: Path) -> None:
     again = ran(tmp_path, "".join(f"def test_bad_{number}():\n    assert False\n" for number in range(4)))
+    assert (again.returncode, again.stdout) == (1, "")
+
+
+@pytest.mark.parametrize("room", ["promises", "crash", "faults"])
+def test_what_proves_a_promise_is_never_run_again(tmp_path: Path, room: str) -> None:
+    again = ran(tmp_path, UNSTEADY, place=f"tests/{room}/test_some.py")
     assert (again.returncode, again.stdout) == (1, "")
