@@ -74,6 +74,7 @@ def list_approvals(
             ]
             for item in answer["items"]
         ],
+        fold="session",
         empty="Nothing waits for your approval." if state == "pending" else "There are none.",
         styles=_STYLES,
     )
