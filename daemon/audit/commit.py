@@ -185,7 +185,7 @@ class GroupCommit:
         return appended
 
     def end(self) -> None:
-        """Close the seal behind the last checkpoint, if all is signed, and let go of the connection."""
+        """Close the seal behind the last checkpoint, if all is signed, and close the connection."""
         self.disconnect()
         if not self.damage and self.reason is None and self.head.seq == self.head.checkpoint:
             # A seal that stays open is no harm: the next start looks at the running head instead.
@@ -193,7 +193,7 @@ class GroupCommit:
                 self._guard.end()
 
     def disconnect(self) -> None:
-        """Let go of the connection; the next commit opens another one."""
+        """Close the connection; the next commit opens another one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(SQLAlchemyError):  # it may be what just failed

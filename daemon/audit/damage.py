@@ -127,7 +127,7 @@ class _Explanation:
             self._add("reordered", right.first, right.first_id, message)
             return
         if left.first in self._accused:
-            return  # the stretch before was found foreign, so it is no wonder that nothing continues it
+            return  # the stretch before does not belong to this log, so nothing can continue it
         following = next((run for run in kept if run.first > right.last), None)
         touches_again = following is not None and following.first == right.last + 1 and following.shift == right.shift
         foreign_after = touches_again or right.disowned is not None or following is None

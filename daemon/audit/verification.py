@@ -196,7 +196,7 @@ def _check_anchor(
         report.anchor_holds = False
         return
     if anchor.seq:
-        # The head was outside the reach of whoever can write the database, so it has the last word.
+        # Whoever can write the database cannot reach the exported head, so the head decides.
         signed[anchor.seq] = anchor.hash
 
 

@@ -18,7 +18,7 @@ class Database:
     reader: Reader
 
     async def close(self) -> None:
-        """Finish what is being read, and let go of the file."""
+        """Finish what is being read, and close the file."""
         await self.reader.close()
         self.engine.dispose()
 

@@ -36,7 +36,7 @@ class Protected:
     notes: list[str] = field(default_factory=list)
 
     def close(self) -> None:
-        """Let go of the folders."""
+        """Close the folders."""
         for each in self.opened:
             each.close()
 

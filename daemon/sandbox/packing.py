@@ -94,7 +94,7 @@ class Packing:
         return await self._engine.call(lambda client: engine_calls.sweep_role(client, self._home, PACKER, but=busy))
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """End the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _image(self, agent: str) -> str:

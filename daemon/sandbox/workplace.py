@@ -143,7 +143,7 @@ class Workplaces:
         await self.run(lambda: self._turn_to_copy(place))
 
     async def end(self, place: Workplace) -> dict[str, Any]:
-        """Let go of everything; the layer is kept if anything was written. Return what the person is told of it."""
+        """Close what was opened, and return what the person is told; the layer is kept if anything was written."""
         place.progress.stopped = True
         return await self.run(lambda: self._end(place))
 
@@ -168,7 +168,7 @@ class Workplaces:
             await asyncio.sleep(_PAUSE_OF_WATCH)
 
     def drop(self, place: Workplace) -> None:
-        """Let go of one that was never begun."""
+        """Close the folders of one that was never begun."""
         place.site.close()
 
     async def _is_here(self, anchor: str) -> bool:

@@ -19,5 +19,14 @@ def test_every_test_that_a_document_names_exists(page: str) -> None:
     assert missing == []
 
 
+def test_every_file_of_ours_that_a_document_names_is_there() -> None:
+    rooms = "daemon|tests|sandbox_image|launchers|aileron_mcp|aileron_testing|benchmarks|scripts"
+    places = rf"\b(?:{rooms})/[\w/]+\.(?:py|toml)\b"
+    pages = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
+    named = {(page.name, place) for page in pages for place in re.findall(places, page.read_text())}
+    assert len(named) > 80
+    assert [each for each in sorted(named) if not (ROOT / each[1]).is_file()] == []
+
+
 def test_the_threat_model_names_tests() -> None:
     assert len(NAMED.findall((ROOT / "docs" / "security.md").read_text())) > 100

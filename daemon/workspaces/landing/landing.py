@@ -169,7 +169,7 @@ class _Landing:
         return replace(_landed(plan.changes, told, others), refused=plan.refused, late=tuple(late))
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close the journal and the staging folders; nothing is removed."""
         self._journal.close()
         for stage in self._stages.values():
             stage.close()

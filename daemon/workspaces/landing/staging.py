@@ -105,7 +105,7 @@ class Stage:
         _clear(self._above, self.name + GONE)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close both folders; nothing is removed."""
         os.close(self.descriptor)
         os.close(self._above)
 

@@ -48,7 +48,7 @@ class Opened:
         return Part(name=name, source=str(self.path), device=self.device, inode=self.inode, inside=inside)
 
     def close(self) -> None:
-        """Let go of it; a second time nothing happens."""
+        """Close it; a second call does nothing."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)

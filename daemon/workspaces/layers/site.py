@@ -103,7 +103,7 @@ class Site:
             os.close(reading)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close every folder that was opened."""
         for _, opened in self.opened():
             opened.close()
         for each in self.borrowed:
