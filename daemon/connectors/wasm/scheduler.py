@@ -115,19 +115,13 @@ class Scheduler:
             self._end_unstarted(call, refused)
             return
         self._threads.take(call.turn.session)
-        self._places.take(call.turn.session)
-        self._paces.begins(call.turn.session, call)
-        self._ticker.ensure_running()
-        call.state = "running"
+        self._take_place(call)
         call.time.begin()
         call.worker = worker = self._workers.take()
         worker.do(call.run)
 
     def _continue(self, call: GuestCall, answer: tuple[bool, str] | None) -> None:
-        self._places.take(call.turn.session)
-        self._paces.begins(call.turn.session, call)
-        self._ticker.ensure_running()
-        call.state = "running"
+        self._take_place(call)
         call.pending = None
         call.time.go_on()
         call.answer(answer)
@@ -156,6 +150,12 @@ class Scheduler:
             call.worker = None
         call.deliver(None)
         self._fill()
+
+    def _take_place(self, call: GuestCall) -> None:
+        self._places.take(call.turn.session)
+        self._paces.begins(call.turn.session, call)
+        self._ticker.ensure_running()
+        call.state = "running"
 
     def _give_place_back(self, call: GuestCall) -> None:
         self._places.give_back(call.turn.session)
