@@ -20,7 +20,7 @@ def short(text: str) -> str:
 
 
 def fits(known: str, text: str, prefix: IdPrefix) -> bool:
-    """Say whether a text is a part of an id, with or without its prefix: people type the beginning of the short form, too."""
+    """Say whether a text is a part of an id, with or without its prefix. People also type a part of the short form."""
     begin = f"{prefix.value}_"
     part = text.removeprefix(begin)
     if text != part:
@@ -34,9 +34,7 @@ def only_one(known: Iterable[str], text: str, prefix: IdPrefix, *, what: str, re
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        raise CliFailure(
-            f"there is no {what} with {text!r} in its id", remedy=remedy, failure_class="not_found"
-        )
+        raise CliFailure(f"there is no {what} with {text!r} in its id", remedy=remedy, failure_class="not_found")
     more = "" if len(fitting) <= _SHOWN else f" and {len(fitting) - _SHOWN} more"
     raise CliFailure.usage(
         f"{text!r} means more than one {what}: {', '.join(fitting[:_SHOWN])}{more}",

@@ -269,7 +269,9 @@ FIRST = "apr_0197f3a0-0000-7000-8000-00000000abcd"
 SECOND = "apr_0197f3a0-0000-7000-8000-00000000bbcd"
 
 
-@pytest.mark.parametrize("part", [FIRST, FIRST.removeprefix("apr_"), "abcd", "0abcd", "000a", "apr_0197f3a0-0000-7000-8000-00000000a"])
+@pytest.mark.parametrize(
+    "part", [FIRST, FIRST.removeprefix("apr_"), "abcd", "0abcd", "000a", "apr_0197f3a0-0000-7000-8000-00000000a"]
+)
 def test_any_part_of_an_id_that_means_one_approval_names_it(cli: Any, stand_in: Any, part: str) -> None:
     stand_in.answers["GET /v1/approvals"] = {"items": [{"id": FIRST}, {"id": SECOND}], "next": None}
     stand_in.answers[f"POST /v1/approvals/{FIRST}/deny"] = {**PENDING, "id": FIRST, "state": "denied"}
