@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 
 IdArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="The id of the approval, or the end of it.", autocompletion=known.approvals)
+    str, typer.Argument(metavar="ID", help="The id of the approval, or any part of it.", autocompletion=known.approvals)
 ]
 STATES = "pending, approved, denied, expired, void, running, completed, failed, unknown"
 _WAIT_SECONDS = 3

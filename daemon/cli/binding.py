@@ -8,7 +8,7 @@ import typer
 from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
-from daemon.cli.moments import age
+from daemon.cli.moments import age, in_full
 from daemon.cli.options import JsonOption, ValueFileOption, YesOption
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import one_line
@@ -178,7 +178,8 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
     fields += [(f"{connector} sends it to", hosts) for connector, hosts in sorted(item["connectors"].items())]
     fields.append(("chosen for", item["chosen_for"]))
     fields += [(label, item[key]) for key, label in (("scopes", "scopes"), ("expires_at", "expires")) if item.get(key)]
-    fields += [("created", item["created_at"]), ("changed", item["updated_at"])]
+    now = invocation.now()
+    fields += [("created", in_full(item["created_at"], now)), ("changed", in_full(item["updated_at"], now))]
     invocation.output.fields(fields)
 
 

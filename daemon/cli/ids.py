@@ -57,3 +57,12 @@ def find_any_session(client: "ControlClient", text: str) -> str:
         return text
     known = [str(item["id"]) for item in client.get("/v1/sessions", limit=_MOST)["items"]]
     return only_one(known, text, IdPrefix.SESSION, what="session", remedy="See them with: aileron session list")
+
+
+def find_event(client: "ControlClient", text: str) -> str:
+    """Return the id of the event that a text means, among the newest thousand."""
+    if is_id(text, IdPrefix.AUDIT):
+        return text
+    known = [str(item["id"]) for item in client.get("/v1/audit", limit=_MOST, newest_first=True)["items"]]
+    remedy = "Parts of an id are looked for among the newest thousand events. See them with: aileron audit list"
+    return only_one(known, text, IdPrefix.AUDIT, what="event", remedy=remedy)

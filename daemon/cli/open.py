@@ -24,7 +24,7 @@ def approval(
     ctx: typer.Context,
     approval_id: Annotated[
         str,
-        typer.Argument(metavar="ID", help="The id of the approval, or the end of it.", autocompletion=known.approvals),
+        typer.Argument(metavar="ID", help="The id of the approval, or any part of it.", autocompletion=known.approvals),
     ],
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")] = True,
 ) -> None:
@@ -44,7 +44,7 @@ def session(
     ctx: typer.Context,
     session_id: Annotated[
         str,
-        typer.Argument(metavar="SESSION", help="Its id, or any beginning or end of it.", autocompletion=known.sessions),
+        typer.Argument(metavar="SESSION", help="Its id, or any part of it.", autocompletion=known.sessions),
     ],
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")] = True,
 ) -> None:
