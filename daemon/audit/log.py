@@ -177,13 +177,18 @@ class AuditLog:
             raise damaged(self._commits.damage)
         return export_head(self._commits.head, signer=self._signer)
 
+    def public_keys(self) -> dict[str, bytes]:
+        """Return the keys whose signatures count, by their id; whoever verifies an export needs them."""
+        return self._signer.public_keys()
+
     def verify(self, connection: Connection, *, anchor: ExportedHead | None = None) -> VerifyReport:
         """Check the whole log as this connection sees it, against what the writer knows; for a thread of a reader.
 
         Damage that is found here stops the log like damage that the writer meets itself.
         """
         guard = self._commits.guard
-        report = verify(connection, public_keys=self._signer.public_keys(), anchor=anchor, expected=guard.expected())
+        anchors = () if anchor is None else (anchor,)
+        report = verify(connection, public_keys=self.public_keys(), anchors=anchors, expected=guard.expected())
         furthest = guard.furthest()
         if not guard.damage and report.head_seq > furthest:
             report.add("inserted", f"What comes behind event {furthest} was not written by us.", seq=furthest + 1)
