@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from daemon.cli.connector_sign import sign
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
@@ -216,3 +217,6 @@ def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False) -> None
     invocation.output.line(f"{one_line(ref)} is removed.")
     if removed.get("used_by"):
         invocation.output.note(f"These actions cannot run any more: {one_line(removed['used_by'])}", style="yellow")
+
+
+app.command()(sign)

@@ -23,7 +23,11 @@ _SLACK = 2 * _CHUNK
 """How much may come between two files: a header, and no more. Some headers would else be read into memory whole."""
 _MAX_MANIFEST = 64 * 2**20
 _MAX_FILES = 500_000
-_ERRORS = (tarfile.TarError, EOFError, zlib.error, ValueError, UnicodeError)
+_ERRORS = (
+    *(tarfile.TarError, EOFError, zlib.error, ValueError, LookupError, OverflowError, RecursionError),
+    *(AssertionError, AttributeError, TypeError),
+)
+"""What tarfile answers hostile headers with."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Sink = Callable[[str, int], IO[bytes] | None]
