@@ -89,6 +89,8 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
     )
     checked = checks.Uses(
         audit=rooms.audit.log,
+        reader=rooms.database.reader,
+        keyring=rooms.connectors.keyring,
         budget=rooms.audit.budget,
         vault=rooms.secrets.vault,
         catalog=rooms.actions.catalog,
