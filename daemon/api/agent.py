@@ -6,6 +6,8 @@ tenth of one. What they accept is said by the same models in agent_openapi, and 
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from daemon.api.agent_openapi import agent_openapi
 from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, call_answer, run_answer
 from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
+from daemon.api.news import News
 from daemon.api.principals import principal_of
 from daemon.api.stopping import Stopping
 from daemon.approvals.service import Approvals
@@ -65,6 +68,8 @@ class AgentRoutes:
 
     def __init__(self, uses: Uses) -> None:
         self._uses = uses
+        self._streams: dict[str, set[News]] = {}
+        uses.sessions.on_end(self._session_ended)
 
     async def health(self, _: Request) -> Response:
         """Say that the daemon is there."""
@@ -119,12 +124,29 @@ class AgentRoutes:
         claims = claims_for(request, Capability.LIST_ACTIONS)
         stream = agent_events(
             self._uses.approvals.feed,
-            self._uses.tools,
+            lambda news: self._following(claims.session, news),
             session=claims.session,
             still_open=lambda: self._uses.sessions.is_open(claims.session),
-            stopped=self._uses.stopping.event,
+            stopping=self._uses.stopping,
         )
         return EventStream(stream)
+
+    @contextmanager
+    def _following(self, session: str, news: News) -> Iterator[None]:
+        """Have changes of the tools, and the end of the session, told for as long as somebody listens."""
+        listeners = self._streams.setdefault(session, set())
+        listeners.add(news)
+        try:
+            with self._uses.tools.noticing(news.tools_changed):
+                yield
+        finally:
+            listeners.discard(news)
+            if not listeners:
+                self._streams.pop(session, None)
+
+    def _session_ended(self, session: str) -> None:
+        for news in self._streams.get(session, ()):
+            news.end()
 
 
 def agent_app(uses: Uses, report: Report) -> Starlette:
