@@ -151,20 +151,18 @@ class AgentRoutes:
 
 def agent_app(uses: Uses, report: Report) -> Starlette:
     """Return the agent API, without its door."""
-    routes = AgentRoutes(uses)
-    return Starlette(
-        routes=[
-            Route("/healthz", routes.health),
-            Route("/openapi.json", routes.openapi),
-            Route("/v1/actions", routes.list_actions),
-            Route("/v1/actions/{name}/run", routes.run_action, methods=["POST"]),
-            Route("/v1/tools", routes.list_tools),
-            Route("/v1/tools/{name}/call", routes.call_tool, methods=["POST"]),
-            Route("/v1/action-approvals/{approval_id}/result", routes.approval_result),
-            Route("/v1/events", routes.events),
-        ],
-        exception_handlers=handlers(report),
-    )
+    handle = AgentRoutes(uses)
+    routes = [
+        Route("/healthz", handle.health),
+        Route("/openapi.json", handle.openapi),
+        Route("/v1/actions", handle.list_actions),
+        Route("/v1/actions/{name}/run", handle.run_action, methods=["POST"]),
+        Route("/v1/tools", handle.list_tools),
+        Route("/v1/tools/{name}/call", handle.call_tool, methods=["POST"]),
+        Route("/v1/action-approvals/{approval_id}/result", handle.approval_result),
+        Route("/v1/events", handle.events),
+    ]
+    return Starlette(routes=routes, exception_handlers=handlers(report, [route.path for route in routes]))
 
 
 def read_body(raw: bytes) -> RunBody:
