@@ -45,7 +45,7 @@ class Daemon:
     def begin_drain(self) -> None:
         """Take no new runs, and let long polls and streams end."""
         self.executor.begin_drain()
-        self.stopping.event.set()
+        self.stopping.begin()
 
     def active_runs(self) -> int:
         """Count the runs under way."""

@@ -11,8 +11,10 @@ import structlog
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
-from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.failures import Failure
+from daemon.core.ids import IdPrefix
 from daemon.core.launch_request import LaunchRequest
+from daemon.core.missing import no_such
 from daemon.core.principal import Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.sandbox import engine_calls
@@ -95,7 +97,7 @@ class Sandboxes:
         """Return the sandbox of a session; raise Failure if there is none."""
         found = self._by_session.get(session)
         if found is None:
-            raise Failure(FailureClass.NOT_FOUND, f"There is no sandbox {session}.", boundary=Boundary.USER)
+            raise no_such("sandbox", session, prefix=IdPrefix.SESSION, remedy="See `aileron sandbox list`.")
         return found
 
     def all(self) -> list[Sandbox]:
