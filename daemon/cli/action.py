@@ -18,7 +18,15 @@ app = typer.Typer(
 )
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The action's name.", autocompletion=known.actions)]
-_STYLES = {"ready": "green", "disabled": "dim", "broken": "red", "ask": "yellow", "deny": "red"}
+_STYLES = {
+    "ready": "green",
+    "locked": "yellow",
+    "blocked": "red",
+    "disabled": "dim",
+    "broken": "red",
+    "ask": "yellow",
+    "deny": "red",
+}
 
 
 @app.command("list")
@@ -40,8 +48,10 @@ def list_actions(ctx: typer.Context, as_json: JsonOption = False) -> None:
         fold="description",
         styles=_STYLES,
     )
-    if any(item["state"] == "broken" for item in answer["items"]):
-        invocation.output.note("See what is wrong with a broken action: aileron action show NAME", style="yellow")
+    if any(item["state"] in {"broken", "blocked"} for item in answer["items"]):
+        invocation.output.note("See what keeps an action from running: aileron action show NAME", style="yellow")
+    if any(item["state"] == "locked" for item in answer["items"]):
+        invocation.output.note("For those that are locked: aileron vault unlock", style="yellow")
 
 
 def first_line(text: Any) -> str:

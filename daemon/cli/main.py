@@ -34,6 +34,8 @@ class _Root(LazyGroup):
         "action": LazyCommand("daemon.cli.action", "Write, check and run actions."),
         "approval": LazyCommand("daemon.cli.approval", "See and decide what waits for your approval."),
         "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),
+        "backup": LazyCommand("daemon.cli.backup", "Pack everything of your installation into one file."),
+        "restore": LazyCommand("daemon.cli.restore", "Bring an installation back from a backup."),
         "session": LazyCommand("daemon.cli.session", "See sessions of agents, and decide what lands."),
         "open": LazyCommand("daemon.cli.open", "Open a page of the daemon in the browser."),
         "version": LazyCommand("daemon.cli.version", "Show the version."),

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from daemon.cli import known
+from daemon.cli.engine_words import NO_PODMAN, PODMAN, in_words
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
@@ -127,13 +128,9 @@ def check(
         invocation.output.json({"engine": engine, "images_to_build": missing})
         return
     if engine["podman"]:
-        raise CliFailure("this is Podman behind Docker's socket", remedy="Sandboxes need a Docker engine.")
-    invocation.output.note(f"Docker Engine {one_line(engine['version'])} on {one_line(engine['system'])}: good.")
-    if engine["desktop"] or engine["rootless"]:
-        kind = "runs in a machine of its own" if engine["desktop"] else "is rootless"
-        invocation.output.note(f"It {kind}, so a forwarder carries what an agent says to the daemon.")
-    if engine["without_limits"]:
-        invocation.output.note(f"It does not limit what a container uses of: {', '.join(engine['without_limits'])}.")
+        raise CliFailure(PODMAN, remedy=NO_PODMAN)
+    for line in in_words(engine):
+        invocation.output.note(line)
     if missing:
         invocation.output.note(f"Images that a first launch will build: {', '.join(missing)}.")
 

@@ -50,6 +50,9 @@ class EventType(StrEnum):
     GATEWAY_FAILED = "gateway.failed"
     GATEWAY_REQUEST = "gateway.request"
 
+    HOME_BACKED_UP = "home.backed_up"
+    HOME_RESTORED = "home.restored"
+
     SANDBOX_ENDED = "sandbox.ended"
     SANDBOX_STARTED = "sandbox.started"
 
@@ -137,6 +140,12 @@ class Attr:
 
     GATEWAY_OUTCOME: Final = "aileron.gateway.outcome"
     GATEWAY_PROVIDER: Final = "aileron.gateway.provider"
+
+    HOME_BACKUP_HEAD: Final = "aileron.home.backup.head"
+    HOME_BACKUP_MADE_AT: Final = "aileron.home.backup.made_at"
+    HOME_BACKUP_SEQ: Final = "aileron.home.backup.seq"
+    HOME_ENDED_SESSIONS: Final = "aileron.home.ended_sessions"
+    HOME_VOIDED_APPROVALS: Final = "aileron.home.voided_approvals"
 
     KEY_ID: Final = "aileron.key.id"
     KEY_LABEL: Final = "aileron.key.label"

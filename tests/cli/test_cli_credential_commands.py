@@ -216,8 +216,13 @@ def test_a_damaged_connector_is_listed_by_its_hash(cli: Any, stand_in: Any) -> N
 
 
 def test_removing_a_connector_names_the_actions_that_stop(cli: Any, stand_in: Any) -> None:
-    stand_in.answers["DELETE /v1/connectors"] = {**PLAN, "used_by": ["ship-update"]}
+    told = {**PLAN, "used_by": ["ship-update"]}
+    stand_in.answers |= {"GET /v1/connectors/show": told, "DELETE /v1/connectors": told}
     assert "ship-update" in cli("connector", "remove", "github://acme/slack", "--yes").err
+    stand_in.requests.clear()
+    refused = cli("connector", "remove", "github://acme/slack", stdin="n\n", terminal=True)
+    assert refused.err.index("ship-update") < refused.err.index("Remove github://acme/slack?")
+    assert [request.method for request in stand_in.requests] == ["GET"]
 
 
 def test_a_key_is_trusted_for_namespaces_from_a_file_or_as_text(cli: Any, stand_in: Any, tmp_path: Path) -> None:
