@@ -1,7 +1,7 @@
 """The options that each kind of container is created with: the whole list of what confines an agent. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.sandbox.held_pipe import PIPE
@@ -79,6 +79,8 @@ class Spec:
     limits: ContainerLimits
     terminal: bool
     environment: Mapping[str, str]
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """Files of this machine with the users and groups of the container, and where each is mounted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +130,8 @@ class Packer:
 
 
 def binds(spec: Spec) -> list[str]:
-    """Return the mounts beside the workspace: what the first process reads, and our tools."""
-    mounted = [f"{spec.run_folder}:{RUN}:ro"]
+    """Return the mounts beside the workspace: what the first process reads, users and groups, and our tools."""
+    mounted = [f"{spec.run_folder}:{RUN}:ro", *(f"{path}:{inside}:ro" for path, inside in spec.accounts.items())]
     if spec.tools is not None:
         mounted.append(f"{spec.tools}:{ROOT}:ro")
     return mounted
