@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+from typing import Any
 
 from aileron_mcp.version import VERSION
 
@@ -49,7 +50,8 @@ def _serve() -> None:
             loop.add_signal_handler(number, stop, f"aileron-mcp was told to end ({number.name})")
         watch_parent(lambda: loop.call_soon_threadsafe(stop, "its agent ended"))
         serving = asyncio.ensure_future(ToolServer(link).serve())
-        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {serving, told}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         why = told.result() if told.done() else "its agent closed the connection"
         # Ends what was begun, within the time an agent gives; then the process goes, whatever still waits: a thread
         # of the library reads a pipe on which nobody may ever write again.

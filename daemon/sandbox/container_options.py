@@ -186,6 +186,26 @@ def creation(spec: Spec) -> dict[str, Any]:
     }
 
 
+def guest_creation(command: Sequence[str], *, terminal: bool, kind_of_terminal: str) -> dict[str, Any]:
+    """Return the keyword arguments of a program beside the agent.
+
+    Its user, limits, rights, network and files are those of the container; nothing of that can be said here.
+    """
+    return {
+        "cmd": [*_INTERPRETER, f"{ROOT}/inside/enter.py", kind_of_terminal if terminal else "", *command],
+        "stdin": True,
+        "stdout": True,
+        "stderr": True,
+        "tty": terminal,
+        "privileged": False,
+    }
+
+
+def signal_creation(process: int, number: int) -> dict[str, Any]:
+    """Return the keyword arguments of the program that sends a signal to a guest."""
+    return {"cmd": [*_INTERPRETER, f"{ROOT}/inside/signal_group.py", str(process), str(number)], "privileged": False}
+
+
 def anchor_host_config(anchor: Anchor) -> dict[str, Any]:
     """Return the keyword arguments of an anchor's host configuration; names and addresses come from it."""
     return {
