@@ -192,5 +192,5 @@ def _failure(answer: Answer) -> CliFailure:
     except (ValueError, LookupError, TypeError):
         return CliFailure(
             f"the daemon answered {answer.status} {answer.reason} without saying why",
-            remedy="See the newest lines of logs/daemon.jsonl in the Aileron home.",
+            remedy="See what the daemon wrote down: aileron logs",
         )

@@ -23,6 +23,7 @@ class _Root(LazyGroup):
         "status": LazyCommand("daemon.cli.status", "Show what the daemon is doing."),
         "doctor": LazyCommand("daemon.cli.doctor", "Check the installation and say how to repair it."),
         "daemon": LazyCommand("daemon.cli.daemon", "Start, stop or look at the daemon."),
+        "logs": LazyCommand("daemon.cli.logs", "Print the daemon's own log."),
         "stop": LazyCommand("daemon.cli.stop", "Stop the daemon."),
         "vault": LazyCommand("daemon.cli.vault", "Create, unlock and lock the vault."),
         "secret": LazyCommand("daemon.cli.secret", "Store plain secrets in the vault."),
