@@ -147,21 +147,21 @@ def _read(file: Path) -> str:
 
 
 @app.command()
-def enable(ctx: typer.Context, name: NameArgument) -> None:
+def enable(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Let an action be seen and run by agents again."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        client.post("/v1/actions/{}/enable", name)
-    invocation.output.line(f"{one_line(name)} is enabled.")
+        answer = client.post("/v1/actions/{}/enable", name)
+    invocation.answer(answer, f"{one_line(name)} is enabled.")
 
 
 @app.command()
-def disable(ctx: typer.Context, name: NameArgument) -> None:
+def disable(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Keep an action installed, but let nobody run it."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        client.post("/v1/actions/{}/disable", name)
-    invocation.output.line(f"{one_line(name)} is disabled.")
+        answer = client.post("/v1/actions/{}/disable", name)
+    invocation.answer(answer, f"{one_line(name)} is disabled.")
 
 
 app.command()(run)
