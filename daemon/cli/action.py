@@ -113,15 +113,20 @@ def problem_line(problem: dict[str, Any]) -> str:
 @app.command()
 def check(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Action files to check.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE", help="Action files, or names of installed actions.", autocompletion=known.actions
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Check action files.
 
-    Prints every problem as file:line: problem remedy. Exit code 1 if there is one.
+    Prints every problem of a file at once, as file:line: problem remedy. Exit code 1 if there is one.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    texts = [(file, _read(file)) for file in files]
+    texts = [(file, _read(file)) for file in (_file(invocation, given) for given in files)]
     problems: list[dict[str, Any]] = []
     with invocation.connect() as client:
         for file, text in texts:
@@ -135,6 +140,20 @@ def check(
             invocation.output.note(f"{len(files)} {'file' if len(files) == 1 else 'files'} checked, no problems.")
     if problems:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _file(invocation: Invocation, given: str) -> Path:
+    """Return the file that is meant: one that is there, or else the installed action of that name."""
+    path = Path(given)
+    installed = invocation.home().actions_dir / f"{given}.md"
+    if "/" in given or path.suffix == ".md" or path.exists():
+        return path
+    if installed.exists():
+        return installed
+    raise CliFailure.usage(
+        f"{given!r} is neither a file here nor an installed action",
+        remedy=f"Write the path of a file, or a name of: aileron action list. The actions lie in {installed.parent}.",
+    )
 
 
 def _read(file: Path) -> str:
