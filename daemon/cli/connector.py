@@ -48,10 +48,7 @@ def add(
     Without a terminal nobody can be asked, so --yes is needed there.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    if as_json and not yes:
-        raise CliFailure.usage(
-            "with --json the plan is not shown, so nobody can agree to it", remedy="Pass --yes as well."
-        )
+    invocation.need_yes_with_json(yes=yes)
     source = _absolute(source)
     with invocation.connect() as client:
         with invocation.output.progress("Looking at the connector"):
@@ -213,19 +210,19 @@ def show(ctx: typer.Context, ref: RefArgument, as_json: JsonOption = False) -> N
 
 
 @app.command()
-def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False) -> None:
+def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Remove an installed connector.
 
     Actions that require it cannot run any more.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         found = client.get("/v1/connectors/show", ref=ref)
         if found.get("used_by"):
             invocation.output.note(f"These actions cannot run without it: {one_line(found['used_by'])}", style="yellow")
         invocation.prompts.confirm(f"Remove {ref}?", yes=yes)
         removed = client.delete("/v1/connectors", ref=ref)
-    invocation.output.line(f"{one_line(ref)} is removed.")
+    invocation.answer(removed, f"{one_line(ref)} is removed.")
     if removed.get("used_by") and removed["used_by"] != found.get("used_by"):
         invocation.output.note(f"These actions cannot run any more: {one_line(removed['used_by'])}", style="yellow")
 

@@ -88,12 +88,17 @@ def list_images(ctx: typer.Context, as_json: JsonOption = False) -> None:
 def init(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where; here, if not given.")] = Path(),
+    as_json: JsonOption = False,
 ) -> None:
     """Write a devcontainer.json to start from, and a Dockerfile."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     from daemon.cli.launch.own_container import write_starter
 
-    for path in write_starter(folder):
+    written = write_starter(folder)
+    if as_json:
+        invocation.output.json({"files": [str(path) for path in written]})
+        return
+    for path in written:
         invocation.output.note(f"Wrote {path}")
     invocation.output.note("Edit them, then: aileron launch --sandbox --devcontainer AGENT")
 

@@ -92,8 +92,9 @@ def test_setup_asks_for_the_parts_of_a_basic_credential(
 ) -> None:
     basic = plan(credential={**PLAN["credential"], "kind": "basic", "format": "Basic {secret}"})
     stand_in.answers |= {"GET /v1/connectors/show": basic, "POST /v1/bindings": (201, BINDING)}
-    monkeypatch.setattr("getpass.getpass", lambda _: "pw")
-    ended = cli("binding", "add", "github://acme/slack", terminal=True, stdin="y\nme\n")
+    typed = iter(["pw", "me", "y"])
+    monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
+    ended = cli("binding", "add", "github://acme/slack", terminal=True)
     assert ended.code == 0
     assert stand_in.bodies("POST /v1/bindings")[0]["value"] == {
         "type": "basic",

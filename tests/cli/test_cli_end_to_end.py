@@ -251,8 +251,13 @@ def test_secrets_go_in_and_never_come_out(shell: Shell, world: World) -> None:
     assert shell("secret", "remove", "team/key", "--yes", expect=1).stderr.startswith("error (not_found)")
 
 
-def test_bindings_can_be_seen_and_revoked(shell: Shell, world: World) -> None:
-    shell("binding", "add", WELLBEHAVED, "--identity", "second", "--yes", "--value-file", "key")
+def test_a_binding_takes_its_value_from_a_stored_secret_and_can_be_seen_and_removed(shell: Shell, world: World) -> None:
+    second = ("binding", "add", WELLBEHAVED, "--identity", "second", "--yes", "--from-secret")
+    assert "no secret of that name" in shell(*second, "team/key", expect=1).stderr
+    assert "no secret of that name" in shell(*second, "api_key/wellbehaved/default", expect=1).stderr  # no copy of one
+    shell("secret", "add", "team/key", "--value-file", "key")
+    shell(*second, "team/key")
+    shell("secret", "remove", "team/key", "--yes")
     items = {item["identity"]: item for item in json.loads(shell("binding", "list", "--json").stdout)["items"]}
     assert set(items) == {"default", "second"}
     refused = shell("action", "run", "post-item", *arguments(world), expect=1)
