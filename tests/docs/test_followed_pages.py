@@ -1,0 +1,75 @@
+"""Pages that are followed, step by step, in a home where nothing was before: what they promise is there at the end."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docs.following import Reader
+from services.upstream import UpstreamProcess
+from world import ROOT
+
+DOCS = ROOT / "docs"
+RELEASE = {
+    "tag_name": "v50.0.1",
+    "published_at": "2026-01-01T00:00:00Z",
+    "html_url": "https://github.com/bytecodealliance/wasmtime/releases/tag/v50.0.1",
+}
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[UpstreamProcess]:
+    """Offer what stands for every service outside."""
+    with UpstreamProcess() as running:
+        yield running
+
+
+@pytest.mark.parametrize("language", ["javascript", "python"])
+def test_a_connector_is_written_from_an_empty_folder_to_an_action_that_ran(
+    language: str, service: UpstreamProcess, tmp_path: Path
+) -> None:
+    page = DOCS / f"connector-in-{language}.md"
+    place = "/repos/bytecodealliance/wasmtime/releases/latest"
+    service.forget()
+    service.behave(place, json=RELEASE)
+    with Reader(tmp_path, outside={"api.github.com:443": service.host_port}) as reader:
+        reader.follow(page, until="To remove it")
+        (asked,) = service.seen(place)
+        assert asked.headers["accept"] == "application/json"
+        result = json.loads(reader.printed[-1])
+        assert (result["tag"], result["url"]) == (RELEASE["tag_name"], RELEASE["html_url"])
+        assert abs(result["days_ago"] - (now() - 1_767_225_600) / 86_400) <= 1
+        failures_are_told(reader, service, place)
+        whole_interface_works(reader)
+        reader.follow(page, only="To remove it")
+        assert reader.ask("connector list")["items"] == []
+
+
+def failures_are_told(reader: Reader, service: UpstreamProcess, place: str) -> None:
+    """The same action, without a person in between: what the service refuses, and what the connector refuses."""
+    (action,) = reader.home.glob(".aileron/actions/*.md")
+    action.write_text(action.read_text().replace("required = true ", "required = false"))
+    service.behave(place, status=404)
+    for repo, said in [
+        ("bytecodealliance/wasmtime", "GitHub answered with status 404."),
+        ("../wasmtime", "repo must look like owner/name."),
+    ]:
+        answer = reader.shell(f"aileron action run {action.stem} repo={repo} --json 2>/dev/null || true")
+        assert json.loads(answer)["error"]["message"] == said
+
+
+def whole_interface_works(reader: Reader) -> None:
+    """Manifest, clock and randomness reach a connector in this language."""
+    (connector,) = reader.ask("connector list")["items"]
+    reader.shell(f"aileron action add self-test --connector {connector['name']} --op self_test")
+    action = reader.home / ".aileron" / "actions" / "self-test.md"
+    action.write_text(action.read_text().replace("required = true ", "required = false"))
+    seen = json.loads(reader.shell("aileron action run self-test 2>/dev/null"))
+    assert seen["version"] == connector["version"]
+    assert abs(seen["now_ms"] / 1000 - now()) < 60
+    assert len(seen["random"]) == 16
+
+
+def now() -> float:
+    return time.time_ns() / 1e9
