@@ -105,7 +105,7 @@ class Reader:
 
     def _execute(self, text: str, given: str | None = None) -> "subprocess.CompletedProcess[str]":
         """Run lines in a shell that goes on where the one before ended: same folder, same variables."""
-        keep = f"trap '{{ export -p; printf \"cd %q\\n\" \"$PWD\"; }} > {self._state}' EXIT"
+        keep = f'trap \'{{ export -p; printf "cd %q\\n" "$PWD"; }} > {self._state}\' EXIT'
         return subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", f". {self._state}; {keep}\n{text}\n"],
             env=self.environment,

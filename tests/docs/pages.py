@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BLOCK = re.compile(
-    r"(?:^<!-- (?P<mark>[a-z ]+): (?P<said>.+?) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"(?:^<!-- (?P<mark>[a-z ]+): (?P<said>.+?) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 _MARK = re.compile(r"^<!-- (?P<mark>file|ends with|answered by|not run): ", re.MULTILINE)
 MARKS = frozenset({"file", "ends with", "answered by", "not run"})
