@@ -40,7 +40,7 @@ class Reader:
         }
         self._state.write_text(f"cd '{place}'\n")
         ours = self.home / ".aileron"
-        ours.mkdir(mode=0o700)
+        ours.mkdir(mode=0o700, parents=True)
         allowed = ", ".join(f'"{there}"' for there in self._outside.values())
         (ours / "config.toml").write_text(f"[network]\nallow_private = [{allowed}]\n")
         (ours / "config.toml").chmod(0o600)

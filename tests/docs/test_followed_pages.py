@@ -71,5 +71,21 @@ def whole_interface_works(reader: Reader) -> None:
     assert len(seen["random"]) == 16
 
 
+def test_the_first_real_thing_of_the_readme_works(service: UpstreamProcess, tmp_path: Path) -> None:
+    place = "/repos/YOU/REPO/issues"
+    service.forget()
+    service.behave(place, status=201, json={"number": 7, "html_url": "https://github.com/YOU/REPO/issues/7"})
+    with Reader(tmp_path, outside={"api.github.com:443": service.host_port}, start=ROOT) as reader:
+        (reader.home / "token").write_text("github_pat_11AAAA")
+        reader.follow(ROOT / "README.md")
+        (asked,) = service.seen(place)
+        assert json.loads(asked.body) == {"title": "The README is wrong", "body": "Line 3 promises too much."}
+        # GitHub refuses a request without a name of the program, and one whose token is not in this form.
+        assert asked.headers["user-agent"]
+        assert asked.headers["authorization"] == "Bearer github_pat_11AAAA"
+        assert '"number": 7' in reader.printed[-1]
+        assert "The log is whole" in reader.printed[-1]
+
+
 def now() -> float:
     return time.time_ns() / 1e9
