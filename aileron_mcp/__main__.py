@@ -12,7 +12,7 @@ _USAGE = """\
 usage: aileron-mcp [--version] [--help]
 
 Serves the actions of Aileron as MCP tools on standard input and output. An agent starts it; `aileron launch` and
-`aileron agent register` see to that. It reads AILERON_URL, AILERON_TOKEN, AILERON_SESSION_ID and AILERON_CA_FILE;
+`aileron agent add` see to that. It reads AILERON_URL, AILERON_TOKEN, AILERON_SESSION_ID and AILERON_CA_FILE;
 without them it looks for the daemon of this account.
 """
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.action_new import new
+from daemon.cli import known
+from daemon.cli.action_add import add
 from daemon.cli.action_run import result, run
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
@@ -16,7 +17,7 @@ app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Write, check and run actions."
 )
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The action's name.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The action's name.", autocompletion=known.actions)]
 _STYLES = {"ready": "green", "disabled": "dim", "broken": "red", "ask": "yellow", "deny": "red"}
 
 
@@ -35,7 +36,7 @@ def list_actions(ctx: typer.Context, as_json: JsonOption = False) -> None:
             [item["name"], item["version"], item["state"], item["decision"], first_line(item.get("description"))]
             for item in answer["items"]
         ],
-        empty="No actions are installed. Write one with: aileron action new NAME",
+        empty="No actions are installed. Write one with: aileron action add NAME",
         fold="description",
         styles=_STYLES,
     )
@@ -112,7 +113,7 @@ def problem_line(problem: dict[str, Any]) -> str:
 @app.command()
 def check(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Action files to check.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Action files to check.")],
     as_json: JsonOption = False,
 ) -> None:
     """Check action files.
@@ -165,4 +166,4 @@ def disable(ctx: typer.Context, name: NameArgument) -> None:
 
 app.command()(run)
 app.command()(result)
-app.command()(new)
+app.command()(add)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
@@ -23,12 +24,14 @@ app = typer.Typer(
     help="Give agents that you start yourself your actions as tools.",
 )
 
-AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.")]
+AgentArgument = Annotated[
+    str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.", autocompletion=known.agents)
+]
 _RESTART = "An agent that runs already notices it when it is started anew."
 
 
 @app.command()
-def register(
+def add(
     ctx: typer.Context,
     agent: AgentArgument,
     force: Annotated[bool, typer.Option("--force", help="Replace a server called aileron that is not ours.")] = False,
@@ -53,7 +56,7 @@ def register(
 
 
 @app.command()
-def unregister(ctx: typer.Context, agent: AgentArgument) -> None:
+def remove(ctx: typer.Context, agent: AgentArgument) -> None:
     """Take aileron-mcp out of the agent's own configuration again.
 
     A server of yours that --force replaced is put back.
@@ -68,10 +71,12 @@ def unregister(ctx: typer.Context, agent: AgentArgument) -> None:
     invocation.output.line(f"Taken out of {path}.")
 
 
-@app.command()
-def status(
+@app.command("list")
+def list_agents(
     ctx: typer.Context,
-    agent: Annotated[str | None, typer.Argument(metavar="[AGENT]", help="One of them; all, if not given.")] = None,
+    agent: Annotated[
+        str | None, typer.Argument(metavar="AGENT", help="One of them; all, if not given.", autocompletion=known.agents)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show which agents have it in their configuration."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.approval_shown import show_request
 from daemon.cli.failure import CliFailure
 from daemon.cli.ids import find_approval, short
@@ -20,7 +21,9 @@ app = typer.Typer(
     help="See and decide what waits for your approval.",
 )
 
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of the approval, or the end of it.")]
+IdArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="The id of the approval, or the end of it.", autocompletion=known.approvals)
+]
 STATES = "pending, approved, denied, expired, void, running, completed, failed, unknown"
 _WAIT_SECONDS = 3
 """So long an approved call is waited for, to say what became of it."""
@@ -45,7 +48,7 @@ _STYLES = {
 @app.command("list")
 def list_approvals(
     ctx: typer.Context,
-    state: Annotated[str, typer.Option("--state", help=f"Only these: all, {STATES}.")] = "pending",
+    state: Annotated[str, typer.Option("--state", metavar="STATE", help=f"Only these: all, {STATES}.")] = "pending",
     limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import bound
@@ -27,12 +28,19 @@ SinceOption = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From here on: 15m, 1h, 7d or a time.")
 ]
 UntilOption = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to here: 15m, 1h, 7d or a time.")]
-SessionOption = Annotated[str | None, typer.Option("--session", metavar="ID", help="Only this session.")]
-TypeOption = Annotated[
-    str | None, typer.Option("--type", help="Only this type, such as execution.started or approval.*")
+SessionOption = Annotated[
+    str | None, typer.Option("--session", metavar="ID", help="Only this session.", autocompletion=known.sessions)
 ]
-ActionOption = Annotated[str | None, typer.Option("--action", metavar="NAME", help="Only this action.")]
-ConnectorOption = Annotated[str | None, typer.Option("--connector", metavar="NAME", help="Only this connector.")]
+TypeOption = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", help="Only this type, such as execution.started or approval.*")
+]
+ActionOption = Annotated[
+    str | None, typer.Option("--action", metavar="NAME", help="Only this action.", autocompletion=known.actions)
+]
+ConnectorOption = Annotated[
+    str | None,
+    typer.Option("--connector", metavar="NAME", help="Only this connector.", autocompletion=known.connectors),
+]
 ClassOption = Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Only failures of this class.")]
 
 _FOLLOW_SECONDS = 1.0

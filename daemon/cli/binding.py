@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age
@@ -25,21 +26,30 @@ app = typer.Typer(
 ConnectorArgument = Annotated[
     str,
     typer.Argument(
-        metavar="CONNECTOR", help="The connector's full name, such as github://acme/slack, or provider://NAME."
+        metavar="CONNECTOR",
+        help="The connector's full name, such as github://acme/slack, or provider://NAME.",
+        autocompletion=known.connectors,
     ),
 ]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The binding's name, as `binding list` shows it.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The binding's name, as `binding list` shows it.", autocompletion=known.bindings
+    ),
+]
 
 
 @app.command()
-def setup(
+def add(
     ctx: typer.Context,
     connector: ConnectorArgument,
     identity: Annotated[
-        str, typer.Option("--identity", help="A name for the account, if you have several.")
+        str, typer.Option("--identity", metavar="NAME", help="A name for the account, if you have several.")
     ] = "default",
     replace: Annotated[bool, typer.Option("--replace", help="Replace the credential of an existing binding.")] = False,
-    username: Annotated[str | None, typer.Option("--username", help="The user name of a `basic` credential.")] = None,
+    username: Annotated[
+        str | None, typer.Option("--username", metavar="NAME", help="The user name of a `basic` credential.")
+    ] = None,
     value_file: ValueFileOption = None,
     yes: YesOption = False,
 ) -> None:
@@ -65,7 +75,7 @@ def setup(
     invocation.output.line(f"{one_line(binding['name'])} is stored, and {one_line(shown['name'])} may use it.")
     if binding.get("choice_needed"):
         invocation.output.note(
-            f"It may now use several. Choose one: aileron binding rebind {one_line(shown['name'])} NAME", style="yellow"
+            f"It may now use several. Choose one: aileron binding use {one_line(shown['name'])} NAME", style="yellow"
         )
 
 
@@ -148,12 +158,12 @@ def list_bindings(ctx: typer.Context, as_json: JsonOption = False) -> None:
             for item in answer["items"]
         ],
         fold="connectors",
-        empty="There are no bindings. Set one up with: aileron binding setup CONNECTOR",
+        empty="There are no bindings. Set one up with: aileron binding add CONNECTOR",
     )
 
 
 @app.command()
-def inspect(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Show a binding and where its credential is sent.
 
     The value is never shown.
@@ -173,7 +183,7 @@ def inspect(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False)
 
 
 @app.command()
-def rebind(ctx: typer.Context, connector: ConnectorArgument, name: NameArgument, yes: YesOption = False) -> None:
+def use(ctx: typer.Context, connector: ConnectorArgument, name: NameArgument, yes: YesOption = False) -> None:
     """Choose the binding that a connector uses.
 
     The connector may then use it for the hosts that it names now.
@@ -189,7 +199,7 @@ def rebind(ctx: typer.Context, connector: ConnectorArgument, name: NameArgument,
 
 
 @app.command()
-def revoke(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
     """Remove a binding and its credential for good."""
     invocation = Invocation.of(ctx)
     invocation.prompts.confirm(f"Remove {name} and its credential for good?", yes=yes)

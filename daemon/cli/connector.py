@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
@@ -14,7 +15,12 @@ app = typer.Typer(
 )
 
 RefArgument = Annotated[
-    str, typer.Argument(metavar="REF", help="A full name, a full name and @version, or a hash (sha256:...).")
+    str,
+    typer.Argument(
+        metavar="CONNECTOR",
+        help="A full name, a full name and @version, or a hash (sha256:...).",
+        autocompletion=known.connectors,
+    ),
 ]
 _SIGNATURES = {
     "trusted": "signed by a key you trust",
@@ -25,9 +31,11 @@ _SIGNATURES = {
 
 
 @app.command()
-def install(
+def add(
     ctx: typer.Context,
-    source: Annotated[str, typer.Argument(help="Where from: a folder, a tarball, or a full name and @version.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Where from: a folder, a tarball, or a full name and @version.")
+    ],
     yes: YesOption = False,
     allow_unsigned: Annotated[
         bool, typer.Option("--allow-unsigned", help="Install it although nobody you trust vouches for it.")
@@ -65,9 +73,7 @@ def install(
     invocation.output.line("To use it, put this into an action:\n")
     invocation.output.line(requirement_block(plan))
     if plan.get("credential"):
-        invocation.output.note(
-            f"\nIt needs a credential: aileron binding setup {one_line(plan['name'])}", style="yellow"
-        )
+        invocation.output.note(f"\nIt needs a credential: aileron binding add {one_line(plan['name'])}", style="yellow")
 
 
 def _absolute(source: str) -> str:
@@ -94,7 +100,7 @@ def _check_signature(signature: dict[str, Any], *, allow_unsigned: bool) -> None
         remedy = "Get a release that is signed by a key that is not revoked."
     else:
         remedy = (
-            "Trust the publisher's key first (aileron keyring trust), or pass --allow-unsigned "
+            "Trust the publisher's key first (aileron keyring add), or pass --allow-unsigned "
             "if you know where it comes from."
         )
     raise CliFailure(
@@ -178,7 +184,7 @@ def list_connectors(ctx: typer.Context, as_json: JsonOption = False) -> None:
             [item.get("name"), item.get("version"), item.get("state"), _signature_state(item), item["hash"]]
             for item in answer["items"]
         ],
-        empty="No connectors are installed. Install one with: aileron connector install SOURCE",
+        empty="No connectors are installed. Install one with: aileron connector add SOURCE",
         styles={"trusted": "green", "untrusted": "red", "unsigned": "yellow", "damaged": "red", "refused": "red"},
     )
 

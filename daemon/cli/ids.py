@@ -1,4 +1,4 @@
-"""Ids as people write them: any beginning or end of one that means a single thing, and a short form to show."""
+"""Ids as people write them: any part of one that means a single thing, and a short form to show."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -20,11 +20,12 @@ def short(text: str) -> str:
 
 
 def fits(known: str, text: str, prefix: IdPrefix) -> bool:
-    """Say whether a text is a beginning or an end of an id, with or without its prefix."""
+    """Say whether a text is a part of an id, with or without its prefix. People also type a part of the short form."""
     begin = f"{prefix.value}_"
-    if not text.removeprefix(begin):
-        return False
-    return known.startswith(text) or known.removeprefix(begin).startswith(text) or known.endswith(text)
+    part = text.removeprefix(begin)
+    if text != part:
+        return part != "" and known.startswith(text)
+    return part != "" and part in known.removeprefix(begin)
 
 
 def only_one(known: Iterable[str], text: str, prefix: IdPrefix, *, what: str, remedy: str) -> str:
@@ -33,9 +34,7 @@ def only_one(known: Iterable[str], text: str, prefix: IdPrefix, *, what: str, re
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        raise CliFailure(
-            f"there is no {what} whose id begins or ends with {text!r}", remedy=remedy, failure_class="not_found"
-        )
+        raise CliFailure(f"there is no {what} with {text!r} in its id", remedy=remedy, failure_class="not_found")
     more = "" if len(fitting) <= _SHOWN else f" and {len(fitting) - _SHOWN} more"
     raise CliFailure.usage(
         f"{text!r} means more than one {what}: {', '.join(fitting[:_SHOWN])}{more}",

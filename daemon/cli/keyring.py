@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age
@@ -20,17 +21,24 @@ app = typer.Typer(
 
 
 @app.command()
-def trust(
+def add(
     ctx: typer.Context,
     public_key: Annotated[
         str, typer.Argument(metavar="KEY", help="An Ed25519 public key: a PEM file, or the key itself in base64.")
     ],
     namespace: Annotated[
         list[str],
-        typer.Option("--namespace", help="What the key may sign for, such as github://acme. Can be repeated."),
+        typer.Option(
+            "--namespace",
+            metavar="NAMESPACE",
+            help="What the key may sign for, such as github://acme. Can be repeated.",
+        ),
     ],
     label: Annotated[
-        str, typer.Option("--label", help="Whose key this is, in your words; else its file, or the first namespace.")
+        str,
+        typer.Option(
+            "--label", metavar="LABEL", help="Whose key this is, in your words; else its file, or the first namespace."
+        ),
     ] = "",
     yes: YesOption = False,
 ) -> None:
@@ -80,16 +88,21 @@ def list_keys(ctx: typer.Context, as_json: JsonOption = False) -> None:
             for item in answer["items"]
         ],
         fold="namespaces",
-        empty="No keys are trusted. Trust one with: aileron keyring trust KEY --namespace github://owner",
+        empty="No keys are trusted. Trust one with: aileron keyring add KEY --namespace github://owner",
         styles={"trusted": "green", "revoked": "red"},
     )
 
 
 @app.command()
-def revoke(
+def remove(
     ctx: typer.Context,
-    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The key's id, as `keyring list` shows it.")],
-    reason: Annotated[str, typer.Option("--reason", help="Kept in the keyring and in the audit log.")] = "",
+    key_id: Annotated[
+        str,
+        typer.Argument(metavar="KEY_ID", help="The key's id, as `keyring list` shows it.", autocompletion=known.keys),
+    ],
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="REASON", help="Kept in the keyring and in the audit log.")
+    ] = "",
     yes: YesOption = False,
 ) -> None:
     """Trust a key no longer.

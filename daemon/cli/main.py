@@ -1,5 +1,6 @@
 """The entry point of `aileron`: the table of commands, the global options, and how a command ends."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,9 +11,10 @@ from typer.main import get_command
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.lazy import LazyCommand, LazyGroup
-from daemon.cli.parameters import validate_late
+from daemon.cli.old_spellings import renew
+from daemon.cli.parameters import set_up_parameters
 
-validate_late()
+set_up_parameters()
 
 
 class _Root(LazyGroup):
@@ -33,11 +35,14 @@ class _Root(LazyGroup):
         "approval": LazyCommand("daemon.cli.approval", "See and decide what waits for your approval."),
         "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),
         "session": LazyCommand("daemon.cli.session", "See sessions of agents, and decide what lands."),
-        "sessions": LazyCommand("daemon.cli.session_listing", "The same as `session list` and `session show`."),
-        "version": LazyCommand("daemon.cli.version", "Show the version."),
         "open": LazyCommand("daemon.cli.open", "Open a page of the daemon in the browser."),
+        "version": LazyCommand("daemon.cli.version", "Show the version."),
+        "help": LazyCommand("daemon.cli.help", "Show the help of a command."),
+        "completion": LazyCommand("daemon.cli.completion", "Have your shell complete what you type."),
     }
 
+
+_COMPLETION_SECONDS = 0.35
 
 # Plain help text: Typer's boxes would import Rich, and double the time that `--help` takes.
 app = typer.Typer(
@@ -45,7 +50,7 @@ app = typer.Typer(
     name="aileron",
     no_args_is_help=True,
     rich_markup_mode=None,
-    add_completion=True,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -74,8 +79,11 @@ def root(
 
 def run(arguments: Sequence[str], invocation: Invocation) -> int:
     """Run one command line and return its exit code."""
+    renewed = renew(arguments)
+    if renewed.note is not None:
+        invocation.output.note(renewed.note, style="yellow")
     try:
-        get_command(app).main(list(arguments), prog_name="aileron", obj=invocation)
+        get_command(app).main(list(renewed.arguments), prog_name="aileron", obj=invocation)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -96,6 +104,17 @@ def run(arguments: Sequence[str], invocation: Invocation) -> int:
     return ExitCode.OK
 
 
+def _complete(shell: str) -> None:
+    import signal
+
+    from daemon.cli.completing import complete
+
+    # Whoever pressed the key waits: a daemon that hangs, or a disk that does, ends this without a word.
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.setitimer(signal.ITIMER_REAL, _COMPLETION_SECONDS)
+    complete(shell, get_command(app), os.environ)
+
+
 def _end(failure: CliFailure, invocation: Invocation) -> int:
     if invocation.debug:
         import traceback
@@ -108,5 +127,8 @@ def _end(failure: CliFailure, invocation: Invocation) -> int:
 
 
 def main() -> None:
-    """Run the command line of this process."""
+    """Run the command line of this process, or answer a shell that completes one."""
+    if shell := os.environ.get("_AILERON_COMPLETE"):
+        _complete(shell)
+        return
     sys.exit(run(sys.argv[1:], Invocation.from_process()))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.ids import find_approval
 from daemon.cli.invocation import Invocation
 from daemon.cli.landing.finding import find_session
@@ -21,7 +22,10 @@ def group() -> None:
 @app.command()
 def approval(
     ctx: typer.Context,
-    approval_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the approval, or the end of it.")],
+    approval_id: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The id of the approval, or the end of it.", autocompletion=known.approvals),
+    ],
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")] = True,
 ) -> None:
     """Open an approval in the browser.
@@ -38,7 +42,10 @@ def approval(
 @app.command()
 def session(
     ctx: typer.Context,
-    session_id: Annotated[str, typer.Argument(metavar="SESSION", help="Its id, or any beginning or end of it.")],
+    session_id: Annotated[
+        str,
+        typer.Argument(metavar="SESSION", help="Its id, or any beginning or end of it.", autocompletion=known.sessions),
+    ],
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")] = True,
 ) -> None:
     """Open in the browser what the agent of a session changed.

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
@@ -14,7 +15,9 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="The images that sandboxed agents run in."
 )
 
-AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.")]
+AgentArgument = Annotated[
+    str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.", autocompletion=known.agents)
+]
 _MEGA = 1e6
 
 
@@ -72,7 +75,7 @@ def list_images(ctx: typer.Context, as_json: JsonOption = False) -> None:
 @app.command()
 def init(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where; here, if not given.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where; here, if not given.")] = Path(),
 ) -> None:
     """Write a devcontainer.json to start from, and a Dockerfile."""
     invocation = Invocation.of(ctx)
@@ -104,7 +107,7 @@ def prune(
 @app.command()
 def check(
     ctx: typer.Context,
-    image: Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="An image of yours to look into.")] = None,
+    image: Annotated[str | None, typer.Argument(metavar="IMAGE", help="An image of yours to look into.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say whether this machine can run sandboxes, and what it lacks.

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age
 from daemon.cli.options import JsonOption, ValueFileOption, YesOption
@@ -12,11 +13,14 @@ app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Store plain secrets in the vault."
 )
 
-NameArgument = Annotated[str, typer.Argument(help="The name, such as team/deploy-key.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name, such as team/deploy-key.")]
+KnownArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="The name, as `secret list` shows it.", autocompletion=known.secrets)
+]
 
 
-@app.command("set")
-def store(ctx: typer.Context, name: NameArgument, value_file: ValueFileOption = None) -> None:
+@app.command()
+def add(ctx: typer.Context, name: NameArgument, value_file: ValueFileOption = None) -> None:
     """Store a secret, or replace its value.
 
     The value is asked for on the terminal without being shown, or read from --value-file. It is never an argument,
@@ -50,8 +54,8 @@ def list_secrets(ctx: typer.Context, as_json: JsonOption = False) -> None:
     )
 
 
-@app.command("rm")
-def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+@app.command()
+def remove(ctx: typer.Context, name: KnownArgument, yes: YesOption = False) -> None:
     """Remove a secret for good."""
     invocation = Invocation.of(ctx)
     invocation.prompts.confirm(f"Remove {name} for good?", yes=yes)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.ids import find_any_session
 from daemon.cli.invocation import Invocation
@@ -24,10 +25,13 @@ app = typer.Typer(
 )
 
 SessionArgument = Annotated[
-    str, typer.Argument(metavar="SESSION", help="The id of the session, or any beginning or end of it.")
+    str,
+    typer.Argument(
+        metavar="SESSION", help="The id of the session, or any beginning or end of it.", autocompletion=known.sessions
+    ),
 ]
 PathsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[PATH]...", help="Files and folders, as the list of changes has them.")
+    list[str] | None, typer.Argument(metavar="PATH", help="Files and folders, as the list of changes has them.")
 ]
 
 app.command("list")(list_sessions)

@@ -1,26 +1,18 @@
-"""`aileron sessions`: which agents have, or had, a session. `aileron session` has the same and more."""
+"""What `aileron session list` and `show` write: which agents have, or had, a session."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.ids import find_any_session, short
+from daemon.cli.ids import short
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 from daemon.core.principal import in_words
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    help="The same as `session list` and `session show`.",
-)
 
-
-@app.command("list")
 def list_sessions(
     ctx: typer.Context,
     active: Annotated[bool, typer.Option("--active", help="Only those that have not ended.")] = False,
@@ -44,19 +36,6 @@ def list_sessions(
         empty="There are no sessions.",
         styles={"active": "green"},
     )
-
-
-@app.command("get")
-def show(
-    ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="ID", help="The id of the session, or the end of it.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Show one session."""
-    invocation = Invocation.of(ctx, as_json=as_json)
-    with invocation.connect() as client:
-        item = client.get("/v1/sessions/{}", find_any_session(client, session))
-    show_session(invocation, item)
 
 
 def show_session(invocation: Invocation, item: dict[str, Any], *, workspace: Mapping[str, Any] | None = None) -> None:

@@ -288,7 +288,7 @@ class Sessions:
         if row is None:
             raise Failure(
                 FailureClass.NOT_FOUND,
-                f"There is no session {session_id}. `aileron sessions list` shows those there are.",
+                f"There is no session {session_id}. `aileron session list` shows those there are.",
                 boundary=Boundary.USER,
             )
         return _from_row(row)

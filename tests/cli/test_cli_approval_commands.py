@@ -269,7 +269,9 @@ FIRST = "apr_0197f3a0-0000-7000-8000-00000000abcd"
 SECOND = "apr_0197f3a0-0000-7000-8000-00000000bbcd"
 
 
-@pytest.mark.parametrize("part", [FIRST, FIRST.removeprefix("apr_"), "abcd", "0abcd"])
+@pytest.mark.parametrize(
+    "part", [FIRST, FIRST.removeprefix("apr_"), "abcd", "0abcd", "000a", "apr_0197f3a0-0000-7000-8000-00000000a"]
+)
 def test_any_part_of_an_id_that_means_one_approval_names_it(cli: Any, stand_in: Any, part: str) -> None:
     stand_in.answers["GET /v1/approvals"] = {"items": [{"id": FIRST}, {"id": SECOND}], "next": None}
     stand_in.answers[f"POST /v1/approvals/{FIRST}/deny"] = {**PENDING, "id": FIRST, "state": "denied"}
@@ -282,8 +284,8 @@ def test_a_part_of_an_id_that_means_two_approvals_or_none_decides_nothing(cli: A
     assert ended.code == ExitCode.USAGE
     assert FIRST in ended.err
     assert SECOND in ended.err
-    assert "there is no approval whose id begins or ends with 'cafe'" in cli("approval", "deny", "cafe").err
-    assert "there is no approval whose id" in cli("approval", "deny", "apr_").err
+    assert "there is no approval with 'cafe' in its id" in cli("approval", "deny", "cafe").err
+    assert "there is no approval with 'apr_' in its id" in cli("approval", "deny", "apr_").err
     assert [request.method for request in stand_in.requests if request.method == "POST"] == []
 
 

@@ -23,7 +23,7 @@ def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") ->
         remedy = "aileron vault init" if state == "absent" else "aileron vault unlock"
         invocation.output.note(f"The vault is {state}: actions that need a credential will fail until: {remedy}")
     if not any(item["state"] == "ready" for item in actions):
-        invocation.output.note("No action is installed, so the agent gets no tools. Write one: aileron action new NAME")
+        invocation.output.note("No action is installed, so the agent gets no tools. Write one: aileron action add NAME")
     asking = [item["name"] for item in actions if item["state"] == "ready" and item["decision"] == "ask"]
     if asking and not invocation.prompts.interactive:
         names = ", ".join(one_line(name) for name in asking[:_MOST_NAMED])

@@ -38,7 +38,7 @@ def close(invocation: "Invocation", summary: Mapping[str, Any]) -> None:
         invocation.output.note(json.dumps(summary))
         return
     if summary["audit_head"] is None:
-        invocation.output.note(f"Session {summary['session']}: the daemon is gone; look with: aileron sessions list")
+        invocation.output.note(f"Session {summary['session']}: the daemon is gone; look with: aileron session list")
         return
     head = summary["audit_head"]
     invocation.output.note(

@@ -100,7 +100,7 @@ class Layers:
         for layer in self.all().layers:
             if session in layer.earlier:
                 return layer
-        message = f"There is no workspace of a session {session[:100]!r}. aileron sessions list shows the sessions."
+        message = f"There is no workspace of a session {session[:100]!r}. aileron session list shows the sessions."
         raise Failure(FailureClass.NOT_FOUND, message, boundary=Boundary.USER)
 
     def all(self) -> Listing:
