@@ -15,6 +15,15 @@ from world import PASSPHRASE, ROOT
 _SHARED = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aileron" / "tools-of-pages"
 """What a page downloads is kept here, so that it is downloaded once."""
 
+_LOOKED_UP = {
+    "apr_…": ("approval list --state all --limit 1", "id"),
+    "ses_…": ("session list", "id"),
+    "SESSION": ("session list", "id"),
+    "aud_…": ("audit list --limit 1", "id"),
+    "sha256:…": ("connector list", "hash"),
+}
+"""What a reader puts in: the newest of its kind, which a command of ours names."""
+
 
 class Reader:
     """A person in an empty home, with a checkout, a terminal, and the services that `outside` puts on loopback."""
@@ -65,6 +74,22 @@ class Reader:
             elif block.is_run:
                 self._run(block, page.name)
 
+    def owns(self, name: str, text: str) -> None:
+        """Put a file into the home: what a person brings along."""
+        (self.home / name).write_text(text)
+
+    def goes_to(self, name: str) -> None:
+        """Go on in another folder of the home."""
+        self.shell(f"mkdir -p ~/{name} && cd ~/{name}")
+
+    def has_command(self, name: str, script: str) -> None:
+        """Put a stand-in for a program of others first on the PATH."""
+        folder = self.home / "stand-ins"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+        self.shell(f'export PATH="{folder}:$PATH"')
+
     def shell(self, text: str) -> str:
         """Run one more command where the page has led to, and return what it prints."""
         ended = self._execute(text)
@@ -95,12 +120,10 @@ class Reader:
         for there, here in self._outside.items():
             name = there.removesuffix(":443")
             text = text.replace(f"https://{name}", f"http://{here}").replace(there, here)
-        if "apr_…" in text:
-            (newest,) = self.ask("approval list --state all --limit 1")["items"]
-            text = text.replace("apr_…", newest["id"])
-        if "sha256:…" in text:
-            (connector,) = self.ask("connector list")["items"]
-            text = text.replace("sha256:…", connector["hash"])
+        for sign, find in _LOOKED_UP.items():
+            if sign in text:
+                command, name = find
+                text = text.replace(sign, self.ask(command)["items"][0][name])
         return text
 
     def _execute(self, text: str, given: str | None = None) -> "subprocess.CompletedProcess[str]":

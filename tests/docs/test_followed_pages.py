@@ -71,12 +71,14 @@ def whole_interface_works(reader: Reader) -> None:
     assert len(seen["random"]) == 16
 
 
-def test_the_first_real_thing_of_the_readme_works(service: UpstreamProcess, tmp_path: Path) -> None:
+def test_the_readme_leads_to_an_issue_on_github_and_other_pages_show_whose_it_was(
+    service: UpstreamProcess, tmp_path: Path
+) -> None:
     place = "/repos/YOU/REPO/issues"
     service.forget()
     service.behave(place, status=201, json={"number": 7, "html_url": "https://github.com/YOU/REPO/issues/7"})
     with Reader(tmp_path, outside={"api.github.com:443": service.host_port}, start=ROOT) as reader:
-        (reader.home / "token").write_text("github_pat_11AAAA")
+        reader.owns("token", "github_pat_11AAAA")
         reader.follow(ROOT / "README.md")
         (asked,) = service.seen(place)
         assert json.loads(asked.body) == {"title": "The README is wrong", "body": "Line 3 promises too much."}
@@ -85,6 +87,35 @@ def test_the_first_real_thing_of_the_readme_works(service: UpstreamProcess, tmp_
         assert asked.headers["authorization"] == "Bearer github_pat_11AAAA"
         assert '"number": 7' in reader.printed[-1]
         assert "The log is whole" in reader.printed[-1]
+
+        reader.goes_to("notes")
+        reader.follow(DOCS / "who-did-what.md")
+        exported = [json.loads(line) for line in (reader.home / "notes" / "audit.jsonl").read_text().splitlines()]
+        assert {"approval.approved", "execution.succeeded"} <= {event["type"] for event in exported}
+
+        reader.shell("aileron action run file-issue title=Two text=Again || [ $? -eq 75 ]")
+        reader.has_command("ssh", '#!/bin/sh\n[ "$1" = -t ] && shift\n[ "$1" = machine ] && shift && exec sh -c "$*"\n')
+        reader.follow(DOCS / "approving-elsewhere.md")
+        assert len(service.wait_for(2, path=place)) == 2
+        assert "http://127.0.0.1:" in reader.printed[-1]  # the link for the page
+
+
+def test_a_message_reaches_slack_and_the_key_of_a_model_is_kept(service: UpstreamProcess, tmp_path: Path) -> None:
+    service.forget()
+    service.behave("/api/chat.postMessage", json={"ok": True, "channel": "C012AB3CD"})
+    with Reader(tmp_path, outside={"slack.com:443": service.host_port}, start=ROOT) as reader:
+        reader.owns("token", "xoxb-1234")
+        reader.follow(DOCS / "slack.md")
+        (asked,) = service.seen("/api/chat.postMessage")
+        assert json.loads(asked.body) == {"channel": "#releases", "text": "1.4 is out."}
+        assert asked.headers["authorization"] == "Bearer xoxb-1234"
+        assert asked.headers["content-type"] == "application/json"
+        assert reader.ask("binding list")["items"] == []
+
+        reader.follow(DOCS / "model-key.md", until="To remove it")
+        assert [item["name"] for item in reader.ask("binding list")["items"]] == ["api_key/anthropic/default"]
+        reader.follow(DOCS / "model-key.md", only="To remove it")
+        assert reader.ask("binding list")["items"] == []
 
 
 def now() -> float:
