@@ -1,4 +1,4 @@
-"""What a connector costs by the language it is written in: size, compiling, one call, and the least memory and fuel of a call.
+"""What a connector costs by its language: size, compiling, one call, and the least memory and fuel of a call.
 
     python -m benchmarks.connector_languages NAME=FOLDER ...
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.wasm_echo import SystemClock
 from daemon.connectors.wasm import CallLimits, WasmRuntime
+from daemon.connectors.wasm.errors import ConnectorFault
 
 _CALLS = 200
 _MIB = 1024 * 1024
@@ -71,7 +72,7 @@ async def _least(call: Callable[[int], Awaitable[None]], most: int) -> int:
         middle = (low + high) // 2
         try:
             await call(middle)
-        except Exception:
+        except ConnectorFault:
             low = middle
         else:
             high = middle

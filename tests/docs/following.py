@@ -1,10 +1,10 @@
-"""Follows a page as a reader would: writes its files, runs its commands in order, in a home where nothing was before."""
+"""Follows a page as a reader would: writes its files and runs its commands in order, in an empty home."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,8 +28,21 @@ _LOOKED_UP = {
 class Reader:
     """A person in an empty home, with a checkout, a terminal, and the services that `outside` puts on loopback."""
 
-    def __init__(self, folder: Path, *, outside: Mapping[str, str], start: Path | None = None, **more: str) -> None:
-        """Make the home. `outside` maps what the page names to a `host:port` of this machine."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        outside: Mapping[str, str],
+        start: Path | None = None,
+        between: Callable[[], None] = lambda: None,
+        **more: str,
+    ) -> None:
+        """Make the home.
+
+        `outside` maps what a page names to a `host:port` of this machine, `start` is the folder in which it begins,
+        `between` is done after each block, and `more` are variables of the shell.
+        """
+        self._between = between
         self.home = folder / "person"
         self._state = folder / "state.sh"
         self._outside = dict(outside)
@@ -48,6 +61,7 @@ class Reader:
             **more,
         }
         self._state.write_text(f"cd '{place}'\n")
+        between()
         ours = self.home / ".aileron"
         ours.mkdir(mode=0o700, parents=True)
         allowed = ", ".join(f'"{there}"' for there in self._outside.values())
@@ -73,6 +87,7 @@ class Reader:
                 self._write(block)
             elif block.is_run:
                 self._run(block, page.name)
+            self._between()
 
     def owns(self, name: str, text: str) -> None:
         """Put a file into the home: what a person brings along."""
@@ -112,7 +127,8 @@ class Reader:
         ended = self._execute(self._here(text))
         self.printed.append(ended.stdout)
         assert ended.returncode == block.ends_with, (
-            f"{page} says that this ends with {block.ends_with}; it ended with {ended.returncode}\n\n{text}\n\n{ended.stdout}{ended.stderr}"
+            f"{page} says that this ends with {block.ends_with}; it ended with {ended.returncode}\n\n"
+            f"{text}\n\n{ended.stdout}{ended.stderr}"
         )
 
     def _here(self, text: str) -> str:
@@ -134,8 +150,7 @@ class Reader:
             env=self.environment,
             input=given,
             stdin=None if given is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=120,
             check=False,

@@ -1,5 +1,6 @@
-"""Every command line of ours in every document is one that the program has: the command, its options, in the present spelling."""
+"""Every command line of ours in every document is one of the program: command and options, in the present spelling."""
 
+import itertools
 import re
 import shlex
 from typing import Any
@@ -21,15 +22,20 @@ HISTORY = ("CHANGELOG.md", "docs/adr/")
 
 
 def lines(text: str) -> list[str]:
-    """Return what stands behind `aileron` in the code of a document, without comments and what follows in a shell."""
-    found = [match["words"] for pattern in (_IN_A_BLOCK, _IN_A_SENTENCE) for match in pattern.finditer(text)]
-    return [re.split(r" +#| 2>| [|&>;]|; ", words)[0].strip() for words in found]
+    """Return what stands behind `aileron` in the code of a document."""
+    return [match["words"].strip() for pattern in (_IN_A_BLOCK, _IN_A_SENTENCE) for match in pattern.finditer(text)]
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words of a command line, up to what belongs to the shell, or to the agent."""
+    reading = shlex.shlex(line, posix=True, punctuation_chars=True)
+    reading.wordchars += "…:@$%+,[]{}"
+    return list(itertools.takewhile(lambda word: word != "--" and not set(word) <= set("();<>|&"), reading))
 
 
 def problem(line: str) -> str:
     """Return why the program would not take a command line, or nothing."""
-    words = shlex.split(line)
-    words = words[: words.index("--")] if "--" in words else words
+    words = words_of(line)
     command: Any = get_command(app)  # Typer brings a Click of its own, so the classes are taken from what it returns
     context = command.context_class(command, info_name="aileron")
     while hasattr(command, "get_command") and words and not words[0].startswith("-"):
@@ -65,6 +71,8 @@ def test_every_command_that_a_document_names_is_one_of_the_program(name: str) ->
         ("audit list --limit 3 --json", ""),
         ("launch --sandbox codex -- exec --whatever", ""),
         ("session list|show", ""),
+        ("session land S --yess > x; true", "`aileron session land` has no --yess"),
+        ("launch --sandbox --program sh codex -- -c 'a; b > c'", ""),
     ],
 )
 def test_a_command_that_the_program_does_not_have_is_found(line: str, said: str) -> None:
@@ -73,4 +81,4 @@ def test_a_command_that_the_program_does_not_have_is_found(line: str, said: str)
 
 def test_commands_are_found_in_blocks_and_in_sentences() -> None:
     text = "    aileron stop   # now\n\nSay `aileron audit list --json`.\n```sh\nA=1 aileron status > file\n```\n"
-    assert lines(text) == ["stop", "status", "audit list --json"]
+    assert [words_of(line) for line in lines(text)] == [["stop"], ["status"], ["audit", "list", "--json"]]
