@@ -60,7 +60,7 @@ def failures_are_told(reader: Reader, service: UpstreamProcess, place: str) -> N
 
 
 def whole_interface_works(reader: Reader) -> None:
-    """Manifest, clock and randomness reach a connector in this language."""
+    """Manifest, clock, randomness and log reach a connector in this language."""
     (connector,) = reader.ask("connector list")["items"]
     reader.shell(f"aileron action add self-test --connector {connector['name']} --op self_test")
     action = reader.home / ".aileron" / "actions" / "self-test.md"
@@ -69,6 +69,8 @@ def whole_interface_works(reader: Reader) -> None:
     assert seen["version"] == connector["version"]
     assert abs(seen["now_ms"] / 1000 - now()) < 60
     assert len(seen["random"]) == 16
+    logs = "".join(path.read_text() for path in (reader.home / ".aileron" / "logs").iterdir())
+    assert "The self test runs." in logs
 
 
 def test_the_readme_leads_to_an_issue_on_github_and_other_pages_show_whose_it_was(
