@@ -19,6 +19,7 @@ from daemon.api.control import (
     keyring,
     providers,
     sandbox_images,
+    sandbox_visits,
     sandboxes,
     sessions,
     status,
@@ -32,7 +33,7 @@ from daemon.app.rooms import Rooms
 from daemon.core.providers import Providers
 from daemon.custody.taking import Taking
 from daemon.lifecycle.process import Addresses
-from daemon.sandbox.service import Sandboxes
+from daemon.sandbox.build import SandboxRoom
 from daemon.web.pages import PageServices, add_pages
 from daemon.workspaces.service import Workspaces
 
@@ -45,7 +46,7 @@ class ControlParts:
     browser: BrowserSessions
     stopping: Stopping
     providers: Providers
-    sandboxes: Sandboxes
+    sandboxes: SandboxRoom
     workspaces: Workspaces
 
 
@@ -169,8 +170,9 @@ def _sessions(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
                 agent_url=parts.addresses.agent,
             )
         ),
-        sandbox_images.router(parts.sandboxes),
-        sandboxes.router(sandboxes.Uses(sandboxes=parts.sandboxes, processes=rooms.processes)),
+        sandbox_images.router(parts.sandboxes.sandboxes),
+        sandboxes.router(sandboxes.Uses(sandboxes=parts.sandboxes.sandboxes, processes=rooms.processes)),
+        sandbox_visits.router(parts.sandboxes),
         workspaces.router(parts.workspaces),
     ]
 

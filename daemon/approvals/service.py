@@ -21,6 +21,7 @@ from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.canonical import canonical_json
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
+from daemon.core.missing import no_such
 from daemon.core.principal import DAEMON, Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
@@ -307,11 +308,9 @@ class Approvals:
         """Return an approval; with a session, only if it is that session's own."""
         approval = await self._reader.read(lambda conn: _find(conn, approval_id))
         if approval is None or (session is not None and approval.session != session):
-            raise Failure(
-                FailureClass.NOT_FOUND,
-                f"There is no approval {approval_id}. `aileron approval list` shows those there are.",
-                boundary=Boundary.USER,
-            )
+            # The same words for one of another session, so that nobody learns of it.
+            remedy = "See `aileron approval list`." if session is None else "Use the approval_id of the answer."
+            raise no_such("approval", approval_id, prefix=IdPrefix.APPROVAL, remedy=remedy)
         return approval
 
     async def find(

@@ -17,8 +17,10 @@ from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared
 from daemon.audit.damage import Problem, is_of_the_disk
+from daemon.audit.delivery import deliver
 from daemon.audit.events import AuditEvent, Recorded, checked_field
 from daemon.audit.export import ExportedHead, export_head
+from daemon.audit.gathering import Gathering
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
 from daemon.audit.notes import RECOVERED, RESUMED
 from daemon.audit.refusals import damaged, in_short, not_damaged, unavailable
@@ -100,6 +102,7 @@ class AuditLog:
         if not self._commits.damage:
             self._commits.begin(self._recovered())
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._gathering: Gathering[_Job] = Gathering(self._hand_to_writer, now=clock.monotonic)
         self._closing: asyncio.Future[Appended[None]] | None = None
         self._writer = threading.Thread(target=self._work, name="audit-writer", daemon=True)
         self._writer.start()
@@ -267,8 +270,14 @@ class AuditLog:
             raise unavailable("the log is closed, because the daemon is stopping")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Appended[Any]] = loop.create_future()
-        self._jobs.put(_Job(entry, done, loop, last, resumes, between))
+        self._gathering.add(_Job(entry, done, loop, last, resumes, between), loop)
+        if last:
+            self._gathering.flush()
         return done
+
+    def _hand_to_writer(self, jobs: Sequence[_Job]) -> None:
+        for job in jobs:
+            self._jobs.put(job)
 
     async def _slimmed(self, large: LargeValues, prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:
         """Move large values into files; what more must be said of that comes behind the events that were given."""
@@ -379,21 +388,4 @@ class AuditLog:
 
 
 def _deliver(group: Sequence[_Job], answers: Sequence[Any]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
-    for job, answer in zip(group, answers, strict=True):
-        by_loop.setdefault(job.loop, []).append((job.done, answer))
-    for loop, answered in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_hand_over, answered)
-        except RuntimeError:
-            continue  # the loop is closed; what is on disk is on disk
-
-
-def _hand_over(answered: "list[tuple[asyncio.Future[Any], Any]]") -> None:
-    for done, answer in answered:
-        if done.done():
-            continue
-        if isinstance(answer, BaseException):
-            done.set_exception(answer)
-        else:
-            done.set_result(answer)
+    deliver([(job.loop, job.done, answer) for job, answer in zip(group, answers, strict=True)])

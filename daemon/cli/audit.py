@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.ids import find_any_session, find_event, short
 from daemon.cli.invocation import Invocation
-from daemon.cli.moments import bound
+from daemon.cli.moments import bound, in_list
 from daemon.cli.options import JsonOption, LimitOption
 from daemon.cli.output_file import OutputFile, OutputOption
 from daemon.cli.rendering import neutralise, one_line, plain_table, pretty_json
@@ -27,12 +29,19 @@ SinceOption = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From here on: 15m, 1h, 7d or a time.")
 ]
 UntilOption = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to here: 15m, 1h, 7d or a time.")]
-SessionOption = Annotated[str | None, typer.Option("--session", metavar="ID", help="Only this session.")]
-TypeOption = Annotated[
-    str | None, typer.Option("--type", help="Only this type, such as execution.started or approval.*")
+SessionOption = Annotated[
+    str | None, typer.Option("--session", metavar="ID", help="Only this session.", autocompletion=known.sessions)
 ]
-ActionOption = Annotated[str | None, typer.Option("--action", metavar="NAME", help="Only this action.")]
-ConnectorOption = Annotated[str | None, typer.Option("--connector", metavar="NAME", help="Only this connector.")]
+TypeOption = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", help="Only this type, such as execution.started or approval.*")
+]
+ActionOption = Annotated[
+    str | None, typer.Option("--action", metavar="NAME", help="Only this action.", autocompletion=known.actions)
+]
+ConnectorOption = Annotated[
+    str | None,
+    typer.Option("--connector", metavar="NAME", help="Only this connector.", autocompletion=known.connectors),
+]
 ClassOption = Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Only failures of this class.")]
 
 _FOLLOW_SECONDS = 1.0
@@ -58,6 +67,7 @@ def list_events(
     invocation = Invocation.of(ctx, as_json=as_json)
     filters = _filters(invocation, since, until, session, type_, action, connector, failure_class)
     with invocation.connect() as client:
+        filters["session"] = session and find_any_session(client, session)
         # Where to go on from is read first: an event that comes in between is then shown by the list or after it.
         answer = client.get("/v1/audit", limit=limit, newest_first=True, **filters)
         events = list(reversed(answer["items"]))
@@ -109,13 +119,21 @@ def _show_events(invocation: Invocation, events: list[dict[str, Any]], *, header
         for event in events:
             invocation.output.line(json.dumps(event))
         return
+    now = invocation.now()
     rows = [
-        [event["time"], event["type"], event["action"], _who(event), event["failure_class"], event["id"]]
+        [
+            in_list(event["time"], now),
+            event["type"],
+            event["action"],
+            _who(event),
+            event["failure_class"],
+            short(event["id"]),
+        ]
         for event in events
     ]
     if header:
         styles = {str(event["failure_class"]): "red" for event in events if event["failure_class"]}
-        invocation.output.table(_COLUMNS, rows, empty="No event fits.", styles=styles)
+        invocation.output.table(_COLUMNS, rows, fold="who", empty="No event fits.", styles=styles)
         return
     for line in plain_table(_COLUMNS, [[one_line(value) for value in row] for row in rows])[1:]:
         invocation.output.line(line)
@@ -128,13 +146,13 @@ def _who(event: Mapping[str, Any]) -> str:
 @app.command()
 def show(
     ctx: typer.Context,
-    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the event, aud_...")],
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the event, or any part of it.")],
     as_json: JsonOption = False,
 ) -> None:
     """Show one event with everything it recorded."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        event = client.get("/v1/audit/{}", event_id)
+        event = client.get("/v1/audit/{}", find_event(client, event_id))
     if as_json:
         invocation.output.json(event)
         return
@@ -291,6 +309,7 @@ def export(
     # A spinner in between lines that go to the same terminal would only garble them.
     progress = nullcontext() if output is None else invocation.output.progress("Exporting")
     with invocation.connect() as client, OutputFile(output, stdout=invocation.output) as file, progress:
+        filters["session"] = session and find_any_session(client, session)
         count = 0
         for line in client.lines("/v1/audit/export", **filters):
             if line:

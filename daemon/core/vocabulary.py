@@ -53,7 +53,10 @@ class EventType(StrEnum):
     HOME_BACKED_UP = "home.backed_up"
     HOME_RESTORED = "home.restored"
 
+    SANDBOX_ATTACHED = "sandbox.attached"
     SANDBOX_ENDED = "sandbox.ended"
+    SANDBOX_GUEST_ENDED = "sandbox.guest_ended"
+    SANDBOX_GUEST_STARTED = "sandbox.guest_started"
     SANDBOX_STARTED = "sandbox.started"
 
     SESSION_DENIED = "session.denied"
@@ -161,6 +164,8 @@ class Attr:
     REFUSALS_COUNTED_SINCE: Final = "aileron.refusals.counted_since"
 
     SANDBOX_AGENT: Final = "aileron.sandbox.agent"
+    SANDBOX_COMMAND: Final = "aileron.sandbox.command"
+    SANDBOX_GUEST: Final = "aileron.sandbox.guest"
     SANDBOX_NETWORK: Final = "aileron.sandbox.network"
     SANDBOX_PROBED: Final = "aileron.sandbox.probed"
     SANDBOX_REASON: Final = "aileron.sandbox.reason"

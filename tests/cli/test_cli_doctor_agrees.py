@@ -216,7 +216,7 @@ def test_of_an_action_the_lists_and_the_doctor_say_what_a_call_would_meet(world:
     world.ok("POST", "/v1/actions/ship/enable")
 
     (binding,) = world.ok("GET", "/v1/bindings")["items"]
-    assert say("binding", "revoke", binding["name"], "--yes")[0] == 0
+    assert say("binding", "remove", binding["name"], "--yes")[0] == 0
     gone = call()
     shown, counts, (check,) = state()
     assert (shown, counts, check["status"]) == ("blocked", {"enabled": 1, "blocked": 1}, "warning")

@@ -15,7 +15,7 @@ from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.connectors.service import ConnectorService
-from daemon.core.action_parser import parse_action
+from daemon.core.action_parser import read_action
 from daemon.core.failures import DocumentError
 from daemon.core.principal import Principal
 from daemon.core.schema import input_schema
@@ -66,13 +66,11 @@ def router(uses: Uses) -> APIRouter:
 
     @routes.post("/v1/actions/check", operation_id="action_check")
     async def check(body: CheckBody) -> dict[str, Any]:
-        """Say what is wrong with the text of an action file."""
-        try:
-            action = parse_action(body.text, file=body.file)
-        except DocumentError as problem:
-            return {"ok": False, "problems": [_problem(problem)]}
-        unfit = await problems_with(uses.connectors, action)
-        problems = [{"file": body.file, "line": None, "problem": text, "remedy": ""} for text in unfit]
+        """Say everything that is wrong with the text of an action file."""
+        reading = read_action(body.text, file=body.file)
+        unfit = await problems_with(uses.connectors, reading.requires, reading.action)
+        problems = [_problem(problem) for problem in reading.problems]
+        problems += [{"file": body.file, "line": None, "problem": text, "remedy": ""} for text in unfit]
         return {"ok": not problems, "problems": problems}
 
     @routes.get("/v1/actions/{name}", operation_id="action_show")

@@ -21,6 +21,8 @@ from daemon.audit.query import EventFilter, StoredEvent, get_event, query_events
 from daemon.audit.signing import public_pem
 from daemon.base.clock import parse_rfc3339, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.ids import IdPrefix
+from daemon.core.missing import no_such
 from daemon.db.reader import Reader
 
 _LINES_AT_ONCE = 200
@@ -160,9 +162,7 @@ def router(uses: Uses) -> APIRouter:
         """Return one event; values of it that lie in files come with it, null if a file is gone or was changed."""
         event = await uses.reader.read(lambda conn: get_event(conn, event_id))
         if event is None:
-            raise Failure(
-                FailureClass.NOT_FOUND, f"There is no event {event_id} in the audit log.", boundary=Boundary.USER
-            )
+            raise no_such("event", event_id, prefix=IdPrefix.AUDIT, remedy="See `aileron audit list`.")
         shown = _shown(event)
         moved = await uses.large.read(event.session, shown["payload"])
         attached = {name: None if text is None else json.loads(text) for name, text in moved.items()}

@@ -29,7 +29,7 @@ def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") ->
         more = ", ..." if len(blocked) > _MOST_NAMED else ""
         invocation.output.note(f"Will fail, because what they need is gone: {names}{more}. See: aileron action list")
     if not usable and not blocked:
-        invocation.output.note("No action is installed, so the agent gets no tools. Write one: aileron action new NAME")
+        invocation.output.note("No action is installed, so the agent gets no tools. Write one: aileron action add NAME")
     asking = [item["name"] for item in usable if item["decision"] == "ask"]
     if asking and not invocation.prompts.interactive:
         names = ", ".join(one_line(name) for name in asking[:_MOST_NAMED])

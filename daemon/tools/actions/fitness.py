@@ -1,10 +1,11 @@
 """Whether an action fits the connectors it names: for the person who is writing it, and wherever its state is shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from daemon.connectors.service import ConnectorService
-from daemon.core.action import Action
+from daemon.core.action import Action, ConnectorRequirement
 from daemon.core.capabilities import validate_against_manifest
 from daemon.core.failures import Failure, FailureClass
 from daemon.tools.actions.catalog import InstalledAction
@@ -57,14 +58,19 @@ async def readiness(connectors: ConnectorService, entry: InstalledAction) -> Rea
     return Readiness("locked" if locked else "ready")
 
 
-async def problems_with(connectors: ConnectorService, action: Action) -> list[str]:
-    """Return what keeps a well-formed action from running with the connectors that are installed."""
+async def problems_with(
+    connectors: ConnectorService, requires: Sequence[ConnectorRequirement], action: Action | None
+) -> list[str]:
+    """Return what keeps an action from running with the connectors that are installed.
+
+    Of a file that is not well-formed there are only the requirements that could be read.
+    """
     problems: list[str] = []
-    for requirement in action.requires:
+    for requirement in requires:
         try:
             manifest = await connectors.check(requirement)
         except Failure as failure:
             problems.append(failure.message)
         else:
-            problems.extend(validate_against_manifest(action, manifest))
+            problems.extend(() if action is None else validate_against_manifest(action, manifest))
     return problems
