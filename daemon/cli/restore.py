@@ -38,7 +38,13 @@ def restore(
     from daemon.custody.restoring import is_taken, left_behind
 
     home = _resolved(invocation.home())
-    if is_taken(home.path):
+    try:
+        taken = is_taken(home.path)
+    except OSError as error:
+        raise CliFailure(
+            f"{home.path} cannot be looked into: {error.strerror}", remedy="Check its permissions."
+        ) from error
+    if taken:
         if not replace:
             raise CliFailure(
                 f"there is a home at {home.path} already, and a restore would take its place",

@@ -67,6 +67,8 @@ def is_taken(home: Path) -> bool:
         return any(_holds_something(path) for path in home.iterdir())
     except FileNotFoundError:
         return False
+    except NotADirectoryError:
+        return True
 
 
 def clear_unfinished(home: Path) -> None:
