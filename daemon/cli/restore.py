@@ -91,14 +91,13 @@ def _nobody_uses(home: "Home") -> Iterator[None]:
 
 
 def _restore(invocation: Invocation, file: Path, home: "Home") -> "Restored":
-    from daemon.base.faults import faults_from
     from daemon.core.named_errors import in_words
     from daemon.custody.manifest import BackupError
     from daemon.custody.restoring import restore as bring_back
 
     stamp = f"{invocation.now():%Y%m%d-%H%M%S}"
     try:
-        return bring_back(file, home.path, stamp=stamp, faults=faults_from(invocation.environ))
+        return bring_back(file, home.path, stamp=stamp)
     except BackupError as error:
         raise CliFailure(f"nothing was restored: {error}") from error
     except OSError as error:

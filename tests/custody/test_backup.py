@@ -11,7 +11,6 @@ from audit.audit_room import an_event, open_room
 from custody.homes import FILES, NOT_FILES, YOU, back_up, furnish, taking, write_some
 
 from daemon.audit.at_rest import verify_at_rest
-from daemon.base.faults import NO_FAULTS
 from daemon.core.failures import Failure
 from daemon.custody.contents import RESTORED, SNAPSHOT, belongs
 from daemon.custody.restoring import restore
@@ -56,7 +55,7 @@ async def test_the_log_in_a_backup_is_whole_while_others_go_on_writing(tmp_path:
         assert room.verify_live().ok
     assert [about.head_seq for about in backups] == sorted({about.head_seq for about in backups})
     for number, about in enumerate(backups):
-        restored = restore(tmp_path / f"backup-{number}", tmp_path / f"home-{number}", stamp="x", faults=NO_FAULTS)
+        restored = restore(tmp_path / f"backup-{number}", tmp_path / f"home-{number}", stamp="x")
         report = verify_at_rest(restored.home / "aileron.db", restored.home / "ca" / "audit.key")
         assert (report.ok, report.head_seq, report.head_hash) == (True, about.head_seq, about.head_hash)
         async with open_room(restored.home, checkpoint_every=7) as again:
@@ -99,7 +98,7 @@ async def test_a_link_is_packed_as_what_it_leads_to_and_what_cannot_be_packed_is
         "actions/nowhere.md",
         "actions/pipe",
     ]
-    restored = restore(tmp_path / "backup", tmp_path / "again", stamp="x", faults=NO_FAULTS)
+    restored = restore(tmp_path / "backup", tmp_path / "again", stamp="x")
     assert (restored.home / "actions" / "linked.md").read_text() == "mine"
     assert not (restored.home / "actions" / "linked.md").is_symlink()
     assert (restored.home / "attachments" / "mine").read_text() == "mine, too"
