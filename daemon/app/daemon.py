@@ -45,7 +45,7 @@ class Daemon:
     def begin_drain(self) -> None:
         """Take no new runs, and let long polls and streams end."""
         self.executor.begin_drain()
-        self.stopping.event.set()
+        self.stopping.begin()
 
     def active_runs(self) -> int:
         """Count the runs under way."""
@@ -105,7 +105,7 @@ async def _start(basis: Basis, addresses: Addresses, more_providers: Sequence[To
         browser=browser,
         stopping=stopping,
         providers=gateway.providers,
-        sandboxes=room.sandboxes,
+        sandboxes=room,
         workspaces=workspaces,
     )
     control = control_app(basis, rooms, parts, _report)

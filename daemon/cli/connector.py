@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from daemon.cli import known
+from daemon.cli.connector_sign import sign
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
@@ -47,10 +48,7 @@ def add(
     Without a terminal nobody can be asked, so --yes is needed there.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    if as_json and not yes:
-        raise CliFailure.usage(
-            "with --json the plan is not shown, so nobody can agree to it", remedy="Pass --yes as well."
-        )
+    invocation.need_yes_with_json(yes=yes)
     source = _absolute(source)
     with invocation.connect() as client:
         with invocation.output.progress("Looking at the connector"):
@@ -205,20 +203,28 @@ def show(ctx: typer.Context, ref: RefArgument, as_json: JsonOption = False) -> N
     if item.get("name") is None:
         raise CliFailure(f"{one_line(item['hash'])} is {one_line(item.get('state'))}: {one_line(item.get('problem'))}")
     show_plan(invocation, item)
+    if item.get("used_by"):
+        invocation.output.line(f"\nUsed by the actions {one_line(item['used_by'])}.")
     invocation.output.line()
     invocation.output.line(requirement_block(item))
 
 
 @app.command()
-def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False) -> None:
+def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Remove an installed connector.
 
     Actions that require it cannot run any more.
     """
-    invocation = Invocation.of(ctx)
-    invocation.prompts.confirm(f"Remove {ref}?", yes=yes)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
+        found = client.get("/v1/connectors/show", ref=ref)
+        if found.get("used_by"):
+            invocation.output.note(f"These actions cannot run without it: {one_line(found['used_by'])}", style="yellow")
+        invocation.prompts.confirm(f"Remove {ref}?", yes=yes)
         removed = client.delete("/v1/connectors", ref=ref)
-    invocation.output.line(f"{one_line(ref)} is removed.")
-    if removed.get("used_by"):
+    invocation.answer(removed, f"{one_line(ref)} is removed.")
+    if removed.get("used_by") and removed["used_by"] != found.get("used_by"):
         invocation.output.note(f"These actions cannot run any more: {one_line(removed['used_by'])}", style="yellow")
+
+
+app.command()(sign)

@@ -41,16 +41,17 @@ def add(
         ),
     ] = "",
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Trust a key for connectors of some namespaces."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     key = _read_key(public_key)
     spaces = ", ".join(one_line(item) for item in namespace)
     invocation.prompts.confirm(f"Trust everything that this key signs under {spaces}?", yes=yes)
     with invocation.connect() as client:
         label = label or (public_key if key != public_key else namespace[0])
         answer = client.post("/v1/keyring", body={"public_key": key, "label": label, "namespaces": namespace})
-    invocation.output.line(f"The key {one_line(answer.get('key_id'))} is trusted for {spaces}.")
+    invocation.answer(answer, f"The key {one_line(answer.get('key_id'))} is trusted for {spaces}.")
 
 
 def _read_key(text: str) -> str:
@@ -104,13 +105,14 @@ def remove(
         str, typer.Option("--reason", metavar="REASON", help="Kept in the keyring and in the audit log.")
     ] = "",
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Trust a key no longer.
 
     Connectors that it signed stop working.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     invocation.prompts.confirm("Stop trusting this key? Connectors that it signed stop working.", yes=yes)
     with invocation.connect() as client:
-        client.post("/v1/keyring/revoke", body={"key_id": key_id, **({"reason": reason} if reason else {})})
-    invocation.output.line(f"The key {one_line(key_id)} is revoked.")
+        answer = client.post("/v1/keyring/revoke", body={"key_id": key_id, **({"reason": reason} if reason else {})})
+    invocation.answer(answer, f"The key {one_line(key_id)} is revoked.")

@@ -20,11 +20,12 @@ set_up_parameters()
 class _Root(LazyGroup):
     table = {  # noqa: RUF012 - a constant; the base class declares it a Mapping
         "launch": LazyCommand("daemon.cli.launch.command", "Start an agent with your actions as its tools."),
-        "sandbox": LazyCommand("daemon.cli.sandbox", "The images that sandboxed agents run in."),
+        "sandbox": LazyCommand("daemon.cli.sandbox", "Sandboxes that run, and the images that agents run in."),
         "agent": LazyCommand("daemon.cli.agent", "Give agents that you start yourself your actions as tools."),
         "status": LazyCommand("daemon.cli.status", "Show what the daemon is doing."),
         "doctor": LazyCommand("daemon.cli.doctor", "Check the installation and say how to repair it."),
         "daemon": LazyCommand("daemon.cli.daemon", "Start, stop or look at the daemon."),
+        "logs": LazyCommand("daemon.cli.logs", "Print the daemon's own log."),
         "stop": LazyCommand("daemon.cli.stop", "Stop the daemon."),
         "vault": LazyCommand("daemon.cli.vault", "Create, unlock and lock the vault."),
         "secret": LazyCommand("daemon.cli.secret", "Store plain secrets in the vault."),
@@ -34,6 +35,8 @@ class _Root(LazyGroup):
         "action": LazyCommand("daemon.cli.action", "Write, check and run actions."),
         "approval": LazyCommand("daemon.cli.approval", "See and decide what waits for your approval."),
         "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),
+        "backup": LazyCommand("daemon.cli.backup", "Pack everything of your installation into one file."),
+        "restore": LazyCommand("daemon.cli.restore", "Bring an installation back from a backup."),
         "session": LazyCommand("daemon.cli.session", "See sessions of agents, and decide what lands."),
         "open": LazyCommand("daemon.cli.open", "Open a page of the daemon in the browser."),
         "version": LazyCommand("daemon.cli.version", "Show the version."),

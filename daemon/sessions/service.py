@@ -11,8 +11,9 @@ from sqlalchemy import Connection, insert, select, update
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock, Deadline, IdSource, rfc3339
-from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.failures import Failure
 from daemon.core.ids import IdPrefix
+from daemon.core.missing import no_such
 from daemon.core.principal import DAEMON, Means, Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
@@ -268,6 +269,13 @@ class Sessions:
         due = [session_id for session_id in self._open if not self.is_open(session_id)]
         return [await self.end(session_id, reason="expired", actor=DAEMON) for session_id in due]
 
+    async def end_all_but_the_terminal(self, *, reason: str) -> int:
+        """End every session of an agent; return how many there were."""
+        agents = [session.id for session in self._open.values() if session.kind is not SessionKind.TERMINAL]
+        for session_id in agents:
+            await self.end(session_id, reason=reason, actor=DAEMON)
+        return len(agents)
+
     def _keep(self, session: Session) -> None:
         self._deadlines[session.id] = Deadline.of(self._clock, since_ms=session.created_ms, until_ms=session.expires_ms)
         self._open[session.id] = session
@@ -286,11 +294,7 @@ class Sessions:
             lambda conn: conn.execute(select(tables.sessions).where(tables.sessions.c.id == session_id)).one_or_none()
         )
         if row is None:
-            raise Failure(
-                FailureClass.NOT_FOUND,
-                f"There is no session {session_id}. `aileron session list` shows those there are.",
-                boundary=Boundary.USER,
-            )
+            raise no_such("session", session_id, prefix=IdPrefix.SESSION, remedy="See `aileron session list`.")
         return _from_row(row)
 
     async def list(self, *, active: bool | None = None, limit: int = 100) -> list[Session]:

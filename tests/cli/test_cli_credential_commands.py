@@ -92,8 +92,9 @@ def test_setup_asks_for_the_parts_of_a_basic_credential(
 ) -> None:
     basic = plan(credential={**PLAN["credential"], "kind": "basic", "format": "Basic {secret}"})
     stand_in.answers |= {"GET /v1/connectors/show": basic, "POST /v1/bindings": (201, BINDING)}
-    monkeypatch.setattr("getpass.getpass", lambda _: "pw")
-    ended = cli("binding", "add", "github://acme/slack", terminal=True, stdin="y\nme\n")
+    typed = iter(["pw", "me", "y"])
+    monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
+    ended = cli("binding", "add", "github://acme/slack", terminal=True)
     assert ended.code == 0
     assert stand_in.bodies("POST /v1/bindings")[0]["value"] == {
         "type": "basic",
@@ -216,8 +217,13 @@ def test_a_damaged_connector_is_listed_by_its_hash(cli: Any, stand_in: Any) -> N
 
 
 def test_removing_a_connector_names_the_actions_that_stop(cli: Any, stand_in: Any) -> None:
-    stand_in.answers["DELETE /v1/connectors"] = {**PLAN, "used_by": ["ship-update"]}
+    told = {**PLAN, "used_by": ["ship-update"]}
+    stand_in.answers |= {"GET /v1/connectors/show": told, "DELETE /v1/connectors": told}
     assert "ship-update" in cli("connector", "remove", "github://acme/slack", "--yes").err
+    stand_in.requests.clear()
+    refused = cli("connector", "remove", "github://acme/slack", stdin="n\n", terminal=True)
+    assert refused.err.index("ship-update") < refused.err.index("Remove github://acme/slack?")
+    assert [request.method for request in stand_in.requests] == ["GET"]
 
 
 def test_a_key_is_trusted_for_namespaces_from_a_file_or_as_text(cli: Any, stand_in: Any, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ ATTRIBUTES = {"_sock": "docker", "_coerce_value": "typer", "_usage_display_name"
 INHERITED = {
     "HttpToolsProtocol": "uvicorn",  # BoundedConnection: its parser, its cycles, its queue of requests
     "uvicorn.Server": "uvicorn",  # _Server: its startup, its list of servers, its handling of signals
-    "aiohttp.TCPConnector": "aiohttp",  # CheckedConnector: the moment between a connection and a request
 }
 """Classes of libraries that ours continue in ways their documentation does not offer."""
 PROMISED = {

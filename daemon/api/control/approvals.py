@@ -64,7 +64,7 @@ def router(uses: Uses) -> APIRouter:
     @routes.get("/v1/approvals/events", operation_id="approval_events", response_class=EventStream)
     async def events() -> Response:
         """Stream every approval that moves."""
-        return EventStream(approval_events(approvals.feed, stopped=stopping.event))
+        return EventStream(approval_events(approvals.feed, approvals.get, stopping=stopping))
 
     @routes.get("/v1/approvals/{approval_id}", operation_id="approval_show")
     async def show(approval_id: ApprovalId) -> dict[str, Any]:
