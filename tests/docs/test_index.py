@@ -21,6 +21,7 @@ FOLLOWED = {
 OTHERWISE = {
     "docs/ci.md": "tests/docs/test_ci_jobs.py",
     "docs/testing.md": "tests/testing_package/test_example.py",
+    "docs/connector-in-rust.md": "tests/docs/test_rust_page.py",
     "docs/connectors.md": "tests/wasm/test_wasm_core_module.py",
 }
 """Pages that are held by a test of another form."""
