@@ -1,9 +1,8 @@
 """Whether an action fits the connectors it names: for the person who is writing it, and wherever its state is shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-from collections.abc import Sequence
 
 from daemon.connectors.service import ConnectorService
 from daemon.core.action import Action, ConnectorRequirement
