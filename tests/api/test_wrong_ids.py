@@ -27,6 +27,7 @@ NOUNS = {
 }
 BODIES: dict[str, Any] = {
     "size": {"columns": 80, "rows": 24},
+    "guests": {"command": ["true"]},
     "signal": {"signal": "SIGINT"},
     "file": {"path": "a"},
     "land": {"plan": "none"},
