@@ -8,7 +8,7 @@ import typer
 from daemon.cli.ids import find_any_session, short
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
-from daemon.cli.options import JsonOption
+from daemon.cli.options import AllOption, JsonOption, LimitOption
 from daemon.cli.rendering import one_line
 from daemon.core.principal import in_words
 
@@ -24,12 +24,14 @@ app = typer.Typer(
 def list_sessions(
     ctx: typer.Context,
     active: Annotated[bool, typer.Option("--active", help="Only those that have not ended.")] = False,
+    limit: LimitOption = 50,
+    everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List sessions, the newest first."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        answer = client.get("/v1/sessions", active=active or None)
+        answer = client.get_some("/v1/sessions", limit=None if everything else limit, active=active or None)
     if as_json:
         invocation.output.json(answer)
         return
@@ -44,6 +46,7 @@ def list_sessions(
         empty="There are no sessions.",
         styles={"active": "green"},
     )
+    invocation.output.more(answer, "--all")
 
 
 @app.command("get")
