@@ -129,9 +129,12 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; all if none is given")
     parser.add_argument("--out", type=Path, required=True, help="a folder; each connector gets one of its own in it")
     parser.add_argument("--host", action="append", dest="hosts", help="host:port, as often as needed")
+    parser.add_argument("--fqn", help="what the connector is called, such as file://me/github; for one connector")
     given = parser.parse_args()
+    if given.fqn and len(given.names) != 1:
+        parser.error("--fqn is the name of one connector; name the one to build")
     for name in given.names or NAMES:
-        sys.stdout.write(f"{build(name, given.out / name, hosts=given.hosts or DEFAULT_HOSTS)}\n")
+        sys.stdout.write(f"{build(name, given.out / name, hosts=given.hosts or DEFAULT_HOSTS, fqn=given.fqn)}\n")
 
 
 if __name__ == "__main__":

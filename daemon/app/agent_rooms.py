@@ -62,6 +62,7 @@ async def open_sandboxes(
         sessions=rooms.sessions,
         audit=rooms.audit.log,
         clock=basis.clock,
+        entropy=basis.entropy,
         listen=partial(_listen, settings.sandbox.connections),
         make_app=make_app,
         bound=lambda: frozenset(name for name, each in providers.items() if bindings.is_granted(each)),

@@ -12,12 +12,14 @@ from daemon.api.control import (
     actions,
     approvals,
     audit,
+    backups,
     bindings,
     checks,
     connectors,
     keyring,
     providers,
     sandbox_images,
+    sandbox_visits,
     sandboxes,
     sessions,
     status,
@@ -29,8 +31,9 @@ from daemon.api.stopping import Stopping
 from daemon.app.basis import Basis
 from daemon.app.rooms import Rooms
 from daemon.core.providers import Providers
+from daemon.custody.taking import Taking
 from daemon.lifecycle.process import Addresses
-from daemon.sandbox.service import Sandboxes
+from daemon.sandbox.build import SandboxRoom
 from daemon.web.pages import PageServices, add_pages
 from daemon.workspaces.service import Workspaces
 
@@ -43,7 +46,7 @@ class ControlParts:
     browser: BrowserSessions
     stopping: Stopping
     providers: Providers
-    sandboxes: Sandboxes
+    sandboxes: SandboxRoom
     workspaces: Workspaces
 
 
@@ -54,6 +57,7 @@ def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report)
         *_secrets(basis, rooms, parts),
         *_tools(rooms, parts),
         audit.router(audit.Uses(log=rooms.audit.log, reader=rooms.database.reader, large=rooms.audit.large)),
+        backups.router(backups.Uses(taking=_taking(basis, rooms), sessions=rooms.sessions)),
         *_sessions(rooms, parts),
     ]
     app = bare_control_app(routers, report)
@@ -68,6 +72,14 @@ def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report)
     return app
 
 
+def _taking(basis: Basis, rooms: Rooms) -> Taking:
+    home = basis.home
+    taking = Taking(audit=rooms.audit.log, database=home.database_path, backups=home.backups_dir, clock=basis.clock)
+    taking.clear()
+    basis.stops.callback(taking.close)
+    return taking
+
+
 def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
     about = status.About(
         home=basis.home.path,
@@ -78,6 +90,8 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
     )
     checked = checks.Uses(
         audit=rooms.audit.log,
+        reader=rooms.database.reader,
+        keyring=rooms.connectors.keyring,
         budget=rooms.audit.budget,
         vault=rooms.secrets.vault,
         catalog=rooms.actions.catalog,
@@ -156,8 +170,9 @@ def _sessions(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
                 agent_url=parts.addresses.agent,
             )
         ),
-        sandbox_images.router(parts.sandboxes),
-        sandboxes.router(sandboxes.Uses(sandboxes=parts.sandboxes, processes=rooms.processes)),
+        sandbox_images.router(parts.sandboxes.sandboxes),
+        sandboxes.router(sandboxes.Uses(sandboxes=parts.sandboxes.sandboxes, processes=rooms.processes)),
+        sandbox_visits.router(parts.sandboxes),
         workspaces.router(parts.workspaces),
     ]
 

@@ -105,7 +105,7 @@ async def _start(basis: Basis, addresses: Addresses, more_providers: Sequence[To
         browser=browser,
         stopping=stopping,
         providers=gateway.providers,
-        sandboxes=room.sandboxes,
+        sandboxes=room,
         workspaces=workspaces,
     )
     control = control_app(basis, rooms, parts, _report)

@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, true, tuple_, update
 
 from daemon.approvals.deadlines import Deadlines
 from daemon.approvals.endings import taken_away, withdrawal
@@ -214,10 +215,8 @@ class Approvals:
         due = _IS_OPEN & ((_TABLE.c.expires_ms <= self._clock.now_ms()) | _TABLE.c.id.in_(over))
         found = await self._select(select(_TABLE).where(due).limit(_AT_ONCE))
         for approval in found:
-            try:
+            with suppress(StaleApprovalError):
                 await self.expire(approval)
-            except StaleApprovalError:
-                continue
         if len(found) < _AT_ONCE:
             for approval_id in over:  # the others are not open, or were never written down
                 self._deadlines.forget(approval_id)
@@ -229,12 +228,18 @@ class Approvals:
 
     async def void_session(self, session: str) -> None:
         """Take back what an ended session still had open."""
-        mine = _IS_OPEN & (_TABLE.c.session == session)
-        for approval in await self._select(select(_TABLE).where(mine)):
-            try:
-                await self.void(approval, reason="The session that asked has ended.")
-            except StaleApprovalError:
-                continue
+        await self._void_where(_TABLE.c.session == session, reason="The session that asked has ended.")
+
+    async def void_all(self, *, reason: str) -> int:
+        """Take back everything that is open; return how much that was."""
+        return await self._void_where(true(), reason=reason)
+
+    async def _void_where(self, which: ColumnElement[bool], *, reason: str) -> int:
+        found = await self._select(select(_TABLE).where(_IS_OPEN & which))
+        for approval in found:
+            with suppress(StaleApprovalError):
+                await self.void(approval, reason=reason)
+        return len(found)
 
     def spending(self, approval: Approval, *, execution: str) -> Callable[[Connection], None]:
         """Return the write that spends an approval; it belongs into the transaction of `execution.started`."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import seconds_of
@@ -24,9 +25,9 @@ TimeoutOption = Annotated[str, typer.Option("--timeout", metavar="TIME", help="H
 
 def run(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The action's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The action's name.", autocompletion=known.actions)],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Arguments, typed as the action declares them.")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Arguments, typed as the action declares them.")
     ] = None,
     args_json: Annotated[
         str | None, typer.Option("--args-json", metavar="JSON", help="All arguments: JSON, @FILE, or - for stdin.")
@@ -82,7 +83,9 @@ def _broken(problem: Mapping[str, Any]) -> CliFailure:
 
 def result(
     ctx: typer.Context,
-    approval: Annotated[str, typer.Argument(metavar="APPROVAL_ID", help="The id of the approval, apr_...")],
+    approval: Annotated[
+        str, typer.Argument(metavar="ID", help="The id of the approval, apr_...", autocompletion=known.approvals)
+    ],
     wait: WaitOption = False,
     timeout: TimeoutOption = "10m",
     as_json: JsonOption = False,

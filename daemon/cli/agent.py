@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
@@ -23,55 +24,64 @@ app = typer.Typer(
     help="Give agents that you start yourself your actions as tools.",
 )
 
-AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.")]
+AgentArgument = Annotated[
+    str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.", autocompletion=known.agents)
+]
 _RESTART = "An agent that runs already notices it when it is started anew."
 
 
 @app.command()
-def register(
+def add(
     ctx: typer.Context,
     agent: AgentArgument,
     force: Annotated[bool, typer.Option("--force", help="Replace a server called aileron that is not ours.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write aileron-mcp into the agent's own configuration.
 
     Everything else in the file stays as it is, and what it was is kept beside it. No secret is written: the server
     finds the daemon by itself.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     path, place = _place(invocation, agent)
     file, changed = _changed(
         path, lambda file: place.register(file.text, _command(), _variables(invocation), force=force)
     )
     if changed == file.text:
-        invocation.output.line(f"{path} has it already; nothing was changed.")
+        _tell(invocation, agent, path, f"{path} has it already; nothing was changed.", changed=False)
         return
     # What already holds our entry is not what the person had, and must not take its place beside the file.
     file.replace(changed, keep=not place.is_registered(file.text))
-    invocation.output.line(f"Registered in {path}.")
+    _tell(invocation, agent, path, f"Registered in {path}.", changed=True)
     invocation.output.note(_RESTART)
 
 
 @app.command()
-def unregister(ctx: typer.Context, agent: AgentArgument) -> None:
+def remove(ctx: typer.Context, agent: AgentArgument, as_json: JsonOption = False) -> None:
     """Take aileron-mcp out of the agent's own configuration again.
 
     A server of yours that --force replaced is put back.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     path, place = _place(invocation, agent)
     file, changed = _changed(path, lambda file: place.unregister(file.text, file.before()))
     if changed == file.text:
-        invocation.output.line(f"{path} has no entry of ours; nothing was changed.")
+        _tell(invocation, agent, path, f"{path} has no entry of ours; nothing was changed.", changed=False)
         return
     file.replace(changed, keep=False)
-    invocation.output.line(f"Taken out of {path}.")
+    _tell(invocation, agent, path, f"Taken out of {path}.", changed=True)
 
 
-@app.command()
-def status(
+def _tell(invocation: Invocation, agent: str, path: Path, text: str, *, changed: bool) -> None:
+    invocation.answer({"agent": agent, "file": str(path), "changed": changed}, text)
+
+
+@app.command("list")
+def list_agents(
     ctx: typer.Context,
-    agent: Annotated[str | None, typer.Argument(metavar="[AGENT]", help="One of them; all, if not given.")] = None,
+    agent: Annotated[
+        str | None, typer.Argument(metavar="AGENT", help="One of them; all, if not given.", autocompletion=known.agents)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show which agents have it in their configuration."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.ids import find_any_session, find_event, short
 from daemon.cli.invocation import Invocation
-from daemon.cli.moments import bound
+from daemon.cli.moments import bound, in_list
 from daemon.cli.options import JsonOption, LimitOption
 from daemon.cli.output_file import OutputFile, OutputOption
 from daemon.cli.rendering import neutralise, one_line, plain_table, pretty_json
@@ -27,12 +29,19 @@ SinceOption = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From here on: 15m, 1h, 7d or a time.")
 ]
 UntilOption = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to here: 15m, 1h, 7d or a time.")]
-SessionOption = Annotated[str | None, typer.Option("--session", metavar="ID", help="Only this session.")]
-TypeOption = Annotated[
-    str | None, typer.Option("--type", help="Only this type, such as execution.started or approval.*")
+SessionOption = Annotated[
+    str | None, typer.Option("--session", metavar="ID", help="Only this session.", autocompletion=known.sessions)
 ]
-ActionOption = Annotated[str | None, typer.Option("--action", metavar="NAME", help="Only this action.")]
-ConnectorOption = Annotated[str | None, typer.Option("--connector", metavar="NAME", help="Only this connector.")]
+TypeOption = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", help="Only this type, such as execution.started or approval.*")
+]
+ActionOption = Annotated[
+    str | None, typer.Option("--action", metavar="NAME", help="Only this action.", autocompletion=known.actions)
+]
+ConnectorOption = Annotated[
+    str | None,
+    typer.Option("--connector", metavar="NAME", help="Only this connector.", autocompletion=known.connectors),
+]
 ClassOption = Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Only failures of this class.")]
 
 _FOLLOW_SECONDS = 1.0
@@ -58,6 +67,7 @@ def list_events(
     invocation = Invocation.of(ctx, as_json=as_json)
     filters = _filters(invocation, since, until, session, type_, action, connector, failure_class)
     with invocation.connect() as client:
+        filters["session"] = session and find_any_session(client, session)
         # Where to go on from is read first: an event that comes in between is then shown by the list or after it.
         answer = client.get_some("/v1/audit", limit=limit, newest_first=True, **filters)
         events = list(reversed(answer["items"]))
@@ -111,13 +121,21 @@ def _show_events(invocation: Invocation, events: list[dict[str, Any]], *, header
         for event in events:
             invocation.output.line(json.dumps(event))
         return
+    now = invocation.now()
     rows = [
-        [event["time"], event["type"], event["action"], _who(event), event["failure_class"], event["id"]]
+        [
+            in_list(event["time"], now),
+            event["type"],
+            event["action"],
+            _who(event),
+            event["failure_class"],
+            short(event["id"]),
+        ]
         for event in events
     ]
     if header:
         styles = {str(event["failure_class"]): "red" for event in events if event["failure_class"]}
-        invocation.output.table(_COLUMNS, rows, empty="No event fits.", styles=styles)
+        invocation.output.table(_COLUMNS, rows, fold="who", empty="No event fits.", styles=styles)
         return
     for line in plain_table(_COLUMNS, [[one_line(value) for value in row] for row in rows])[1:]:
         invocation.output.line(line)
@@ -130,13 +148,13 @@ def _who(event: Mapping[str, Any]) -> str:
 @app.command()
 def show(
     ctx: typer.Context,
-    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the event, aud_...")],
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the event, or any part of it.")],
     as_json: JsonOption = False,
 ) -> None:
     """Show one event with everything it recorded."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        event = client.get("/v1/audit/{}", event_id)
+        event = client.get("/v1/audit/{}", find_event(client, event_id))
     if as_json:
         invocation.output.json(event)
         return
@@ -155,6 +173,17 @@ def show(
 @app.command()
 def verify(
     ctx: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="An export, which needs no daemon; else the log of this machine."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="The public key that `audit key` wrote on the log's own machine."),
+    ] = None,
+    part: Annotated[
+        bool, typer.Option("--part", help="The export is meant to hold a stretch of the log only.")
+    ] = False,
     anchor: Annotated[
         Path | None, typer.Option("--anchor", metavar="FILE", help="A head that `audit head` wrote earlier.")
     ] = None,
@@ -164,8 +193,19 @@ def verify(
 
     Prints each problem; exit code 1 if there is one. With the head of an earlier day as anchor, a log that was cut
     short or written anew since then is found, too.
+
+    With FILE, checks what `audit export` wrote, on any machine. Without --key that says only that the file fits
+    itself, because anybody can write an export anew with a key of their own.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
+    if file is not None:
+        from daemon.cli.audit_export import verify_file
+
+        head = None if anchor is None else _read_anchor(anchor)
+        verify_file(invocation, file, key=key, anchor=head, part=part)
+        return
+    if key is not None or part:
+        raise CliFailure.usage("--key and --part are for an export", remedy="Name the file: aileron audit verify FILE")
     body = {} if anchor is None else {"anchor": _read_anchor(anchor)}
     with invocation.connect() as client, invocation.output.progress("Verifying the audit log"):
         answer = client.post("/v1/audit/verify", body=body, patient=True)
@@ -262,19 +302,38 @@ def export(
     failure_class: ClassOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Write all events that fit, the oldest first, as JSON Lines."""
+    """Write all events that fit, the oldest first, as JSON Lines.
+
+    Anybody can verify the file elsewhere with the log's public key: aileron audit verify FILE --key KEY.
+    """
     invocation = Invocation.of(ctx)
     filters = _filters(invocation, since, until, session, type_, action, connector, failure_class)
     # A spinner in between lines that go to the same terminal would only garble them.
     progress = nullcontext() if output is None else invocation.output.progress("Exporting")
     with invocation.connect() as client, OutputFile(output, stdout=invocation.output) as file, progress:
+        filters["session"] = session and find_any_session(client, session)
         count = 0
         for line in client.lines("/v1/audit/export", **filters):
             if line:
                 file.write(neutralise(line) + "\n")
-                count += 1
+                count += not line.startswith('{"type":"export.')
     if output is not None:
         invocation.output.note(f"{count} events written to {output}.")
+
+
+@app.command()
+def key(ctx: typer.Context, output: OutputOption = None, as_json: JsonOption = False) -> None:
+    """Print the public key that the log is signed with.
+
+    Hand it to whoever verifies an export, by another way than the export itself.
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        answer = client.get("/v1/audit/key")
+    with OutputFile(output, stdout=invocation.output) as file:
+        file.write(pretty_json(answer) + "\n" if as_json else neutralise(answer["public_key"], multiline=True))
+    if output is not None:
+        invocation.output.note(f"The public key {one_line(answer['key_id'])} is written to {output}.")
 
 
 @app.command()

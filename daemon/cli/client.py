@@ -97,11 +97,14 @@ class ControlClient:
             raise _failure(answer)
         return answer.content
 
-    def pieces(self, path: str) -> Iterator[tuple[int, bytes]]:
-        """Return the pieces of a streamed answer, each with its kind; they end early if the daemon does."""
+    def pieces(self, path: str, *, body: Mapping[str, Any] | None = None) -> Iterator[tuple[int, bytes]]:
+        """Return the pieces of a streamed answer, each with its kind; they end early if the daemon does.
+
+        With a body, even an empty one, something is asked for; without, something that is there is read.
+        """
         held = b""
         with suppress(BrokenError):
-            for chunk in self._chunks("GET", path):
+            for chunk in self._chunks("GET" if body is None else "POST", path, body=body):
                 held += chunk
                 while len(held) >= _PIECE_HEAD and len(held) >= (
                     end := _PIECE_HEAD + int.from_bytes(held[1:_PIECE_HEAD], "big")
@@ -212,5 +215,5 @@ def _failure(answer: Answer) -> CliFailure:
     except (ValueError, LookupError, TypeError):
         return CliFailure(
             f"the daemon answered {answer.status} {answer.reason} without saying why",
-            remedy="See the newest lines of logs/daemon.jsonl in the Aileron home.",
+            remedy="See what the daemon wrote down: aileron logs",
         )

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from daemon.cli import known
+from daemon.cli.connector_sign import sign
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
@@ -14,7 +16,12 @@ app = typer.Typer(
 )
 
 RefArgument = Annotated[
-    str, typer.Argument(metavar="REF", help="A full name, a full name and @version, or a hash (sha256:...).")
+    str,
+    typer.Argument(
+        metavar="CONNECTOR",
+        help="A full name, a full name and @version, or a hash (sha256:...).",
+        autocompletion=known.connectors,
+    ),
 ]
 _SIGNATURES = {
     "trusted": "signed by a key you trust",
@@ -25,9 +32,11 @@ _SIGNATURES = {
 
 
 @app.command()
-def install(
+def add(
     ctx: typer.Context,
-    source: Annotated[str, typer.Argument(help="Where from: a folder, a tarball, or a full name and @version.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Where from: a folder, a tarball, or a full name and @version.")
+    ],
     yes: YesOption = False,
     allow_unsigned: Annotated[
         bool, typer.Option("--allow-unsigned", help="Install it although nobody you trust vouches for it.")
@@ -39,10 +48,7 @@ def install(
     Without a terminal nobody can be asked, so --yes is needed there.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    if as_json and not yes:
-        raise CliFailure.usage(
-            "with --json the plan is not shown, so nobody can agree to it", remedy="Pass --yes as well."
-        )
+    invocation.need_yes_with_json(yes=yes)
     source = _absolute(source)
     with invocation.connect() as client:
         with invocation.output.progress("Looking at the connector"):
@@ -65,9 +71,7 @@ def install(
     invocation.output.line("To use it, put this into an action:\n")
     invocation.output.line(requirement_block(plan))
     if plan.get("credential"):
-        invocation.output.note(
-            f"\nIt needs a credential: aileron binding setup {one_line(plan['name'])}", style="yellow"
-        )
+        invocation.output.note(f"\nIt needs a credential: aileron binding add {one_line(plan['name'])}", style="yellow")
 
 
 def _absolute(source: str) -> str:
@@ -94,7 +98,7 @@ def _check_signature(signature: dict[str, Any], *, allow_unsigned: bool) -> None
         remedy = "Get a release that is signed by a key that is not revoked."
     else:
         remedy = (
-            "Trust the publisher's key first (aileron keyring trust), or pass --allow-unsigned "
+            "Trust the publisher's key first (aileron keyring add), or pass --allow-unsigned "
             "if you know where it comes from."
         )
     raise CliFailure(
@@ -178,7 +182,7 @@ def list_connectors(ctx: typer.Context, as_json: JsonOption = False) -> None:
             [item.get("name"), item.get("version"), item.get("state"), _signature_state(item), item["hash"]]
             for item in answer["items"]
         ],
-        empty="No connectors are installed. Install one with: aileron connector install SOURCE",
+        empty="No connectors are installed. Install one with: aileron connector add SOURCE",
         styles={"trusted": "green", "untrusted": "red", "unsigned": "yellow", "damaged": "red", "refused": "red"},
     )
 
@@ -199,20 +203,28 @@ def show(ctx: typer.Context, ref: RefArgument, as_json: JsonOption = False) -> N
     if item.get("name") is None:
         raise CliFailure(f"{one_line(item['hash'])} is {one_line(item.get('state'))}: {one_line(item.get('problem'))}")
     show_plan(invocation, item)
+    if item.get("used_by"):
+        invocation.output.line(f"\nUsed by the actions {one_line(item['used_by'])}.")
     invocation.output.line()
     invocation.output.line(requirement_block(item))
 
 
 @app.command()
-def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False) -> None:
+def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Remove an installed connector.
 
     Actions that require it cannot run any more.
     """
-    invocation = Invocation.of(ctx)
-    invocation.prompts.confirm(f"Remove {ref}?", yes=yes)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
+        found = client.get("/v1/connectors/show", ref=ref)
+        if found.get("used_by"):
+            invocation.output.note(f"These actions cannot run without it: {one_line(found['used_by'])}", style="yellow")
+        invocation.prompts.confirm(f"Remove {ref}?", yes=yes)
         removed = client.delete("/v1/connectors", ref=ref)
-    invocation.output.line(f"{one_line(ref)} is removed.")
-    if removed.get("used_by"):
+    invocation.answer(removed, f"{one_line(ref)} is removed.")
+    if removed.get("used_by") and removed["used_by"] != found.get("used_by"):
         invocation.output.note(f"These actions cannot run any more: {one_line(removed['used_by'])}", style="yellow")
+
+
+app.command()(sign)

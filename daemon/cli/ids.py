@@ -1,4 +1,4 @@
-"""Ids as people write them: any beginning or end of one that means a single thing, and a short form to show."""
+"""Ids as people write them: any part of one that means a single thing, and a short form to show."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -20,11 +20,12 @@ def short(text: str) -> str:
 
 
 def fits(known: str, text: str, prefix: IdPrefix) -> bool:
-    """Say whether a text is a beginning or an end of an id, with or without its prefix."""
+    """Say whether a text is a part of an id, with or without its prefix. People also type a part of the short form."""
     begin = f"{prefix.value}_"
-    if not text.removeprefix(begin):
-        return False
-    return known.startswith(text) or known.removeprefix(begin).startswith(text) or known.endswith(text)
+    part = text.removeprefix(begin)
+    if text != part:
+        return part != "" and known.startswith(text)
+    return part != "" and part in known.removeprefix(begin)
 
 
 def only_one(known: Iterable[str], text: str, prefix: IdPrefix, *, what: str, remedy: str) -> str:
@@ -33,9 +34,7 @@ def only_one(known: Iterable[str], text: str, prefix: IdPrefix, *, what: str, re
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        raise CliFailure(
-            f"there is no {what} whose id begins or ends with {text!r}", remedy=remedy, failure_class="not_found"
-        )
+        raise CliFailure(f"there is no {what} with {text!r} in its id", remedy=remedy, failure_class="not_found")
     more = "" if len(fitting) <= _SHOWN else f" and {len(fitting) - _SHOWN} more"
     raise CliFailure.usage(
         f"{text!r} means more than one {what}: {', '.join(fitting[:_SHOWN])}{more}",
@@ -52,9 +51,33 @@ def find_approval(client: "ControlClient", text: str) -> str:
     return only_one(known, text, IdPrefix.APPROVAL, what="approval", remedy=remedy)
 
 
+def find_sandbox(client: "ControlClient", text: str) -> str:
+    """Return the session whose sandbox a text means; raise CliFailure that says so if that one has ended."""
+    running = [str(item["id"]) for item in client.get("/v1/sandboxes")["items"]]
+    if not any(fits(each, text, IdPrefix.SESSION) for each in running):
+        ended = find_any_session(client, text)
+        raise CliFailure(
+            f"the session {ended} has no sandbox, or its sandbox has ended",
+            remedy=f"What it printed is not kept. What it did: aileron audit list --session {ended}; what it changed: "
+            f"aileron session diff {short(ended)}; sandboxes that run: aileron sandbox list",
+            failure_class="not_found",
+        )
+    remedy = "See them with: aileron sandbox list"
+    return only_one(running, text, IdPrefix.SESSION, what="running sandbox", remedy=remedy)
+
+
 def find_any_session(client: "ControlClient", text: str) -> str:
     """Return the id of the session that a text means, among the newest thousand."""
     if is_id(text, IdPrefix.SESSION):
         return text
     known = [str(item["id"]) for item in client.get("/v1/sessions", limit=_MOST)["items"]]
     return only_one(known, text, IdPrefix.SESSION, what="session", remedy="See them with: aileron session list")
+
+
+def find_event(client: "ControlClient", text: str) -> str:
+    """Return the id of the event that a text means, among the newest thousand."""
+    if is_id(text, IdPrefix.AUDIT):
+        return text
+    known = [str(item["id"]) for item in client.get("/v1/audit", limit=_MOST, newest_first=True)["items"]]
+    remedy = "Parts of an id are looked for among the newest thousand events. See them with: aileron audit list"
+    return only_one(known, text, IdPrefix.AUDIT, what="event", remedy=remedy)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age
@@ -20,29 +21,37 @@ app = typer.Typer(
 
 
 @app.command()
-def trust(
+def add(
     ctx: typer.Context,
     public_key: Annotated[
         str, typer.Argument(metavar="KEY", help="An Ed25519 public key: a PEM file, or the key itself in base64.")
     ],
     namespace: Annotated[
         list[str],
-        typer.Option("--namespace", help="What the key may sign for, such as github://acme. Can be repeated."),
+        typer.Option(
+            "--namespace",
+            metavar="NAMESPACE",
+            help="What the key may sign for, such as github://acme. Can be repeated.",
+        ),
     ],
     label: Annotated[
-        str, typer.Option("--label", help="Whose key this is, in your words; else its file, or the first namespace.")
+        str,
+        typer.Option(
+            "--label", metavar="LABEL", help="Whose key this is, in your words; else its file, or the first namespace."
+        ),
     ] = "",
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Trust a key for connectors of some namespaces."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     key = _read_key(public_key)
     spaces = ", ".join(one_line(item) for item in namespace)
     invocation.prompts.confirm(f"Trust everything that this key signs under {spaces}?", yes=yes)
     with invocation.connect() as client:
         label = label or (public_key if key != public_key else namespace[0])
         answer = client.post("/v1/keyring", body={"public_key": key, "label": label, "namespaces": namespace})
-    invocation.output.line(f"The key {one_line(answer.get('key_id'))} is trusted for {spaces}.")
+    invocation.answer(answer, f"The key {one_line(answer.get('key_id'))} is trusted for {spaces}.")
 
 
 def _read_key(text: str) -> str:
@@ -80,24 +89,30 @@ def list_keys(ctx: typer.Context, as_json: JsonOption = False) -> None:
             for item in answer["items"]
         ],
         fold="namespaces",
-        empty="No keys are trusted. Trust one with: aileron keyring trust KEY --namespace github://owner",
+        empty="No keys are trusted. Trust one with: aileron keyring add KEY --namespace github://owner",
         styles={"trusted": "green", "revoked": "red"},
     )
 
 
 @app.command()
-def revoke(
+def remove(
     ctx: typer.Context,
-    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The key's id, as `keyring list` shows it.")],
-    reason: Annotated[str, typer.Option("--reason", help="Kept in the keyring and in the audit log.")] = "",
+    key_id: Annotated[
+        str,
+        typer.Argument(metavar="KEY_ID", help="The key's id, as `keyring list` shows it.", autocompletion=known.keys),
+    ],
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="REASON", help="Kept in the keyring and in the audit log.")
+    ] = "",
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Trust a key no longer.
 
     Connectors that it signed stop working.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     invocation.prompts.confirm("Stop trusting this key? Connectors that it signed stop working.", yes=yes)
     with invocation.connect() as client:
-        client.post("/v1/keyring/revoke", body={"key_id": key_id, **({"reason": reason} if reason else {})})
-    invocation.output.line(f"The key {one_line(key_id)} is revoked.")
+        answer = client.post("/v1/keyring/revoke", body={"key_id": key_id, **({"reason": reason} if reason else {})})
+    invocation.answer(answer, f"The key {one_line(key_id)} is revoked.")

@@ -1,5 +1,6 @@
 """The entry point of `aileron`: the table of commands, the global options, and how a command ends."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,19 +11,21 @@ from typer.main import get_command
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.lazy import LazyCommand, LazyGroup
-from daemon.cli.parameters import validate_late
+from daemon.cli.old_spellings import renew
+from daemon.cli.parameters import set_up_parameters
 
-validate_late()
+set_up_parameters()
 
 
 class _Root(LazyGroup):
     table = {  # noqa: RUF012 - a constant; the base class declares it a Mapping
         "launch": LazyCommand("daemon.cli.launch.command", "Start an agent with your actions as its tools."),
-        "sandbox": LazyCommand("daemon.cli.sandbox", "The images that sandboxed agents run in."),
+        "sandbox": LazyCommand("daemon.cli.sandbox", "Sandboxes that run, and the images that agents run in."),
         "agent": LazyCommand("daemon.cli.agent", "Give agents that you start yourself your actions as tools."),
         "status": LazyCommand("daemon.cli.status", "Show what the daemon is doing."),
         "doctor": LazyCommand("daemon.cli.doctor", "Check the installation and say how to repair it."),
         "daemon": LazyCommand("daemon.cli.daemon", "Start, stop or look at the daemon."),
+        "logs": LazyCommand("daemon.cli.logs", "Print the daemon's own log."),
         "stop": LazyCommand("daemon.cli.stop", "Stop the daemon."),
         "vault": LazyCommand("daemon.cli.vault", "Create, unlock and lock the vault."),
         "secret": LazyCommand("daemon.cli.secret", "Store plain secrets in the vault."),
@@ -32,12 +35,17 @@ class _Root(LazyGroup):
         "action": LazyCommand("daemon.cli.action", "Write, check and run actions."),
         "approval": LazyCommand("daemon.cli.approval", "See and decide what waits for your approval."),
         "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),
+        "backup": LazyCommand("daemon.cli.backup", "Pack everything of your installation into one file."),
+        "restore": LazyCommand("daemon.cli.restore", "Bring an installation back from a backup."),
         "session": LazyCommand("daemon.cli.session", "See sessions of agents, and decide what lands."),
-        "sessions": LazyCommand("daemon.cli.session_listing", "The same as `session list` and `session show`."),
-        "version": LazyCommand("daemon.cli.version", "Show the version."),
         "open": LazyCommand("daemon.cli.open", "Open a page of the daemon in the browser."),
+        "version": LazyCommand("daemon.cli.version", "Show the version."),
+        "help": LazyCommand("daemon.cli.help", "Show the help of a command."),
+        "completion": LazyCommand("daemon.cli.completion", "Have your shell complete what you type."),
     }
 
+
+_COMPLETION_SECONDS = 0.35
 
 # Plain help text: Typer's boxes would import Rich, and double the time that `--help` takes.
 app = typer.Typer(
@@ -45,7 +53,7 @@ app = typer.Typer(
     name="aileron",
     no_args_is_help=True,
     rich_markup_mode=None,
-    add_completion=True,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -74,8 +82,11 @@ def root(
 
 def run(arguments: Sequence[str], invocation: Invocation) -> int:
     """Run one command line and return its exit code."""
+    renewed = renew(arguments)
+    if renewed.note is not None:
+        invocation.output.note(renewed.note, style="yellow")
     try:
-        get_command(app).main(list(arguments), prog_name="aileron", obj=invocation)
+        get_command(app).main(list(renewed.arguments), prog_name="aileron", obj=invocation)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -96,6 +107,17 @@ def run(arguments: Sequence[str], invocation: Invocation) -> int:
     return ExitCode.OK
 
 
+def _complete(shell: str) -> None:
+    import signal
+
+    from daemon.cli.completing import complete
+
+    # Whoever pressed the key waits: a daemon that hangs, or a disk that does, ends this without a word.
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.setitimer(signal.ITIMER_REAL, _COMPLETION_SECONDS)
+    complete(shell, get_command(app), os.environ)
+
+
 def _end(failure: CliFailure, invocation: Invocation) -> int:
     if invocation.debug:
         import traceback
@@ -108,5 +130,8 @@ def _end(failure: CliFailure, invocation: Invocation) -> int:
 
 
 def main() -> None:
-    """Run the command line of this process."""
+    """Run the command line of this process, or answer a shell that completes one."""
+    if shell := os.environ.get("_AILERON_COMPLETE"):
+        _complete(shell)
+        return
     sys.exit(run(sys.argv[1:], Invocation.from_process()))

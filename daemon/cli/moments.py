@@ -35,6 +35,32 @@ def age(moment: Any, now: datetime) -> str:
     return "-" if then is None else f"{span((now - then).total_seconds())} ago"
 
 
+def local(moment: Any) -> str:
+    """Write a time of the API as the clock on the wall shows it, to the second."""
+    then = _parse(moment)
+    return "-" if then is None else then.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def in_full(moment: Any, now: datetime) -> str:
+    """Write a time as the clock shows it, and how far away it is."""
+    then = _parse(moment)
+    if then is None:
+        return "-"
+    distance = f"in {time_left(moment, now)}" if then > now else age(moment, now)
+    return f"{local(moment)} ({distance})"
+
+
+def in_list(moment: Any, now: datetime) -> str:
+    """Write a time for a column: without the day if that is today, without the year if it is this one."""
+    then, today = _parse(moment), now.astimezone()
+    if then is None:
+        return "-"
+    here = then.astimezone()
+    if here.date() == today.date():
+        return here.strftime("%H:%M:%S")
+    return here.strftime("%m-%d %H:%M:%S" if here.year == today.year else "%Y-%m-%d %H:%M")
+
+
 def bound(text: str | None, *, option: str, now: datetime) -> str | None:
     """Turn `1h`, a date or a time into the RFC 3339 time that the API filters by."""
     if text is None:
@@ -67,6 +93,6 @@ def _parse(moment: Any) -> datetime | None:
         return None
     try:
         then = datetime.fromisoformat(moment)
-    except ValueError:
+        return then if then.tzinfo is not None else then.astimezone()
+    except (ValueError, OverflowError):
         return None
-    return then if then.tzinfo is not None else then.replace(tzinfo=UTC)

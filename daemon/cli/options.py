@@ -7,7 +7,7 @@ import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many.")]
+LimitOption = Annotated[int, typer.Option("--limit", metavar="NUMBER", min=1, max=10_000, help="At most this many.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All of them, whatever the limit.")]
 PassphraseFileOption = Annotated[
     Path | None,
@@ -17,4 +17,6 @@ ValueFileOption = Annotated[
     Path | None,
     typer.Option("--value-file", metavar="FILE", help="Read the value from this file, or from stdin for -."),
 ]
-ReasonOption = Annotated[str | None, typer.Option("--reason", help="Kept with the decision in the audit log.")]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", metavar="REASON", help="Kept with the decision in the audit log.")
+]

@@ -1,10 +1,12 @@
 """`aileron session`: the sessions of agents, and what they changed in their workspaces."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.ids import find_any_session
 from daemon.cli.invocation import Invocation
@@ -24,10 +26,11 @@ app = typer.Typer(
 )
 
 SessionArgument = Annotated[
-    str, typer.Argument(metavar="SESSION", help="The id of the session, or any beginning or end of it.")
+    str,
+    typer.Argument(metavar="SESSION", help="The id of the session, or any part of it.", autocompletion=known.sessions),
 ]
 PathsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[PATH]...", help="Files and folders, as the list of changes has them.")
+    list[str] | None, typer.Argument(metavar="PATH", help="Files and folders, as the list of changes has them.")
 ]
 
 app.command("list")(list_sessions)
@@ -40,8 +43,11 @@ def show(ctx: typer.Context, session: SessionArgument, as_json: JsonOption = Fal
     with invocation.connect() as client:
         found = find_session(client, session, with_workspace=False)
         item = client.get("/v1/sessions/{}", found)
-        kept = {str(each["session"]): each for each in client.get("/v1/workspaces")["items"]}
-    show_session(invocation, item, workspace=kept.get(found))
+        # Asked by its id, because a session that another one resumed is answered with that one's workspace.
+        workspace = None
+        with suppress(CliFailure):
+            workspace = client.get("/v1/workspaces/{}", found)
+    show_session(invocation, item, workspace=workspace)
 
 
 @app.command()
@@ -54,7 +60,9 @@ def end(ctx: typer.Context, session: SessionArgument, reason: ReasonOption = Non
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         found = find_any_session(client, session)
-        item = client.post("/v1/sessions/{}/end", found, body={} if reason is None else {"reason": reason})
+        item = client.post(
+            "/v1/sessions/{}/end", found, body={"by": "person"} | ({} if reason is None else {"reason": reason})
+        )
     if as_json:
         invocation.output.json(item)
         return
@@ -160,7 +168,7 @@ def _say_what_was_cut_off(invocation: Invocation, client: Any, session: str, *, 
     workspace = client.get("/v1/workspaces/{}", session)
     last = workspace.get("last_landing")
     cut_off = workspace.get("landing_now") or (last and last["cut_off"])
-    for said in last_landing(workspace) if always or cut_off else ():
+    for said in last_landing(workspace, invocation.now()) if always or cut_off else ():
         invocation.output.note(f"The last landing: {said}")
 
 
@@ -199,11 +207,13 @@ def discard(ctx: typer.Context, session: SessionArgument, yes: YesOption = False
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     from daemon.cli.landing.seen import Seen
+    from daemon.cli.landing.shown import write_seen
 
     with invocation.connect() as client:
         found = find_session(client, session)
         if not yes:
             seen = Seen.look(client, found)
+            write_seen(invocation.output.note, seen)
             invocation.prompts.confirm(f"{seen.summary()}. Throw it away for good?", yes=False)
         answer = client.post("/v1/workspaces/{}/discard", found, patient=True)
     if as_json:

@@ -157,7 +157,7 @@ class CallRunner:
             self._log.log(
                 _LOG_LEVELS[min(max(level, 0), 4)],
                 "connector.log",
-                message=seal.message(message),
+                said=seal.message(message),
                 connector=str(ready.manifest.name),
                 op=ready.op.name,
                 execution=ready.call.execution,

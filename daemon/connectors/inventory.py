@@ -95,7 +95,7 @@ class Inventory:
                 boundary=Boundary.RUNTIME,
                 details={**details, "installed": others},
             )
-        command = f"aileron connector install <folder or archive of {name} {version}>"
+        command = f"aileron connector add <folder or archive of {name} {version}>"
         return Failure(
             FailureClass.NOT_FOUND,
             f"{name} {version} is not installed. Run: {command}",
@@ -117,6 +117,6 @@ def _not_installed(ref: str) -> Failure:
     return Failure(
         FailureClass.NOT_FOUND,
         f"No connector {ref!r} is installed. 'aileron connector list' shows those that are; install one with"
-        " 'aileron connector install <folder or archive>'.",
+        " 'aileron connector add <folder or archive>'.",
         boundary=Boundary.USER,
     )

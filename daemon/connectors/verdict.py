@@ -83,7 +83,7 @@ def require_installable(verdict: SignatureVerdict, *, allow_unsigned: bool) -> N
         return
     else:
         remedy = (
-            "Trust the publisher's key first ('aileron keyring trust'), or install it with --allow-unsigned"
+            "Trust the publisher's key first ('aileron keyring add'), or install it with --allow-unsigned"
             " if you know where it comes from."
         )
     raise InstallError(

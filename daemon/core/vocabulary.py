@@ -50,7 +50,13 @@ class EventType(StrEnum):
     GATEWAY_FAILED = "gateway.failed"
     GATEWAY_REQUEST = "gateway.request"
 
+    HOME_BACKED_UP = "home.backed_up"
+    HOME_RESTORED = "home.restored"
+
+    SANDBOX_ATTACHED = "sandbox.attached"
     SANDBOX_ENDED = "sandbox.ended"
+    SANDBOX_GUEST_ENDED = "sandbox.guest_ended"
+    SANDBOX_GUEST_STARTED = "sandbox.guest_started"
     SANDBOX_STARTED = "sandbox.started"
 
     SESSION_DENIED = "session.denied"
@@ -138,6 +144,12 @@ class Attr:
     GATEWAY_OUTCOME: Final = "aileron.gateway.outcome"
     GATEWAY_PROVIDER: Final = "aileron.gateway.provider"
 
+    HOME_BACKUP_HEAD: Final = "aileron.home.backup.head"
+    HOME_BACKUP_MADE_AT: Final = "aileron.home.backup.made_at"
+    HOME_BACKUP_SEQ: Final = "aileron.home.backup.seq"
+    HOME_ENDED_SESSIONS: Final = "aileron.home.ended_sessions"
+    HOME_VOIDED_APPROVALS: Final = "aileron.home.voided_approvals"
+
     KEY_ID: Final = "aileron.key.id"
     KEY_LABEL: Final = "aileron.key.label"
     KEY_NAMESPACES: Final = "aileron.key.namespaces"
@@ -152,6 +164,8 @@ class Attr:
     REFUSALS_COUNTED_SINCE: Final = "aileron.refusals.counted_since"
 
     SANDBOX_AGENT: Final = "aileron.sandbox.agent"
+    SANDBOX_COMMAND: Final = "aileron.sandbox.command"
+    SANDBOX_GUEST: Final = "aileron.sandbox.guest"
     SANDBOX_NETWORK: Final = "aileron.sandbox.network"
     SANDBOX_PROBED: Final = "aileron.sandbox.probed"
     SANDBOX_REASON: Final = "aileron.sandbox.reason"

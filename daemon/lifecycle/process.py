@@ -93,7 +93,7 @@ def run_daemon(home: Home, build: Build) -> int:
         settings = load_settings(home)
         redactor = Redactor()
         with (
-            start_logging(home.logs_dir / "daemon.jsonl", level=settings.daemon.log_level, redactor=redactor),
+            start_logging(home.log_path, level=settings.daemon.log_level, redactor=redactor),
             asyncio.Runner(loop_factory=_loop_factory()) as runner,
         ):
             runner.run(_serve(home, settings, build, redactor))

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.audit.log import AuditLog
-from daemon.base.clock import Clock
+from daemon.base.clock import Clock, Entropy
 from daemon.base.home import Home
 from daemon.sandbox.berth import Listen
 from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.berth_maker import BerthMaker
 from daemon.sandbox.container_options import ContainerLimits
 from daemon.sandbox.engine import Engine
+from daemon.sandbox.guests import Guests
 from daemon.sandbox.images import Images
+from daemon.sandbox.onlookers import Onlookers
 from daemon.sandbox.packing import Packing, PackingLimits
 from daemon.sandbox.service import Sandboxes
 from daemon.sandbox.starting import MakeApp, Starter
@@ -48,6 +50,8 @@ class SandboxRoom:
     """What this room offers."""
 
     sandboxes: Sandboxes
+    guests: Guests
+    onlookers: Onlookers
     packing: Packing
     upkeep: Upkeep
 
@@ -64,6 +68,7 @@ def build(
     sessions: Sessions,
     audit: AuditLog,
     clock: Clock,
+    entropy: Entropy,
     listen: Listen,
     make_app: MakeApp,
     bound: Callable[[], frozenset[str]],
@@ -112,4 +117,6 @@ def build(
     )
     packing = Packing(engine=engine, images=images, off_limits=off_limits, home=str(home.path), limits=options.packing)
     upkeep = Upkeep(sandboxes, packing, workplaces, keep_seconds=options.keep_seconds, room=options.room)
-    return SandboxRoom(sandboxes, packing, upkeep)
+    guests = Guests(engine=engine, audit=audit, entropy=entropy)
+    onlookers = Onlookers(engine=engine, audit=audit, sandboxes=sandboxes)
+    return SandboxRoom(sandboxes, guests, onlookers, packing, upkeep)

@@ -19,6 +19,7 @@ from daemon.core.principal import Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.sandbox import engine_calls
 from daemon.sandbox.attachment import Attachment
+from daemon.sandbox.berth import Berth
 from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
@@ -138,16 +139,7 @@ class Sandboxes:
             self._berths.drop(berth)
             self._workplaces.drop(ground.workplace)
             raise
-        sandbox = Sandbox(
-            session=session.id,
-            agent=request.agent,
-            workplace=ground.workplace,
-            berth=berth,
-            token=token,
-            launched_by=by,
-            owner_pid=None if owner is None else owner.pid,
-            notes=_notes(ground),
-        )
+        sandbox = _sandbox_of(ground, berth, session.id, token, by=by, owner=owner)
         self._by_session[session.id] = sandbox
         starting = asyncio.current_task()
         try:
@@ -203,9 +195,11 @@ class Sandboxes:
             if end:
                 sandbox.attachment.end_input()
 
-    async def resize(self, sandbox: Sandbox, columns: int, rows: int) -> None:
-        """Tell the agent's terminal how large the person's is."""
+    async def resize(self, sandbox: Sandbox, columns: int, rows: int, *, launcher: bool = True) -> None:
+        """Tell the agent's terminal how large the person's is; the launcher's size comes back when others are gone."""
         container = sandbox.container
+        if launcher:
+            sandbox.size = (columns, rows)
         if container is not None and not sandbox.ending.is_set():
             with contextlib.suppress(Failure):
                 await self.engine.call(lambda client: client.resize(container, rows, columns))
@@ -371,6 +365,25 @@ class Sandboxes:
 def _complain(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("a sandbox did not end as it should", task=task.get_name(), exc_info=task.exception())
+
+
+def _sandbox_of(
+    ground: Ground, berth: Berth, session: str, token: str, *, by: Principal, owner: Owner | None
+) -> Sandbox:
+    request = ground.request
+    return Sandbox(
+        session=session,
+        agent=request.agent,
+        workplace=ground.workplace,
+        berth=berth,
+        token=token,
+        launched_by=by,
+        label=request.label,
+        terminal=request.terminal,
+        size=(request.columns, request.rows),
+        owner_pid=None if owner is None else owner.pid,
+        notes=_notes(ground),
+    )
 
 
 def _notes(ground: Ground) -> list[str]:

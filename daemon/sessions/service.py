@@ -269,6 +269,13 @@ class Sessions:
         due = [session_id for session_id in self._open if not self.is_open(session_id)]
         return [await self.end(session_id, reason="expired", actor=DAEMON) for session_id in due]
 
+    async def end_all_but_the_terminal(self, *, reason: str) -> int:
+        """End every session of an agent; return how many there were."""
+        agents = [session.id for session in self._open.values() if session.kind is not SessionKind.TERMINAL]
+        for session_id in agents:
+            await self.end(session_id, reason=reason, actor=DAEMON)
+        return len(agents)
+
     def _keep(self, session: Session) -> None:
         self._deadlines[session.id] = Deadline.of(self._clock, since_ms=session.created_ms, until_ms=session.expires_ms)
         self._open[session.id] = session

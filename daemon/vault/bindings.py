@@ -125,7 +125,7 @@ class Bindings:
                 raise EntryRefused(
                     f"{name} belongs to another connector ({', '.join(sorted(grants_of(former))) or 'none'}). To keep "
                     "both, give this one another identity; to share that one, run: "
-                    f"aileron binding rebind {fqn} {name}",
+                    f"aileron binding use {fqn} {name}",
                     details={"name": name},
                 )
             if former is not None and not replace:
@@ -232,7 +232,7 @@ class Bindings:
             _require(fqn, kind, [candidate.name for candidate in candidates if candidate.kind == kind])
         uncovered = [host for host in map(str, credential.hosts) if host not in binding.hosts]
         if uncovered:
-            command = f"aileron binding rebind {fqn} {binding.name}"
+            command = f"aileron binding use {fqn} {binding.name}"
             raise Failure(
                 FailureClass.BINDING_REQUIRED,
                 f"{fqn} asks to send its credential to {', '.join(uncovered)}, which {binding.name} was not "
@@ -257,7 +257,7 @@ class Bindings:
 
     def _value(self, name: str, fqn: str) -> SecretValue:
         value = decode_value(self._vault.get(name))
-        command = f"aileron binding setup {fqn} --identity {name.rpartition('/')[2]} --replace"
+        command = f"aileron binding add {fqn} --identity {name.rpartition('/')[2]} --replace"
         if value is None:
             raise _failed(f"The value of {name} is not a credential; run: {command}", binding=name)
         if isinstance(value, OAuth2Tokens) and self._is_over(value.expires_at_ms):
@@ -287,11 +287,11 @@ def _require(fqn: str, kind: str, candidates: list[str]) -> NoReturn:
     """Say that a person must set up a binding, or choose among those there are."""
     details = {"connector": fqn, "kind": kind}
     if candidates:
-        command = f"aileron binding rebind {fqn} {candidates[0] if len(candidates) == 1 else '<name>'}"
+        command = f"aileron binding use {fqn} {candidates[0] if len(candidates) == 1 else '<name>'}"
         message = f"{fqn} may use {', '.join(candidates)}, and nobody chose which; run: {command}"
         extra: dict[str, object] = {"candidates": candidates, "command": command}
     else:
-        command = f"aileron binding setup {fqn}"
+        command = f"aileron binding add {fqn}"
         message = f"{fqn} needs a credential of kind {kind} and none was set up for it; run: {command}"
         extra = {"command": command}
     raise Failure(FailureClass.BINDING_REQUIRED, message, boundary=Boundary.USER, details={**details, **extra})

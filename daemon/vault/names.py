@@ -33,6 +33,6 @@ def check_name(name: str, *, kind: str) -> None:
     for segment in segments:
         check_segment(segment, what="name" if len(segments) == 1 else f"part of the name {name!r}")
     if kind == SECRET and len(segments) > 1 and segments[0] in BINDING_KINDS:
-        raise EntryRefused(f"The name {name!r} begins like a binding; choose another, or use: aileron binding setup")
+        raise EntryRefused(f"The name {name!r} begins like a binding; choose another, or use: aileron binding add")
     if kind != SECRET and (len(segments) != 3 or segments[0] != kind):
         raise EntryRefused(f"A binding is named {kind}/<service>/<identity>, not {name!r}.")

@@ -20,6 +20,7 @@ def layer_json(layer: Layer, *, landing_now: bool = False) -> dict[str, Any]:
     last = {"at": None if at is None else rfc3339(at), "said": layer.last_landing, "cut_off": layer.last_landing_cut}
     return {
         "session": layer.session,
+        "earlier": list(layer.earlier),
         "agent": layer.agent,
         "label": layer.label,
         "way": layer.way.value,

@@ -20,14 +20,14 @@ def tell(story: Story, folder: Path, place: str) -> None:
         "just compiled from C. What it may reach is in its manifest, and you see that before you agree.",
     )
     story.run("vault", "init", "--passphrase-file", "-", given=PASSPHRASE)
-    story.run("connector", "install", str(connector), "--allow-unsigned", "--yes")
+    story.run("connector", "add", str(connector), "--allow-unsigned", "--yes")
 
     story.chapter(
         "Bind a key",
         "The key goes into the vault. It is bound to exactly this connector, for exactly these hosts. The daemon "
         "attaches it to requests on their way out; the connector never sees it.",
     )
-    story.run("binding", "setup", "file://aileron/wellbehaved", "--value-file", "-", "--yes", given=KEY)
+    story.run("binding", "add", "file://aileron/wellbehaved", "--value-file", "-", "--yes", given=KEY)
 
     release = story.ask("connector", "show", "file://aileron/wellbehaved")
     assert isinstance(release, dict)

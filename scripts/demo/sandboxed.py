@@ -68,10 +68,10 @@ def _prepare(story: Story, folder: Path, place: str, where: str) -> None:
         "reach. The service's key is bound to it, and the model's key to the model. No agent will ever see either.",
     )
     story.run("vault", "init", "--passphrase-file", "-", given=PASSPHRASE)
-    story.run("connector", "install", str(connector), "--allow-unsigned", "--yes")
-    story.run("binding", "setup", "file://aileron/wellbehaved", "--value-file", "-", "--yes", given=KEY)
+    story.run("connector", "add", str(connector), "--allow-unsigned", "--yes")
+    story.run("binding", "add", "file://aileron/wellbehaved", "--value-file", "-", "--yes", given=KEY)
     key = MODEL_KEY if where else os.environ["OPENAI_API_KEY"]
-    story.run("binding", "setup", "provider://openai", "--value-file", "-", "--yes", given=key)
+    story.run("binding", "add", "provider://openai", "--value-file", "-", "--yes", given=key)
     release: Any = story.ask("connector", "show", "file://aileron/wellbehaved")
     pinned = str(release["hash"])
     write_action(story, "read-status", pinned, place, op="get_json", capability="items:read", approval=False)

@@ -30,7 +30,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield Bench(folder, world, model)
 
 
-def registered(bench: Bench, agent: str, word: str = "register") -> None:
+def registered(bench: Bench, agent: str, word: str = "add") -> None:
     code = "from daemon.cli.main import main; main()"
     command = [sys.executable, "-c", code, "agent", word, product(agent)]
     subprocess.run(command, env=bench.environment(agent), check=True, capture_output=True, timeout=60)
@@ -55,7 +55,7 @@ def test_what_was_registered_can_be_launched(bench: Bench, agent: str) -> None:
     before = len(bench.world.ok("GET", "/v1/sessions")["items"])
     works(bench, agent)
     assert len(bench.world.ok("GET", "/v1/sessions")["items"]) == before + 1  # and nothing runs in a second one
-    registered(bench, agent, "unregister")
+    registered(bench, agent, "remove")
 
 
 def own_entry(agent: str, *, remote: bool) -> dict[str, Any]:

@@ -162,25 +162,43 @@ def test_check_prints_every_problem_with_its_place(cli: Any, stand_in: Any, tmp_
     assert cli("action", "check", str(file), str(file)).err == "2 files checked, no problems.\n"
 
 
+def test_check_takes_the_name_of_an_installed_action_and_a_file_comes_first(
+    cli: Any, stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in.answers["POST /v1/actions/check"] = {"ok": True, "problems": []}
+    (tmp_path / "actions").mkdir()
+    (tmp_path / "actions/ship.md").write_text("installed")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert cli("action", "check", "ship").code == 0
+    Path("ship").write_text("a file of that name")
+    assert cli("action", "check", "ship").code == 0
+    assert [body["text"] for body in stand_in.bodies("POST /v1/actions/check")] == ["installed", "a file of that name"]
+    ended = cli("action", "check", "shop")
+    assert ended.code == ExitCode.USAGE
+    assert "neither a file here nor an installed action" in ended.err
+    assert "aileron action list" in ended.err
+
+
 def test_check_of_a_file_that_is_not_there_is_a_usage_failure(cli: Any, stand_in: Any, tmp_path: Path) -> None:
     assert cli("action", "check", str(tmp_path / "none.md")).code == ExitCode.USAGE
 
 
 def test_new_writes_a_file_that_parses_and_never_writes_over_one(cli: Any, stand_in: Any, tmp_path: Path) -> None:
     stand_in.answers["GET /v1/connectors"] = {"items": [{"name": "github://acme/slack", "version": "1.2.0"}]}
-    ended = cli("action", "new", "ship-update")
+    ended = cli("action", "add", "ship-update")
     path = tmp_path / "actions" / "ship-update.md"
     assert (ended.code, ended.out) == (0, f"{path}\n")
     assert "github://acme/slack@1.2.0" in ended.err
     assert parse_action(path.read_text(), file=str(path)).name == "ship-update"
     path.write_text("mine")
-    assert cli("action", "new", "ship-update").code == ExitCode.FAILED
+    assert cli("action", "add", "ship-update").code == ExitCode.FAILED
     assert path.read_text() == "mine"
 
 
 def test_new_needs_no_daemon(cli: Any, stand_in: Any) -> None:
     stand_in.running = False
-    assert cli("action", "new", "ship-update").code == 0
+    assert cli("action", "add", "ship-update").code == 0
     assert stand_in.requests == []
 
 
@@ -194,7 +212,7 @@ def test_new_takes_the_inputs_of_the_operation(cli: Any, stand_in: Any, tmp_path
     }
     connector = {"name": "github://acme/slack", "version": "1.2.0", "hash": "sha256:" + "0" * 64, "ops": [op, op]}
     stand_in.answers["GET /v1/connectors/show"] = connector
-    command = ("action", "new", "a-b", "--connector", "github://acme/slack")
+    command = ("action", "add", "a-b", "--connector", "github://acme/slack")
     assert "Pass --op with one of: post, post" in cli(*command).err
     assert "has no operation 'x'" in cli(*command, "--op", "x").err
     assert cli(*command, "--op", "post").code == 0
@@ -204,7 +222,7 @@ def test_new_takes_the_inputs_of_the_operation(cli: Any, stand_in: Any, tmp_path
 
 @pytest.mark.parametrize("name", ["Ship", "ship_update", "../x", "a--b", "1a", ""])
 def test_new_refuses_what_is_no_name(cli: Any, name: str) -> None:
-    assert cli("action", "new", name).code == ExitCode.USAGE
+    assert cli("action", "add", name).code == ExitCode.USAGE
 
 
 def test_enable_and_disable_say_what_they_did(cli: Any, stand_in: Any) -> None:

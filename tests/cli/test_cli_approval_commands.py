@@ -269,7 +269,9 @@ FIRST = "apr_0197f3a0-0000-7000-8000-00000000abcd"
 SECOND = "apr_0197f3a0-0000-7000-8000-00000000bbcd"
 
 
-@pytest.mark.parametrize("part", [FIRST, FIRST.removeprefix("apr_"), "abcd", "0abcd"])
+@pytest.mark.parametrize(
+    "part", [FIRST, FIRST.removeprefix("apr_"), "abcd", "0abcd", "000a", "apr_0197f3a0-0000-7000-8000-00000000a"]
+)
 def test_any_part_of_an_id_that_means_one_approval_names_it(cli: Any, stand_in: Any, part: str) -> None:
     stand_in.answers["GET /v1/approvals"] = {"items": [{"id": FIRST}, {"id": SECOND}], "next": None}
     stand_in.answers[f"POST /v1/approvals/{FIRST}/deny"] = {**PENDING, "id": FIRST, "state": "denied"}
@@ -282,8 +284,8 @@ def test_a_part_of_an_id_that_means_two_approvals_or_none_decides_nothing(cli: A
     assert ended.code == ExitCode.USAGE
     assert FIRST in ended.err
     assert SECOND in ended.err
-    assert "there is no approval whose id begins or ends with 'cafe'" in cli("approval", "deny", "cafe").err
-    assert "there is no approval whose id" in cli("approval", "deny", "apr_").err
+    assert "there is no approval with 'cafe' in its id" in cli("approval", "deny", "cafe").err
+    assert "there is no approval with 'apr_' in its id" in cli("approval", "deny", "apr_").err
     assert [request.method for request in stand_in.requests if request.method == "POST"] == []
 
 
@@ -540,3 +542,11 @@ def test_without_a_terminal_watch_writes_a_line_for_each_change_and_ends_with_th
         "2026-11-20T21:55:00.000Z  apr_1  denied  ship-update  ses_1",
     ]
     assert ends[0].exit_code == ExitCode.UNREACHABLE
+
+
+def test_open_alone_leads_to_the_list_of_what_waits(cli: Any, stand_in: Any) -> None:
+    stand_in.answers["POST /v1/browser-logins"] = {"url": "http://127.0.0.1:1/login?code=abc"}
+    ended = cli("open")
+    assert (ended.code, ended.out) == (0, "http://127.0.0.1:1/login?code=abc\n")
+    assert stand_in.bodies("POST /v1/browser-logins") == [{"next": "/"}]
+    assert cli("open", "nonsense").code == ExitCode.USAGE

@@ -71,7 +71,7 @@ def test_follow_goes_on_where_the_list_ended(cli: Any, stand_in: Any, monkeypatc
 
 
 def test_show_has_the_payload_and_obeys_none_of_it(cli: Any, stand_in: Any) -> None:
-    stand_in.answers["GET /v1/audit/aud_7"] = EVENT
+    stand_in.answers |= {"GET /v1/audit": {"items": [EVENT], "next": None}, "GET /v1/audit/aud_7": EVENT}
     ended = cli("audit", "show", "aud_7")
     assert "failure_class  network_error" in ended.out
     assert "\\u001b[2J" in ended.out
@@ -168,8 +168,9 @@ def test_output_to_a_pipe_or_a_device_is_written_there_and_nothing_takes_its_pla
 def test_sessions_are_listed_and_shown(cli: Any, stand_in: Any) -> None:
     stand_in.answers |= {
         "GET /v1/sessions": {"items": [SESSION], "next": None},
+        "GET /v1/workspaces": {"items": []},
         "GET /v1/sessions/ses_1": {**SESSION, "ended_at": "t", "end_reason": "closed"},
     }
-    assert "ses_1  terminal  shell\\u001b[2J  1h ago   active" in cli("sessions", "list", "--active").out
+    assert "ses_1  terminal  shell\\u001b[2J  1h ago   -     active" in cli("session", "list", "--active").out
     assert stand_in.queries("GET /v1/sessions") == [{"active": "true", "limit": "50"}]
-    assert "ended: closed" in cli("sessions", "get", "ses_1").out
+    assert "ended: closed" in cli("session", "show", "ses_1").out

@@ -54,8 +54,8 @@ def plan(**changes: Any) -> dict[str, Any]:
 def test_a_secret_comes_from_a_file_or_stdin(cli: Any, stand_in: Any, tmp_path: Path) -> None:
     stand_in.answers["PUT /v1/secrets"] = {}
     (tmp_path / "value").write_text("s3cret\n")
-    assert cli("secret", "set", "a", "--value-file", str(tmp_path / "value")).code == 0
-    assert cli("secret", "set", "b", "--value-file", "-", stdin="two\nlines\n").code == 0
+    assert cli("secret", "add", "a", "--value-file", str(tmp_path / "value")).code == 0
+    assert cli("secret", "add", "b", "--value-file", "-", stdin="two\nlines\n").code == 0
     assert stand_in.bodies("PUT /v1/secrets") == [
         {"name": "a", "value": "s3cret"},
         {"name": "b", "value": "two\nlines"},
@@ -65,14 +65,14 @@ def test_a_secret_comes_from_a_file_or_stdin(cli: Any, stand_in: Any, tmp_path: 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"])
 def test_a_value_file_that_holds_no_value_is_a_usage_failure(cli: Any, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "value").write_bytes(content)
-    assert cli("secret", "set", "a", "--value-file", str(tmp_path / "value")).code == ExitCode.USAGE
-    assert cli("secret", "set", "a", "--value-file", str(tmp_path / "none")).code == ExitCode.USAGE
+    assert cli("secret", "add", "a", "--value-file", str(tmp_path / "value")).code == ExitCode.USAGE
+    assert cli("secret", "add", "a", "--value-file", str(tmp_path / "none")).code == ExitCode.USAGE
 
 
 def test_setup_shows_where_the_credential_goes_before_it_is_stored(cli: Any, stand_in: Any, tmp_path: Path) -> None:
     stand_in.answers |= {"GET /v1/connectors/show": PLAN, "POST /v1/bindings": (201, BINDING)}
     (tmp_path / "key").write_text("k3y\n")
-    ended = cli("binding", "setup", "github://acme/slack", "--yes", "--value-file", str(tmp_path / "key"))
+    ended = cli("binding", "add", "github://acme/slack", "--yes", "--value-file", str(tmp_path / "key"))
     assert ended.code == 0
     assert "sent to     slack.com:443" in ended.out
     assert "as header   Authorization: Bearer ********" in ended.out
@@ -92,8 +92,9 @@ def test_setup_asks_for_the_parts_of_a_basic_credential(
 ) -> None:
     basic = plan(credential={**PLAN["credential"], "kind": "basic", "format": "Basic {secret}"})
     stand_in.answers |= {"GET /v1/connectors/show": basic, "POST /v1/bindings": (201, BINDING)}
-    monkeypatch.setattr("getpass.getpass", lambda _: "pw")
-    ended = cli("binding", "setup", "github://acme/slack", terminal=True, stdin="y\nme\n")
+    typed = iter(["pw", "me", "y"])
+    monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
+    ended = cli("binding", "add", "github://acme/slack", terminal=True)
     assert ended.code == 0
     assert stand_in.bodies("POST /v1/bindings")[0]["value"] == {
         "type": "basic",
@@ -106,7 +107,7 @@ def test_setup_reads_oauth2_tokens_from_a_file_and_never_repeats_them(cli: Any, 
     oauth2 = plan(credential={**PLAN["credential"], "kind": "oauth2"})
     stand_in.answers |= {"GET /v1/connectors/show": oauth2, "POST /v1/bindings": (201, BINDING)}
     tokens = tmp_path / "tokens.json"
-    command = ("binding", "setup", "github://acme/slack", "--yes")
+    command = ("binding", "add", "github://acme/slack", "--yes")
     assert cli(*command).code == ExitCode.USAGE
     tokens.write_text('["t0ken"]')
     ended = cli(*command, "--value-file", str(tokens))
@@ -123,7 +124,7 @@ def test_setup_reads_oauth2_tokens_from_a_file_and_never_repeats_them(cli: Any, 
 
 def test_setup_of_a_connector_without_a_credential_says_so(cli: Any, stand_in: Any) -> None:
     stand_in.answers["GET /v1/connectors/show"] = plan(credential=None)
-    ended = cli("binding", "setup", "github://acme/slack", "--yes")
+    ended = cli("binding", "add", "github://acme/slack", "--yes")
     assert ended.code == ExitCode.FAILED
     assert "uses no credential" in ended.err
 
@@ -131,19 +132,19 @@ def test_setup_of_a_connector_without_a_credential_says_so(cli: Any, stand_in: A
 def test_bindings_are_listed_and_inspected_without_a_value(cli: Any, stand_in: Any) -> None:
     stand_in.answers |= {"GET /v1/bindings": {"items": [BINDING], "next": None}, "GET /v1/bindings/inspect": BINDING}
     assert "api_key/slack/default  api_key  github://acme/slack  1h ago" in cli("binding", "list").out
-    assert "github://acme/slack sends it to  slack.com:443" in cli("binding", "inspect", "api_key/slack/default").out
+    assert "github://acme/slack sends it to  slack.com:443" in cli("binding", "show", "api_key/slack/default").out
 
 
 def test_a_revoked_binding_says_who_is_left_with_what(cli: Any, stand_in: Any) -> None:
     stand_in.answers["DELETE /v1/bindings"] = {**BINDING, "left": {"github://acme/slack": []}}
-    ended = cli("binding", "revoke", "api_key/slack/default", "--yes")
+    ended = cli("binding", "remove", "api_key/slack/default", "--yes")
     assert ended.code == 0
     assert "github://acme/slack is left with nothing" in ended.err
 
 
 def test_install_shows_the_plan_and_installs_what_was_shown(cli: Any, stand_in: Any, tmp_path: Path) -> None:
     stand_in.answers |= {"POST /v1/connectors/inspect": PLAN, "POST /v1/connectors": (201, PLAN)}
-    ended = cli("connector", "install", str(tmp_path), stdin="y\n", terminal=True)
+    ended = cli("connector", "add", str(tmp_path), stdin="y\n", terminal=True)
     assert ended.code == 0
     for part in ("slack.com:443", "signed by a key you trust (key_1)", "changes things", "safe to repeat"):
         assert part in ended.out
@@ -151,12 +152,12 @@ def test_install_shows_the_plan_and_installs_what_was_shown(cli: Any, stand_in: 
         {"source": str(tmp_path), "expected_hash": PLAN["hash"], "allow_unsigned": False}
     ]
     assert "\x1b" not in ended.out
-    assert "aileron binding setup github://acme/slack" in ended.err
+    assert "aileron binding add github://acme/slack" in ended.err
 
 
 def test_the_printed_block_is_toml_for_an_action(cli: Any, stand_in: Any) -> None:
     stand_in.answers |= {"POST /v1/connectors/inspect": PLAN, "POST /v1/connectors": (201, PLAN)}
-    ended = cli("connector", "install", "github://acme/slack@1.2.0", "--yes")
+    ended = cli("connector", "add", "github://acme/slack@1.2.0", "--yes")
     block = ended.out[ended.out.index("[[requires.connectors]]") :]
     assert tomllib.loads(block) == {
         "requires": {
@@ -188,20 +189,20 @@ def test_what_nobody_vouches_for_is_not_even_asked_about(
 ) -> None:
     shown = plan(signature={"state": state, "key_id": None, "message": "It is what it is."})
     stand_in.answers |= {"POST /v1/connectors/inspect": shown, "POST /v1/connectors": (201, shown)}
-    ended = cli("connector", "install", "github://acme/slack@1.2.0", *option, stdin="y\n", terminal=True)
+    ended = cli("connector", "add", "github://acme/slack@1.2.0", *option, stdin="y\n", terminal=True)
     assert (ended.code == 0) == installed
     assert bool(stand_in.bodies("POST /v1/connectors")) == installed
     assert ("[y/N]" in ended.err) == installed
 
 
 def test_nobody_is_asked_to_agree_to_what_is_not_shown(cli: Any, stand_in: Any) -> None:
-    ended = cli("connector", "install", "github://acme/slack@1.2.0", "--json", stdin="y\n", terminal=True)
+    ended = cli("connector", "add", "github://acme/slack@1.2.0", "--json", stdin="y\n", terminal=True)
     assert ended.code == ExitCode.USAGE
     assert stand_in.requests == []
 
 
 def test_a_source_that_does_not_exist_is_a_usage_failure(cli: Any, stand_in: Any) -> None:
-    assert cli("connector", "install", "./nowhere", "--yes").code == ExitCode.USAGE
+    assert cli("connector", "add", "./nowhere", "--yes").code == ExitCode.USAGE
     assert stand_in.requests == []
 
 
@@ -216,20 +217,25 @@ def test_a_damaged_connector_is_listed_by_its_hash(cli: Any, stand_in: Any) -> N
 
 
 def test_removing_a_connector_names_the_actions_that_stop(cli: Any, stand_in: Any) -> None:
-    stand_in.answers["DELETE /v1/connectors"] = {**PLAN, "used_by": ["ship-update"]}
+    told = {**PLAN, "used_by": ["ship-update"]}
+    stand_in.answers |= {"GET /v1/connectors/show": told, "DELETE /v1/connectors": told}
     assert "ship-update" in cli("connector", "remove", "github://acme/slack", "--yes").err
+    stand_in.requests.clear()
+    refused = cli("connector", "remove", "github://acme/slack", stdin="n\n", terminal=True)
+    assert refused.err.index("ship-update") < refused.err.index("Remove github://acme/slack?")
+    assert [request.method for request in stand_in.requests] == ["GET"]
 
 
 def test_a_key_is_trusted_for_namespaces_from_a_file_or_as_text(cli: Any, stand_in: Any, tmp_path: Path) -> None:
     stand_in.answers["POST /v1/keyring"] = (201, {"key_id": "key_1"})
     (tmp_path / "key.pem").write_text("-----BEGIN PUBLIC KEY-----\n")
     command = ("--namespace", "github://acme", "--namespace", "github://b", "--yes")
-    assert cli("keyring", "trust", str(tmp_path / "key.pem"), *command).code == 0
-    assert cli("keyring", "trust", "a2V5", *command, "--label", "Acme").code == 0
+    assert cli("keyring", "add", str(tmp_path / "key.pem"), *command).code == 0
+    assert cli("keyring", "add", "a2V5", *command, "--label", "Acme").code == 0
     first, second = stand_in.bodies("POST /v1/keyring")
     assert first["public_key"].startswith("-----BEGIN")
     assert second == {"public_key": "a2V5", "label": "Acme", "namespaces": ["github://acme", "github://b"]}
 
 
 def test_trusting_a_key_for_everything_by_omission_is_impossible(cli: Any) -> None:
-    assert cli("keyring", "trust", "a2V5", "--yes").code == ExitCode.USAGE
+    assert cli("keyring", "add", "a2V5", "--yes").code == ExitCode.USAGE

@@ -82,11 +82,11 @@ def shell(world: World) -> Iterator[Shell]:
     folder = build("wellbehaved", world.folder / "connector", fqn=WELLBEHAVED, hosts=[world.host_port])
     try:
         run("vault", "init", "--passphrase-file", "passphrase")
-        refused = run("connector", "install", str(folder), "--yes", expect=1)
+        refused = run("connector", "add", str(folder), "--yes", expect=1)
         assert "error (signature_failure)" in refused.stderr
-        installed = run("connector", "install", str(folder), "--yes", "--allow-unsigned", "--json")
+        installed = run("connector", "add", str(folder), "--yes", "--allow-unsigned", "--json")
         world.hashes["wellbehaved"] = json.loads(installed.stdout)["hash"]
-        bound = run("binding", "setup", WELLBEHAVED, "--yes", "--value-file", "key")
+        bound = run("binding", "add", WELLBEHAVED, "--yes", "--value-file", "key")
         assert world.host_port in bound.stdout
         assert API_KEY not in bound.stdout + bound.stderr
         world.add_action("post-item")
@@ -217,7 +217,7 @@ def test_a_locked_vault_is_77_and_says_what_to_do(shell: Shell, world: World) ->
 
 
 def test_a_new_action_from_a_connector_checks_out(shell: Shell, world: World) -> None:
-    path = shell("action", "new", "made-here", "--connector", WELLBEHAVED, "--op", "post_json").stdout.strip()
+    path = shell("action", "add", "made-here", "--connector", WELLBEHAVED, "--op", "post_json").stdout.strip()
     assert shell("action", "check", path).stderr == "1 file checked, no problems.\n"
     Path(path).write_text(Path(path).read_text().replace("version = ", "versoin = ", 1))
     ended = shell("action", "check", path, expect=1)
@@ -229,7 +229,7 @@ def test_a_new_action_from_a_connector_checks_out(shell: Shell, world: World) ->
 def test_every_operation_of_a_connector_can_be_started_from(shell: Shell, world: World) -> None:
     ops = json.loads(shell("connector", "show", WELLBEHAVED, "--json").stdout)["ops"]
     for op in ops:
-        path = shell("action", "new", "tried-out", "--connector", WELLBEHAVED, "--op", op["name"]).stdout.strip()
+        path = shell("action", "add", "tried-out", "--connector", WELLBEHAVED, "--op", op["name"]).stdout.strip()
         shell("action", "check", path)
         Path(path).unlink()
 
@@ -243,26 +243,31 @@ def test_a_disabled_action_does_not_run(shell: Shell, world: World) -> None:
 
 
 def test_secrets_go_in_and_never_come_out(shell: Shell, world: World) -> None:
-    shell("secret", "set", "team/key", "--value-file", "-", stdin="sentinel-value-123")
+    shell("secret", "add", "team/key", "--value-file", "-", stdin="sentinel-value-123")
     listed = shell("secret", "list").stdout + shell("secret", "list", "--json").stdout
     assert "team/key" in listed
     assert "sentinel-value-123" not in listed
-    shell("secret", "rm", "team/key", "--yes")
-    assert shell("secret", "rm", "team/key", "--yes", expect=1).stderr.startswith("error (not_found)")
+    shell("secret", "remove", "team/key", "--yes")
+    assert shell("secret", "remove", "team/key", "--yes", expect=1).stderr.startswith("error (not_found)")
 
 
-def test_bindings_can_be_seen_and_revoked(shell: Shell, world: World) -> None:
-    shell("binding", "setup", WELLBEHAVED, "--identity", "second", "--yes", "--value-file", "key")
+def test_a_binding_takes_its_value_from_a_stored_secret_and_can_be_seen_and_removed(shell: Shell, world: World) -> None:
+    second = ("binding", "add", WELLBEHAVED, "--identity", "second", "--yes", "--from-secret")
+    assert "no secret of that name" in shell(*second, "team/key", expect=1).stderr
+    assert "no secret of that name" in shell(*second, "api_key/wellbehaved/default", expect=1).stderr  # no copy of one
+    shell("secret", "add", "team/key", "--value-file", "key")
+    shell(*second, "team/key")
+    shell("secret", "remove", "team/key", "--yes")
     items = {item["identity"]: item for item in json.loads(shell("binding", "list", "--json").stdout)["items"]}
     assert set(items) == {"default", "second"}
     refused = shell("action", "run", "post-item", *arguments(world), expect=1)
     assert "error (binding_required)" in refused.stderr
-    assert f"aileron binding rebind {WELLBEHAVED}" in refused.stderr
-    shell("binding", "rebind", WELLBEHAVED, items["second"]["name"], "--yes")
+    assert f"aileron binding use {WELLBEHAVED}" in refused.stderr
+    shell("binding", "use", WELLBEHAVED, items["second"]["name"], "--yes")
     shell("action", "run", "post-item", *arguments(world))
-    assert world.host_port in shell("binding", "inspect", items["second"]["name"]).stdout
-    shell("binding", "revoke", items["second"]["name"], "--yes")
-    shell("binding", "rebind", WELLBEHAVED, items["default"]["name"], "--yes")
+    assert world.host_port in shell("binding", "show", items["second"]["name"]).stdout
+    shell("binding", "remove", items["second"]["name"], "--yes")
+    shell("binding", "use", WELLBEHAVED, items["default"]["name"], "--yes")
 
 
 def test_the_audit_log_is_listed_exported_and_verified(shell: Shell, world: World) -> None:
@@ -273,10 +278,27 @@ def test_the_audit_log_is_listed_exported_and_verified(shell: Shell, world: Worl
     assert all(line.split()[1].startswith("execution.") for line in newest[1:])
     shell("audit", "verify", "--anchor", "head.json")
     head = json.loads(shell("audit", "head").stdout)
-    exported = [json.loads(line) for line in shell("audit", "export").stdout.splitlines()]
+    lines = [json.loads(line) for line in shell("audit", "export").stdout.splitlines()]
+    exported = [line for line in lines if not line["type"].startswith("export.")]
     assert [event["seq"] for event in exported] == list(range(1, len(exported) + 1))
     assert len(exported) >= head["seq"]
     assert API_KEY not in json.dumps(exported)
+
+
+def test_an_export_is_verified_on_another_machine_with_the_public_key(shell: Shell, world: World) -> None:
+    shell("audit", "export", "--output", "audit.jsonl")
+    shell("audit", "key", "--output", "audit.pem")
+    elsewhere = {"AILERON_HOME": str(world.folder / "nowhere"), "HOME": str(world.folder / "nowhere")}
+    ended = shell("audit", "verify", "audit.jsonl", "--key", "audit.pem", **elsewhere).stdout
+    assert "The export is whole" in ended
+    assert "true copy of the log from its first event" in ended
+    without = shell("audit", "verify", "audit.jsonl", **elsewhere).stdout
+    assert "NOT proved: whose log it is" in without
+    file = world.folder / "audit.jsonl"
+    file.write_text(file.read_text().replace('"person:owner"', '"person:other"', 1))
+    ended = shell("audit", "verify", "audit.jsonl", "--key", "audit.pem", "--json", expect=1, **elsewhere)
+    assert json.loads(ended.stdout)["problems"]
+    assert not (world.folder / "nowhere").exists()
 
 
 def test_a_reader_that_stops_early_and_a_poor_locale_are_no_defects(shell: Shell, world: World) -> None:
@@ -287,10 +309,10 @@ def test_a_reader_that_stops_early_and_a_poor_locale_are_no_defects(shell: Shell
     assert writing.wait(30) == 1
     assert writing.stderr.read() == ""
     writing.stderr.close()
-    shell("secret", "set", "x", "--value-file", "-", stdin="x")
+    shell("secret", "add", "x", "--value-file", "-", stdin="x")
     poor = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    assert "\\xfc" in shell("secret", "rm", "\u00fc", "--yes", expect=1, **poor).stderr
-    shell("secret", "rm", "x", "--yes")
+    assert "\\xfc" in shell("secret", "remove", "\u00fc", "--yes", expect=1, **poor).stderr
+    shell("secret", "remove", "x", "--yes")
 
 
 def test_an_anchor_from_another_log_is_found_out(shell: Shell, world: World) -> None:
@@ -334,8 +356,8 @@ def test_open_prints_a_link_that_leads_to_the_request(shell: Shell, world: World
 
 
 def test_sessions_connectors_and_keys_are_listed(shell: Shell, world: World) -> None:
-    sessions = json.loads(shell("sessions", "list", "--json").stdout)["items"]
-    assert sessions[0]["id"] in shell("sessions", "get", sessions[0]["id"]).stdout
+    sessions = json.loads(shell("session", "list", "--json").stdout)["items"]
+    assert sessions[0]["id"] in shell("session", "show", sessions[0]["id"]).stdout
     assert WELLBEHAVED in shell("connector", "list").stdout
     assert "[[requires.connectors]]" in shell("connector", "show", WELLBEHAVED).stdout
     assert shell("keyring", "list", "--json").stdout
@@ -347,10 +369,10 @@ def test_a_key_is_trusted_and_revoked(shell: Shell, world: World) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     key = b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
-    shell("keyring", "trust", key, "--label", "Acme", "--namespace", "github://acme", "--yes")
+    shell("keyring", "add", key, "--label", "Acme", "--namespace", "github://acme", "--yes")
     item = json.loads(shell("keyring", "list", "--json").stdout)["items"][-1]
     assert item["label"] == "Acme"
-    shell("keyring", "revoke", item["key_id"], "--reason", "lost", "--yes")
+    shell("keyring", "remove", item["key_id"], "--reason", "lost", "--yes")
     assert "revoked" in shell("keyring", "list").stdout
 
 

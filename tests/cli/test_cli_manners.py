@@ -168,7 +168,7 @@ LISTS: dict[tuple[str, ...], str] = {
     ("action", "list"): "/v1/actions",
     ("approval", "list"): "/v1/approvals",
     ("audit", "list"): "/v1/audit",
-    ("sessions", "list"): "/v1/sessions",
+    ("session", "list"): "/v1/sessions",
 }
 
 
@@ -185,15 +185,15 @@ ASKING = [
     ("vault", "init"),
     ("vault", "unlock"),
     ("vault", "passwd"),
-    ("secret", "set", "a"),
-    ("secret", "rm", "a"),
-    ("binding", "setup", "github://acme/slack"),
-    ("binding", "rebind", "github://acme/slack", "api_key/slack/default"),
-    ("binding", "revoke", "api_key/slack/default"),
-    ("connector", "install", "github://acme/slack@1.2.0"),
+    ("secret", "add", "a"),
+    ("secret", "remove", "a"),
+    ("binding", "add", "github://acme/slack"),
+    ("binding", "use", "github://acme/slack", "api_key/slack/default"),
+    ("binding", "remove", "api_key/slack/default"),
+    ("connector", "add", "github://acme/slack@1.2.0"),
     ("connector", "remove", "github://acme/slack"),
-    ("keyring", "trust", "a2V5", "--namespace", "github://acme"),
-    ("keyring", "revoke", "key_1"),
+    ("keyring", "add", "a2V5", "--namespace", "github://acme"),
+    ("keyring", "remove", "key_1"),
 ]
 PLAN: dict[str, Any] = {
     "name": "github://acme/slack",
@@ -233,7 +233,7 @@ def test_nothing_asks_when_stdin_is_not_a_terminal(cli: Any, stand_in: Any, comm
 
 
 def test_a_no_at_the_terminal_changes_nothing(cli: Any, stand_in: Any) -> None:
-    ended = cli("secret", "rm", "a", stdin="n\n", terminal=True)
+    ended = cli("secret", "remove", "a", stdin="n\n", terminal=True)
     assert ended.code == ExitCode.FAILED
     assert "nothing was changed" in ended.err
     assert stand_in.requests == []
@@ -241,7 +241,7 @@ def test_a_no_at_the_terminal_changes_nothing(cli: Any, stand_in: Any) -> None:
 
 def test_a_yes_at_the_terminal_goes_on(cli: Any, stand_in: Any) -> None:
     stand_in.answers["DELETE /v1/secrets"] = {}
-    ended = cli("secret", "rm", "a", stdin="y\n", terminal=True)
+    ended = cli("secret", "remove", "a", stdin="y\n", terminal=True)
     assert ended.code == 0
     assert stand_in.queries("DELETE /v1/secrets") == [{"name": "a"}]
 

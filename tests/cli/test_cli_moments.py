@@ -1,5 +1,7 @@
 """Times are read and written the way people say them."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.cli.failure import CliFailure, ExitCode
-from daemon.cli.moments import age, bound, seconds_of, span, time_left
+from daemon.cli.moments import age, bound, in_full, in_list, local, seconds_of, span, time_left
 
 NOW = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 
@@ -25,6 +27,30 @@ def test_a_time_is_told_by_its_distance() -> None:
     assert time_left("2026-11-21T22:00:00.000Z", NOW) == "1d"
     assert time_left("2026-11-20T21:00:00.000Z", NOW) == "over"
     assert time_left(None, NOW) == age("nonsense", NOW) == "-"
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the clock on the wall two hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "UTC-2")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_times_are_those_of_the_clock_on_the_wall() -> None:
+    assert local("2026-11-20T21:55:00.000Z") == "2026-11-20 23:55:00"
+    assert in_full("2026-11-20T21:55:00.000Z", NOW) == "2026-11-20 23:55:00 (5m ago)"
+    assert in_full("2026-11-20T22:05:00.000Z", NOW) == "2026-11-21 00:05:00 (in 5m)"
+    assert in_full(None, NOW) == local("nonsense") == in_list(None, NOW) == "-"
+    # Midnight lies between these two, here.
+    assert in_list("2026-11-20T22:05:00.000Z", NOW) == "00:05:00"
+    assert in_list("2026-11-20T21:05:00.000Z", NOW) == "11-20 23:05:00"
+    assert in_list("2025-11-20T21:05:00.000Z", NOW) == "2025-11-20 23:05"
+    # What was read in a list can be typed.
+    assert bound("2026-11-20 23:55:00", option="--since", now=NOW) == "2026-11-20T21:55:00.000Z"
 
 
 def test_a_bound_is_a_length_of_time_back_or_a_time() -> None:

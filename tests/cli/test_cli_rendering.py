@@ -158,7 +158,7 @@ def test_a_failure_says_its_class_what_helps_and_the_audit_id() -> None:
             "audit_id": "aud_1",
             "boundary": "user",
             "retriable": False,
-            "details": {"connector": "github://a/b", "command": "aileron binding setup github://a/b", "c": ["x", "y"]},
+            "details": {"connector": "github://a/b", "command": "aileron binding add github://a/b", "c": ["x", "y"]},
         }
     )
     output.failure(failure)
@@ -166,7 +166,7 @@ def test_a_failure_says_its_class_what_helps_and_the_audit_id() -> None:
         "error (binding_required): no credential\n"
         "  connector: github://a/b\n"
         "  c:\n    - x\n    - y\n"
-        "  run: aileron binding setup github://a/b\n"
+        "  run: aileron binding add github://a/b\n"
         "  audit id aud_1\n"
     )
 

@@ -101,14 +101,14 @@ def _nothing_typed_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daemon.cli.prompts.Prompts._forget_typed", lambda _: None)
 
 
-@pytest.mark.parametrize("text", [SESSION, "ses_019ab000-1111", "019ab000-1111", "abcd1234", "1234"])
-def test_a_session_is_found_by_any_beginning_or_end_of_its_id(workspace: Any, cli: Any, text: str) -> None:
+@pytest.mark.parametrize("text", [SESSION, "ses_019ab000-1111", "019ab000-1111", "abcd1234", "1234", "9ab0"])
+def test_a_session_is_found_by_any_part_of_its_id(workspace: Any, cli: Any, text: str) -> None:
     assert cli("session", "diff", text, "--name-only").code == 0
     assert workspace.queries(f"GET {AT}/changes")
 
 
-@pytest.mark.parametrize("text", ["", "ses_", "9ab0", "zzz"])
-def test_what_is_no_beginning_or_end_finds_nothing(workspace: Any, cli: Any, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "ses_", "ses_9ab0", "zzz"])
+def test_what_is_no_part_of_an_id_finds_nothing(workspace: Any, cli: Any, text: str) -> None:
     ended = cli("session", "diff", text)
     assert ended.code != 0
     assert not workspace.queries(f"GET {AT}/changes")
@@ -288,6 +288,26 @@ def test_a_session_is_shown_with_the_state_of_its_workspace(workspace: Any, cli:
     assert cli("session", "show", "abcd1234", "--json").json["workspace"]["state"] == "ended"
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (CHANGES, f"{len(CHANGES['changes'])} to land"),
+        (CHANGES | {"changes": [], "may_have_commits": True}, "commits"),
+        (CHANGES | {"changes": [], "may_have_commits": False}, "landed"),
+    ],
+)
+def test_the_list_says_which_session_has_work_that_waits(workspace: Any, cli: Any, changes: Any, said: str) -> None:
+    item = {"kind": "sandbox", "label": "x", "created_at": "2026-11-20T21:00:00.000Z", "ended_at": "t"}
+    workspace.answers["GET /v1/sessions"] = {"items": [item | {"id": each} for each in (SESSION, OTHER)]}
+    workspace.answers["GET /v1/workspaces"]["items"][0]["earlier"] = [OTHER]
+    workspace.answers[f"GET {AT}/changes"] = changes
+    first, second = cli("session", "list").out.splitlines()[1:]
+    assert f"  {said}  " in first
+    assert f"  in {SESSION[-8:]}  " in second
+    # A list is no look by a person, after which a layer may be removed by age.
+    assert workspace.queries(f"GET {AT}/changes") == [{"summary": "false", "unseen": "true"}]
+
+
 LANDED = {"at": "2026-11-20T22:00:00.000Z", "said": f"it was cut off, and undone {HOSTILE}", "cut_off": True}
 
 
@@ -303,11 +323,11 @@ def test_a_session_is_shown_with_what_became_of_its_last_landing(workspace: Any,
         "opened_by": "person:owner",
         "opened_with": "cli",
     }
-    workspace.answers["GET /v1/workspaces"] = {"items": [one | {"landing_now": False, "last_landing": LANDED}]}
+    workspace.answers[f"GET {AT}"] = one | {"landing_now": False, "last_landing": LANDED}
     shown = cli("session", "show", "abcd1234").out
     assert "it was cut off, and undone" in shown
     assert "\x1b" not in shown
-    workspace.answers["GET /v1/workspaces"] = {"items": [one | {"landing_now": True, "last_landing": None}]}
+    workspace.answers[f"GET {AT}"] = one | {"landing_now": True, "last_landing": None}
     assert "going on at this moment" in cli("session", "show", "abcd1234").out
 
 

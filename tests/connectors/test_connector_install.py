@@ -235,7 +235,7 @@ async def test_trusting_a_key_is_consent_and_on_record(room: Room) -> None:
 
 
 async def test_what_is_not_installed_says_how_to_install_it(room: Room) -> None:
-    with pytest.raises(Failure, match="aileron connector install") as caught:
+    with pytest.raises(Failure, match="aileron connector add") as caught:
         await room.service.check(requirement())
     assert caught.value.failure_class is FailureClass.NOT_FOUND
     pinned = await room.install(room.lay_out(OPS))

@@ -88,7 +88,7 @@ def test_a_missing_binding_names_the_command_that_mends_it(ready: World) -> None
     ready.control("DELETE", "/v1/bindings", params={"name": "api_key/wellbehaved/default"})
     error = fail(ready)
     assert error["class"] == "binding_required"
-    assert error["details"]["command"] == f"aileron binding setup {WELLBEHAVED}"
+    assert error["details"]["command"] == f"aileron binding add {WELLBEHAVED}"
 
 
 def test_two_bindings_are_never_guessed_between(ready: World, upstream: UpstreamProcess) -> None:

@@ -91,3 +91,38 @@ class Terminal:
             self.modes.discard(mark + number)
         else:
             self.modes.add(mark + number)
+
+
+@dataclass
+class Cursor:
+    """Where the cursor is, as xterm moves it, or as tmux does, which differ on the way between the two screens."""
+
+    tmux: bool
+    place: str = "here"
+    on_other: bool = False
+    saved: dict[object, str] = field(default_factory=lambda: {"entered": "where an earlier program began"})
+
+    def write(self, output: bytes) -> "Cursor":
+        for found in _SEQUENCE.finditer(output):
+            if found["escape"] == b"7":
+                self.saved[self.on_other] = self.place
+            elif found["escape"] == b"8":
+                self.place = self.saved.get(self.on_other, "top")
+            elif found["last"] == b"r":
+                self.place = "top"
+            elif found["last"] in (b"h", b"l") and b"1049" in found["numbers"]:
+                self._screen(other=found["last"] == b"h")
+        return self
+
+    def _screen(self, *, other: bool) -> None:
+        if not self.tmux:
+            if other:
+                self.saved[self.on_other] = self.place
+            self.on_other = other
+            self.place = self.place if other else self.saved.get(False, "top")
+        elif not other:
+            self.on_other = False
+            self.place = self.saved["entered"]
+        elif not self.on_other:
+            self.saved["entered"] = self.place
+            self.on_other = True

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_rules.terminal_model import Terminal
+from sandbox_rules.terminal_model import Cursor, Terminal
 from world import ROOT
 
 from daemon.cli.launch.screen import Screen
@@ -58,6 +58,20 @@ def test_whatever_passes_is_set_back_at_the_end(lasting: bytes) -> None:
 @given(st.lists(st.sampled_from(LASTING), max_size=30))
 def test_whatever_passes_together_is_set_back_at_the_end(written: list[bytes]) -> None:
     assert after(*written) == Terminal()
+
+
+@pytest.mark.parametrize("tmux", [True, False], ids=["tmux", "xterm"])
+@pytest.mark.parametrize("program", ["on the usual screen", "on the other screen", "back from the other screen"])
+def test_the_cursor_stays_where_the_output_ended(tmux: bool, program: str) -> None:
+    # In tmux the question at the end was written over the first lines of the screen.
+    cursor = Cursor(tmux)
+    if program != "on the usual screen":
+        cursor.write(b"\x1b[?1049h")
+        cursor.place = "somewhere in a picture"
+    if program == "back from the other screen":
+        cursor.write(b"\x1b[?1049l")
+    cursor.write(RESTORING)
+    assert (cursor.place, cursor.on_other) == ("here", False)
 
 
 def test_without_setting_back_it_would_not_be_as_it_was() -> None:

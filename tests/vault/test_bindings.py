@@ -75,7 +75,7 @@ async def test_with_no_binding_the_failure_names_the_command(bindings: Bindings)
     assert failure.details == {
         "connector": "github://acme/slack",
         "kind": "api_key",
-        "command": "aileron binding setup github://acme/slack",
+        "command": "aileron binding add github://acme/slack",
     }
 
 
@@ -103,7 +103,7 @@ async def test_a_host_beyond_the_grant_needs_the_person_again(bindings: Bindings
     failure = _refusal(bindings, credential=_needs(hosts=MORE_HOSTS))
     assert failure.failure_class is FailureClass.BINDING_REQUIRED
     assert failure.details["hosts"] == ["files.slack.com:443"]
-    assert failure.details["command"] == "aileron binding rebind github://acme/slack api_key/slack/default"
+    assert failure.details["command"] == "aileron binding use github://acme/slack api_key/slack/default"
     await bindings.rebind(SLACK, "api_key/slack/default", MORE_HOSTS)
     assert bindings.resolve(SLACK, _needs(hosts=MORE_HOSTS)).value == "Bearer xoxb-1"
     await bindings.rebind(SLACK, "api_key/slack/default", HOSTS)
@@ -125,7 +125,7 @@ async def test_a_second_identity_keeps_the_first_and_asks_for_a_choice(bindings:
     failure = _refusal(bindings)
     assert failure.failure_class is FailureClass.BINDING_REQUIRED
     assert failure.details["candidates"] == ["api_key/slack/default", "api_key/slack/work"]
-    assert "aileron binding rebind github://acme/slack <name>" in failure.message
+    assert "aileron binding use github://acme/slack <name>" in failure.message
     chosen = await bindings.rebind(SLACK, "api_key/slack/work", HOSTS)
     assert chosen.chosen_for == ("github://acme/slack",)
     assert not chosen.choice_needed
@@ -191,7 +191,7 @@ async def test_an_expired_sign_in_is_a_failed_binding_with_the_command(
     assert (info.expires_at_ms, info.scopes) == (clock.now_ms() + left_ms, ("chat:write",))
     failure = _refusal(bindings, credential=_needs("oauth2"))
     assert failure.failure_class is FailureClass.BINDING_FAILED
-    assert "aileron binding setup github://acme/slack --identity default --replace" in failure.message
+    assert "aileron binding add github://acme/slack --identity default --replace" in failure.message
 
 
 async def test_a_sign_in_that_still_lasts_resolves_until_it_ends(bindings: Bindings, clock: Any) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from workspaces.layered import Layered, opened
 
+from daemon.workspaces.looking.base import CHANGED_TOO, LANDED_DELETED
 from daemon.workspaces.looking.handles import handle_of
 from daemon.workspaces.reading import Bounds, digest_of
 from daemon.workspaces.values import Act, Change, Kind, Way
@@ -570,3 +571,35 @@ def test_what_lies_below_a_folder_that_became_a_link_on_the_persons_side_is_a_co
 def test_the_live_way_has_nothing_to_look_at(tmp_path: Path) -> None:
     layered = Layered(tmp_path, way=Way.LIVE)
     assert layered.look().items == ()
+
+
+def agents_digest(layered: Layered, path: str) -> str:
+    agent = layered.changes()[path].agent
+    assert agent is not None
+    return agent.digest
+
+
+def test_what_landed_and_the_person_worked_on_is_no_change_while_the_agent_leaves_it(layered: Layered) -> None:
+    layered.has("worked-on", "first")
+    layered.wrote("worked-on", "the agent's")
+    layered.wrote("removed", "the agent's")
+    layered.landed = {path: agents_digest(layered, path) for path in ("worked-on", "removed")}
+    layered.begun_before()
+    layered.has("worked-on", "the agent's, and mine")
+    assert layered.changes() == {}
+    layered.has("gone", "made again by the person")
+    layered.deleted("gone")
+    layered.landed["gone"] = LANDED_DELETED
+    assert layered.changes() == {}
+
+
+def test_what_the_agent_changed_after_it_landed_is_a_conflict_with_what_the_person_made_of_it(layered: Layered) -> None:
+    layered.wrote("worked-on", "the agent's")
+    layered.landed = {"worked-on": agents_digest(layered, "worked-on")}
+    layered.begun_before()
+    layered.has("worked-on", "the agent's, and mine")
+    layered.wrote("worked-on", "the agent's, and more")
+    assert layered.changes()["worked-on"].conflict == CHANGED_TOO
+    # The execute bit is not recorded, so nobody knows who set it.
+    layered.wrote("worked-on", "the agent's", mode=0o755)
+    assert layered.changes()["worked-on"].conflict == CHANGED_TOO

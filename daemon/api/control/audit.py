@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -14,10 +15,11 @@ from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.paging import USUAL, ListPart, Part, first_of, paged
 from daemon.api.principals import Who
-from daemon.audit.export import ExportedHead, export_events
+from daemon.audit.export import ExportedHead, export_lines
 from daemon.audit.large import LargeValues
 from daemon.audit.log import AuditLog
 from daemon.audit.query import EventFilter, StoredEvent, get_event, query_events
+from daemon.audit.signing import public_pem
 from daemon.base.clock import parse_rfc3339, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
@@ -25,6 +27,7 @@ from daemon.core.missing import no_such
 from daemon.db.reader import Reader
 
 _MOST_EVENTS = 10_000
+_LINES_AT_ONCE = 200
 
 
 class VerifyBody(Body):
@@ -109,14 +112,24 @@ def router(uses: Uses) -> APIRouter:
 
     @routes.get("/v1/audit/export", operation_id="audit_export", response_class=JsonLines)
     async def export(wanted: Filter) -> JsonLines:
-        """Stream events as JSON lines, in the order they were written."""
+        """Stream events as JSON lines, in the order they were written, with what proves them."""
+        # The head comes before the snapshot, which then holds all that the head signs. A damaged log is not signed.
+        head = None if uses.log.status().damage else uses.log.head()
+        ((key_id, public_key),) = uses.log.public_keys().items()
 
         def lines() -> Iterator[bytes]:
             with uses.reader.connect() as conn:
-                for event in export_events(conn, wanted):
-                    yield json.dumps(_shown(event), separators=(",", ":")).encode() + b"\n"
+                found = export_lines(conn, wanted, head=head, key_id=key_id, public_key=public_key)
+                while some := list(islice(found, _LINES_AT_ONCE)):
+                    yield "".join(f"{line}\n" for line in some).encode()
 
         return JsonLines(uses.reader.iterate(lines))
+
+    @routes.get("/v1/audit/key", operation_id="audit_key")
+    async def key() -> dict[str, Any]:
+        """Return the public key of the log, for whoever verifies an export elsewhere."""
+        ((key_id, public_key),) = uses.log.public_keys().items()
+        return {"key_id": key_id, "public_key": public_pem(public_key)}
 
     @routes.post("/v1/audit/verify", operation_id="audit_verify")
     async def verify_log(body: VerifyBody) -> dict[str, Any]:

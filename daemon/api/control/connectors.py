@@ -46,6 +46,13 @@ def router(uses: Uses) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
     connectors = uses.connectors
 
+    def used_by(content_hash: str) -> list[str]:
+        return [
+            entry.name
+            for entry in uses.catalog.all()
+            if entry.action is not None and any(r.hash == content_hash for r in entry.action.requires)
+        ]
+
     @routes.get("/v1/connectors", operation_id="connectors_list")
     async def list_connectors(part: Whole) -> ListPart:
         """Return the installed connectors by name and age, then those whose files are damaged."""
@@ -74,19 +81,15 @@ def router(uses: Uses) -> APIRouter:
     @routes.get("/v1/connectors/show", operation_id="connector_show")
     async def show(ref: Ref) -> dict[str, Any]:
         """Return one connector, found by hash, name, or name@version."""
-        return (await connectors.show(ref)).as_json()
+        shown = await connectors.show(ref)
+        return shown.as_json() | {"used_by": used_by(shown.hash)}
 
     @routes.delete("/v1/connectors", operation_id="connector_remove")
     async def remove(ref: Ref, who: Who) -> dict[str, Any]:
         """Remove a connector; actions that name it do not run until it is installed again."""
         session = await uses.sessions.terminal()
         removed = await connectors.remove(ref, actor=who, session=session.id)
-        used_by = [
-            entry.name
-            for entry in uses.catalog.all()
-            if entry.action is not None and any(r.hash == removed.hash for r in entry.action.requires)
-        ]
-        return removed.as_json() | {"used_by": used_by}
+        return removed.as_json() | {"used_by": used_by(removed.hash)}
 
     return routes
 

@@ -15,6 +15,7 @@ from daemon.approvals.service import Approvals
 from daemon.base.clock import Clock, rfc3339
 from daemon.execution.executor import Executor
 from daemon.sessions.service import Sessions
+from daemon.tools.actions.fitness import readiness
 from daemon.version import VERSION
 
 
@@ -58,7 +59,7 @@ def router(uses: Uses) -> APIRouter:
         """Say how everything is."""
         audit = checked.audit.status()
         usage = checked.budget.usage()
-        states = [entry.state for entry in checked.catalog.all()]
+        states = [(await readiness(checked.connectors, entry)).state for entry in checked.catalog.all()]
         now = uses.clock.now_ms()
         return {
             "version": VERSION,
@@ -88,7 +89,10 @@ def router(uses: Uses) -> APIRouter:
             "runs": {"active": uses.executor.active},
             "sessions": {"active": uses.sessions.open_count()},
             "actions": {
-                "enabled": states.count("ready"),
+                "enabled": sum(state in {"ready", "locked", "blocked"} for state in states),
+                "ready": states.count("ready"),
+                "locked": states.count("locked"),
+                "blocked": states.count("blocked"),
                 "disabled": states.count("disabled"),
                 "broken": states.count("broken"),
             },

@@ -1,4 +1,4 @@
-"""Which session a person means: a full id, or any beginning or end of one that only one session has."""
+"""Which session a person means: a full id, or any part of one that only one session has."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

@@ -59,7 +59,7 @@ def _say_if_there_is_no_key(invocation: "Invocation", client: "ControlClient", r
     if not bound and not any("KEY" in name.upper() for name in request.environment):
         invocation.output.note(
             "The vault holds no key of a model, and the container none of yours: "
-            "aileron binding setup provider://openai (or anthropic), or hand one in with --env NAME"
+            "aileron binding add provider://openai (or anthropic), or hand one in with --env NAME"
         )
 
 

@@ -6,17 +6,20 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 
 Word = TypeVar("Word", bound=str)
 
 LAND_WORDS = ("ask", "auto", "branch", "never")
 
-AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.")]
-OwnArguments = Annotated[
-    list[str] | None, typer.Argument(metavar="[-- ARGUMENTS]...", help="What the agent itself is given.")
+AgentArgument = Annotated[
+    str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.", autocompletion=known.agents)
 ]
-LabelOption = Annotated[str, typer.Option("--label", help="A name for the session, shown in lists.")]
+OwnArguments = Annotated[
+    list[str] | None, typer.Argument(metavar="-- ARGUMENTS", help="What the agent itself is given.")
+]
+LabelOption = Annotated[str, typer.Option("--label", metavar="LABEL", help="A name for the session, shown in lists.")]
 FolderOption = Annotated[
     Path | None, typer.Option("-C", "--dir", metavar="FOLDER", help="Where the agent works; here, if not given.")
 ]
@@ -59,7 +62,13 @@ WorkspaceOption = Annotated[
     typer.Option("--workspace", metavar="auto|copy|live", help="`live` mounts the folder itself. Read the docs."),
 ]
 ResumeOption = Annotated[
-    str | None, typer.Option("--resume", metavar="SESSION", help="Go on in the workspace of an earlier session.")
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="SESSION",
+        help="Go on in the workspace of an earlier session.",
+        autocompletion=known.sessions,
+    ),
 ]
 BuildCaOption = Annotated[
     Path | None, typer.Option("--build-ca", metavar="FILE", help="Whom to trust, too, if the image must be built.")

@@ -98,12 +98,10 @@ RESTORING = b"".join(
     (
         b"\x18",  # whatever was cut in the middle is over
         b"\x1b[?2026l",
-        _SAVE,  # on the usual screen 1049 goes back to what was saved, which is then here
-        b"\x1b[?1049l",
+        b"\x1b[?1049h",  # first in, then out: tmux that is not in moves the cursor to where an earlier program went in
         _NO_KEYS,  # each screen has its own way of reporting keys, also the other one after it was left
-        b"\x1b[?1049h",
-        _NO_KEYS,
         b"\x1b[?1049l",
+        _NO_KEYS,
         b"\x1b[>4m",
         _SAVE,
         b"\x1b[r",  # no margins; it moves the cursor

@@ -47,7 +47,7 @@ def bring_forward(incoming: Incoming, outcome: Outcome, *, left: Collection[str]
         else:
             try:
                 refs.fast_forward(incoming.repository, tip, session=session, yes_to=incoming.yes_to)
-                brought = replace(brought, branch=tip.ref, moved=True)
+                brought = replace(brought, branch=tip.ref, moved=True, commits=count_commits((tip,)))
             except Failure as failure:
                 brought = _left_on_no_branch(brought, places[tip.ref], failure.message)
     return _others(incoming, brought, places, but=tip.ref if tip is not None else "")

@@ -165,6 +165,18 @@ class Base:
             return Then.CHANGED
         return Then.UNKNOWN
 
+    def is_settled(self, path: str, agent: Entry | None, person: Entry | None) -> bool:
+        """Say whether the agent's side has landed and is as it was then: what the person made of it since is theirs.
+
+        Not so for folders, in which something new may lie, and where only the execute bit tells, which is not recorded.
+        """
+        landed = self._landed.get(path)
+        if agent is None:
+            return landed == LANDED_DELETED
+        if agent.kind is Kind.FOLDER or not agent.digest or agent.digest != landed:
+            return False
+        return person is None or person.executable == agent.executable
+
     def is_before(self, changed_ns: int) -> bool:
         """Say whether a time of the kernel's is certainly before the start."""
         return self._times_tell and changed_ns < self._before_ns

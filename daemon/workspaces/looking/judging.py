@@ -114,6 +114,8 @@ class Judging:
         return ""
 
     def _verdict(self, touched: Touched, agent: Entry | None, person: Entry | None, git_id: str) -> Verdict | None:
+        if self._base.is_settled(touched.path, agent, person):
+            return None
         if person is None or touched.person is None:
             return judge(agent, None, touched.then or self._base.of_absent(touched.path))
         if same(agent, person):

@@ -1,4 +1,4 @@
-"""`aileron action new`: start an action file, filled in from an installed connector where one is named."""
+"""`aileron action add`: start an action file, filled in from an installed connector where one is named."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,18 +6,26 @@ from typing import Annotated, Any
 import typer
 
 from daemon.base.files import create_file
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
+from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 
 
-def new(
+def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The action's name, such as ship-update.")],
     connector: Annotated[
-        str | None, typer.Option("--connector", metavar="REF", help="Use this installed connector.")
+        str | None,
+        typer.Option(
+            "--connector", metavar="CONNECTOR", help="Use this installed connector.", autocompletion=known.connectors
+        ),
     ] = None,
-    op: Annotated[str | None, typer.Option("--op", help="Call this operation of it, and take its inputs.")] = None,
+    op: Annotated[
+        str | None, typer.Option("--op", metavar="NAME", help="Call this operation of it, and take its inputs.")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a starter action file.
 
@@ -25,14 +33,14 @@ def new(
     """
     from daemon.cli.action_starter import NAME, starter
 
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     if not NAME.fullmatch(name):
         raise CliFailure.usage(
             f"{name!r} is no name for an action",
             remedy="Write lower-case letters and digits, in words joined by single dashes, like ship-update.",
         )
     if op is not None and connector is None:
-        raise CliFailure.usage("--op names an operation of a connector", remedy="Pass --connector REF as well.")
+        raise CliFailure.usage("--op names an operation of a connector", remedy="Pass --connector CONNECTOR as well.")
     path = invocation.home().actions_dir / f"{name}.md"
     if path.exists():
         raise CliFailure(f"{path} exists already; nothing was changed", remedy="Edit it, or choose another name.")
@@ -43,7 +51,7 @@ def new(
     else:
         text = starter(name)
     _write(path, text)
-    invocation.output.line(str(path))
+    invocation.answer({"name": name, "file": str(path)}, str(path))
     if connector is None:
         _offer(invocation, name)
     invocation.output.note(f"Edit it, then check it with: aileron action check {path}", style="dim")
@@ -74,7 +82,7 @@ def _offer(invocation: Invocation, name: str) -> None:
         for item in items:
             invocation.output.note(f"  {one_line(item['name'])}@{one_line(item['version'])}")
         invocation.output.note(
-            f"To start from one, remove the file and run: aileron action new {name} --connector REF --op OP",
+            f"To start from one, remove the file and run: aileron action add {name} --connector CONNECTOR --op OP",
             style="dim",
         )
 

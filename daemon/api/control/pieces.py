@@ -1,0 +1,39 @@
+"""Streams of pieces: a byte for the kind of each, four for its length, and the piece. The last says how it ended."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from fastapi.responses import StreamingResponse
+
+from daemon.core.failures import Failure
+
+TOLD = 0
+"""What the daemon says first of what it carries; 1 and 2 are what a program wrote to its output and its errors."""
+END = 3
+_NOT_CARRIED = 70
+"""The exit code where something of ours failed, and no program has ended."""
+
+
+def piece(kind: int, data: bytes) -> bytes:
+    """Return one piece as it is sent."""
+    return bytes([kind]) + len(data).to_bytes(4, "big") + data
+
+
+def stream_of(
+    said: AsyncIterator[tuple[int, bytes]], outcome: Callable[[], Mapping[str, Any]], *, first: Mapping[str, Any] | None
+) -> StreamingResponse:
+    """Return the answer that carries what is said, and then how it ended; a failure on the way is told in that."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        if first is not None:
+            yield piece(TOLD, json.dumps(first).encode())
+        try:
+            async for kind, data in said:
+                yield piece(kind, data)
+            told = dict(outcome())
+        except Failure as failure:  # the answer has begun
+            told = {"code": _NOT_CARRIED, "problem": failure.message}
+        yield piece(END, json.dumps(told).encode())
+
+    return StreamingResponse(pieces(), media_type="application/octet-stream")

@@ -1,0 +1,205 @@
+"""Programs that a person runs in a running sandbox, beside the agent: `aileron sandbox exec`.
+
+The engine starts each in the agent's container, so it has the agent's user, limits, network and files, and no way out
+that the agent has not. It is in the audit log before it begins, with who asked for it. It ends with the sandbox, and
+when nobody reads what it writes any more.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from daemon.audit.events import AuditEvent
+from daemon.audit.log import AuditLog
+from daemon.base.clock import Entropy
+from daemon.base.redaction import redact_text
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.principal import Principal
+from daemon.core.visible import visible
+from daemon.core.vocabulary import Attr, EventType
+from daemon.sandbox.attachment import STDOUT, Attachment
+from daemon.sandbox.container_options import guest_creation, signal_creation
+from daemon.sandbox.engine import Engine
+from daemon.sandbox.sandbox import Sandbox
+
+_MOST = 16
+"""How many guests may be in one sandbox at once."""
+_NUMBER_BYTES = 32
+"""The first line of a guest is its number, and is shorter than this."""
+_GRACE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestRequest:
+    """What a person wants to run."""
+
+    command: tuple[str, ...]
+    terminal: bool
+    kind_of_terminal: str = ""
+    columns: int = 80
+    rows: int = 24
+
+
+@dataclass(slots=True, kw_only=True)
+class Guest:
+    """One program beside the agent.
+
+    named --begin()--> running --its output ends--> ended
+                          |                           ^
+                          +--its reader goes away-----+   after SIGHUP, and SIGKILL a little later
+    """
+
+    id: str
+    sandbox: Sandbox
+    wanted: GuestRequest
+    by: Principal
+    exec_id: str = ""
+    attachment: Attachment | None = None
+    process: int = 0
+    """Its number inside, once it has said it."""
+    code: int = 128 + signal.SIGKILL
+    """Its exit code; this one if the sandbox ended first, and the guest with it."""
+
+
+class Guests:
+    """Starts guests, carries their streams, and ends them."""
+
+    def __init__(self, *, engine: Engine, audit: AuditLog, entropy: Entropy) -> None:
+        self._engine = engine
+        self._audit = audit
+        self._entropy = entropy
+        self._guests: dict[str, Guest] = {}
+
+    def get(self, sandbox: str, guest: str) -> Guest:
+        """Return a guest that runs in a sandbox; raise Failure if there is none."""
+        found = self._guests.get(guest)
+        if found is None or found.sandbox.session != sandbox:
+            raise Failure(FailureClass.NOT_FOUND, "There is no such program any more.", boundary=Boundary.USER)
+        return found
+
+    def name(self, sandbox: Sandbox, wanted: GuestRequest, *, by: Principal) -> Guest:
+        """Return a guest that may begin; raise Failure where none may."""
+        running_container(sandbox)
+        if sum(each.sandbox is sandbox for each in self._guests.values()) >= _MOST:
+            message = f"There are {_MOST} programs beside this agent already. End one of them first."
+            raise Failure(FailureClass.RESOURCE_LIMIT_EXCEEDED, message, boundary=Boundary.SANDBOX)
+        return Guest(id=self._entropy(8).hex(), sandbox=sandbox, wanted=wanted, by=by)
+
+    async def run(self, guest: Guest) -> AsyncIterator[tuple[int, bytes]]:
+        """Write a guest down, start it, and hand out what it writes; raise Failure if it cannot be started.
+
+        When the reader goes away before its end, it is ended. `guest.code` is right when this is over.
+        """
+        container, about = running_container(guest.sandbox), _about(guest)
+        await self._note(EventType.SANDBOX_GUEST_STARTED, guest, about)
+        self._guests[guest.id] = guest
+        over = False
+        try:
+            await self._engine.call(lambda client: _start(client, container, guest))
+            async for piece in self._said(guest):
+                yield piece
+            over = True
+        finally:
+            await asyncio.shield(self._leave(guest, about, over=over))
+
+    async def give(self, guest: Guest, data: bytes, *, end: bool) -> None:
+        """Write to its standard input, or close that."""
+        if guest.attachment is None:
+            return
+        with contextlib.suppress(OSError):  # it may have ended meanwhile; its output says so
+            if data:
+                await guest.attachment.give(data)
+            if end:
+                guest.attachment.end_input()
+
+    async def resize(self, guest: Guest, columns: int, rows: int) -> None:
+        """Tell its terminal how large the person's is."""
+        with contextlib.suppress(Failure):
+            await self._engine.call(lambda client: client.exec_resize(guest.exec_id, rows, columns))
+
+    async def signal(self, guest: Guest, name: str) -> None:
+        """Send a signal to it, and to what it has started."""
+        container = guest.sandbox.container
+        if not guest.process or container is None or guest.sandbox.ending.is_set():
+            return
+        words = signal_creation(guest.process, int(signal.Signals[name]))
+
+        def send(client: Any) -> None:
+            client.exec_start(client.exec_create(container, **words)["Id"])
+
+        with contextlib.suppress(Failure):
+            await self._engine.call(send)
+
+    async def _said(self, guest: Guest) -> AsyncIterator[tuple[int, bytes]]:
+        """Take the number off the front of what it writes, and hand out the rest."""
+        first = b""
+        if guest.attachment is None:
+            return
+        async for kind, piece in guest.attachment.output():
+            if guest.process or kind != STDOUT:
+                yield kind, piece
+                continue
+            first += piece
+            line, found, rest = first.partition(b"\n")
+            if found and line.strip().isdigit():
+                guest.process = int(line)
+            elif not found and len(first) < _NUMBER_BYTES:
+                continue
+            else:  # no program of ours wrote this: the engine itself says what is wrong
+                yield kind, first
+                first = b""
+                continue
+            if rest:
+                yield kind, rest
+
+    async def _leave(self, guest: Guest, about: dict[str, Any], *, over: bool) -> None:
+        if not over and guest.attachment is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE_SECONDS):
+                    while not guest.process and await anext(self._said(guest), None) is not None:
+                        pass  # without its number nothing can be sent to it
+            await self.signal(guest, "SIGHUP")
+            await asyncio.sleep(_GRACE_SECONDS)
+            await self.signal(guest, "SIGKILL")
+        if guest.attachment is not None:
+            guest.attachment.close()
+        with contextlib.suppress(Failure):  # the container is gone, and the engine knows nothing of it any more
+            seen = await self._engine.call(lambda client: client.exec_inspect(guest.exec_id))
+            guest.code = guest.code if seen.get("ExitCode") is None else int(seen["ExitCode"])
+        self._guests.pop(guest.id, None)
+        with contextlib.suppress(Failure):  # its start is in the log; an end that cannot be written changes nothing
+            await self._note(EventType.SANDBOX_GUEST_ENDED, guest, about | {Attr.PROCESS_EXIT_CODE: guest.code})
+
+    async def _note(self, kind: EventType, guest: Guest, about: dict[str, Any]) -> None:
+        await self._audit.append(
+            AuditEvent(type=kind, session=guest.sandbox.session, actor=guest.by, payload=dict(about))
+        )
+
+
+def running_container(sandbox: Sandbox) -> str:
+    """Return the container of a sandbox whose agent runs; raise Failure for one that does not yet, or no more."""
+    if sandbox.container is None or not sandbox.may_start.is_set() or sandbox.ending.is_set():
+        state = "ends just now" if sandbox.ending.is_set() else "has not started yet"
+        message = f"The sandbox {sandbox.session} {state}, so nothing can be done in it."
+        raise Failure(FailureClass.NOT_FOUND, message, boundary=Boundary.SANDBOX)
+    return sandbox.container
+
+
+def _about(guest: Guest) -> dict[str, Any]:
+    return {
+        Attr.SANDBOX_GUEST: guest.id,
+        Attr.SANDBOX_COMMAND: [redact_text(visible(word)) for word in guest.wanted.command],
+    }
+
+
+def _start(client: Any, container: str, guest: Guest) -> None:
+    wanted = guest.wanted
+    words = guest_creation(wanted.command, terminal=wanted.terminal, kind_of_terminal=wanted.kind_of_terminal)
+    guest.exec_id = str(client.exec_create(container, **words)["Id"])
+    response = client.exec_start(guest.exec_id, tty=wanted.terminal, socket=True)
+    guest.attachment = Attachment(response, terminal=wanted.terminal)
+    if wanted.terminal:
+        client.exec_resize(guest.exec_id, wanted.rows, wanted.columns)
