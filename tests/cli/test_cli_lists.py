@@ -38,6 +38,7 @@ def test_a_list_without_a_limit_is_read_to_its_end(cli: Any, stand_in: Any) -> N
 
 
 def test_a_list_that_goes_on_says_so_beside_it(cli: Any, stand_in: Any) -> None:
+    stand_in.answers["GET /v1/workspaces"] = {"items": [], "next_cursor": None}
     stand_in.answers["GET /v1/sessions"] = in_parts(SESSIONS, key="id", most=100)
     shown = cli("session", "list")
     assert len(shown.out.splitlines()) == 51
@@ -55,6 +56,7 @@ def test_a_limit_beyond_what_comes_at_once_is_filled_from_several_parts(
 
 
 def test_all_of_a_long_list_are_shown_when_asked_for(cli: Any, stand_in: Any) -> None:
+    stand_in.answers["GET /v1/workspaces"] = {"items": [], "next_cursor": None}
     stand_in.answers["GET /v1/sessions"] = in_parts(SESSIONS, key="id", most=1000)
     shown = cli("session", "list", "--all")
     assert len(shown.out.splitlines()) == 2501
