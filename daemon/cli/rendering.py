@@ -99,6 +99,11 @@ class Output:
         """Write something beside the answer to stderr."""
         self._write(self._err, text, style, terminal=self.err_terminal)
 
+    def more(self, answer: Mapping[str, Any], how: str) -> None:
+        """Say beside a list that it goes on, and what shows the rest."""
+        if answer.get("next_cursor"):
+            self.note(f"There are more: {how} shows them.", style="dim")
+
     def ask(self, question: str) -> None:
         """Write a question to stderr and stay on its line."""
         self._err.write(question)

@@ -17,6 +17,7 @@ from daemon.audit.log import AuditLog
 from daemon.base.clock import Entropy
 from daemon.base.redaction import redact_text
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.missing import no_such
 from daemon.core.principal import Principal
 from daemon.core.visible import visible
 from daemon.core.vocabulary import Attr, EventType
@@ -77,7 +78,7 @@ class Guests:
         """Return a guest that runs in a sandbox; raise Failure if there is none."""
         found = self._guests.get(guest)
         if found is None or found.sandbox.session != sandbox:
-            raise Failure(FailureClass.NOT_FOUND, "There is no such program any more.", boundary=Boundary.USER)
+            raise no_such("program in this sandbox", guest, remedy="It may have ended.")
         return found
 
     def name(self, sandbox: Sandbox, wanted: GuestRequest, *, by: Principal) -> Guest:

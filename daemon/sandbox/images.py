@@ -91,6 +91,7 @@ class Images:
         current = {self.pin(agent).tag for agent in self.agents}
         return [
             {
+                "id": image["Id"],
                 "agent": image["Labels"].get(_LABEL, "?"),
                 "version": image["Labels"].get("io.aileron.agent.version", "?"),
                 "tag": tag,
