@@ -17,10 +17,10 @@ from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared
 from daemon.audit.damage import Problem, is_of_the_disk
+from daemon.audit.delivery import deliver
 from daemon.audit.events import AuditEvent, Recorded, checked_field
 from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.gathering import Gathering
-from daemon.audit.jobs import Job, deliver
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
 from daemon.audit.notes import RECOVERED, RESUMED
 from daemon.audit.refusals import damaged, in_short, not_damaged, unavailable
@@ -55,6 +55,20 @@ class AuditStatus:
     """What is wrong with a damaged log; nothing is written to it until a person goes on with it."""
 
 
+@dataclass(slots=True, eq=False)
+class _Job:
+    """A caller who waits. If it is cancelled its future is, and nobody tells it the answer; the entry stands."""
+
+    entry: Entry
+    done: "asyncio.Future[Appended[Any]]"
+    loop: asyncio.AbstractEventLoop
+    last: bool = False
+    resumes: Prepared | None = None
+    """The event with which a person goes on with a damaged log."""
+    between: Callable[["AtRest"], Any] | None = None
+    """What is done before the next commit, once all is signed."""
+
+
 class AuditLog:
     """Appends events, durable when append returns; whoever changes state passes the change along as an effect."""
 
@@ -80,15 +94,15 @@ class AuditLog:
         self._seconds = checkpoint_seconds
         self._unsigned_since: float | None = None
         self._signed_to = 0
-        self._held: Job | None = None
+        self._held: _Job | None = None
         self._when_resumed: list[Callable[[], Awaitable[None]]] = []
         self._commits = GroupCommit(
             engine=engine, clock=clock, signer=signer, checkpoint_every=checkpoint_every, faults=faults, boot=boot
         )
         if not self._commits.damage:
             self._commits.begin(self._recovered())
-        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._gathering: Gathering[Job] = Gathering(self._hand_to_writer, now=clock.monotonic)
+        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._gathering: Gathering[_Job] = Gathering(self._hand_to_writer, now=clock.monotonic)
         self._closing: asyncio.Future[Appended[None]] | None = None
         self._writer = threading.Thread(target=self._work, name="audit-writer", daemon=True)
         self._writer.start()
@@ -256,12 +270,12 @@ class AuditLog:
             raise unavailable("the log is closed, because the daemon is stopping")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Appended[Any]] = loop.create_future()
-        self._gathering.add(Job(entry, done, loop, last, resumes, between), loop)
+        self._gathering.add(_Job(entry, done, loop, last, resumes, between), loop)
         if last:
             self._gathering.flush()
         return done
 
-    def _hand_to_writer(self, jobs: Sequence[Job]) -> None:
+    def _hand_to_writer(self, jobs: Sequence[_Job]) -> None:
         for job in jobs:
             self._jobs.put(job)
 
@@ -300,7 +314,7 @@ class AuditLog:
         while not stopping:
             group = self._gather()
             if group and group[0].resumes is not None:
-                deliver(group, [self._resume(group[0].resumes)])
+                _deliver(group, [self._resume(group[0].resumes)])
                 continue
             if not group and self._commits.reason:
                 self._commits.probe()
@@ -314,9 +328,9 @@ class AuditLog:
             stopping = bool(group) and group[-1].last
             if stopping:
                 self._commits.end()
-            deliver(group, answers)
+            _deliver(group, answers)
 
-    def _between(self, job: Job, answer: Appended[Any] | Exception) -> Appended[Any] | Exception:
+    def _between(self, job: _Job, answer: Appended[Any] | Exception) -> Appended[Any] | Exception:
         if job.between is None or isinstance(answer, Exception):
             return answer
         seal, running = self._commits.guard.closed_records()
@@ -331,7 +345,7 @@ class AuditLog:
         except Failure as failure:
             return failure
 
-    def _gather(self) -> list[Job]:
+    def _gather(self) -> list[_Job]:
         """Wait for work, and take what has piled up behind it.
 
         Comes back without any when it is time to look after a failed disk, or to sign what is not signed yet.
@@ -339,7 +353,7 @@ class AuditLog:
         if self._held is not None:
             held, self._held = self._held, None
             return [held]
-        group: list[Job] = []
+        group: list[_Job] = []
         try:
             group.append(self._jobs.get(timeout=self._patience()))
             while len(group) < _GROUP and not (group[-1].last or group[-1].resumes):
@@ -371,3 +385,7 @@ class AuditLog:
         elif self._unsigned_since is None or head.checkpoint != self._signed_to:
             self._unsigned_since = self._clock.monotonic()
         self._signed_to = head.checkpoint
+
+
+def _deliver(group: Sequence[_Job], answers: Sequence[Any]) -> None:
+    deliver([(job.loop, job.done, answer) for job, answer in zip(group, answers, strict=True)])

@@ -239,3 +239,13 @@ def test_a_key_is_trusted_for_namespaces_from_a_file_or_as_text(cli: Any, stand_
 
 def test_trusting_a_key_for_everything_by_omission_is_impossible(cli: Any) -> None:
     assert cli("keyring", "add", "a2V5", "--yes").code == ExitCode.USAGE
+
+
+def test_revoking_a_key_names_the_connectors_that_stop_before_it_asks(cli: Any, stand_in: Any) -> None:
+    mine = {**PLAN, "signature": {"state": "trusted", "key_id": "0011223344556677"}}
+    other = {**PLAN, "name": "github://acme/other", "signature": {"state": "unsigned", "key_id": None}}
+    stand_in.answers["GET /v1/connectors"] = {"items": [mine, other], "next": None}
+    refused = cli("keyring", "remove", "0011223344556677", stdin="n\n", terminal=True)
+    assert refused.err.index("github://acme/slack 1.2.0") < refused.err.index("Stop trusting this key?")
+    assert "github://acme/other" not in refused.err
+    assert stand_in.bodies("POST /v1/keyring/revoke") == []
