@@ -22,6 +22,7 @@ CHANGING = {"post", "put", "delete", "patch"}
 CAUSES_NO_EVENT = {
     "action_check": "it reads a text and changes nothing",
     "connector_inspect": "it reads a source and changes nothing",
+    "connector_install_stop": "it keeps something from happening; the install that was stopped says so itself",
     "audit_verify": "it reads the log and changes nothing",
     "workspace_difference": "it reads a workspace and changes nothing",
     "workspace_file": "it reads a workspace and changes nothing",
