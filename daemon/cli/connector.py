@@ -1,15 +1,18 @@
 """`aileron connector`: install connectors after seeing what they may do, and look at those installed."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from daemon.cli import known
 from daemon.cli.connector_sign import sign
-from daemon.cli.failure import CliFailure
+from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
+
+if TYPE_CHECKING:
+    from daemon.cli.client import ControlClient
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Install and look at connectors."
@@ -23,6 +26,9 @@ RefArgument = Annotated[
         autocompletion=known.connectors,
     ),
 ]
+_MEGA = 1e6
+_BYTES_A_SECOND = 600_000
+"""How fast a processor of 2026 compiles: 18 MB of Python take about 30 s. A guess for the person, and no limit."""
 _SIGNATURES = {
     "trusted": "signed by a key you trust",
     "untrusted": "SIGNED BY A KEY YOU DO NOT TRUST",
@@ -57,12 +63,7 @@ def add(
             show_plan(invocation, plan)
         _check_signature(plan["signature"], allow_unsigned=allow_unsigned)
         invocation.prompts.confirm("Install it?", yes=yes)
-        with invocation.output.progress("Installing and compiling"):
-            installed = client.post(
-                "/v1/connectors",
-                body={"source": source, "expected_hash": plan["hash"], "allow_unsigned": allow_unsigned},
-                patient=True,
-            )
+        installed = _install(invocation, client, source, plan, allow_unsigned=allow_unsigned)
     if as_json:
         invocation.output.json(installed)
         return
@@ -72,6 +73,26 @@ def add(
     invocation.output.line(requirement_block(plan))
     if plan.get("credential"):
         invocation.output.note(f"\nIt needs a credential: aileron binding add {one_line(plan['name'])}", style="yellow")
+
+
+def _install(
+    invocation: Invocation, client: "ControlClient", source: str, plan: dict[str, Any], *, allow_unsigned: bool
+) -> dict[str, Any]:
+    """Have it installed, and say how long that may take; Ctrl-C stops it, and says whether that came in time."""
+    size = int(plan.get("program_bytes", 0))
+    said = f"Compiling {size / _MEGA:.1f} MB, which takes long only this once"
+    body = {"source": source, "expected_hash": plan["hash"], "allow_unsigned": allow_unsigned}
+    try:
+        with invocation.output.progress(said, about=size / _BYTES_A_SECOND):
+            return dict(client.post("/v1/connectors", body=body, patient=True))
+    except KeyboardInterrupt:
+        stopped = client.post("/v1/connectors/stop-install", body={"hash": plan["hash"]})["stopped"]
+        hashes = [] if stopped else [each["hash"] for each in client.get("/v1/connectors")["items"]]
+        if plan["hash"] in hashes:
+            message, remedy = "it was too late to stop: it is installed", f"aileron connector remove {plan['hash']}"
+        else:
+            message, remedy = "stopped: nothing was installed", None
+        raise CliFailure(message, exit_code=ExitCode.INTERRUPTED, remedy=remedy) from None
 
 
 def _absolute(source: str) -> str:

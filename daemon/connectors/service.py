@@ -243,6 +243,10 @@ class ConnectorService:
         self._changed()
         return report
 
+    def stop_install(self, content_hash: str) -> bool:
+        """Stop an install that the person does not want any more; False if it is too late, or there is none."""
+        return self._installer.stop(content_hash)
+
     async def list(self) -> tuple[InstalledConnector, ...]:
         """Return everything in the store, also what is damaged or may not run."""
         return await self._inventory.list()
