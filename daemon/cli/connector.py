@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli import known
+from daemon.cli.connector_init import init
 from daemon.cli.connector_sign import sign
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
@@ -41,7 +42,8 @@ _SIGNATURES = {
 def add(
     ctx: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="Where from: a folder, a tarball, or a full name and @version.")
+        str,
+        typer.Argument(metavar="SOURCE", help="A folder with a connector, or a .tar, .tar.gz or .tgz file of one."),
     ],
     yes: YesOption = False,
     allow_unsigned: Annotated[
@@ -104,8 +106,8 @@ def _absolute(source: str) -> str:
     path = Path(source).expanduser()
     if not path.exists():
         raise CliFailure.usage(
-            f"{source} is neither a file or folder here nor a full name",
-            remedy="Write a path that exists, or a name such as github://acme/slack@1.2.0.",
+            f"there is no file or folder {source}",
+            remedy="Write the path of a connector's folder, or of its .tar, .tar.gz or .tgz file.",
         )
     return str(path.resolve())
 
@@ -248,4 +250,5 @@ def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False, as_json
         invocation.output.note(f"These actions cannot run any more: {one_line(removed['used_by'])}", style="yellow")
 
 
+app.command()(init)
 app.command()(sign)

@@ -28,7 +28,6 @@ NOUNS = {
 BODIES: dict[str, Any] = {
     "guests": {"command": ["true"]},
     "size": {"columns": 80, "rows": 24},
-    "guests": {"command": ["true"]},
     "signal": {"signal": "SIGINT"},
     "file": {"path": "a"},
     "land": {"plan": "none"},

@@ -228,7 +228,10 @@ def test_nobody_is_asked_to_agree_to_what_is_not_shown(cli: Any, stand_in: Any) 
 
 
 def test_a_source_that_does_not_exist_is_a_usage_failure(cli: Any, stand_in: Any) -> None:
-    assert cli("connector", "add", "./nowhere", "--yes").code == ExitCode.USAGE
+    ended = cli("connector", "add", "./nowhere", "--yes")
+    assert ended.code == ExitCode.USAGE
+    assert "there is no file or folder ./nowhere" in ended.err
+    assert "github://" not in ended.err  # from where this version cannot install
     assert stand_in.requests == []
 
 
