@@ -1,9 +1,8 @@
 """Whether an action fits the connectors it names: for the person who is writing it, and wherever its state is shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-from collections.abc import Sequence
 
 from daemon.connectors.service import ConnectorService
 from daemon.core.action import Action, ConnectorRequirement
@@ -70,6 +69,7 @@ async def problems_with(
     for requirement in requires:
         try:
             manifest = await connectors.check(requirement)
+            connectors.check_reach(manifest)
         except Failure as failure:
             problems.append(failure.message)
         else:
