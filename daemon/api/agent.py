@@ -22,6 +22,7 @@ from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, call_
 from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
 from daemon.api.news import News
+from daemon.api.paging import cut, part_of
 from daemon.api.principals import principal_of
 from daemon.api.stopping import Stopping
 from daemon.approvals.service import Approvals
@@ -83,12 +84,13 @@ class AgentRoutes:
         """Return the actions that can be run, with the schema of their arguments."""
         claims_for(request, Capability.LIST_ACTIONS)
         specs = await self._uses.tools.list(await principal_of(request))
-        return _tagged([_as_action(spec) for spec in specs if spec.tool.kind == ACTION], request)
+        return _tagged("actions", [_as_action(spec) for spec in specs if spec.tool.kind == ACTION], request)
 
     async def list_tools(self, request: Request) -> Response:
         """Return the tools of every kind that can be called."""
         claims_for(request, Capability.LIST_ACTIONS)
-        return _tagged([spec.as_json() for spec in await self._uses.tools.list(await principal_of(request))], request)
+        specs = await self._uses.tools.list(await principal_of(request))
+        return _tagged("tools", [spec.as_json() for spec in specs], request)
 
     async def run_action(self, request: Request) -> Response:
         """Run an action, or say that a person must decide first."""
@@ -194,12 +196,14 @@ def _malformed(problem: str) -> Failure:
     )
 
 
-def _tagged(items: list[dict[str, Any]], request: Request) -> Response:
-    """Return a list, or that it is still what the caller has."""
-    body = json.dumps({"items": items}, separators=(",", ":")).encode()
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+def _tagged(name: str, items: list[dict[str, Any]], request: Request) -> Response:
+    """Return a part of a list, or that the list is still what the caller has. The tag is of the whole list."""
+    shown, cursor = cut(name, items, key=lambda item: (item["name"],), part=part_of(request))
+    whole = json.dumps(items, separators=(",", ":"))
+    etag = f'"{hashlib.sha256(whole.encode()).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"etag": etag})
+    body = json.dumps({"items": shown, "next_cursor": cursor}, separators=(",", ":"))
     return Response(body, media_type="application/json", headers={"etag": etag})
 
 

@@ -16,6 +16,7 @@ from daemon.core.missing import no_such
 _BY_PARAMETER = {
     "approval_id": ("approval", IdPrefix.APPROVAL),
     "event_id": ("event", IdPrefix.AUDIT),
+    "guest_id": ("program in this sandbox", None),
     "sandbox_id": ("sandbox", IdPrefix.SESSION),
     "session_id": ("session", IdPrefix.SESSION),
 }
@@ -40,13 +41,13 @@ def of_parameter(collection: str, parameter: str, text: str) -> Failure:
 
 
 def _parameter(template: Sequence[str], given: Sequence[str]) -> tuple[str, str] | None:
-    """Return the name and the value of the one parameter, if the other parts of the path are as they must be."""
+    """Return the name and the value of the first parameter, if the other parts of the path are as they must be."""
     if len(template) != len(given):
         return None
     found = None
     for wanted, part in zip(template, given, strict=True):
         if wanted.startswith("{"):
-            found = wanted.strip("{}"), part
+            found = found or (wanted.strip("{}"), part)
         elif wanted != part:
             return None
     return found

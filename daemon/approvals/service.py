@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, true, tuple_, update
 
 from daemon.approvals.deadlines import Deadlines
 from daemon.approvals.endings import taken_away, withdrawal
@@ -314,14 +314,14 @@ class Approvals:
         return approval
 
     async def find(
-        self, *, state: ApprovalState | None = None, session: str | None = None, limit: int = 100
+        self, *, state: ApprovalState | None = None, limit: int = 100, before: tuple[int, str] | None = None
     ) -> list[Approval]:
-        """Return approvals, the newest first."""
-        query = select(_TABLE).order_by(_TABLE.c.created_ms.desc()).limit(limit)
+        """Return approvals, the newest first; with `before`, those behind the one with this time and id."""
+        query = select(_TABLE).order_by(_TABLE.c.created_ms.desc(), _TABLE.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(tuple_(_TABLE.c.created_ms, _TABLE.c.id) < before)
         if state is not None:
             query = query.where(_TABLE.c.state == state.value)
-        if session is not None:
-            query = query.where(_TABLE.c.session == session)
         return await self._select(query)
 
     async def pending_count(self) -> int:

@@ -11,7 +11,7 @@ from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.ids import find_approval, short
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
-from daemon.cli.options import JsonOption, LimitOption, ReasonOption, YesOption
+from daemon.cli.options import AllOption, JsonOption, LimitOption, ReasonOption, YesOption
 from daemon.cli.rendering import one_line
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def list_approvals(
     ctx: typer.Context,
     state: Annotated[str, typer.Option("--state", metavar="STATE", help=f"Only these: all, {STATES}.")] = "pending",
     limit: LimitOption = 50,
+    everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List what waits for your decision, or was decided."""
@@ -60,7 +61,8 @@ def list_approvals(
     if state not in ("all", *STATES.split(", ")):
         raise CliFailure.usage(f"{state!r} is not a state of an approval", remedy=f"Write one of: all, {STATES}")
     with invocation.connect() as client:
-        answer = client.get("/v1/approvals", state=None if state == "all" else state, limit=limit)
+        wanted = {"state": None if state == "all" else state}
+        answer = client.get_some("/v1/approvals", limit=None if everything else limit, **wanted)
         if as_json:
             invocation.output.json(answer)
             return
@@ -84,6 +86,7 @@ def list_approvals(
         empty="Nothing waits for your approval." if state == "pending" else "There are none.",
         styles=_STYLES,
     )
+    invocation.output.more(answer, "--all")
 
 
 @app.command()

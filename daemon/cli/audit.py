@@ -69,12 +69,14 @@ def list_events(
     with invocation.connect() as client:
         filters["session"] = session and find_any_session(client, session)
         # Where to go on from is read first: an event that comes in between is then shown by the list or after it.
-        answer = client.get("/v1/audit", limit=limit, newest_first=True, **filters)
+        answer = client.get_some("/v1/audit", limit=limit, newest_first=True, **filters)
         events = list(reversed(answer["items"]))
         if as_json and not follow:
             invocation.output.json({**answer, "items": events})
             return
         _show_events(invocation, events, header=True)
+        if not invocation.as_json:
+            invocation.output.more(answer, "--limit, or aileron audit export")
         if follow:
             start = events[-1]["seq"] if events else client.get("/v1/audit/head")["seq"]
             _follow(invocation, client, start, filters)

@@ -13,6 +13,8 @@ from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.wire import Answer, BrokenError, Wire
 
 _PIECE_HEAD = 5
+_MOST_AT_ONCE = 1000
+"""So many items every list gives at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,29 @@ class ControlClient:
         self._wire.close()
 
     def get(self, path: str, *segments: str, **query: Any) -> Any:
-        """Return what a route answers; segments fill the `{}` of the path, a query value that is None is left out."""
-        return self._request("GET", _filled(path, segments), query=query)
+        """Return what a route answers; segments fill the `{}` of the path, a query value that is None is left out.
+
+        A list is read to its end, part by part, unless a limit was given.
+        """
+        answer = self._request("GET", _filled(path, segments), query=query)
+        if "limit" in query or not isinstance(answer, dict):
+            return answer
+        while cursor := answer.get("next_cursor"):
+            part = self._request("GET", _filled(path, segments), query=query | {"cursor": cursor})
+            answer |= {"items": answer["items"] + part["items"], "next_cursor": part["next_cursor"]}
+        return answer
+
+    def get_some(self, path: str, *, limit: int | None, **query: Any) -> Any:
+        """Return at most so many items of a list, however many come at once; None for all of them."""
+        if limit is None:
+            return self.get(path, **query)
+        wanted = query | {"limit": min(limit, _MOST_AT_ONCE)}
+        answer = self._request("GET", path, query=wanted)
+        while (left := limit - len(answer["items"])) > 0 and (cursor := answer.get("next_cursor")):
+            wanted |= {"limit": min(left, _MOST_AT_ONCE), "cursor": cursor}
+            part = self._request("GET", path, query=wanted)
+            answer |= {"items": answer["items"] + part["items"], "next_cursor": part["next_cursor"]}
+        return answer
 
     def get_patiently(self, path: str, *segments: str, **query: Any) -> Any:
         """Return what a route answers, and wait for as long as its work takes."""

@@ -7,6 +7,7 @@ when nobody reads what it writes any more.
 
 import asyncio
 import contextlib
+import json
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ from daemon.audit.log import AuditLog
 from daemon.base.clock import Entropy
 from daemon.base.redaction import redact_text
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.missing import no_such
 from daemon.core.principal import Principal
 from daemon.core.visible import visible
 from daemon.core.vocabulary import Attr, EventType
-from daemon.sandbox.attachment import STDOUT, Attachment
+from daemon.sandbox.attachment import STDOUT, TOLD, Attachment
 from daemon.sandbox.container_options import guest_creation, signal_creation
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.sandbox import Sandbox
@@ -77,7 +79,7 @@ class Guests:
         """Return a guest that runs in a sandbox; raise Failure if there is none."""
         found = self._guests.get(guest)
         if found is None or found.sandbox.session != sandbox:
-            raise Failure(FailureClass.NOT_FOUND, "There is no such program any more.", boundary=Boundary.USER)
+            raise no_such("program in this sandbox", guest, remedy="It may have ended.")
         return found
 
     def name(self, sandbox: Sandbox, wanted: GuestRequest, *, by: Principal) -> Guest:
@@ -99,6 +101,8 @@ class Guests:
         over = False
         try:
             await self._engine.call(lambda client: _start(client, container, guest))
+            # Only now: whoever reads it may write to the program's input.
+            yield TOLD, json.dumps({"guest": guest.id}).encode()
             async for piece in self._said(guest):
                 yield piece
             over = True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, tuple_, update
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
@@ -297,9 +297,14 @@ class Sessions:
             raise no_such("session", session_id, prefix=IdPrefix.SESSION, remedy="See `aileron session list`.")
         return _from_row(row)
 
-    async def list(self, *, active: bool | None = None, limit: int = 100) -> list[Session]:
-        """Return sessions, the newest first."""
-        query = select(tables.sessions).order_by(tables.sessions.c.created_ms.desc()).limit(limit)
+    async def list(
+        self, *, active: bool | None = None, limit: int = 100, before: tuple[int, str] | None = None
+    ) -> list[Session]:
+        """Return sessions, the newest first; with `before`, those behind the one with this time and id."""
+        place = tables.sessions.c.created_ms, tables.sessions.c.id
+        query = select(tables.sessions).order_by(*(column.desc() for column in place)).limit(limit)
+        if before is not None:
+            query = query.where(tuple_(*place) < before)
         if active is not None:
             ended = tables.sessions.c.ended_ms
             query = query.where(ended.is_(None) if active else ended.is_not(None))

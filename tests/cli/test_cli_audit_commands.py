@@ -172,5 +172,5 @@ def test_sessions_are_listed_and_shown(cli: Any, stand_in: Any) -> None:
         "GET /v1/sessions/ses_1": {**SESSION, "ended_at": "t", "end_reason": "closed"},
     }
     assert "ses_1  terminal  shell\\u001b[2J  1h ago   -     active" in cli("session", "list", "--active").out
-    assert stand_in.queries("GET /v1/sessions") == [{"active": "true"}]
+    assert stand_in.queries("GET /v1/sessions") == [{"active": "true", "limit": "50"}]
     assert "ended: closed" in cli("session", "show", "ses_1").out

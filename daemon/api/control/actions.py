@@ -9,6 +9,7 @@ from pydantic import Field
 
 from daemon.api.answers import Body, RunBody, RunFinished, RunWaiting, run_answer
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Whole, cut
 from daemon.api.principals import Who
 from daemon.approvals.rules import Rules
 from daemon.audit.changes import recorded, recorded_after
@@ -60,9 +61,10 @@ def router(uses: Uses) -> APIRouter:
         return _summary(uses.rules, entry, await readiness(uses.connectors, entry))
 
     @routes.get("/v1/actions", operation_id="actions_list")
-    async def actions() -> dict[str, Any]:
-        """Return every installed action, also the disabled and the broken ones."""
-        return {"items": [await summary(entry) for entry in catalog.all()], "next": None}
+    async def actions(part: Whole) -> ListPart:
+        """Return the installed actions by name, also the disabled and the broken ones."""
+        items, cursor = cut("actions", catalog.all(), key=lambda entry: (entry.name,), part=part)
+        return ListPart(items=[await summary(entry) for entry in items], next_cursor=cursor)
 
     @routes.post("/v1/actions/check", operation_id="action_check")
     async def check(body: CheckBody) -> dict[str, Any]:

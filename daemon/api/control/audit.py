@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import USUAL, ListPart, Part, first_of, paged
 from daemon.api.principals import Who
 from daemon.audit.export import ExportedHead, export_lines
 from daemon.audit.large import LargeValues
@@ -25,6 +26,7 @@ from daemon.core.ids import IdPrefix
 from daemon.core.missing import no_such
 from daemon.db.reader import Reader
 
+_MOST_EVENTS = 10_000
 _LINES_AT_ONCE = 200
 
 
@@ -56,7 +58,6 @@ def event_filter(
     action: Annotated[str | None, Query(max_length=200)] = None,
     connector: Annotated[str | None, Query(max_length=500)] = None,
     failure_class: Annotated[str | None, Query(max_length=100)] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
     newest_first: bool = False,
 ) -> EventFilter:
     """Read the filter of a query."""
@@ -70,11 +71,12 @@ def event_filter(
         action=action,
         connector=connector,
         failure_class=failure_class,
-        limit=limit,
+        limit=None,
         newest_first=newest_first,
     )
 
 
+Events = Annotated[Part, paged(USUAL, _MOST_EVENTS)]
 Filter = Annotated[EventFilter, Depends(event_filter)]
 
 
@@ -92,11 +94,16 @@ def router(uses: Uses) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
 
     @routes.get("/v1/audit", operation_id="audit_list")
-    async def events(wanted: Filter) -> dict[str, Any]:
-        """Return events that fit a filter."""
-        found = await uses.reader.read(lambda conn: query_events(conn, wanted))
-        following = found[-1].seq if len(found) == wanted.limit else None
-        return {"items": [_shown(event) for event in found], "next": following}
+    async def events(wanted: Filter, part: Events) -> ListPart:
+        """Return events that fit a filter, the oldest first unless asked otherwise."""
+        name = "audit, newest first" if wanted.newest_first else "audit"
+        behind = part.behind(name, int)
+        filtered = replace(wanted if behind is None else _behind(wanted, int(behind[0])), limit=part.limit + 1)
+        found = await uses.reader.read(lambda conn: query_events(conn, filtered))
+        items, cursor = first_of(name, found, key=lambda event: (event.seq,), part=part)
+        following = items[-1].seq if cursor is not None else None  # for clients of the version before
+        shown = [_shown(event) for event in items]
+        return ListPart.model_validate({"items": shown, "next_cursor": cursor, "next": following})
 
     @routes.get("/v1/audit/head", operation_id="audit_head")
     async def head() -> dict[str, Any]:
@@ -169,6 +176,13 @@ def router(uses: Uses) -> APIRouter:
         return {**shown, "attachments": attached} if attached else shown
 
     return routes
+
+
+def _behind(wanted: EventFilter, seq: int) -> EventFilter:
+    """Return the filter for what comes behind an event, within the numbers that were asked for."""
+    if wanted.newest_first:
+        return replace(wanted, before_seq=seq if wanted.before_seq is None else min(seq, wanted.before_seq))
+    return replace(wanted, after_seq=seq if wanted.after_seq is None else max(seq, wanted.after_seq))
 
 
 def _shown(event: StoredEvent) -> dict[str, Any]:

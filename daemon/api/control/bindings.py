@@ -9,6 +9,7 @@ from pydantic import Field
 from daemon.api.answers import Body
 from daemon.api.control.providers import find_provider
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Whole, cut
 from daemon.api.principals import Who
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
@@ -128,10 +129,11 @@ def router(uses: Uses) -> APIRouter:
         return manifest.credential
 
     @routes.get("/v1/bindings", operation_id="bindings_list")
-    async def list_bindings() -> dict[str, Any]:
-        """Return all bindings, never a value."""
-        listed = [] if uses.vault.state == "absent" else bindings.list()
-        return {"items": [_shown(info) for info in listed], "next": None}
+    async def list_bindings(part: Whole) -> ListPart:
+        """Return the bindings by name, never a value."""
+        listed = () if uses.vault.state == "absent" else bindings.list()
+        items, cursor = cut("bindings", listed, key=lambda info: (info.name,), part=part)
+        return ListPart(items=[_shown(info) for info in items], next_cursor=cursor)
 
     @routes.get("/v1/bindings/inspect", operation_id="binding_inspect")
     async def inspect(name: Annotated[str, Query(max_length=300)]) -> dict[str, Any]:

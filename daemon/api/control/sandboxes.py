@@ -13,6 +13,7 @@ from daemon.api.control.owners import owner_of
 from daemon.api.control.pieces import stream_of
 from daemon.api.control.sandbox_images import known
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Whole, cut
 from daemon.api.principals import Who
 from daemon.base.processes import Processes
 from daemon.core.failures import Boundary, Failure, FailureClass
@@ -61,9 +62,10 @@ def router(uses: Uses) -> APIRouter:
     sandboxes = uses.sandboxes
 
     @routes.get("/v1/sandboxes", operation_id="sandboxes_list")
-    async def list_sandboxes() -> dict[str, Any]:
-        """Return the sandboxes there are."""
-        return {"items": [sandbox.as_json() for sandbox in sandboxes.all()], "next": None}
+    async def list_sandboxes(part: Whole) -> ListPart:
+        """Return the sandboxes there are, the oldest first."""
+        items, cursor = cut("sandboxes", sandboxes.all(), key=lambda sandbox: (sandbox.session,), part=part)
+        return ListPart(items=[sandbox.as_json() for sandbox in items], next_cursor=cursor)
 
     @routes.post("/v1/sandboxes", operation_id="sandbox_start", status_code=201, openapi_extra=_ASKED)
     async def start(sent: Annotated[dict[str, Any], RequestBody()], who: Who) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def router(uses: Uses) -> APIRouter:
     async def output(sandbox_id: SandboxId) -> StreamingResponse:
         """Stream what the agent writes: a byte for its kind, four for its length, the piece; the last is the end."""
         sandbox = sandboxes.get(sandbox_id)
-        return stream_of(sandboxes.output(sandbox), lambda: sandbox.outcome, first=None)
+        return stream_of(sandboxes.output(sandbox), lambda: sandbox.outcome)
 
     @routes.post("/v1/sandboxes/{sandbox_id}/input", operation_id="sandbox_input", status_code=204)
     async def give(

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.control.owners import owner_of
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Newest, first_of
 from daemon.api.principals import Who
 from daemon.approvals.service import Approvals
 from daemon.base.processes import Processes
@@ -18,6 +19,7 @@ from daemon.core.visible import visible
 from daemon.sessions.service import SessionKind, Sessions
 from daemon.sessions.tokens import Capability
 
+_LIST = "sessions"
 SessionId = Annotated[str, Path(max_length=100)]
 
 
@@ -71,11 +73,12 @@ def router(uses: Uses) -> APIRouter:
     sessions = uses.sessions
 
     @routes.get("/v1/sessions", operation_id="sessions_list")
-    async def list_sessions(
-        active: bool | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-    ) -> dict[str, Any]:
+    async def list_sessions(part: Newest, active: bool | None = None) -> ListPart:
         """Return sessions, the newest first."""
-        return {"items": [s.as_json() for s in await sessions.list(active=active, limit=limit)], "next": None}
+        before = part.behind(_LIST, int, str)
+        found = await sessions.list(active=active, limit=part.limit + 1, before=before)  # type: ignore[arg-type]
+        items, cursor = first_of(_LIST, found, key=lambda each: (each.created_ms, each.id), part=part)
+        return ListPart(items=[each.as_json() for each in items], next_cursor=cursor)
 
     @routes.post("/v1/sessions", operation_id="session_open", status_code=201)
     async def open_session(body: SessionBody, who: Who) -> dict[str, Any]:
