@@ -1,9 +1,9 @@
 """What a connector costs by its language: size, compiling, one call, and the least memory and fuel of a call.
 
-    python -m benchmarks.connector_languages NAME=FOLDER ...
+    python -m benchmarks.connector_languages NAME=FOLDER[@OPERATION] ...
 
-A folder is one that docs/connector-in-javascript.md or docs/connector-in-python.md leads to. The call is their
-`latest_release`, with an answer that is there at once.
+A folder is one that a page docs/connector-in-... leads to. The operation is `latest_release` if none is named; the
+answer to its request is there at once.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _ARGUMENTS = json.dumps({"repo": "owner/name"})
 _ANSWER = {"tag_name": "v1", "published_at": "2026-01-01T00:00:00Z", "html_url": "https://example.com/"}
 
 
-async def measure(name: str, folder: Path) -> None:
+async def measure(name: str, folder: Path, op: str) -> None:
     """Print one line about one connector."""
     wasm = (folder / "release" / "connector.wasm").read_bytes()
     with tempfile.TemporaryDirectory() as cache:
@@ -39,7 +39,7 @@ async def measure(name: str, folder: Path) -> None:
         async def call(*, fuel: int = 10**11, memory: int = 64 * _MIB) -> None:
             await runtime.execute(
                 loaded,
-                "latest_release",
+                op,
                 _ARGUMENTS,
                 http=_answer,
                 log=lambda _level, _message: None,
@@ -87,8 +87,9 @@ def _children() -> float:
 
 async def main() -> None:
     for given in sys.argv[1:]:
-        name, _, folder = given.partition("=")
-        await measure(name, Path(folder))
+        name, _, place = given.partition("=")
+        folder, _, op = place.partition("@")
+        await measure(name, Path(folder), op or "latest_release")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from daemon.api.control import (
     sandbox_visits,
     sandboxes,
     sessions,
+    settings,
     status,
     vault,
     workspaces,
@@ -29,6 +30,7 @@ from daemon.api.control import (
 from daemon.api.envelopes import Report
 from daemon.api.stopping import Stopping
 from daemon.app.basis import Basis
+from daemon.app.live_settings import LiveSettings
 from daemon.app.rooms import Rooms
 from daemon.core.providers import Providers
 from daemon.custody.taking import Taking
@@ -48,17 +50,19 @@ class ControlParts:
     providers: Providers
     sandboxes: SandboxRoom
     workspaces: Workspaces
+    live: LiveSettings
 
 
 def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report) -> FastAPI:
     """Return the control API with its pages, without its door."""
     routers = [
         _status(basis, rooms, parts),
-        *_secrets(basis, rooms, parts),
+        *_secrets(rooms, parts),
         *_tools(rooms, parts),
         audit.router(audit.Uses(log=rooms.audit.log, reader=rooms.database.reader, large=rooms.audit.large)),
         backups.router(backups.Uses(taking=_taking(basis, rooms), sessions=rooms.sessions)),
         *_sessions(rooms, parts),
+        settings.router(parts.live),
     ]
     app = bare_control_app(routers, report)
     pages = PageServices(
@@ -86,7 +90,6 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
         started_ms=basis.started_ms,
         control_url=parts.addresses.control,
         agent_url=parts.addresses.agent,
-        auto_lock_seconds=basis.settings.vault.auto_lock,
     )
     checked = checks.Uses(
         audit=rooms.audit.log,
@@ -111,13 +114,11 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
     )
 
 
-def _secrets(basis: Basis, rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
+def _secrets(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
     log, owner, service = rooms.audit.log, rooms.sessions, rooms.connectors.service
     opened, bound = rooms.secrets.vault, rooms.secrets.bindings
     return [
-        vault.router(
-            vault.Uses(vault=opened, audit=log, sessions=owner, auto_lock_seconds=basis.settings.vault.auto_lock)
-        ),
+        vault.router(vault.Uses(vault=opened, audit=log, sessions=owner)),
         bindings.router(
             bindings.Uses(
                 bindings=bound,

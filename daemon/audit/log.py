@@ -17,6 +17,7 @@ from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared
 from daemon.audit.damage import Problem, is_of_the_disk
+from daemon.audit.delivery import deliver
 from daemon.audit.events import AuditEvent, Recorded, checked_field
 from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.gathering import Gathering
@@ -387,21 +388,4 @@ class AuditLog:
 
 
 def _deliver(group: Sequence[_Job], answers: Sequence[Any]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
-    for job, answer in zip(group, answers, strict=True):
-        by_loop.setdefault(job.loop, []).append((job.done, answer))
-    for loop, answered in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_hand_over, answered)
-        except RuntimeError:
-            continue  # the loop is closed; what is on disk is on disk
-
-
-def _hand_over(answered: "list[tuple[asyncio.Future[Any], Any]]") -> None:
-    for done, answer in answered:
-        if done.done():
-            continue
-        if isinstance(answer, BaseException):
-            done.set_exception(answer)
-        else:
-            done.set_result(answer)
+    deliver([(job.loop, job.done, answer) for job, answer in zip(group, answers, strict=True)])

@@ -42,7 +42,7 @@ def backup(
     with invocation.connect() as client:
         not_landed = _not_landed(client)
         with invocation.output.progress("Backing up"):
-            taken = client.post("/v1/backups", patient=True)
+            taken = _taken(client)
             packed = _pack(home, taken, target)
     size = target.stat().st_size
     if as_json:
@@ -62,6 +62,17 @@ def _check_target(target: Path, backups: Path, home: Path) -> None:
         raise CliFailure.usage(
             f"{target} lies in the home itself", remedy="Put a backup elsewhere, best on another disk."
         )
+
+
+def _taken(client: "ControlClient") -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = client.post("/v1/backups", patient=True)
+    except CliFailure as failure:
+        if failure.failure_class != "not_found":
+            raise
+        remedy = "Run: aileron stop. The next command starts the new one."
+        raise CliFailure("the daemon that runs is of an older version and makes no backups", remedy=remedy) from failure
+    return answer
 
 
 def _not_landed(client: "ControlClient") -> list[str]:

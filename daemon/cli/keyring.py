@@ -1,7 +1,8 @@
 """`aileron keyring`: the keys whose signatures on connectors are trusted."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
+
+if TYPE_CHECKING:
+    from daemon.cli.client import ControlClient
 
 app = typer.Typer(
     add_completion=False,
@@ -112,7 +116,19 @@ def remove(
     Connectors that it signed stop working.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    invocation.prompts.confirm("Stop trusting this key? Connectors that it signed stop working.", yes=yes)
     with invocation.connect() as client:
+        stopping = _signed_by(client, key_id)
+        if stopping:
+            invocation.output.note(f"These connectors stop working: {one_line(stopping)}", style="yellow")
+        invocation.prompts.confirm("Stop trusting this key? Connectors that it signed stop working.", yes=yes)
         answer = client.post("/v1/keyring/revoke", body={"key_id": key_id, **({"reason": reason} if reason else {})})
     invocation.answer(answer, f"The key {one_line(key_id)} is revoked.")
+
+
+def _signed_by(client: "ControlClient", key_id: str) -> list[str]:
+    """Return the installed connectors that a key signed; where they cannot be listed, a key is revoked all the same."""
+    with suppress(CliFailure):
+        items = client.get("/v1/connectors")["items"]
+        mine = [item for item in items if (item.get("signature") or {}).get("key_id") == key_id]
+        return [f"{item['name']} {item['version']}" for item in mine]
+    return []

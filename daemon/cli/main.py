@@ -27,6 +27,7 @@ class _Root(LazyGroup):
         "daemon": LazyCommand("daemon.cli.daemon", "Start, stop or look at the daemon."),
         "logs": LazyCommand("daemon.cli.logs", "Print the daemon's own log."),
         "stop": LazyCommand("daemon.cli.stop", "Stop the daemon."),
+        "config": LazyCommand("daemon.cli.config", "See and change the settings."),
         "vault": LazyCommand("daemon.cli.vault", "Create, unlock and lock the vault."),
         "secret": LazyCommand("daemon.cli.secret", "Store plain secrets in the vault."),
         "binding": LazyCommand("daemon.cli.binding", "Give connectors the credentials they may use."),

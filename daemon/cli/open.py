@@ -18,9 +18,9 @@ BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Ope
 
 @app.callback(invoke_without_command=True)
 def waiting(ctx: typer.Context, browser: BrowserOption = True) -> None:
-    """Open a page of the daemon in the browser: without a command, the list of what waits for you.
+    """Open a page of the daemon in the browser.
 
-    The link, which is also printed, signs in once, within a minute.
+    Without a command, the list of what waits for you. The link, which is also printed, signs in once, within a minute.
     """
     if ctx.invoked_subcommand is not None:
         return

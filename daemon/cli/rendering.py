@@ -1,7 +1,6 @@
 """Puts values on the screen: tables, fields, JSON and failures, coloured on a terminal and plain to a pipe."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,8 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from daemon.cli.failure import CliFailure
+    from daemon.cli.waiting import Waiting
 
-_SPINNER_DELAY = 1.0
 _GAP = "  "
 _LEAST_FOLDED = 24
 
@@ -189,32 +188,19 @@ class Output:
             self.note(f"  {neutralise(name)}: {one_line(value, limit=500)}")
 
     @contextmanager
-    def progress(self, message: str) -> Iterator[None]:
-        """Show a spinner on stderr while something takes over a second, on a terminal only."""
-        if not self.err_terminal:
-            yield
-            return
-        from rich.text import Text
+    def progress(self, message: str, *, about: float | None = None) -> Iterator["Waiting"]:
+        """Tell on stderr what takes over a second, and, in seconds, how long it usually takes."""
+        from daemon.cli.waiting import Waiting
 
-        status = self._console(self._err).status(Text(message))
-        lock = threading.Lock()
-        finished = False
-
-        def begin() -> None:
-            with lock:
-                if not finished:
-                    status.start()
-
-        timer = threading.Timer(_SPINNER_DELAY, begin)
-        timer.daemon = True
-        timer.start()
+        console = (lambda: self._console(self._err)) if self.err_terminal else None
+        waiting = Waiting(
+            message, about=about, console=console, line=lambda text: self.note(text, style="dim"), clean=neutralise
+        )
+        waiting.begin()
         try:
-            yield
+            yield waiting
         finally:
-            timer.cancel()
-            with lock:
-                finished = True
-                status.stop()
+            waiting.end()
 
     def _write(self, stream: TextIO, text: str, style: str, *, terminal: bool) -> None:
         if not (style and terminal and self.colour):

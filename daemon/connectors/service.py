@@ -41,6 +41,7 @@ from daemon.core.fqn import Fqn
 from daemon.core.manifest import Manifest
 from daemon.core.principal import Principal
 from daemon.core.vocabulary import Attr, EventType
+from daemon.net.reach import never_reached
 
 THREADS = 2
 MAX_ARGUMENTS = 4 * 1024 * 1024
@@ -76,6 +77,7 @@ class ConnectorService:
         self._runtime = runtime
         self._credentials = credentials
         self._audit = audit
+        self._allow_private = http.allow_private
         self._executor = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="connectors")
         self._programs: dict[str, _Program] = {}
         self._loading: dict[str, asyncio.Lock] = {}
@@ -134,6 +136,20 @@ class ConnectorService:
         """
         credential = self._resolve(manifest)
         return None if credential is None else credential.account
+
+    def check_reach(self, manifest: Manifest) -> None:
+        """Raise the Failure that a call is sure to meet because no host of the connector may be dialled.
+
+        Done before a person is asked to approve a call that would then be refused anyway.
+        """
+        problem = never_reached(manifest.hosts, allowed=self._allow_private)
+        if problem is not None:
+            raise Failure(
+                FailureClass.CAPABILITY_DENIED,
+                problem,
+                boundary=Boundary.CONNECTOR_MANIFEST,
+                details={"connector": str(manifest.name)},
+            )
 
     async def newest(self, name: Fqn) -> Manifest:
         """Return the manifest of the newest installed version of a connector."""
@@ -242,6 +258,10 @@ class ConnectorService:
         )
         self._changed()
         return report
+
+    def stop_install(self, content_hash: str) -> bool:
+        """Stop an install that the person does not want any more; False if it is too late, or there is none."""
+        return self._installer.stop(content_hash)
 
     async def list(self) -> tuple[InstalledConnector, ...]:
         """Return everything in the store, also what is damaged or may not run."""

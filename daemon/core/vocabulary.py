@@ -63,6 +63,8 @@ class EventType(StrEnum):
     SESSION_ENDED = "session.ended"
     SESSION_STARTED = "session.started"
 
+    SETTINGS_CHANGED = "settings.changed"
+
     VAULT_CREATED = "vault.created"
     VAULT_LOCKED = "vault.locked"
     VAULT_PASSPHRASE_CHANGED = "vault.passphrase_changed"  # noqa: S105 - the name of an event
@@ -178,6 +180,10 @@ class Attr:
     SESSION_EXPIRES_AT: Final = "aileron.session.expires_at"
     SESSION_KIND: Final = "aileron.session.kind"
     SESSION_LABEL: Final = "aileron.session.label"
+
+    SETTINGS_AFTER: Final = "aileron.settings.after"
+    SETTINGS_BEFORE: Final = "aileron.settings.before"
+    SETTINGS_LATER: Final = "aileron.settings.later"
 
     STEP_ID: Final = "aileron.step.id"
     STEP_OP: Final = "aileron.step.op"

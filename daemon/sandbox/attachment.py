@@ -5,7 +5,8 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
-STDOUT, STDERR = 1, 2
+TOLD, STDOUT, STDERR = 0, 1, 2
+"""The kinds of pieces: what we say of a program, and what it writes to its output and to its errors."""
 _PIECE = 65536
 _HEADER = 8
 
@@ -18,6 +19,7 @@ class Attachment:
         self._socket: socket.socket = getattr(response, "_sock", response)
         self._socket.setblocking(False)
         self._terminal = terminal
+        self._early = _read_ahead(response)
 
     async def output(self) -> AsyncIterator[tuple[int, bytes]]:
         """Hand out what the container writes, until it has ended."""
@@ -25,7 +27,8 @@ class Attachment:
         held = b""
         while True:
             try:
-                piece = await loop.sock_recv(self._socket, _PIECE)
+                early, self._early = self._early, b""
+                piece = early or await loop.sock_recv(self._socket, _PIECE)
             except (ConnectionError, OSError):
                 return
             if not piece:
@@ -53,3 +56,13 @@ class Attachment:
         """Close the connection."""
         self._socket.close()
         self._response.close()
+
+
+def _read_ahead(response: Any) -> bytes:
+    """Return what came together with the head of the engine's answer, and was read with it.
+
+    A container that has written something before is quick enough for that. The socket must not block by now: where
+    nothing was read ahead, this looks at it.
+    """
+    answer = getattr(response, "_response", None)
+    return b"" if answer is None else bytes(answer.raw._fp.fp.peek())  # noqa: SLF001 - there is no other way to it

@@ -50,10 +50,16 @@ class SandboxRoom:
     """What this room offers."""
 
     sandboxes: Sandboxes
+    starter: Starter
     guests: Guests
     onlookers: Onlookers
     packing: Packing
     upkeep: Upkeep
+
+    def limit(self, usual: ContainerLimits, *, packing: PackingLimits) -> None:
+        """Give what is started from now on other limits."""
+        self.starter.limit(usual)
+        self.packing.limit(packing)
 
     async def close(self) -> None:
         """End every sandbox: nothing of ours runs on without a daemon."""
@@ -92,21 +98,22 @@ def build(
     )
     workplaces = Workplaces(layers=layers, engine=engine, off_limits=off_limits, bounds=options.written)
     images = Images(engine)
+    starter = Starter(
+        engine=engine,
+        berths=berths,
+        workplaces=workplaces,
+        audit=audit,
+        home=str(home.path),
+        make_app=make_app,
+        bound=bound,
+        usual_limits=options.usual_limits,
+    )
     sandboxes = Sandboxes(
         engine=engine,
         images=images,
         berths=berths,
         surveyor=Surveyor(engine=engine, images=images, workplaces=workplaces, home=str(home.path)),
-        starter=Starter(
-            engine=engine,
-            berths=berths,
-            workplaces=workplaces,
-            audit=audit,
-            home=str(home.path),
-            make_app=make_app,
-            bound=bound,
-            usual_limits=options.usual_limits,
-        ),
+        starter=starter,
         workplaces=workplaces,
         sessions=sessions,
         audit=audit,
@@ -118,5 +125,4 @@ def build(
     packing = Packing(engine=engine, images=images, off_limits=off_limits, home=str(home.path), limits=options.packing)
     upkeep = Upkeep(sandboxes, packing, workplaces, keep_seconds=options.keep_seconds, room=options.room)
     guests = Guests(engine=engine, audit=audit, entropy=entropy)
-    onlookers = Onlookers(engine=engine, audit=audit, sandboxes=sandboxes)
-    return SandboxRoom(sandboxes, guests, onlookers, packing, upkeep)
+    return SandboxRoom(sandboxes, starter, guests, Onlookers(engine, audit, sandboxes), packing, upkeep)

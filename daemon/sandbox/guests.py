@@ -7,6 +7,7 @@ when nobody reads what it writes any more.
 
 import asyncio
 import contextlib
+import json
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from daemon.core.missing import no_such
 from daemon.core.principal import Principal
 from daemon.core.visible import visible
 from daemon.core.vocabulary import Attr, EventType
-from daemon.sandbox.attachment import STDOUT, Attachment
+from daemon.sandbox.attachment import STDOUT, TOLD, Attachment
 from daemon.sandbox.container_options import guest_creation, signal_creation
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.sandbox import Sandbox
@@ -100,6 +101,8 @@ class Guests:
         over = False
         try:
             await self._engine.call(lambda client: _start(client, container, guest))
+            # Only now: whoever reads it may write to the program's input.
+            yield TOLD, json.dumps({"guest": guest.id}).encode()
             async for piece in self._said(guest):
                 yield piece
             over = True

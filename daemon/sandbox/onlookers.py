@@ -23,7 +23,7 @@ from daemon.sandbox.service import Sandboxes
 class Onlookers:
     """Hands the output of a sandbox to people who are not its launcher."""
 
-    def __init__(self, *, engine: Engine, audit: AuditLog, sandboxes: Sandboxes) -> None:
+    def __init__(self, engine: Engine, audit: AuditLog, sandboxes: Sandboxes) -> None:
         self._engine = engine
         self._audit = audit
         self._sandboxes = sandboxes

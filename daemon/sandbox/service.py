@@ -226,6 +226,10 @@ class Sandboxes:
         await self.engine.close()
         self._workplaces.close()
 
+    def listen_within(self, seconds: float) -> None:
+        """End the next sandboxes when nobody has read their output after another time."""
+        self._listener_seconds = seconds
+
     async def prune(self, *, everything: bool) -> list[str]:
         """Remove images. The spare berth is removed first, because its containers use one of them."""
         await self._berths.empty()

@@ -70,6 +70,10 @@ class Starter:
         self._usual_limits = usual_limits
         self._accounts = Accounts(engine)
 
+    def limit(self, usual: ContainerLimits) -> None:
+        """Give the next sandboxes other limits, where a launch asks for none; those that run keep theirs."""
+        self._usual_limits = usual
+
     async def bring_up(self, sandbox: Sandbox, ground: Ground) -> None:
         """Start the agent, or raise Failure. The caller removes what was made until then."""
         try:

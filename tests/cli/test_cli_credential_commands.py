@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from daemon.cli.failure import ExitCode
@@ -155,6 +156,31 @@ def test_install_shows_the_plan_and_installs_what_was_shown(cli: Any, stand_in: 
     assert "aileron binding add github://acme/slack" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("stopped", "there", "said"),
+    [
+        (True, [], "stopped: nothing was installed"),
+        (False, [PLAN["hash"]], "it was too late to stop: it is installed"),
+        (False, [], "stopped: nothing was installed"),
+    ],
+)
+def test_ctrl_c_stops_an_install_and_says_whether_that_came_in_time(
+    cli: Any, stand_in: Any, stopped: bool, there: list[str], said: str
+) -> None:
+    def interrupt(request: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    stand_in.answers |= {
+        "POST /v1/connectors/inspect": PLAN,
+        "POST /v1/connectors": interrupt,
+        "POST /v1/connectors/stop-install": {"stopped": stopped},
+        "GET /v1/connectors": {"items": [{"hash": each} for each in there], "next": None},
+    }
+    ended = cli("connector", "install", "github://acme/slack@1.2.0", "--yes")
+    assert (ended.code, said in ended.err) == (ExitCode.INTERRUPTED, True)
+    assert stand_in.bodies("POST /v1/connectors/stop-install") == [{"hash": PLAN["hash"]}]
+
+
 def test_the_printed_block_is_toml_for_an_action(cli: Any, stand_in: Any) -> None:
     stand_in.answers |= {"POST /v1/connectors/inspect": PLAN, "POST /v1/connectors": (201, PLAN)}
     ended = cli("connector", "add", "github://acme/slack@1.2.0", "--yes")
@@ -202,7 +228,10 @@ def test_nobody_is_asked_to_agree_to_what_is_not_shown(cli: Any, stand_in: Any) 
 
 
 def test_a_source_that_does_not_exist_is_a_usage_failure(cli: Any, stand_in: Any) -> None:
-    assert cli("connector", "add", "./nowhere", "--yes").code == ExitCode.USAGE
+    ended = cli("connector", "add", "./nowhere", "--yes")
+    assert ended.code == ExitCode.USAGE
+    assert "there is no file or folder ./nowhere" in ended.err
+    assert "github://" not in ended.err  # from where this version cannot install
     assert stand_in.requests == []
 
 
@@ -239,3 +268,13 @@ def test_a_key_is_trusted_for_namespaces_from_a_file_or_as_text(cli: Any, stand_
 
 def test_trusting_a_key_for_everything_by_omission_is_impossible(cli: Any) -> None:
     assert cli("keyring", "add", "a2V5", "--yes").code == ExitCode.USAGE
+
+
+def test_revoking_a_key_names_the_connectors_that_stop_before_it_asks(cli: Any, stand_in: Any) -> None:
+    mine = {**PLAN, "signature": {"state": "trusted", "key_id": "0011223344556677"}}
+    other = {**PLAN, "name": "github://acme/other", "signature": {"state": "unsigned", "key_id": None}}
+    stand_in.answers["GET /v1/connectors"] = {"items": [mine, other], "next": None}
+    refused = cli("keyring", "remove", "0011223344556677", stdin="n\n", terminal=True)
+    assert refused.err.index("github://acme/slack 1.2.0") < refused.err.index("Stop trusting this key?")
+    assert "github://acme/other" not in refused.err
+    assert stand_in.bodies("POST /v1/keyring/revoke") == []

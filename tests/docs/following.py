@@ -152,6 +152,6 @@ class Reader:
             stdin=None if given is not None else subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )

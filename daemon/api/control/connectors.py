@@ -32,6 +32,12 @@ class InstallBody(Body):
     allow_unsigned: bool = False
 
 
+class StopBody(Body):
+    """The content of the connector whose install is to stop."""
+
+    hash: str = Field(max_length=100)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uses:
     """What these routes use."""
@@ -77,6 +83,11 @@ def router(uses: Uses) -> APIRouter:
             session=session.id,
         )
         return report.as_json()
+
+    @routes.post("/v1/connectors/stop-install", operation_id="connector_install_stop")
+    async def stop_install(body: StopBody) -> dict[str, Any]:
+        """Stop an install before it is committed; its own answer says that it was, and so does the log."""
+        return {"stopped": connectors.stop_install(body.hash)}
 
     @routes.get("/v1/connectors/show", operation_id="connector_show")
     async def show(ref: Ref) -> dict[str, Any]:

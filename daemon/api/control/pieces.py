@@ -8,9 +8,8 @@ from fastapi.responses import StreamingResponse
 
 from daemon.core.failures import Failure
 
-TOLD = 0
-"""What the daemon says first of what it carries; 1 and 2 are what a program wrote to its output and its errors."""
 END = 3
+"""The kind of the last piece; the others are in daemon/sandbox/attachment.py."""
 _NOT_CARRIED = 70
 """The exit code where something of ours failed, and no program has ended."""
 
@@ -20,14 +19,10 @@ def piece(kind: int, data: bytes) -> bytes:
     return bytes([kind]) + len(data).to_bytes(4, "big") + data
 
 
-def stream_of(
-    said: AsyncIterator[tuple[int, bytes]], outcome: Callable[[], Mapping[str, Any]], *, first: Mapping[str, Any] | None
-) -> StreamingResponse:
+def stream_of(said: AsyncIterator[tuple[int, bytes]], outcome: Callable[[], Mapping[str, Any]]) -> StreamingResponse:
     """Return the answer that carries what is said, and then how it ended; a failure on the way is told in that."""
 
     async def pieces() -> AsyncIterator[bytes]:
-        if first is not None:
-            yield piece(TOLD, json.dumps(first).encode())
         try:
             async for kind, data in said:
                 yield piece(kind, data)

@@ -37,20 +37,20 @@ def router(room: SandboxRoom) -> APIRouter:
     async def logs(sandbox_id: SandboxId, follow: Annotated[bool, Query()] = False) -> StreamingResponse:
         """Stream what the agent has written, as far as the engine has kept it, and with `follow` what it writes."""
         sandbox = sandboxes.get(sandbox_id)
-        return stream_of(onlookers.logs(sandbox, follow=follow), lambda: sandbox.outcome, first=None)
+        return stream_of(onlookers.logs(sandbox, follow=follow), lambda: sandbox.outcome)
 
     @routes.post("/v1/sandboxes/{sandbox_id}/attach", operation_id="sandbox_attach", response_class=StreamingResponse)
     async def attach(sandbox_id: SandboxId, who: Who) -> StreamingResponse:
         """Stream the same to somebody who may also write to the agent's input; the log says who."""
         sandbox = sandboxes.get(sandbox_id)
-        return stream_of(onlookers.attach(sandbox, by=who), lambda: sandbox.outcome, first=None)
+        return stream_of(onlookers.attach(sandbox, by=who), lambda: sandbox.outcome)
 
     @routes.post("/v1/sandboxes/{sandbox_id}/guests", operation_id="sandbox_guest", response_class=StreamingResponse)
     async def run(sandbox_id: SandboxId, body: GuestBody, who: Who) -> StreamingResponse:
         """Run a program beside the agent and stream what it writes; it ends when this answer is not read any more."""
         request = GuestRequest(**body.model_dump() | {"command": tuple(body.command)})
         guest = guests.name(sandboxes.get(sandbox_id), request, by=who)
-        return stream_of(guests.run(guest), lambda: {"code": guest.code}, first={"guest": guest.id})
+        return stream_of(guests.run(guest), lambda: {"code": guest.code})
 
     @routes.post("/v1/sandboxes/{sandbox_id}/guests/{guest_id}/input", operation_id="guest_input", status_code=204)
     async def give(

@@ -79,7 +79,7 @@ def router(uses: Uses) -> APIRouter:
     async def output(sandbox_id: SandboxId) -> StreamingResponse:
         """Stream what the agent writes: a byte for its kind, four for its length, the piece; the last is the end."""
         sandbox = sandboxes.get(sandbox_id)
-        return stream_of(sandboxes.output(sandbox), lambda: sandbox.outcome, first=None)
+        return stream_of(sandboxes.output(sandbox), lambda: sandbox.outcome)
 
     @routes.post("/v1/sandboxes/{sandbox_id}/input", operation_id="sandbox_input", status_code=204)
     async def give(

@@ -27,7 +27,6 @@ class About:
     started_ms: int
     control_url: str
     agent_url: str
-    auto_lock_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ def router(uses: Uses) -> APIRouter:
             "home": str(about.home),
             "control_url": about.control_url,
             "agent_url": about.agent_url,
-            "vault": {"state": checked.vault.state, "auto_lock_seconds": about.auto_lock_seconds},
+            "vault": {"state": checked.vault.state, "auto_lock_seconds": checked.vault.idle_seconds},
             "audit": {
                 "available": audit.available,
                 "reason": audit.reason,

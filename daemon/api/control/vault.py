@@ -49,7 +49,6 @@ class Uses:
     vault: Vault
     audit: AuditLog
     sessions: Sessions
-    auto_lock_seconds: float
 
 
 def router(uses: Uses) -> APIRouter:
@@ -66,7 +65,7 @@ def router(uses: Uses) -> APIRouter:
         return {
             "state": vault.state,
             "entries": 0 if vault.state == "absent" else len(vault.list()),
-            "auto_lock_seconds": uses.auto_lock_seconds,
+            "auto_lock_seconds": vault.idle_seconds,
             "locks_at": None if locks_at is None else rfc3339(locks_at),
         }
 

@@ -12,6 +12,7 @@ from daemon.connectors.http.history import OnEvent
 from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialFor, Outlet
 from daemon.connectors.http.records import NetworkPolicy
 from daemon.connectors.http.workers import BodyWorkers
+from daemon.core.authority import HostPort
 from daemon.core.manifest import Manifest
 from daemon.net.http1.pool import Pool
 from daemon.net.resolver import Resolver
@@ -55,6 +56,11 @@ class OutboundHttp:
     def held_bytes(self) -> int:
         """Return how much of the memory for large answers is held now."""
         return self._memory.held
+
+    @property
+    def allow_private(self) -> frozenset[HostPort]:
+        """Return the places for which a person allowed private addresses."""
+        return self._policy.allow_private
 
     async def start(self) -> None:
         """Make ready; raise OSError or ssl.SSLError when the extra CA file cannot be read."""

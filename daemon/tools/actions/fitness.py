@@ -69,6 +69,7 @@ async def problems_with(
     for requirement in requires:
         try:
             manifest = await connectors.check(requirement)
+            connectors.check_reach(manifest)
         except Failure as failure:
             problems.append(failure.message)
         else:

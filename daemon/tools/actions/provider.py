@@ -53,6 +53,8 @@ class ActionProvider:
         for requirement in action.requires:
             manifests[str(requirement.name)] = await self._connectors.check(requirement)
         self._fitting.check(action, entry.hash, manifests)
+        for name in {str(step.connector) for step in action.steps}:
+            self._connectors.check_reach(manifests[name])
         for step in action.steps:
             # An argument that cannot stand in its place is refused now, not after the steps before it have run.
             outline_inputs(manifests[str(step.connector)].ops[step.op], step.inputs, arguments)
