@@ -72,7 +72,7 @@ def test_a_failure_is_told_in_words_and_as_data(server: ByHand) -> None:
     result = server.call("post_item", {"url": 3})
     assert result["isError"] is True
     error = result["structuredContent"]["error"]
-    assert set(error) == {"class", "message", "retriable", "audit_id"}  # its details say what the message says
+    assert set(error) == {"class", "message", "audit_id"}  # its details say what the message says
     assert result["content"][0]["text"].startswith(result["structuredContent"]["next_step"])
     assert error["class"] == "invalid_arguments"
     for told in (error["class"], error["message"], error["audit_id"]):
