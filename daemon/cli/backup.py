@@ -24,7 +24,7 @@ _MIB = 2**20
 def backup(
     ctx: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Where to; else aileron-DATE.backup in this folder.")
+        Path | None, typer.Argument(metavar="FILE", help="Where to; else aileron-DATE.backup in this folder.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -24,6 +24,7 @@ WORDS_OF_ONE_THING = {
     "approval approve": "the decision itself",
     "approval deny": "the decision itself",
     "audit head": "the newest link of the chain, as git calls it",
+    "audit key": "the public half of the one key that the log has",
     "session end": "what is over is ended; it is not removed, and stays in the list",
     "session diff": "what git calls it",
     "session land": "the word of this product for taking work over",

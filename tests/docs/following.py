@@ -15,6 +15,10 @@ from world import PASSPHRASE, ROOT
 _SHARED = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aileron" / "tools-of-pages"
 """What a page downloads is kept here, so that it is downloaded once."""
 
+_TRUST = Path("/etc/ssl/certs/ca-certificates.crt")
+_TRUSTED = dict.fromkeys(("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"), str(_TRUST)) if _TRUST.exists() else {}
+"""Behind a proxy that signs anew, what the system trusts is right, and what npm and uv bring along is not."""
+
 _LOOKED_UP = {
     "apr_…": ("approval list --state all --limit 1", "id"),
     "ses_…": ("session list", "id"),
@@ -51,15 +55,19 @@ class Reader:
         place = start or self.home / "somewhere"
         place.mkdir(parents=True, exist_ok=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AILERON_")}
-        self.environment = kept | {
-            "HOME": str(self.home),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "AILERON": str(ROOT),
-            "AILERON_VAULT_PASSPHRASE": PASSPHRASE,  # typed at a terminal by a person
-            "UV_CACHE_DIR": str(_SHARED / "uv"),
-            "npm_config_cache": str(_SHARED / "npm"),
-            **more,
-        }
+        self.environment = (
+            _TRUSTED
+            | kept
+            | {
+                "HOME": str(self.home),
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "AILERON": str(ROOT),
+                "AILERON_VAULT_PASSPHRASE": PASSPHRASE,  # typed at a terminal by a person
+                "UV_CACHE_DIR": str(_SHARED / "uv"),
+                "npm_config_cache": str(_SHARED / "npm"),
+                **more,
+            }
+        )
         self._state.write_text(f"cd '{place}'\n")
         between()
         ours = self.home / ".aileron"

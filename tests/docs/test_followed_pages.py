@@ -130,3 +130,14 @@ def test_a_message_reaches_slack_and_the_key_of_a_model_is_kept(service: Upstrea
 
 def now() -> float:
     return time.time_ns() / 1e9
+
+
+def test_an_installation_is_backed_up_brought_back_and_removed(tmp_path: Path) -> None:
+    with Reader(tmp_path, outside={}) as reader:
+        reader.follow(DOCS / "installing.md", until="Move to another machine")
+        assert "is written and was read through" in "".join(reader.printed)
+        assert "The log is whole" in reader.printed[-1]
+        (kept,) = reader.home.glob(".aileron.before-*")
+        assert (kept / "vault.json").exists()
+        reader.follow(DOCS / "installing.md", only="Uninstall")
+        assert sorted(path.name for path in reader.home.iterdir() if path.name.startswith(".aileron")) == [kept.name]

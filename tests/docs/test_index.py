@@ -14,6 +14,7 @@ FOLLOWED = {
     "docs/connector-in-python.md": "tests/docs/test_followed_pages.py",
     "docs/who-did-what.md": "tests/docs/test_followed_pages.py",
     "docs/approving-elsewhere.md": "tests/docs/test_followed_pages.py",
+    "docs/installing.md": "tests/docs/test_followed_pages.py",
     "docs/model-key.md": "tests/docs/test_followed_pages.py",
     "docs/land-half.md": "tests/sandbox/test_followed_page.py",
     "docs/testing.md": "tests/testing_package/test_followed_page.py",
