@@ -1,4 +1,5 @@
-"""What a command costs before and after it asks the daemon: against a bare Python that asks the same.
+"""What a command costs: `--help`, `version` and completion against a Python that only imports Typer, and a listing
+against a bare Python that asks the daemon the same.
 
 Run: python -m benchmarks.command_line [--rounds 21]
 """
@@ -24,6 +25,17 @@ connection.request("GET", "/v1/secrets", headers={"Authorization": f"Bearer {sys
 print(json.dumps(json.loads(connection.getresponse().read()), indent=2))
 """
 OURS = "from daemon.cli.main import main; main()"
+TYPER = "python -c 'import typer'"
+REQUEST = "a bare request"
+COMPLETION = {"_AILERON_COMPLETE": "bash"}
+BOUNDS = {
+    "aileron --help": (TYPER, 1.5),
+    "aileron version": (TYPER, 1.5),
+    "completion of a command": (TYPER, 1.5),
+    "aileron secret list": (REQUEST, 2.0),
+    "aileron secret list --json": (REQUEST, 2.0),
+}
+"""What is measured, against what, and how many times as long it may take."""
 
 
 def taken(command: list[str], environment: dict[str, str]) -> float:
@@ -48,19 +60,27 @@ def main() -> None:
         port, token = world.control_url.rsplit(":", 1)[1], world.discovery["token"]
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
-            "a bare request": [sys.executable, "-c", BARE, port, token],
-            "aileron --version": [sys.executable, "-c", OURS, "--version"],
+            TYPER: [sys.executable, "-c", "import typer"],
+            REQUEST: [sys.executable, "-c", BARE, port, token],
+            "aileron --help": [sys.executable, "-c", OURS, "--help"],
+            "aileron version": [sys.executable, "-c", OURS, "version"],
+            "completion of a command": [sys.executable, "-c", OURS],
+            "completion of an action's name": [sys.executable, "-c", OURS],
+            "aileron secret list": [sys.executable, "-c", OURS, "secret", "list"],
             "aileron secret list --json": [sys.executable, "-c", OURS, "secret", "list", "--json"],
         }
+        completed = {"completion of a command": "aileron bin", "completion of an action's name": "aileron action run p"}
         times: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(given.rounds):
             for name, command in commands.items():
-                times[name].append(taken(command, environment))
-        for name, values in times.items():
-            print(f"{name}: {median(values) * 1e3:.0f} ms ({min(values) * 1e3:.0f} to {max(values) * 1e3:.0f})")
-        ratio = median(times["aileron secret list --json"]) / median(times["a bare request"])
-        print(f"a command against a bare request: {ratio:.1f}")
+                line = {**COMPLETION, "_AILERON_COMPLETE_LINE": completed[name]} if name in completed else {}
+                times[name].append(taken(command, environment | line))
         world.stop()
+    for name, values in times.items():
+        print(f"{name}: {median(values) * 1e3:.0f} ms ({min(values) * 1e3:.0f} to {max(values) * 1e3:.0f})")
+    for name, (against, most) in BOUNDS.items():
+        ratio = median(times[name]) / median(times[against])
+        print(f"{name} against {against}: {ratio:.2f} ({'within' if ratio <= most else 'OVER'} {most})")
 
 
 if __name__ == "__main__":

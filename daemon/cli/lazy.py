@@ -11,6 +11,7 @@ from typer.main import get_command
 
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
+    from typer._click.shell_completion import CompletionItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,16 @@ class LazyGroup(TyperGroup):
         command = get_command(app)
         command.name = cmd_name
         return command
+
+    def shell_complete(self, ctx: "Context", incomplete: str) -> "list[CompletionItem]":
+        """Return the names of the table that fit, without importing any of them, and the options."""
+        from typer._click.core import Command as Plain
+        from typer._click.shell_completion import CompletionItem
+
+        named = [
+            CompletionItem(name, help=entry.help) for name, entry in self.table.items() if name.startswith(incomplete)
+        ]
+        return [*named, *Plain.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:  # noqa: ARG002
         """Write the list of commands without importing any of them."""
