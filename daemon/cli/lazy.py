@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,6 +13,10 @@ from typer.main import get_command
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
     from typer._click.shell_completion import CompletionItem
+
+
+_LEAST_WIDTH = 52
+"""The library writes help no narrower than 50 columns, unless it is told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,15 @@ class LazyGroup(TyperGroup):
         super().__init__(**attributes)
         # The keys feed the "did you mean" of the base class; get_command never returns the values.
         self.commands = dict.fromkeys(self.table, None)  # type: ignore[assignment]
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: "Context | None" = None, **extra: Any
+    ) -> "Context":
+        """Open the context of a run; below its own least width, help is as narrow as the terminal."""
+        columns = get_terminal_size().columns
+        if columns < _LEAST_WIDTH:
+            extra.setdefault("terminal_width", columns)
+        return super().make_context(info_name, args, parent=parent, **extra)
 
     def list_commands(self, ctx: "Context") -> list[str]:  # noqa: ARG002 - the base class passes it
         """Return the names in the order of the table."""
