@@ -53,6 +53,8 @@ def _answers(root: "Command", words: list[str], begun: str) -> "Iterator[Complet
     from daemon.cli.old_spellings import renew
 
     context = _resolve_context(root, {}, "aileron", list(renew(words).arguments))
+    if hasattr(context.command, "commands") and context._protected_args:  # noqa: SLF001
+        return iter(())  # a command that there is not
     asked, begun = _resolve_incomplete(context, words, begun)
     # Files are what the shell completes by itself when nothing comes from here.
     return (item for item in asked.shell_complete(context, begun) if item.type == "plain")
