@@ -6,7 +6,7 @@ No command runs for this. Nothing is started, asked or written but the words, on
 import io
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import TYPE_CHECKING
 
 from daemon.cli.completion_scripts import LINE_VARIABLE, SCRIPTS
@@ -33,9 +33,9 @@ def complete(shell: str, root: "Command", environ: Mapping[str, str]) -> None:
             found = list(_answers(root, words, begun))[:_MOST]
     except (Exception, SystemExit):  # noqa: BLE001 - a prompt is no place for a message
         return
-    for item in found:
-        sys.stdout.write(_written(shell, item, begun) + "\n")
-    sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        sys.stdout.write("".join(f"{_written(shell, item, begun)}\n" for item in found))
+        sys.stdout.flush()
 
 
 def _split(line: str) -> tuple[list[str], str]:

@@ -12,7 +12,6 @@ from daemon.cli.connection import DaemonConnection
 from daemon.cli.failure import CliFailure
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import Output
-from daemon.cli.streams import open_streams
 
 if TYPE_CHECKING:
     import typer
@@ -40,7 +39,6 @@ class Invocation:
     @classmethod
     def from_process(cls) -> "Invocation":
         """Take streams and environment from the running process."""
-        open_streams()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
                 # In a locale that is not UTF-8, a name that cannot be written is spelled out, and no reason to fail.

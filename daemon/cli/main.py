@@ -14,7 +14,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.lazy import LazyCommand, LazyGroup
 from daemon.cli.old_spellings import renew
 from daemon.cli.parameters import set_up_parameters
-from daemon.cli.streams import leave
+from daemon.cli.streams import leave, open_streams
 
 set_up_parameters()
 
@@ -126,6 +126,7 @@ def _end(failure: CliFailure, invocation: Invocation) -> int:
 
 def main() -> None:
     """Run the command line of this process, or answer a shell that completes one."""
+    open_streams()
     if shell := os.environ.get("_AILERON_COMPLETE"):
         _complete(shell)
         leave(ExitCode.OK)
