@@ -15,7 +15,7 @@ from daemon.core.principal import Principal
 from daemon.core.vocabulary import EventType
 from daemon.sandbox import engine_calls
 from daemon.sandbox.engine import Engine
-from daemon.sandbox.guests import running_container
+from daemon.sandbox.execs import running_container
 from daemon.sandbox.sandbox import Sandbox
 from daemon.sandbox.service import Sandboxes
 

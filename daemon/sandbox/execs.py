@@ -22,19 +22,19 @@ from daemon.core.principal import Principal
 from daemon.core.visible import visible
 from daemon.core.vocabulary import Attr, EventType
 from daemon.sandbox.attachment import STDOUT, TOLD, Attachment
-from daemon.sandbox.container_options import guest_creation, signal_creation
+from daemon.sandbox.container_options import exec_creation, signal_creation
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.sandbox import Sandbox
 
 _MOST = 16
-"""How many guests may be in one sandbox at once."""
+"""How many programs may be in one sandbox at once."""
 _NUMBER_BYTES = 32
-"""The first line of a guest is its number, and is shorter than this."""
+"""The first line of a program is its number, and is shorter than this."""
 _GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GuestRequest:
+class ExecRequest:
     """What a person wants to run."""
 
     command: tuple[str, ...]
@@ -45,90 +45,90 @@ class GuestRequest:
 
 
 @dataclass(slots=True, kw_only=True)
-class Guest:
+class Exec:
     """One program beside the agent.
 
-    named --begin()--> running --its output ends--> ended
-                          |                           ^
-                          +--its reader goes away-----+   after SIGHUP, and SIGKILL a little later
+    named --run()--> running --its output ends--> ended
+                        |                           ^
+                        +---its reader goes away----+   after SIGHUP, and SIGKILL a little later
     """
 
     id: str
     sandbox: Sandbox
-    wanted: GuestRequest
+    wanted: ExecRequest
     by: Principal
-    exec_id: str = ""
+    engine_id: str = ""
     attachment: Attachment | None = None
     process: int = 0
     """Its number inside, once it has said it."""
     code: int = 128 + signal.SIGKILL
-    """Its exit code; this one if the sandbox ended first, and the guest with it."""
+    """Its exit code; this one if the sandbox ended first, and the program with it."""
 
 
-class Guests:
-    """Starts guests, carries their streams, and ends them."""
+class Execs:
+    """Starts programs beside agents, carries their streams, and ends them."""
 
     def __init__(self, *, engine: Engine, audit: AuditLog, entropy: Entropy) -> None:
         self._engine = engine
         self._audit = audit
         self._entropy = entropy
-        self._guests: dict[str, Guest] = {}
+        self._programs: dict[str, Exec] = {}
 
-    def get(self, sandbox: str, guest: str) -> Guest:
-        """Return a guest that runs in a sandbox; raise Failure if there is none."""
-        found = self._guests.get(guest)
+    def get(self, sandbox: str, program: str) -> Exec:
+        """Return a program that runs in a sandbox; raise Failure if there is none."""
+        found = self._programs.get(program)
         if found is None or found.sandbox.session != sandbox:
             raise Failure(FailureClass.NOT_FOUND, "There is no such program any more.", boundary=Boundary.USER)
         return found
 
-    def name(self, sandbox: Sandbox, wanted: GuestRequest, *, by: Principal) -> Guest:
-        """Return a guest that may begin; raise Failure where none may."""
+    def name(self, sandbox: Sandbox, wanted: ExecRequest, *, by: Principal) -> Exec:
+        """Return a program that may begin; raise Failure where none may."""
         running_container(sandbox)
-        if sum(each.sandbox is sandbox for each in self._guests.values()) >= _MOST:
+        if sum(each.sandbox is sandbox for each in self._programs.values()) >= _MOST:
             message = f"There are {_MOST} programs beside this agent already. End one of them first."
             raise Failure(FailureClass.RESOURCE_LIMIT_EXCEEDED, message, boundary=Boundary.SANDBOX)
-        return Guest(id=self._entropy(8).hex(), sandbox=sandbox, wanted=wanted, by=by)
+        return Exec(id=self._entropy(8).hex(), sandbox=sandbox, wanted=wanted, by=by)
 
-    async def run(self, guest: Guest) -> AsyncIterator[tuple[int, bytes]]:
-        """Write a guest down, start it, and hand out what it writes; raise Failure if it cannot be started.
+    async def run(self, program: Exec) -> AsyncIterator[tuple[int, bytes]]:
+        """Write a program down, start it, and hand out what it writes; raise Failure if it cannot be started.
 
-        When the reader goes away before its end, it is ended. `guest.code` is right when this is over.
+        When the reader goes away before its end, it is ended. `program.code` is right when this is over.
         """
-        container, about = running_container(guest.sandbox), _about(guest)
-        await self._note(EventType.SANDBOX_GUEST_STARTED, guest, about)
-        self._guests[guest.id] = guest
+        container, about = running_container(program.sandbox), _about(program)
+        await self._note(EventType.SANDBOX_EXEC_STARTED, program, about)
+        self._programs[program.id] = program
         over = False
         try:
-            await self._engine.call(lambda client: _start(client, container, guest))
+            await self._engine.call(lambda client: _start(client, container, program))
             # Only now: whoever reads it may write to the program's input.
-            yield TOLD, json.dumps({"guest": guest.id}).encode()
-            async for piece in self._said(guest):
+            yield TOLD, json.dumps({"program": program.id}).encode()
+            async for piece in self._said(program):
                 yield piece
             over = True
         finally:
-            await asyncio.shield(self._leave(guest, about, over=over))
+            await asyncio.shield(self._leave(program, about, over=over))
 
-    async def give(self, guest: Guest, data: bytes, *, end: bool) -> None:
+    async def give(self, program: Exec, data: bytes, *, end: bool) -> None:
         """Write to its standard input, or close that."""
-        if guest.attachment is None:
+        if program.attachment is None:
             return
         with contextlib.suppress(OSError):  # it may have ended meanwhile; its output says so
             if data:
-                await guest.attachment.give(data)
+                await program.attachment.give(data)
             if end:
-                guest.attachment.end_input()
+                program.attachment.end_input()
 
-    async def resize(self, guest: Guest, columns: int, rows: int) -> None:
+    async def resize(self, program: Exec, columns: int, rows: int) -> None:
         """Tell its terminal how large the person's is."""
         with contextlib.suppress(Failure):
-            await self._engine.call(lambda client: client.exec_resize(guest.exec_id, rows, columns))
+            await self._engine.call(lambda client: client.exec_resize(program.engine_id, rows, columns))
 
-    async def signal(self, guest: Guest, name: str) -> None:
+    async def signal(self, program: Exec, name: str) -> None:
         """Send a signal to it, and to what it has started."""
-        container = guest.sandbox.container
-        if not guest.process or container is None or guest.sandbox.ending.is_set():
+        container = program.sandbox.container
+        if not program.process or container is None or program.sandbox.ending.is_set():
             return
-        words = signal_creation(guest.process, int(signal.Signals[name]))
+        words = signal_creation(program.process, int(signal.Signals[name]))
 
         def send(client: Any) -> None:
             client.exec_start(client.exec_create(container, **words)["Id"])
@@ -136,19 +136,19 @@ class Guests:
         with contextlib.suppress(Failure):
             await self._engine.call(send)
 
-    async def _said(self, guest: Guest) -> AsyncIterator[tuple[int, bytes]]:
+    async def _said(self, program: Exec) -> AsyncIterator[tuple[int, bytes]]:
         """Take the number off the front of what it writes, and hand out the rest."""
         first = b""
-        if guest.attachment is None:
+        if program.attachment is None:
             return
-        async for kind, piece in guest.attachment.output():
-            if guest.process or kind != STDOUT:
+        async for kind, piece in program.attachment.output():
+            if program.process or kind != STDOUT:
                 yield kind, piece
                 continue
             first += piece
             line, found, rest = first.partition(b"\n")
             if found and line.strip().isdigit():
-                guest.process = int(line)
+                program.process = int(line)
             elif not found and len(first) < _NUMBER_BYTES:
                 continue
             else:  # no program of ours wrote this: the engine itself says what is wrong
@@ -158,27 +158,27 @@ class Guests:
             if rest:
                 yield kind, rest
 
-    async def _leave(self, guest: Guest, about: dict[str, Any], *, over: bool) -> None:
-        if not over and guest.attachment is not None:
+    async def _leave(self, program: Exec, about: dict[str, Any], *, over: bool) -> None:
+        if not over and program.attachment is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GRACE_SECONDS):
-                    while not guest.process and await anext(self._said(guest), None) is not None:
+                    while not program.process and await anext(self._said(program), None) is not None:
                         pass  # without its number nothing can be sent to it
-            await self.signal(guest, "SIGHUP")
+            await self.signal(program, "SIGHUP")
             await asyncio.sleep(_GRACE_SECONDS)
-            await self.signal(guest, "SIGKILL")
-        if guest.attachment is not None:
-            guest.attachment.close()
+            await self.signal(program, "SIGKILL")
+        if program.attachment is not None:
+            program.attachment.close()
         with contextlib.suppress(Failure):  # the container is gone, and the engine knows nothing of it any more
-            seen = await self._engine.call(lambda client: client.exec_inspect(guest.exec_id))
-            guest.code = guest.code if seen.get("ExitCode") is None else int(seen["ExitCode"])
-        self._guests.pop(guest.id, None)
+            seen = await self._engine.call(lambda client: client.exec_inspect(program.engine_id))
+            program.code = program.code if seen.get("ExitCode") is None else int(seen["ExitCode"])
+        self._programs.pop(program.id, None)
         with contextlib.suppress(Failure):  # its start is in the log; an end that cannot be written changes nothing
-            await self._note(EventType.SANDBOX_GUEST_ENDED, guest, about | {Attr.PROCESS_EXIT_CODE: guest.code})
+            await self._note(EventType.SANDBOX_EXEC_ENDED, program, about | {Attr.PROCESS_EXIT_CODE: program.code})
 
-    async def _note(self, kind: EventType, guest: Guest, about: dict[str, Any]) -> None:
+    async def _note(self, kind: EventType, program: Exec, about: dict[str, Any]) -> None:
         await self._audit.append(
-            AuditEvent(type=kind, session=guest.sandbox.session, actor=guest.by, payload=dict(about))
+            AuditEvent(type=kind, session=program.sandbox.session, actor=program.by, payload=dict(about))
         )
 
 
@@ -191,18 +191,18 @@ def running_container(sandbox: Sandbox) -> str:
     return sandbox.container
 
 
-def _about(guest: Guest) -> dict[str, Any]:
+def _about(program: Exec) -> dict[str, Any]:
     return {
-        Attr.SANDBOX_GUEST: guest.id,
-        Attr.SANDBOX_COMMAND: [redact_text(visible(word)) for word in guest.wanted.command],
+        Attr.SANDBOX_EXEC: program.id,
+        Attr.SANDBOX_COMMAND: [redact_text(visible(word)) for word in program.wanted.command],
     }
 
 
-def _start(client: Any, container: str, guest: Guest) -> None:
-    wanted = guest.wanted
-    words = guest_creation(wanted.command, terminal=wanted.terminal, kind_of_terminal=wanted.kind_of_terminal)
-    guest.exec_id = str(client.exec_create(container, **words)["Id"])
-    response = client.exec_start(guest.exec_id, tty=wanted.terminal, socket=True)
-    guest.attachment = Attachment(response, terminal=wanted.terminal)
+def _start(client: Any, container: str, program: Exec) -> None:
+    wanted = program.wanted
+    words = exec_creation(wanted.command, terminal=wanted.terminal, kind_of_terminal=wanted.kind_of_terminal)
+    program.engine_id = str(client.exec_create(container, **words)["Id"])
+    response = client.exec_start(program.engine_id, tty=wanted.terminal, socket=True)
+    program.attachment = Attachment(response, terminal=wanted.terminal)
     if wanted.terminal:
-        client.exec_resize(guest.exec_id, wanted.rows, wanted.columns)
+        client.exec_resize(program.engine_id, wanted.rows, wanted.columns)
