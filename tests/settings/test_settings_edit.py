@@ -4,7 +4,7 @@ import contextlib
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.base.settings import SettingsError, parse_source, setting_paths, settings_from
@@ -90,6 +90,7 @@ _NAMES = [".".join(path) for path in setting_paths()] + ["approvals.rules.a-b", 
 _TEXTS = ["", FILE, "vault = { auto_lock = 5 }\n", "vault.auto_lock = 5\r\n", "[[vault]]\n", '"va\\u0075lt".x = 1\n']
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     text=st.sampled_from(_TEXTS),
     changes=st.lists(
