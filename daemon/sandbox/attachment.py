@@ -33,8 +33,8 @@ class Attachment:
                 return
             if not piece:
                 return
-            # What is there is read without waiting, and what is sent to a reader who has gone is dropped without waiting.
-            # So a program that writes without end would never let the loop see that they have gone.
+            # What is there is read without waiting, and what is sent to a reader who has gone is dropped at once. So a
+            # program that writes without end would never let the loop see that they have gone.
             await asyncio.sleep(0)
             if self._terminal:
                 yield STDOUT, piece

@@ -82,6 +82,9 @@ def test_a_setting_is_taken_out_and_one_that_is_not_there_is_said() -> None:
     changed = without_setting(FILE, "vault.auto_lock", file="config.toml")
     assert "auto_lock" not in changed
     assert "# the test" in changed
+    assert tomllib.loads(without_setting(FILE, "approvals.rules", file="config.toml")).get("approvals", {}) == {}
+    without_rule = without_setting(FILE, "approvals.rules.ship-update", file="config.toml")
+    assert "ship-update" not in without_rule
     with pytest.raises(SettingsError, match=r"vault\.auto_lock is not set in it"):
         without_setting(changed, "vault.auto_lock", file="config.toml")
 
