@@ -98,6 +98,7 @@ class Execs:
         await self._note(EventType.SANDBOX_EXEC_STARTED, program, about)
         self._programs[program.id] = program
         over = False
+        cut = asyncio.get_running_loop().create_task(_cut_in_time(program), name=f"cut {program.id}")
         try:
             await self._engine.call(lambda client: _start(client, container, program))
             # Only now: whoever reads it may write to the program's input.
@@ -106,6 +107,7 @@ class Execs:
                 yield piece
             over = True
         finally:
+            cut.cancel()
             await asyncio.shield(self._leave(program, about, over=over))
 
     async def give(self, program: Exec, data: bytes, *, end: bool) -> None:
@@ -131,7 +133,7 @@ class Execs:
         words = signal_creation(program.process, int(signal.Signals[name]))
 
         def send(client: Any) -> None:
-            client.exec_start(client.exec_create(container, **words)["Id"])
+            client.exec_start(client.exec_create(container, **words)["Id"], detach=True)
 
         with contextlib.suppress(Failure):
             await self._engine.call(send)
@@ -164,6 +166,8 @@ class Execs:
                 async with asyncio.timeout(_GRACE_SECONDS):
                     while not program.process and await anext(self._said(program), None) is not None:
                         pass  # without its number nothing can be sent to it
+            # First of all: an engine that cannot hand on what a program has written sees no end in that container.
+            program.attachment.cut()
             await self.signal(program, "SIGHUP")
             await asyncio.sleep(_GRACE_SECONDS)
             await self.signal(program, "SIGKILL")
@@ -180,6 +184,16 @@ class Execs:
         await self._audit.append(
             AuditEvent(type=kind, session=program.sandbox.session, actor=program.by, payload=dict(about))
         )
+
+
+async def _cut_in_time(program: Exec) -> None:
+    """Cut the streams of a program when its agent has ended, although somebody may be slow to read them.
+
+    An engine that waits for them does not see that the agent has ended, and does not remove its container.
+    """
+    await program.sandbox.over.wait()
+    if program.attachment is not None:
+        program.attachment.cut()
 
 
 def running_container(sandbox: Sandbox) -> str:

@@ -112,8 +112,11 @@ def test_a_program_beside_the_agent_ends_when_nobody_reads_it_any_more_and_with_
     told.communicate(timeout=30)
     assert told.returncode == 128 + signal.SIGTERM
     last = shell.start("sandbox", "exec", running, "sleep", "412")
-    wait_until(lambda: len(beside()) > 0)
-    shell.run("sandbox", "stop", running)
+    unread = shell.start("sandbox", "exec", running, "--", "sh", "-c", "sleep 411 & exec yes")
+    wait_until(lambda: len(beside()) == 2)
+    assert shell.run("sandbox", "stop", running).returncode == 0, "what nobody reads holds no end up"
+    unread.kill()
+    unread.communicate(timeout=30)
     last.communicate(timeout=30)
     assert last.returncode == 128 + signal.SIGKILL
 
