@@ -61,3 +61,13 @@ def test_no_command_of_ours_on_a_followed_page_stands_where_it_is_not_run(page: 
             assert not re.search(r"^\$? *aileron [a-z]", block.text, re.MULTILINE), block.text
         if block.mark == "not run":
             assert len(block.said.split()) >= 4, f"{page}: say why it is not run: {block.text}"
+
+
+OF_ANOTHER_FORM = {"README.md", "docs/installing.md", "docs/connectors.md", "docs/platforms.md"}
+"""Pages that are more than one way from nothing to done, and say these things in their own places."""
+
+
+@pytest.mark.parametrize("page", sorted((FOLLOWED | OTHERWISE).keys() - OF_ANOTHER_FORM))
+def test_a_page_for_a_task_says_what_it_needs_what_it_leaves_and_what_was_tried(page: str) -> None:
+    text = (ROOT / page).read_text()
+    assert [word for word in ("**You need**", "**It leaves**", "**Tried") if word not in text] == []
