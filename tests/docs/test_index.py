@@ -16,8 +16,8 @@ FOLLOWED = {
     "docs/approving-elsewhere.md": "tests/docs/test_followed_pages.py",
     "docs/installing.md": "tests/docs/test_followed_pages.py",
     "docs/model-key.md": "tests/docs/test_followed_pages.py",
-    "docs/land-half.md": "tests/sandbox/test_followed_page.py",
-    "docs/testing.md": "tests/testing_package/test_followed_page.py",
+    "docs/land-half.md": "tests/sandbox/test_landing_page.py",
+    "docs/testing.md": "tests/testing_package/test_testing_page.py",
 }
 """Pages whose commands are run, and by which test."""
 OTHERWISE = {
