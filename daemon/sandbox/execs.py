@@ -79,7 +79,7 @@ class Execs:
         """Return a program that runs in a sandbox; raise Failure if there is none."""
         found = self._programs.get(program)
         if found is None or found.sandbox.session != sandbox:
-            raise no_such("program in this sandbox", guest, remedy="It may have ended.")
+            raise no_such("program in this sandbox", program, remedy="It may have ended.")
         return found
 
     def name(self, sandbox: Sandbox, wanted: ExecRequest, *, by: Principal) -> Exec:
