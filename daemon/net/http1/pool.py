@@ -7,7 +7,7 @@ from pathlib import Path
 from daemon.core.authority import HostPort, Origin
 from daemon.net.dialling import AddressRefused, Destination
 from daemon.net.http1.connection import Connection
-from daemon.net.http1.errors import Unreachable
+from daemon.net.http1.errors import Forbidden, Unreachable, Untrusted
 from daemon.net.resolver import Resolver, SystemResolver
 from daemon.net.trust import service_trust
 
@@ -36,15 +36,24 @@ class Pool:
         self._open: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def take(self, origin: Origin) -> Connection:
-        """Return a connection to a service: a kept one, or a new one; raises Unreachable."""
+    def read_own_authorities(self) -> None:
+        """Read the person's own CA file now, if there is one; raises OSError or ssl.SSLError."""
+        if self._extra_ca_file is not None:
+            self._trust()
+
+    def kept(self, origin: Origin) -> Connection | None:
+        """Return a connection to a service that is there already and free."""
         kept = self._idle.get(origin)
         while kept:
             connection = kept.pop()
             if connection.is_open:
                 return connection
             connection.abort()
-        return await self._dial(origin)
+        return None
+
+    async def take(self, origin: Origin) -> Connection:
+        """Return a connection to a service: a kept one, or a new one; raises Unreachable."""
+        return self.kept(origin) or await self.dial(origin)
 
     async def close(self) -> None:
         """Close every connection and give the threads back."""
@@ -54,7 +63,8 @@ class Pool:
             connection.abort()
         self._system.close()
 
-    async def _dial(self, origin: Origin) -> Connection:
+    async def dial(self, origin: Origin) -> Connection:
+        """Return a new connection to a service; raises Unreachable."""
         where = str(origin.host_port)
         loop = asyncio.get_running_loop()
         destination = Destination(origin.host_port, origin.host_port in self._allow_private)
@@ -77,9 +87,9 @@ class Pool:
         except TimeoutError as error:
             raise Unreachable(f"{where} does not answer.") from error
         except AddressRefused as error:
-            raise Unreachable(str(error)) from error
+            raise Forbidden(str(error)) from error
         except ssl.SSLCertVerificationError as error:
-            raise Unreachable(f"The certificate of {where} is not trusted: {error.verify_message}.") from error
+            raise Untrusted(f"The certificate of {where} is not trusted: {error.verify_message}.") from error
         except (OSError, RuntimeError, ValueError) as error:  # the event loop raises RuntimeError for some of these
             raise Unreachable(f"{where} cannot be reached: {error}") from error
         self._open.add(connection)
