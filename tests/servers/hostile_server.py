@@ -11,6 +11,7 @@ can count them. `--http` is a file that gets the port; the rest of HTTP is in `h
     in answers      reversed=COUNT, twice, wrong_id, only_wrong_id, never, after_cancel, no_object, broken_json,
                     long=BYTES, surrogates, dies_in_call, dies_every_second_call, stops_reading
     in lists        changes_tool, tools=COUNT, odd_names, odd_descriptions, same_page, pages_without_end, bare_lists
+    unasked         listens (subscriptions of the modern era)
     asking back     asks (once for each call), asks_without_end, asks_unasked
 """
 
@@ -120,6 +121,14 @@ class Server:
             versions = [self.be.get("version") or MODERN, *(HANDSHAKE if self.era == "both" else ())]
             return {"supportedVersions": versions, "capabilities": capabilities, "instructions": "Be kind."}
         if method in {"ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"}:
+            return {}
+        if method == "subscriptions/listen" and "listens" in self.be:
+            about = {"_meta": {f"{PREFIX}subscriptionId": message["id"]}}
+            tell("notifications/subscriptions/acknowledged", about | {"notifications": params["notifications"]})
+            tell("notifications/tools/list_changed", about)
+            for uri in params["notifications"].get("resourceSubscriptions", ()):
+                tell("notifications/resources/updated", about | {"uri": uri})
+            self._event(message["id"]).wait(600)
             return {}
         if method == "tools/list":
             return self._tools(params)
@@ -380,4 +389,5 @@ def main():
 
 
 if __name__ == "__main__":
+    sys.modules["hostile_server"] = sys.modules["__main__"]  # for hostile_http, which imports it by its name
     main()

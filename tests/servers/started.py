@@ -4,16 +4,23 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from waiting import wait_until
+
+from daemon.net.http1.pool import Pool
 from daemon.tools.servers.upstream.connecting import Connection, connect
+from daemon.tools.servers.upstream.http import HttpTransport
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.seam import Asking, Message
 from daemon.tools.servers.upstream.stdio import StdioTransport
+from daemon.tools.servers.upstream.transport import Authorisation
 
 HOSTILE = str(Path(__file__).with_name("hostile_server.py"))
 SOON = Asking(seconds=20)
@@ -106,3 +113,71 @@ async def connected(command: list[str], *, limits: Limits | None = None, **optio
             yield started
         finally:
             await started.connection.close()
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *behaviours: str, era: str = "both", ledger: Path | None = None) -> Iterator["Served"]:
+    """Start the hostile server over HTTP."""
+    file = folder / f"port-{secrets.token_hex(4)}"
+    command = hostile("--http", str(file), *behaviours, era=era, ledger=ledger)
+    process = subprocess.Popen([part for part in command if part != "-I"], start_new_session=True)
+    try:
+        wait_until(file.exists)
+        yield Served(f"http://127.0.0.1:{file.read_text()}/mcp", file.with_name(f"{file.name}.seen"))
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Served:
+    """A server over HTTP, and what was asked of it."""
+
+    def __init__(self, url: str, seen: Path) -> None:
+        self.url = url
+        self._seen = seen
+
+    def seen(self, method: str | None = None, *, verb: str = "POST") -> list[dict[str, Any]]:
+        """Return the requests that came, with their headers in lower case."""
+        lines = [json.loads(line) for line in self._seen.read_text().splitlines()] if self._seen.exists() else []
+        for line in lines:
+            line["headers"] = {name.lower(): value for name, value in line["headers"].items()}
+        return [
+            line
+            for line in lines
+            if line["verb"] == verb and (method is None or (line["message"] or {}).get("method") == method)
+        ]
+
+
+class Reached:
+    """A connection over HTTP."""
+
+    def __init__(self, connection: Connection, heard: Heard) -> None:
+        self.connection = connection
+        self.heard = heard
+
+    async def echo(self, text: str = "hi", asking: Asking = SOON) -> str:
+        found = await self.connection.call_tool("echo", {"text": text}, asking)
+        return str(found["content"][0]["text"])
+
+
+@contextlib.asynccontextmanager
+async def reached(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    authorisation: Authorisation | None = None,
+    limits: Limits | None = None,
+    **options: Any,
+) -> AsyncIterator[Reached]:
+    """Connect to a server over HTTP."""
+    pool = Pool(extra_ca_file=None, connect_seconds=5, allow_private=frozenset())
+    heard = Heard()
+    try:
+        transport = HttpTransport(url, headers or {}, pool, authorisation)
+        connection = await connect(transport, name="hostile", notices=heard, limits=limits or Limits(), **options)
+        try:
+            yield Reached(connection, heard)  # type: ignore[arg-type]
+        finally:
+            await connection.close()
+    finally:
+        await pool.close()

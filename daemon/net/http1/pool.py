@@ -32,19 +32,24 @@ class Pool:
         self._system = SystemResolver()
         self._resolve = resolver or self._system
         self._context: ssl.SSLContext | None = None
-        self._idle: dict[Origin, list[Connection]] = {}
+        self._idle: dict[tuple[Origin, bool], list[Connection]] = {}
         self._open: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def take(self, origin: Origin) -> Connection:
-        """Return a connection to a service: a kept one, or a new one; raises Unreachable."""
-        kept = self._idle.get(origin)
+    async def take(self, origin: Origin, *, private_allowed: bool = False) -> Connection:
+        """Return a connection to a service: a kept one, or a new one; raises Unreachable.
+
+        `private_allowed` allows private addresses for this request, besides the services for which they always are.
+        A connection that was dialled under this allowance is kept for requests that have it, too.
+        """
+        kind = (origin, private_allowed or origin.host_port in self._allow_private)
+        kept = self._idle.get(kind)
         while kept:
             connection = kept.pop()
             if connection.is_open:
                 return connection
             connection.abort()
-        return await self._dial(origin)
+        return await self._dial(*kind)
 
     async def close(self) -> None:
         """Close every connection and give the threads back."""
@@ -54,14 +59,14 @@ class Pool:
             connection.abort()
         self._system.close()
 
-    async def _dial(self, origin: Origin) -> Connection:
+    async def _dial(self, origin: Origin, private_allowed: bool) -> Connection:
         where = str(origin.host_port)
         loop = asyncio.get_running_loop()
-        destination = Destination(origin.host_port, origin.host_port in self._allow_private)
+        destination = Destination(origin.host_port, private_allowed)
 
         def keep(connection: Connection) -> None:
             connection.idle_since = loop.time()
-            self._idle.setdefault(origin, []).append(connection)
+            self._idle.setdefault((origin, private_allowed), []).append(connection)
             if self._sweeping is None:
                 self._sweeping = loop.call_later(IDLE_SECONDS / 3, self._sweep)
 
@@ -95,10 +100,10 @@ class Pool:
         loop = asyncio.get_running_loop()
         self._sweeping = None
         oldest = loop.time() - IDLE_SECONDS
-        for origin, kept in self._idle.items():
+        for kind, kept in self._idle.items():
             for connection in kept:
                 if connection.idle_since < oldest:
                     connection.abort()
-            self._idle[origin] = [connection for connection in kept if connection.is_open]
+            self._idle[kind] = [connection for connection in kept if connection.is_open]
         if any(self._idle.values()):
             self._sweeping = loop.call_later(IDLE_SECONDS / 3, self._sweep)

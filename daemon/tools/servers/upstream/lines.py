@@ -31,8 +31,8 @@ class Lines:
         self._tail = b""
         self._dropped = 0
 
-    def feed(self, data: bytes) -> Iterator[bytes | Dropped]:
-        """Take bytes; give out the lines that are complete with them."""
+    def feed(self, data: bytes, *, blank: bool = False) -> Iterator[bytes | Dropped]:
+        """Take bytes; give out the lines that are complete with them, and empty ones only if they are wanted."""
         if self._head is None and not self._held:
             # The usual case: what came are whole lines.
             *whole, rest = data.split(b"\n")
@@ -46,7 +46,7 @@ class Lines:
         for line in whole:
             if len(line) > self._limit:
                 yield Dropped(len(line), line[:_KEPT_BYTES], line[-_KEPT_BYTES:])
-            elif line and line != b"\r":
+            elif blank or line:
                 yield line
         if rest:
             self._take(rest)
