@@ -7,6 +7,7 @@ login             wants `Authorization: Bearer good`, and says 401 with a challe
 streams           answers as a stream of events
 breaks            begins a stream, ends it, and gives the answer to whoever asks with Last-Event-ID
 breaks_for_good   the same without an id; cuts ends the connection in the middle of an answer
+push              says on a stream of its own that the list of tools changed (handshake era)
 strict_headers    refuses a modern request whose headers do not repeat what stands in it
 """
 
@@ -142,6 +143,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         called = message["method"] == "tools/call"
         self.streaming = called and ("streams" in be or "asks" in be or "asks_without_end" in be)
+        self.streaming = self.streaming or (message["method"] == "subscriptions/listen" and "listens" in be)
         if self.streaming:
             self.begin_stream()
         try:
@@ -151,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
             self.json(STATUS.get(code, 200), {"jsonrpc": "2.0", "id": message["id"], "error": refused.error})
             return
         reply = {"jsonrpc": "2.0", "id": message["id"], "result": result}
-        if called:
+        if called or self.streaming:
             self.answer(reply)
         else:
             self.json(200, reply, **self.new_session(message))

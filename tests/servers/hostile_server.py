@@ -98,7 +98,7 @@ class Server:
         if not modern and self.era == "modern" and method != "initialize":
             raise Refused(-32602, "The request has no envelope")
         found = self._find(method, params, message, modern, tell, question)
-        if found is not None and modern:
+        if isinstance(found, dict) and modern:
             found = {"resultType": "complete"} | found
             found["_meta"] = found.get("_meta", {}) | {f"{PREFIX}serverInfo": SERVER}
         return found

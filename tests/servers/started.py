@@ -57,7 +57,7 @@ class Answering:
 def hostile(*behaviours: str, era: str = "both", ledger: Path | None = None) -> list[str]:
     """Return the command of the hostile server."""
     kept = ["--ledger", str(ledger)] if ledger else []
-    return [sys.executable, "-I", HOSTILE, "--era", era, *kept, *behaviours]
+    return [sys.executable, "-Es", HOSTILE, "--era", era, *kept, *behaviours]
 
 
 def ran(ledger: Path) -> list[dict[str, Any]]:
@@ -120,7 +120,7 @@ def serving(folder: Path, *behaviours: str, era: str = "both", ledger: Path | No
     """Start the hostile server over HTTP."""
     file = folder / f"port-{secrets.token_hex(4)}"
     command = hostile("--http", str(file), *behaviours, era=era, ledger=ledger)
-    process = subprocess.Popen([part for part in command if part != "-I"], start_new_session=True)
+    process = subprocess.Popen(command, start_new_session=True)
     try:
         wait_until(file.exists)
         yield Served(f"http://127.0.0.1:{file.read_text()}/mcp", file.with_name(f"{file.name}.seen"))

@@ -69,8 +69,9 @@ class Negotiation:
                 raise ProbeEndedServer(Trouble.NOT_STARTED, problem.message) from problem
             if problem.trouble not in _GO_ON:
                 raise
-            if _speaks_neither(problem):
-                raise _no_common_version(problem.data) from problem
+            named = problem.data.get("supported") if isinstance(problem.data, dict) else None
+            if problem.code == UNSUPPORTED_VERSION and _speaks_nothing_known(named):
+                raise _no_common_version(named) from problem
             found = None
         return found or await self._initialize()
 
@@ -100,7 +101,11 @@ class Negotiation:
     async def _discover(self) -> Hello | None:
         params = modern_params({}, self._client, version=MODERN_VERSION, capabilities=self._client.capabilities)
         sent = headers.routing(MODERN_VERSION, "server/discover", params)
-        return hello_of_discovery(await self._ask("server/discover", params, sent))
+        result = await self._ask("server/discover", params, sent)
+        named = result.get("supportedVersions")
+        if _speaks_nothing_known(named):
+            raise _no_common_version(named)
+        return hello_of_discovery(result)
 
     async def _initialize(self) -> Hello:
         result = await self._ask("initialize", initialize_params(self._client), {})
@@ -113,12 +118,9 @@ class Negotiation:
         return await self._peer.ask(method, params, Asking(seconds=self._limits.start_seconds), headers=sent)
 
 
-def _speaks_neither(problem: UpstreamError) -> bool:
+def _speaks_nothing_known(named: Any) -> bool:
     """Say whether a server named the versions that it speaks, and none of them is spoken here."""
-    named = problem.data.get("supported") if isinstance(problem.data, dict) else None
-    if problem.code != UNSUPPORTED_VERSION or not isinstance(named, list):
-        return False
-    return not any(version in (MODERN_VERSION, *HANDSHAKE_VERSIONS) for version in named)
+    return isinstance(named, list) and not any(version in (MODERN_VERSION, *HANDSHAKE_VERSIONS) for version in named)
 
 
 def _no_common_version(named: Any) -> UpstreamError:

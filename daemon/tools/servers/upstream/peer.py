@@ -127,7 +127,7 @@ class Peer:
         if number is None and request is not None and "error" in message:
             number = request  # the server refused before it had read the id
         slot = self._slots.get(number) if type(number) is int else None
-        if slot is None or (request is not None and number != request):
+        if slot is None or slot.answer.done() or (request is not None and number != request):
             self.oddities.note("it answered what was not asked, or answered twice")
             return False
         error, result = message.get("error"), message.get("result")

@@ -15,7 +15,6 @@ from daemon.tools.servers.upstream.transport import Outgoing, Receiver
 _READ_BYTES = 1 << 16
 _UNREAD_BYTES = 1 << 20
 """Above this, what nobody waits for is not sent any more: the server does not read."""
-_CLOSE_SECONDS = 1.0
 
 
 class StdioTransport:
@@ -31,6 +30,7 @@ class StdioTransport:
         self._reader = reader
         self._writer = writer
         self._stop = stop
+        self._turn = asyncio.Lock()
         self._tasks = TaskSet()
         self._ended: str | None = None
 
@@ -51,14 +51,16 @@ class StdioTransport:
             line = encode(outgoing.message) + b"\n"
         except (ValueError, TypeError, RecursionError) as error:
             raise UpstreamError(Trouble.NOT_REACHED, f"This cannot be written as JSON: {error}.") from error
-        try:
-            await self._writer.drain()
-        except OSError as error:
-            raise self._gone() from error
-        if not self.is_open:
-            raise self._gone()
-        outgoing.left = True
-        self._writer.write(line)
+        # One after the other: else all that wait would be let go together, and pile up in memory.
+        async with self._turn:
+            try:
+                await self._writer.drain()
+            except OSError as error:
+                raise self._gone() from error
+            if not self.is_open:
+                raise self._gone()
+            outgoing.left = True
+            self._writer.write(line)
 
     def send_soon(self, outgoing: Outgoing) -> None:
         """Write a message, unless the server does not read."""
@@ -77,10 +79,9 @@ class StdioTransport:
             if self._stop is not None:
                 await self._stop()
         finally:
+            if self._writer.transport.get_write_buffer_size():
+                self._writer.transport.abort()  # what the server did not read is not kept for it
             await self._tasks.close()
-            with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await self._writer.wait_closed()
 
     def _gone(self) -> UpstreamError:
         return UpstreamError(Trouble.NOT_REACHED, self._ended or "The server's process has ended.")
