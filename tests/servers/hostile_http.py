@@ -11,6 +11,7 @@ push              says on a stream of its own that the list of tools changed (ha
 strict_headers    refuses a modern request whose headers do not repeat what stands in it
 """
 
+import base64
 import json
 import os
 import threading
@@ -174,7 +175,13 @@ class Handler(BaseHTTPRequestHandler):
             wanted["Mcp-Name"] = params["name"]
         if "place" in (params.get("arguments") or {}):
             wanted["Mcp-Param-Place"] = params["arguments"]["place"]
-        return all(self.headers.get(name) == value for name, value in wanted.items())
+        return all(self.decoded(name) == value for name, value in wanted.items())
+
+    def decoded(self, name):
+        value = self.headers.get(name)
+        if value is not None and value.startswith("=?base64?"):
+            return base64.b64decode(value[9:-2]).decode()
+        return value
 
     def answer(self, reply):
         be = self.state.be

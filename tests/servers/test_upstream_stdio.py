@@ -92,7 +92,7 @@ async def test_a_call_that_is_given_up_is_called_off_and_its_late_answer_is_igno
         with pytest.raises(UpstreamError) as raised:
             await server.echo(asking=QUICK)
         assert raised.value.trouble is Trouble.TIMED_OUT
-        waiting = asyncio.create_task(server.echo())
+        waiting = asyncio.ensure_future(server.echo())
         await eventually(lambda: len(ran(ledger)) == 3)  # two calls, one called off
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -131,7 +131,7 @@ async def test_a_server_that_dies_on_every_second_call_answers_every_first(tmp_p
 async def test_a_call_to_a_server_that_does_not_read_waits_outside_and_certainly_did_not_run() -> None:
     large = "x" * (1 << 20)
     async with connected(hostile("stops_reading", "never")) as server:
-        calls = [asyncio.create_task(server.echo(large, Asking(seconds=2))) for _ in range(20)]
+        calls = [asyncio.ensure_future(server.echo(large, Asking(seconds=2))) for _ in range(20)]
         done = await asyncio.gather(*calls, return_exceptions=True)
         troubles = [problem.trouble for problem in done if isinstance(problem, UpstreamError)]
         assert len(troubles) == 20
@@ -253,7 +253,7 @@ async def test_a_connection_that_is_closed_ends_the_calls_under_way() -> None:
                 pass
 
         connection = await connect(transport, name="x", notices=Nothing(), limits=Limits())
-        call = asyncio.create_task(connection.call_tool("echo", {}, SOON))
+        call = asyncio.ensure_future(connection.call_tool("echo", {}, SOON))
         await asyncio.sleep(0.05)
         await connection.close()
         with pytest.raises(UpstreamError) as raised:
