@@ -1,4 +1,9 @@
-"""The hostile server over Streamable HTTP. What it can do besides the behaviours of `hostile_server.py`:
+"""Hostile servers over Streamable HTTP: one process for many of them, each with a path that says how it behaves.
+
+    python hostile_http.py FILE
+
+FILE gets the port. The server at /be/NUMBER/ERA/BEHAVIOUR,BEHAVIOUR/mcp is one of its own: FILE.NUMBER.seen has what
+was asked of it, and FILE.NUMBER.ledger the calls that ran. Besides the behaviours of `hostile_server.py` there are:
 
 redirects=URL, redirects_here, fails=STATUS, hangs, accepted (202 for a request), not_json, too_long=BYTES
 expires=COUNT     forgets its session after so many calls, and says 404
@@ -14,12 +19,14 @@ strict_headers    refuses a modern request whose headers do not repeat what stan
 import base64
 import json
 import os
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from urllib.parse import unquote
 
-from hostile_server import MODERN, PREFIX, Refused
+from hostile_server import MODERN, PREFIX, Refused, Server
 
 STATUS = {-32601: 404, -32602: 400, -32020: 400, -32022: 400}
 
@@ -44,7 +51,18 @@ class State:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    state: State
+    states: dict
+    file: str
+
+    @property
+    def state(self):
+        """Return the state of the server that this path stands for: /be/NUMBER/ERA/BEHAVIOUR,BEHAVIOUR/mcp."""
+        _, _, number, era, behaviours, _ = self.path.split("/")
+        if number not in self.states:
+            file = f"{self.file}.{number}"
+            be = dict(unquote(each).partition("=")[::2] for each in behaviours.split(",") if each)
+            self.states[number] = State(Server(era, be, f"{file}.ledger"), f"{file}.seen")
+        return self.states[number]
 
     def log_message(self, *_):
         pass
@@ -98,8 +116,8 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(600)
         if "redirects" in be and method == "tools/call":
             self.plain(307, Location=be["redirects"])
-        elif "redirects_here" in be and self.path == "/mcp":
-            self.plain(308, Location="/elsewhere")
+        elif "redirects_here" in be and self.path.endswith("/mcp"):
+            self.plain(308, Location=self.path.removesuffix("mcp") + "elsewhere")
         elif "login" in be and self.headers.get("Authorization") != "Bearer good":
             self.plain(401, WWW_Authenticate='Bearer resource_metadata="http://x/y", error="invalid_token"')
         elif "scope" in be and method == "tools/call" and self.headers.get("Authorization") != "Bearer more":
@@ -247,12 +265,16 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-def serve(server, file):
-    """Serve until the process is stopped; the port goes into the file, what was asked into FILE.seen."""
-    handler = type("Bound", (Handler,), {"state": State(server, f"{file}.seen"), "streaming": False})
-    http = ThreadingHTTPServer(("127.0.0.1", int(server.be.get("port") or 0)), handler)
+def serve(file):
+    """Serve until the process is stopped. The port goes into the file; each server on it keeps files beside that."""
+    handler = type("Bound", (Handler,), {"states": {}, "file": file, "streaming": False})
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     http.daemon_threads = True
     with open(f"{file}.draft", "w") as draft:
         draft.write(str(http.server_address[1]))
     os.rename(f"{file}.draft", file)
     http.serve_forever()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,9 +1,9 @@
-"""An MCP server that misbehaves as it is told: plain Python, nothing of ours, over stdio or HTTP, in both eras.
+"""An MCP server that misbehaves as it is told: plain Python, nothing of ours, in both eras.
 
-    python hostile_server.py [--era both|handshake|modern] [--ledger FILE] [--http FILE] [BEHAVIOUR[=VALUE] ...]
+    python hostile_server.py [--era both|handshake|modern] [--ledger FILE] [BEHAVIOUR[=VALUE] ...]
 
 Without a behaviour it is an honest server. `--ledger` is a file that gets a line for each call that ran, so that a test
-can count them. `--http` is a file that gets the port; the rest of HTTP is in `hostile_http.py`. Behaviours:
+can count them. `hostile_http.py` is the same over HTTP. Behaviours:
 
     at the start    dies_at_start, dies_on_unknown, deaf_to_unknown, slow_start=SECONDS, version=TEXT,
                     leaves_children=FILE
@@ -380,14 +380,8 @@ def main():
             name, _, value = argument.partition("=")
             behaviours[name] = value
     server = Server(options["--era"], behaviours, options.get("--ledger"))
-    if "--http" in options:
-        from hostile_http import serve
-
-        serve(server, options["--http"])
-    else:
-        Lines(server).serve()
+    Lines(server).serve()
 
 
 if __name__ == "__main__":
-    sys.modules["hostile_server"] = sys.modules["__main__"]  # for hostile_http, which imports it by its name
     main()

@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from waiting import wait_until
 
@@ -115,26 +116,40 @@ async def connected(command: list[str], *, limits: Limits | None = None, **optio
             await started.connection.close()
 
 
-@contextlib.contextmanager
-def serving(folder: Path, *behaviours: str, era: str = "both", ledger: Path | None = None) -> Iterator["Served"]:
-    """Start the hostile server over HTTP."""
-    file = folder / f"port-{secrets.token_hex(4)}"
-    command = hostile("--http", str(file), *behaviours, era=era, ledger=ledger)
-    process = subprocess.Popen(command, start_new_session=True)
-    try:
-        wait_until(file.exists)
-        yield Served(f"http://127.0.0.1:{file.read_text()}/mcp", file.with_name(f"{file.name}.seen"))
-    finally:
-        process.kill()
-        process.wait()
+class HostileHttp:
+    """The process with hostile servers over HTTP. A server that ends its process needs a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "port"
+        self._numbers = itertools.count(1)
+        command = [sys.executable, "-Es", str(Path(HOSTILE).with_name("hostile_http.py")), str(self._file)]
+        self._process = subprocess.Popen(command, start_new_session=True)
+        wait_until(self._file.exists)
+
+    def serve(self, *behaviours: str, era: str = "both") -> "Served":
+        """Return a server that nobody else uses."""
+        number = str(next(self._numbers))
+        told = ",".join(quote(each, safe="=") for each in behaviours)
+        url = f"http://127.0.0.1:{self._file.read_text()}/be/{number}/{era}/{told}/mcp"
+        return Served(url, self._file.with_name(f"port.{number}.seen"), self._file.with_name(f"port.{number}.ledger"))
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
 
 
 class Served:
-    """A server over HTTP, and what was asked of it."""
+    """A server over HTTP, what was asked of it, and what it ran."""
 
-    def __init__(self, url: str, seen: Path) -> None:
+    def __init__(self, url: str, seen: Path, ledger: Path) -> None:
         self.url = url
         self._seen = seen
+        self._ledger = ledger
+
+    def ran(self) -> list[dict[str, Any]]:
+        """Return what it wrote of its calls."""
+        return ran(self._ledger)
 
     def seen(self, method: str | None = None, *, verb: str = "POST") -> list[dict[str, Any]]:
         """Return the requests that came, with their headers in lower case."""

@@ -5,10 +5,9 @@ import base64
 import time
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
-from servers.started import SOON, Answering, reached, serving
+from servers.started import SOON, Answering, HostileHttp, reached
 from waiting import eventually
 
 from daemon.net.addresses import IpAddress
@@ -48,22 +47,21 @@ async def refused_call(url: str, asking: Asking = SOON, **options: object) -> Up
 
 @ERAS
 async def test_answers_come_as_json_and_as_streams_that_are_resumed_without_a_second_call(
-    era: str, tmp_path: Path
+    era: str, http: HostileHttp
 ) -> None:
     for behaviour in ("", "streams", "breaks"):
-        ledger = tmp_path / f"ledger-{behaviour}"
-        with serving(tmp_path, *([behaviour] if behaviour else []), era=era, ledger=ledger) as served:
-            async with reached(served.url) as server:
-                assert server.connection.hello.era.value == era
-                assert await server.echo("once") == "once"
-        assert len(ledger.read_text().splitlines()) == 1
+        served = http.serve(*([behaviour] if behaviour else []), era=era)
+        async with reached(served.url) as server:
+            assert server.connection.hello.era.value == era
+            assert await server.echo("once") == "once"
+        assert len(served.ran()) == 1
         if behaviour == "breaks":
             resumed = [get["headers"].get("last-event-id") for get in served.seen(verb="GET")]
             assert [each for each in resumed if each is not None] == ["e1"]
 
 
 @ERAS
-async def test_what_a_server_did_not_answer_may_have_run(era: str, tmp_path: Path) -> None:
+async def test_what_a_server_did_not_answer_may_have_run(era: str, http: HostileHttp) -> None:
     for behaviour, trouble in {
         "cuts": Trouble.LOST,
         "breaks_for_good": Trouble.LOST,
@@ -73,165 +71,168 @@ async def test_what_a_server_did_not_answer_may_have_run(era: str, tmp_path: Pat
         "wrong_id": Trouble.MALFORMED,
         "too_long=100000": Trouble.MALFORMED,
     }.items():
-        with serving(tmp_path, behaviour, era=era) as served:
-            problem = await refused_call(served.url, limits=Limits(message_bytes=50_000))
-            assert (behaviour, problem.trouble) == (behaviour, trouble)
-            assert problem.may_have_run
-            assert len(served.seen("tools/call")) == 1
+        served = http.serve(behaviour, era=era)
+        problem = await refused_call(served.url, limits=Limits(message_bytes=50_000))
+        assert (behaviour, problem.trouble) == (behaviour, trouble)
+        assert problem.may_have_run
+        assert len(served.seen("tools/call")) == 1
 
 
 @ERAS
-async def test_what_a_server_refused_did_not_run(era: str, tmp_path: Path) -> None:
+async def test_what_a_server_refused_did_not_run(era: str, http: HostileHttp) -> None:
     for behaviour, words in {
         "fails=429": "too many requests",
         "fails=418": "418",
         "fails=404": "no MCP server" if era == "modern" else "does not know the session",
     }.items():
-        with serving(tmp_path, behaviour, era=era) as served:
-            problem = await refused_call(served.url)
-            assert words in problem.message
-            assert not problem.may_have_run
+        served = http.serve(behaviour, era=era)
+        problem = await refused_call(served.url)
+        assert words in problem.message
+        assert not problem.may_have_run
 
 
 @ERAS
-async def test_a_server_that_hangs_is_given_up_in_time_and_the_call_called_off(era: str, tmp_path: Path) -> None:
-    with serving(tmp_path, "hangs", era=era) as served:
-        async with reached(served.url) as server:
-            with pytest.raises(UpstreamError) as raised:
-                await server.echo(asking=QUICK)
-            assert raised.value.trouble is Trouble.TIMED_OUT
-            assert await server.connection.tools(SOON)
-            if era == "handshake":
-                await eventually(lambda: len(served.seen("notifications/cancelled")) == 1)
-        if era == "modern":  # closing the exchange is the signal
-            assert served.seen("notifications/cancelled") == []
+async def test_a_server_that_hangs_is_given_up_in_time_and_the_call_called_off(era: str, http: HostileHttp) -> None:
+    served = http.serve("hangs", era=era)
+    async with reached(served.url) as server:
+        with pytest.raises(UpstreamError) as raised:
+            await server.echo(asking=QUICK)
+        assert raised.value.trouble is Trouble.TIMED_OUT
+        assert await server.connection.tools(SOON)
+        if era == "handshake":
+            await eventually(lambda: len(served.seen("notifications/cancelled")) == 1)
+    if era == "modern":  # closing the exchange is the signal
+        assert served.seen("notifications/cancelled") == []
 
 
 @pytest.mark.parametrize("behaviour", ["expires=2", "expires_with_400=2"])
 async def test_a_session_that_the_server_forgot_is_said_to_be_gone_and_nothing_ran(
-    behaviour: str, tmp_path: Path
+    behaviour: str, http: HostileHttp
 ) -> None:
-    ledger = tmp_path / "ledger"
-    with serving(tmp_path, behaviour, era="handshake", ledger=ledger) as served:
-        async with reached(served.url) as server:
+    served = http.serve(behaviour, era="handshake")
+    async with reached(served.url) as server:
+        await server.echo()
+        await server.echo()
+        with pytest.raises(UpstreamError) as raised:
             await server.echo()
-            await server.echo()
-            with pytest.raises(UpstreamError) as raised:
-                await server.echo()
-            assert raised.value.trouble is Trouble.SESSION_GONE
-            assert not raised.value.may_have_run
-            assert not server.connection.is_open
-        async with reached(served.url) as again:
-            assert await again.echo() == "hi"
-    assert len(ledger.read_text().splitlines()) == 3
+        assert raised.value.trouble is Trouble.SESSION_GONE
+        assert not raised.value.may_have_run
+        assert not server.connection.is_open
+    async with reached(served.url) as again:
+        assert await again.echo() == "hi"
+    assert len(served.ran()) == 3
 
 
-async def test_a_session_is_named_in_every_request_and_ended_at_the_end(tmp_path: Path) -> None:
-    with serving(tmp_path, "push", era="handshake") as served:
-        async with reached(served.url) as server:
-            await server.echo()
-            await eventually(lambda: bool(server.heard.of("notifications/tools/list_changed")))
-        for request in (*served.seen("tools/call"), *served.seen(verb="DELETE"), *served.seen(verb="GET")):
-            assert request["headers"]["mcp-session-id"] == "session-1"
-            assert request["headers"]["mcp-protocol-version"] == "2025-11-25"
-        assert len(served.seen(verb="DELETE")) == 1
+async def test_a_session_is_named_in_every_request_and_ended_at_the_end(http: HostileHttp) -> None:
+    served = http.serve("push", era="handshake")
+    async with reached(served.url) as server:
+        await server.echo()
+        await eventually(lambda: bool(server.heard.of("notifications/tools/list_changed")))
+    for request in (*served.seen("tools/call"), *served.seen(verb="DELETE"), *served.seen(verb="GET")):
+        assert request["headers"]["mcp-session-id"] == "session-1"
+        assert request["headers"]["mcp-protocol-version"] == "2025-11-25"
+    assert len(served.seen(verb="DELETE")) == 1
 
 
-async def test_the_modern_era_repeats_a_request_in_its_headers(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger"
-    with serving(tmp_path, "strict_headers", era="modern", ledger=ledger) as served:
-        async with reached(served.url) as server:
-            # The first call does not know the definition; the server refuses it before anything is done.
-            found = await server.connection.call_tool("place", {"place": "Zürich"}, SOON)
-            assert found["content"]
-            await server.connection.call_tool("place", {"place": "here"}, SOON)
-        calls = served.seen("tools/call")
-        assert [call["headers"].get("mcp-param-place") for call in calls] == [
-            None,
-            f"=?base64?{base64.b64encode('Zürich'.encode()).decode()}?=",
-            "here",
-        ]
-        assert {call["headers"]["mcp-name"] for call in calls} == {"place"}
-        assert {call["headers"]["mcp-method"] for call in calls} == {"tools/call"}
-        assert {call["headers"]["mcp-protocol-version"] for call in calls} == {"2026-07-28"}
-        assert all("mcp-session-id" not in call["headers"] for call in calls)
-    assert len(ledger.read_text().splitlines()) == 2
+async def test_the_modern_era_repeats_a_request_in_its_headers(http: HostileHttp) -> None:
+    served = http.serve("strict_headers", era="modern")
+    async with reached(served.url) as server:
+        # The first call does not know the definition; the server refuses it before anything is done.
+        found = await server.connection.call_tool("place", {"place": "Zürich"}, SOON)
+        assert found["content"]
+        await server.connection.call_tool("place", {"place": "here"}, SOON)
+    calls = served.seen("tools/call")
+    assert [call["headers"].get("mcp-param-place") for call in calls] == [
+        None,
+        f"=?base64?{base64.b64encode('Zürich'.encode()).decode()}?=",
+        "here",
+    ]
+    assert {call["headers"]["mcp-name"] for call in calls} == {"place"}
+    assert {call["headers"]["mcp-method"] for call in calls} == {"tools/call"}
+    assert {call["headers"]["mcp-protocol-version"] for call in calls} == {"2026-07-28"}
+    assert all("mcp-session-id" not in call["headers"] for call in calls)
+    assert len(served.ran()) == 2
 
 
 @ERAS
-async def test_no_redirect_leads_to_another_host(era: str, tmp_path: Path) -> None:
-    with serving(tmp_path) as other, serving(tmp_path, f"redirects={other.url}", era=era) as served:
-        problem = await refused_call(served.url, headers={"X-Key": "hidden"})
-        assert problem.trouble is Trouble.REFUSED
-        assert other.url in problem.message
-        assert "hidden" not in problem.message
-        assert other.seen() == []
+async def test_no_redirect_leads_to_another_host(era: str, http: HostileHttp) -> None:
+    other = http.serve()
+    elsewhere = other.url.replace("127.0.0.1", "localhost")
+    served = http.serve(f"redirects={elsewhere}", era=era)
+    problem = await refused_call(served.url, headers={"X-Key": "hidden"})
+    assert problem.trouble is Trouble.REFUSED
+    assert elsewhere in problem.message
+    assert "hidden" not in problem.message
+    assert other.seen() == []
 
 
-async def test_a_redirect_to_another_path_of_the_same_server_is_followed(tmp_path: Path) -> None:
-    with serving(tmp_path, "redirects_here", era="modern") as served:
-        async with reached(served.url) as server:
-            assert await server.echo() == "hi"
-        assert [call["path"] for call in served.seen("tools/call")] == ["/elsewhere"]
+async def test_a_redirect_to_another_path_of_the_same_server_is_followed(http: HostileHttp) -> None:
+    served = http.serve("redirects_here", era="modern")
+    async with reached(served.url) as server:
+        assert await server.echo() == "hi"
+    assert [call["path"] for call in served.seen("tools/call")] == [
+        served.url.removesuffix("mcp").partition("/be/")[2].join(("/be/", "elsewhere"))
+    ]
 
 
 @ERAS
 async def test_a_server_that_wants_a_login_gives_its_challenge_and_never_an_empty_list(
-    era: str, tmp_path: Path
+    era: str, http: HostileHttp
 ) -> None:
-    with serving(tmp_path, "login", era=era) as served:
-        with pytest.raises(UpstreamError) as raised:
-            async with reached(served.url):
-                pass
-        assert raised.value.trouble is Trouble.UNAUTHORISED
-        assert 'resource_metadata="http://x/y"' in (raised.value.challenge or "")
-        login = Login("old", "good")
-        async with reached(served.url, authorisation=login) as server:
-            assert await server.echo() == "hi"
-        assert len(login.challenges) == 1
-        with pytest.raises(UpstreamError) as again:
-            async with reached(served.url, authorisation=Login("old", "older")):
-                pass
-        assert again.value.trouble is Trouble.UNAUTHORISED
+    served = http.serve("login", era=era)
+    with pytest.raises(UpstreamError) as raised:
+        async with reached(served.url):
+            pass
+    assert raised.value.trouble is Trouble.UNAUTHORISED
+    assert 'resource_metadata="http://x/y"' in (raised.value.challenge or "")
+    login = Login("old", "good")
+    async with reached(served.url, authorisation=login) as server:
+        assert await server.echo() == "hi"
+    assert len(login.challenges) == 1
+    with pytest.raises(UpstreamError) as again:
+        async with reached(served.url, authorisation=Login("old", "older")):
+            pass
+    assert again.value.trouble is Trouble.UNAUTHORISED
 
 
 @ERAS
-async def test_a_call_that_needs_more_rights_is_made_once_more_with_them_and_ran_once(era: str, tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger"
-    with serving(tmp_path, "scope", era=era, ledger=ledger) as served:
-        login = Login("some", "more")
-        async with reached(served.url, authorisation=login) as server:
-            assert await server.echo() == "hi"
-        assert "insufficient_scope" in login.challenges[0]
-        assert len(served.seen("tools/call")) == 2
-    assert len(ledger.read_text().splitlines()) == 1
+async def test_a_call_that_needs_more_rights_is_made_once_more_with_them_and_ran_once(
+    era: str, http: HostileHttp
+) -> None:
+    served = http.serve("scope", era=era)
+    login = Login("some", "more")
+    async with reached(served.url, authorisation=login) as server:
+        assert await server.echo() == "hi"
+    assert "insufficient_scope" in login.challenges[0]
+    assert len(served.seen("tools/call")) == 2
+    assert len(served.ran()) == 1
 
 
 @ERAS
-async def test_what_a_server_asks_during_a_call_reaches_the_one_who_made_that_call(era: str, tmp_path: Path) -> None:
+async def test_what_a_server_asks_during_a_call_reaches_the_one_who_made_that_call(era: str, http: HostileHttp) -> None:
     people = [Answering({"action": "accept", "content": {"n": number}}) for number in range(4)]
-    with serving(tmp_path, "asks", era=era) as served:
-        async with reached(served.url) as server:
-            found = await asyncio.gather(
-                *(server.connection.call_tool("echo", {}, Asking(seconds=20, answers=each)) for each in people)
-            )
+    served = http.serve("asks", era=era)
+    async with reached(served.url) as server:
+        found = await asyncio.gather(
+            *(server.connection.call_tool("echo", {}, Asking(seconds=20, answers=each)) for each in people)
+        )
     assert [each["structuredContent"]["given"]["q"]["content"]["n"] for each in found] == [0, 1, 2, 3]
     assert [len(each.asked) for each in people] == [1, 1, 1, 1]
 
 
-async def test_headers_of_the_configuration_arrive_but_never_replace_those_of_the_protocol(tmp_path: Path) -> None:
-    with serving(tmp_path, era="handshake") as served:
-        given = {"X-Key": "value", "Content-Length": "1", "Mcp-Session-Id": "mine", "Host": "other"}
-        async with reached(served.url, headers=given) as server:
-            await server.echo()
-        call = served.seen("tools/call")[0]["headers"]
-        assert call["x-key"] == "value"
-        assert call["mcp-session-id"] == "session-1"
-        assert call["host"].startswith("127.0.0.1:")
-        with pytest.raises(UpstreamError, match="no header may have") as raised:
-            async with reached(served.url, headers={"X-Key": "a\r\nb: c"}):
-                pass
-        assert raised.value.trouble is Trouble.NOT_REACHED
+async def test_headers_of_the_configuration_arrive_but_never_replace_those_of_the_protocol(http: HostileHttp) -> None:
+    served = http.serve(era="handshake")
+    given = {"X-Key": "value", "Content-Length": "1", "Mcp-Session-Id": "mine", "Host": "other"}
+    async with reached(served.url, headers=given) as server:
+        await server.echo()
+    call = served.seen("tools/call")[0]["headers"]
+    assert call["x-key"] == "value"
+    assert call["mcp-session-id"] == "session-1"
+    assert call["host"].startswith("127.0.0.1:")
+    with pytest.raises(UpstreamError, match="no header may have") as raised:
+        async with reached(served.url, headers={"X-Key": "a\r\nb: c"}):
+            pass
+    assert raised.value.trouble is Trouble.NOT_REACHED
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254"])
@@ -269,20 +270,20 @@ async def test_where_nobody_listens_nothing_left_and_the_message_holds_no_secret
 
 
 @pytest.mark.parametrize("era", ["both", "handshake"])
-async def test_a_server_of_either_era_is_greeted_in_the_way_it_knows(era: str, tmp_path: Path) -> None:
-    with serving(tmp_path, era=era) as served:
-        async with reached(served.url) as server:
-            assert server.connection.hello.era is (Era.MODERN if era == "both" else Era.HANDSHAKE)
-            assert await server.echo() == "hi"
-        assert len(served.seen("server/discover")) == 1
-        assert len(served.seen("tools/call")) == 1
+async def test_a_server_of_either_era_is_greeted_in_the_way_it_knows(era: str, http: HostileHttp) -> None:
+    served = http.serve(era=era)
+    async with reached(served.url) as server:
+        assert server.connection.hello.era is (Era.MODERN if era == "both" else Era.HANDSHAKE)
+        assert await server.echo() == "hi"
+    assert len(served.seen("server/discover")) == 1
+    assert len(served.seen("tools/call")) == 1
 
 
-async def test_a_connection_is_kept_between_calls(tmp_path: Path) -> None:
-    with serving(tmp_path, "streams") as served:
-        async with reached(served.url) as server:
+async def test_a_connection_is_kept_between_calls(http: HostileHttp) -> None:
+    served = http.serve("streams")
+    async with reached(served.url) as server:
+        await server.echo()
+        began = time.process_time()
+        for _ in range(50):
             await server.echo()
-            began = time.process_time()
-            for _ in range(50):
-                await server.echo()
-            assert time.process_time() - began < 2
+        assert time.process_time() - began < 2
