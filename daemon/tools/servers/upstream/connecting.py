@@ -48,7 +48,7 @@ async def connect(
     and nobody can say which of them it means. `era` spares the question for it when it is known from before.
     """
     peer = Peer(transport, name=name, limits=limits, notices=notices, answers=answers)
-    client = client or Client()
+    client = client or Client.answering(everything=answers is not None)
     transport.open(peer, limits)
     try:
         async with asyncio.timeout(limits.start_seconds):

@@ -26,9 +26,15 @@ class Client:
     """What we say of ourselves to a server."""
 
     info: Message = field(default_factory=lambda: {"name": "aileron", "title": "Aileron", "version": VERSION})
-    capabilities: Message = field(default_factory=lambda: {"elicitation": {"form": {}, "url": {}}, "roots": {}})
+    capabilities: Message = field(default_factory=dict)
     """What we answer when it asks back: for the whole connection in the handshake era; in the modern era for each
     request that has somebody who answers."""
+
+    @classmethod
+    def answering(cls, *, everything: bool) -> "Client":
+        """Return what we say by default: that people can be asked, and roots only if someone always answers."""
+        asked: dict[str, Any] = {"elicitation": {"form": {}, "url": {}}}
+        return cls(capabilities=asked | {"roots": {}} if everything else asked)
 
 
 def initialize_params(client: Client) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """JSON-RPC with one server: every request gets one answer or one error, whatever the server does."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from daemon.tools.servers.upstream.seam import (
 from daemon.tools.servers.upstream.slots import Slot
 from daemon.tools.servers.upstream.transport import Outgoing, Transport
 
+_REMEMBERED = 256
 _NEVER_CALLED_OFF = frozenset({"initialize", "server/discover"})
 
 
@@ -35,6 +37,8 @@ class Peer:
         self._transport = transport
         self._notices = notices
         self._slots: dict[int, Slot] = {}
+        self._abandoned: deque[int] = deque(maxlen=_REMEMBERED)
+        """Requests that nobody waits for any more: their answers may still come, and are no fault of the server's."""
         self._last_id = 0
         self._questions = Questions(transport, self._slots, limits=limits, answers=answers, oddities=self.oddities)
 
@@ -128,7 +132,8 @@ class Peer:
             number = request  # the server refused before it had read the id
         slot = self._slots.get(number) if type(number) is int else None
         if slot is None or slot.answer.done() or (request is not None and number != request):
-            self.oddities.note("it answered what was not asked, or answered twice")
+            if number not in self._abandoned:
+                self.oddities.note("it answered what was not asked, or answered twice")
             return False
         error, result = message.get("error"), message.get("result")
         if isinstance(result, dict) and error is None:
@@ -163,6 +168,8 @@ class Peer:
             slot.fail(UpstreamError(Trouble.LOST, f"{self._name} gave the request up."))
 
     def _call_off(self, outgoing: Outgoing, method: str, why: str) -> None:
+        if outgoing.id is not None:
+            self._abandoned.append(outgoing.id)
         if outgoing.left and method not in _NEVER_CALLED_OFF and not self._transport.closing_calls_off:
             params = {"requestId": outgoing.id, "reason": why}
             self._transport.send_soon(Outgoing(messages.notification("notifications/cancelled", params)))
