@@ -71,7 +71,7 @@ async def connect(
         raise
     if hello.era is Era.HANDSHAKE:
         return Connection(name, hello, peer, limits)
-    return ModernConnection(name, hello, peer, limits, client)
+    return ModernConnection(name, hello, peer, limits, client=client, notices=notices)
 
 
 class Connection:
@@ -137,12 +137,14 @@ class Connection:
 class ModernConnection(Connection):
     """A server that can be asked, in the modern era."""
 
-    def __init__(self, name: str, hello: Hello, peer: Peer, limits: Limits, client: Client) -> None:
+    def __init__(
+        self, name: str, hello: Hello, peer: Peer, limits: Limits, *, client: Client, notices: Notices
+    ) -> None:
         super().__init__(name, hello, peer, limits)
         self._client = client
         self._level: str | None = None
         self._mirrored: dict[str, headers.Mirrored] = {}
-        self._listening = Listening(self._listen, hello.capabilities)
+        self._listening = Listening(self._listen, hello.capabilities, notices)
         self._listening.begin()
 
     async def every(self, method: str, asking: Asking) -> Sequence[Message]:

@@ -7,6 +7,7 @@ from daemon.tools.servers.upstream.lines import Dropped, Lines
 
 _LONGEST_RETRY_MS = 30_000
 _LONGEST_ID = 4096
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ class Events:
         self._name = b""
         self._too_long = False
         self._id: str | None = None
+        self._began = True
+        self._after_return = False
 
     def feed(self, data: bytes) -> Iterator[Event | Dropped]:
         """Take bytes; give out the events that are complete with them."""
-        # The end of a line may also be a lone carriage return; JSON holds none, so none is lost inside of data.
-        for line in self._lines.feed(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), blank=True):
+        for line in self._lines.feed(self._with_plain_ends(data), blank=True):
             if isinstance(line, Dropped):
                 self._size += line.size
                 self._too_long = True
@@ -48,6 +50,19 @@ class Events:
     def is_dropping(self) -> bool:
         """Say whether what is coming is thrown away."""
         return self._too_long or self._lines.is_dropping
+
+    def _with_plain_ends(self, data: bytes) -> bytes:
+        """Make every end of a line a plain one: CR and LF, CR alone, or LF alone; also where the two come apart."""
+        if self._began:
+            self._began = False
+            data = data.removeprefix(_BYTE_ORDER_MARK)
+        if self._after_return:
+            data = data.removeprefix(b"\n")
+            self._after_return = False
+        if b"\r" not in data:
+            return data
+        self._after_return = data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")

@@ -110,12 +110,14 @@ class HttpTransport:
         """End the session, as far as the server knows one and answers."""
         was_open, self._open = self._open, False
         await self._tasks.close()
-        if was_open and self._session is not None:
-            with contextlib.suppress(UpstreamError, TimeoutError):
-                async with asyncio.timeout(_DELETE_SECONDS):
-                    async with self._calls.made("DELETE", self._standing(), b"", Outgoing({})):
-                        pass
-        await self._calls.close()
+        try:
+            if was_open and self._session is not None:
+                with contextlib.suppress(UpstreamError, TimeoutError):
+                    async with asyncio.timeout(_DELETE_SECONDS):
+                        async with self._calls.made("DELETE", self._standing(), b"", Outgoing({})):
+                            pass
+        finally:
+            await self._calls.close()
 
     def _standing(self) -> dict[str, str]:
         standing = {VERSION.lower(): self._version} if self._version is not None else {}
@@ -163,6 +165,8 @@ class HttpTransport:
             for event in events.feed(piece):
                 if not isinstance(event, Event):
                     self._receiver.unreadable("it sent an event that is too long", number)
+                    if number is not None:
+                        return True  # it was the answer, or what is left of the stream cannot be trusted
                 elif event.name != "message":
                     pace.unasked()
                 elif self._took(event.data, number):
@@ -175,8 +179,9 @@ class HttpTransport:
     def _took(self, data: bytes, number: int | None) -> bool:
         messages = decode(data)
         if isinstance(messages, Unreadable):
-            self._receiver.unreadable(messages.what, messages.answers)
-            return False
+            answered = number is not None and messages.answers == number
+            self._receiver.unreadable(messages.what, number if answered else None)
+            return answered
         return self._takes(messages, number)
 
     def _takes(self, messages: Sequence[Message], number: int | None) -> bool:
@@ -186,7 +191,7 @@ class HttpTransport:
     async def _resume(self, events: Events, outgoing: Outgoing) -> None:
         """Ask for the rest of a stream that ended before it held the answer. The request itself is not repeated."""
         fruitless = 0
-        while events.last_id is not None and fruitless < self._limits.resumptions:
+        while self._open and events.last_id is not None and fruitless < self._limits.resumptions:
             await asyncio.sleep(events.retry_seconds if events.retry_seconds is not None else _PAUSE)
             own, seen = {**_GET, **self._standing(), "last-event-id": events.last_id}, events.last_id
             try:

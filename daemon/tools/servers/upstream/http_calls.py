@@ -50,6 +50,8 @@ class HttpCalls:
         self._http = http
         self._authorisation = authorisation
         self._tails = TaskSet()
+        self._busy: set[Connection] = set()
+        self._closed = False
 
     @property
     def where(self) -> str:
@@ -74,6 +76,8 @@ class HttpCalls:
         except BaseException:
             connection.abort()
             raise
+        finally:
+            self._busy.discard(connection)
         if connection.is_complete:
             connection.release()
             return
@@ -81,7 +85,10 @@ class HttpCalls:
         self._tails.start(_finish(connection), name="server-answer-end")
 
     async def close(self) -> None:
-        """End what is still being read."""
+        """Break off every request that is under way; none can be made any more."""
+        self._closed = True
+        for connection in self._busy:
+            connection.abort()
         await self._tails.close()
 
     async def _accepted(self, verb: str, own: Mapping[str, str], body: bytes, outgoing: Outgoing) -> Connection:
@@ -93,7 +100,7 @@ class HttpCalls:
             refused = status in {401, 403} and challenge is not None and not mended
             if not redirected and not (refused and self._authorisation is not None):
                 return self._readable(connection)
-            connection.abort()
+            self._give_up(connection)
             outgoing.left = False
             if redirected:
                 self._follow(status, header(headers, b"location"))
@@ -111,17 +118,24 @@ class HttpCalls:
             connection = await self._http.take(origin, private_allowed=self._private_allowed)
         except Unreachable as error:
             raise UpstreamError(Trouble.NOT_REACHED, str(error)) from error
+        if self._closed:
+            connection.abort()
+            raise UpstreamError(Trouble.NOT_REACHED, f"The connection to {self.where} was closed.")
         outgoing.left = True
+        self._busy.add(connection)
         try:
             connection.begin(verb, head + body)
             await connection.head(seconds=_LONGEST)
-        except Broke as error:
-            connection.abort()
-            raise UpstreamError(Trouble.LOST, str(error)) from error
-        except BaseException:
-            connection.abort()
+        except BaseException as error:
+            self._give_up(connection)
+            if isinstance(error, Broke):
+                raise UpstreamError(Trouble.LOST, str(error)) from error
             raise
         return connection
+
+    def _give_up(self, connection: Connection) -> None:
+        self._busy.discard(connection)
+        connection.abort()
 
     def _head(self, verb: str, own: Mapping[str, str], attached: Mapping[str, str], body: bytes) -> bytes:
         replaced = {name.lower() for name in attached}
@@ -140,7 +154,7 @@ class HttpCalls:
 
     def _readable(self, connection: Connection) -> Connection:
         if (header(connection.headers, b"content-encoding") or "identity").lower() != "identity":
-            connection.abort()
+            self._give_up(connection)
             message = f"The answer of {self.where} is compressed, which was not asked for."
             raise UpstreamError(Trouble.MALFORMED, message)
         return connection

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from daemon.base.tasks import TaskSet
-from daemon.tools.servers.upstream.seam import Message, Trouble, UpstreamError
+from daemon.tools.servers.upstream.seam import Message, Notices, Trouble, UpstreamError
 
 METHOD = "subscriptions/listen"
 
@@ -19,8 +19,9 @@ Listen = Callable[[Mapping[str, Any]], Awaitable[Message]]
 class Listening:
     """Keeps one subscription open as long as the connection lives, and renews it when what is asked for changes."""
 
-    def __init__(self, listen: Listen, capabilities: Message) -> None:
+    def __init__(self, listen: Listen, capabilities: Message, notices: Notices) -> None:
         self._listen = listen
+        self._notices = notices
         self._lists = {
             f"{kind}ListChanged": True for kind in ("tools", "prompts", "resources") if _says(capabilities, kind)
         }
@@ -69,10 +70,19 @@ class Listening:
             try:
                 await self._listen({"notifications": wanted})
             except UpstreamError as problem:
-                if problem.trouble in {Trouble.REFUSED, Trouble.NOT_REACHED, Trouble.UNAUTHORISED}:
+                if problem.trouble in {Trouble.REFUSED, Trouble.UNAUTHORISED}:
                     return  # it will not be otherwise the next time; calls say what is wrong
             failures = 0 if loop.time() - began > _STEADY_SECONDS else failures + 1
             await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES)) - 1] if failures else _PAUSES[0])
+            self._say_what_may_have_changed()
+
+    def _say_what_may_have_changed(self) -> None:
+        """Tell of every change that nobody would have heard of while there was no subscription."""
+        for kind in ("tools", "prompts", "resources"):
+            if f"{kind}ListChanged" in self._lists:
+                self._notices.notice(f"notifications/{kind}/list_changed", {})
+        for uri in self._resources:
+            self._notices.notice("notifications/resources/updated", {"uri": uri})
 
 
 def _says(capabilities: Message, kind: str) -> bool:

@@ -1,6 +1,7 @@
 """JSON-RPC messages as bytes, and back: pure."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ HEADER_MISMATCH = -32020
 MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
 SESSION_NOT_FOUND = -32001
+
+_LARGE = 1 << 20
+_MOST_VALUES = 250_000
+_LARGE_NUMBER = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}")
+"""What may be read as infinity, which no JSON can say again. It may stand in a text, too."""
 
 # Servers write the id in front of the result or behind it. Only these two places are looked at, because the text of a
 # result may hold an id, too.
@@ -59,6 +65,8 @@ def encode(message: Mapping[str, Any]) -> bytes:
 
 def decode(data: bytes | bytearray) -> Sequence[Message] | Unreadable:
     """Read a message, or a batch of them, as versions of the protocol before 2025-06-18 had it."""
+    if len(data) > _LARGE and _holds_too_many_values(data):
+        return Unreadable("it wrote JSON with too many values", answered(data, data))
     try:
         value = from_json(bytes(data), allow_inf_nan=False)
     except ValueError:
@@ -66,11 +74,26 @@ def decode(data: bytes | bytearray) -> Sequence[Message] | Unreadable:
             value = _mended(data)
         except (ValueError, RecursionError):
             return Unreadable("it wrote what is no JSON", answered(data, data))
+    if _LARGE_NUMBER.search(data) and not _is_finite(value):
+        return Unreadable("it wrote a number that is too large", answered(data, data))
     if isinstance(value, dict):
         return (value,)
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
         return value
     return Unreadable("it wrote JSON that is no message")
+
+
+def _holds_too_many_values(data: bytes | bytearray) -> bool:
+    """Say whether reading it would take many times its size in memory: three bytes can make an object of sixty-four.
+
+    Between two values there is a comma. Those in texts do not count; they are left out only if there are many at all.
+    """
+    if data.count(b",") <= _MOST_VALUES:
+        return False
+    plain = bytes(data).replace(b"\\\\", b"").replace(b'\\"', b"")
+    if plain.count(b'"') > 4 * _MOST_VALUES:  # a name and a text for each value
+        return True
+    return sum(outside.count(b",") for outside in plain.split(b'"')[::2]) > _MOST_VALUES
 
 
 def answered(head: bytes | bytearray, tail: bytes | bytearray) -> int | None:
@@ -83,6 +106,18 @@ def _mended(data: bytes | bytearray) -> Any:
     """Read JSON whose only fault are characters that no text can hold; they become question marks."""
     value = json.loads(data.decode("utf-8", "replace"), parse_constant=_no_number)
     return from_json(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _is_finite(value: Any) -> bool:
+    match value:
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(map(_is_finite, value.values()))
+        case list():
+            return all(map(_is_finite, value))
+        case _:
+            return True
 
 
 def _no_number(name: str) -> Any:

@@ -111,6 +111,9 @@ class Questions:
             result = await answers.answer(method, params)
         except UpstreamError as problem:
             self._refuse(number, problem.message, code=problem.code or messages.INTERNAL_ERROR)
+        except Exception:
+            self._refuse(number, "The question could not be answered.")
+            raise
         else:
             self._send(messages.answer(number, result))
 
