@@ -10,6 +10,7 @@ from daemon.approvals.rules import Decision, Rule
 from daemon.audit import build as audit_room
 from daemon.audit.build import Audit, AuditBounds
 from daemon.base.processes import Processes
+from daemon.base.settings import Settings
 from daemon.connectors import build as connectors_room
 from daemon.connectors.build import Connectors, GuestLimits, Places
 from daemon.connectors.http.records import NetworkPolicy
@@ -66,7 +67,7 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Ro
         entropy=basis.entropy,
     )
     decisions = approvals_room.build(
-        rules=_rules(basis),
+        rules=rules_of(basis.settings),
         sessions=sessions,
         audit=audit.log,
         reader=database.reader,
@@ -76,7 +77,7 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Ro
     )
     # What runs in the background uses everything above, so it is ended before any of that is.
     basis.stops.push_async_callback(basis.tasks.close)
-    actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock, tasks=basis.tasks)
+    actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock)
     limits = basis.settings.limits
     execution = execution_room.build(
         providers=(actions.provider, *more_providers),
@@ -103,9 +104,9 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Ro
     )
 
 
-def _rules(basis: Basis) -> dict[ToolId, Rule]:
+def rules_of(settings: Settings) -> dict[ToolId, Rule]:
     """Return what the person decided beforehand; so far there are such rules for actions only."""
-    given = basis.settings.approvals.rules.items()
+    given = settings.approvals.rules.items()
     return {ToolId(ACTION, name): Rule(decision=Decision(each.decision), reason=each.reason) for name, each in given}
 
 
