@@ -53,6 +53,11 @@ class EventType(StrEnum):
     SANDBOX_ENDED = "sandbox.ended"
     SANDBOX_STARTED = "sandbox.started"
 
+    SERVER_FORGOTTEN = "server.forgotten"
+    SERVER_TOOLS_ACCEPTED = "server.tools_accepted"
+    SERVER_TOOLS_CHANGED = "server.tools_changed"
+    SERVER_TOOLS_PINNED = "server.tools_pinned"
+
     SESSION_DENIED = "session.denied"
     SESSION_ENDED = "session.ended"
     SESSION_STARTED = "session.started"
@@ -158,6 +163,13 @@ class Attr:
     SANDBOX_WORKSPACE: Final = "aileron.sandbox.workspace"
     SANDBOX_WORKSPACE_RESUMED: Final = "aileron.sandbox.workspace.resumed"
     SANDBOX_WORKSPACE_WAY: Final = "aileron.sandbox.workspace.way"
+
+    SERVER_NAME: Final = "aileron.server.name"
+    SERVER_TOOLS: Final = "aileron.server.tools"
+    SERVER_TOOLS_COUNT: Final = "aileron.server.tools.count"
+    SERVER_TOOLS_GONE: Final = "aileron.server.tools.gone"
+    SERVER_TOOLS_LEFT_OUT: Final = "aileron.server.tools.left_out"
+    SERVER_TOOLS_WITHHELD: Final = "aileron.server.tools.withheld"
 
     SESSION_CAPABILITIES: Final = "aileron.session.capabilities"
     SESSION_END_REASON: Final = "aileron.session.end_reason"
