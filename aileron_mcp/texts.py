@@ -22,10 +22,10 @@ class Reply:
     """The result in blocks; without any, the text is the one block there is."""
 
 
-def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ...] = ()) -> Reply:
-    """Tell that a tool ran."""
+def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ...] = (), failed: bool = False) -> Reply:
+    """Tell that a tool ran, and what it said; `failed` if it said that it failed."""
     data = {"result": _flat(result), "audit_id": audit_id}
-    return Reply(text=_written(result), structured=data, content=content)
+    return Reply(text=_written(result), structured=data, content=content, failed=failed)
 
 
 def waiting(*, approval_id: str, review_url: str, message: str) -> Reply:
@@ -52,12 +52,13 @@ def standing(answer: Mapping[str, Any]) -> Reply:
     message = str(answer.get("message", ""))
     if answer.get("error"):
         return Reply(text=f"{status}: {_failure_text(answer['error'])}", structured=dict(answer), failed=True)
-    if status == "completed":
+    if status == "completed" or answer.get("content"):
         result = answer.get("result")
         data = {name: value for name, value in answer.items() if name != "content"} | {"result": _flat(result)}
         blocks = answer.get("content") or ()
         said = ({"type": "text", "text": message}, *blocks) if blocks else ()
-        return Reply(text=f"{message}\n{_written(result)}", structured=data, content=said)
+        failed = bool(answer.get("is_error"))
+        return Reply(text=f"{message}\n{_written(result)}", structured=data, content=said, failed=failed)
     if status in _WAITING:
         text = f"{status}: {message} Call {STATUS_TOOL} again; the person may take their time."
         return Reply(text=text, structured=dict(answer))

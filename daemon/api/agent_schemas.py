@@ -59,6 +59,7 @@ TOOLS: dict[str, Any] = {
                     "definition_hash",
                     "approval_required",
                     "annotations",
+                    "meta",
                 ],
                 "properties": {
                     "name": {"type": "string"},
@@ -81,6 +82,7 @@ TOOLS: dict[str, Any] = {
                             "open_world": {"type": "boolean"},
                         },
                     },
+                    "meta": {"type": ["object", "null"]},
                 },
             },
         }

@@ -128,6 +128,9 @@ class Attr:
     CONSENT_LIMITS: Final = "aileron.consent.limits"
     CONSENT_OPS: Final = "aileron.consent.ops"
 
+    DECISION: Final = "aileron.decision"
+    DECISION_RULE: Final = "aileron.decision.rule"
+
     DENIALS: Final = "aileron.denials"
     DENIALS_COUNT: Final = "aileron.denials.count"
 
@@ -155,6 +158,9 @@ class Attr:
     REFUSALS_BY_CLASS: Final = "aileron.refusals.by_class"
     REFUSALS_COUNT: Final = "aileron.refusals.count"
     REFUSALS_COUNTED_SINCE: Final = "aileron.refusals.counted_since"
+
+    RESULT_BYTES: Final = "aileron.result.bytes"
+    RESULT_SHA256: Final = "aileron.result.sha256"
 
     SANDBOX_AGENT: Final = "aileron.sandbox.agent"
     SANDBOX_NETWORK: Final = "aileron.sandbox.network"

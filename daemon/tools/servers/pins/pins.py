@@ -18,6 +18,7 @@ from daemon.core.principal import DAEMON, Principal
 from daemon.core.visible import visible
 from daemon.core.vocabulary import Attr, EventType
 from daemon.db.reader import Reader
+from daemon.tools.servers.news import News
 from daemon.tools.servers.pins import store
 from daemon.tools.servers.pins.difference import ToolReview, reviews
 from daemon.tools.servers.pins.names import exposed_name
@@ -47,7 +48,7 @@ class Pins:
         self._given: dict[str, store.Name] = {}
         self._names: dict[tuple[str, str, str], str] = {}
         self._left_out: dict[str, Sequence[LeftOut]] = {}
-        self._listeners: set[asyncio.Event] = set()
+        self._news = News()
         self.version = 0
         """Becomes another number with each change, for those who remember what they made of the pins."""
 
@@ -92,17 +93,9 @@ class Pins:
         """Return what a person has to look at before it may be called."""
         return reviews(self.pinned(server))
 
-    async def changes(self) -> AsyncGenerator[None, None]:
+    def changes(self) -> AsyncGenerator[None, None]:
         """Yield at each change from now on."""
-        changed = asyncio.Event()
-        self._listeners.add(changed)
-        try:
-            while True:
-                await changed.wait()
-                changed.clear()
-                yield
-        finally:
-            self._listeners.discard(changed)
+        return self._news.changes()
 
     # What changes it
 
@@ -217,8 +210,7 @@ class Pins:
 
     def _changed(self) -> None:
         self.version += 1
-        for listener in self._listeners:
-            listener.set()
+        self._news.tell()
 
     def _say_left_out(self, server: str, left_out: Sequence[LeftOut]) -> None:
         if left_out and left_out != self._left_out.get(server):
