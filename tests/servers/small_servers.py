@@ -13,12 +13,19 @@ from daemon.tools.servers.news import News
 from daemon.tools.servers.upstream.seam import Asking, Era, Hello, Message, Trouble, UpstreamError
 from daemon.tools.servers.values import ServerConfig
 
-Answer = Message | Exception
+Answer = Message | Exception | Any
 
 
 def text(said: str) -> dict[str, Any]:
     """Return a result of one block of text."""
     return {"content": [{"type": "text", "text": said}]}
+
+
+@dataclass(frozen=True)
+class Asks:
+    """An answer for which the server says how far it is, and asks back first; it tells what it was answered."""
+
+    params: Mapping[str, Any]
 
 
 @dataclass
@@ -51,8 +58,14 @@ class Connection:
         await asyncio.sleep(0)
         return list(self.server.tools)
 
-    async def call_tool(self, name: str, arguments: Mapping[str, Any], _: Asking) -> Message:
+    async def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Message:
         self.server.calls.append((name, arguments))
+        answer = self.server.answers.get(name)
+        if isinstance(answer, Asks):
+            assert asking.progress is not None
+            assert asking.answers is not None
+            asking.progress({"progress": 1})
+            return text(str(dict(await asking.answers.answer("elicitation/create", answer.params))))
         return await self._answer(name, arguments)
 
     async def ask(self, method: str, params: Message, _: Asking) -> Message:

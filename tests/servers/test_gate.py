@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from servers.gate_room import PERSON, GateRoom, gate_room
 from servers.pin_room import tool
-from servers.small_servers import SmallServers, text
+from servers.small_servers import Asks, SmallServers, text
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.scrubbing.scrub import Scrubber
@@ -63,6 +63,21 @@ async def ruled(tmp_path: Path) -> AsyncIterator[GateRoom]:
 
 def calls(room: GateRoom, server: str = "hub") -> list[tuple[str, Mapping[str, Any]]]:
     return room.servers.servers[server].calls
+
+
+class Heard:
+    """Somebody who asked, and listens."""
+
+    def __init__(self) -> None:
+        self.cancelled = asyncio.Event()
+        self.heard: list[Mapping[str, Any]] = []
+
+    def progress(self, params: Mapping[str, Any]) -> None:
+        self.heard.append(params)
+
+    async def answer(self, _: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.heard.append(params)
+        return {"action": "decline"}
 
 
 async def offered_when(room: GateRoom, fits: Callable[[Mapping[str, ToolSpec]], bool]) -> Mapping[str, ToolSpec]:
@@ -254,6 +269,49 @@ async def test_secrets_that_were_put_in_never_come_back(room: GateRoom) -> None:
     seen = repr((done, refused.value.envelope(), await room.events()))
     assert secret not in seen
     assert "[redacted]" in seen
+
+
+async def test_secrets_in_definitions_progress_and_questions_are_taken_out_too(tmp_path: Path) -> None:
+    secret, servers = "sentinel-9f2c41d7e8b05a63", hub()
+    servers.secrets["hub"] = Scrubber([secret])
+    servers.servers["hub"].tools = [tool("read", description=f"Uses {secret}.")]
+    servers.servers["hub"].answers["read"] = Asks({"message": secret})
+    async with gate_room(tmp_path, servers) as room:
+        listed = await room.looked()
+        assert secret not in listed["hub__read"].description
+        talk = Heard()
+        await room.call("hub__read", talk=talk)
+        assert talk.heard
+        assert secret not in repr((talk.heard, room.rooms.servers.pins.pinned("hub"), await room.events()))
+
+
+# While a call is under way
+
+
+async def test_what_a_server_asks_back_and_its_progress_reach_who_asked(room: GateRoom) -> None:
+    room.servers.servers["hub"].answers["read"] = Asks({"message": "Which one?"})
+    talk = Heard()
+    done = await room.call("hub__read", talk=talk)
+    assert isinstance(done, Finished)
+    assert done.content == ({"type": "text", "text": "{'action': 'decline'}"},)
+    assert talk.heard == [{"progress": 1}, {"message": "Which one?"}]
+
+
+async def test_a_call_that_is_called_off_after_it_left_is_of_unknown_outcome(room: GateRoom) -> None:
+    talk, called_off = Heard(), asyncio.Event()
+
+    async def never(_: Mapping[str, Any]) -> Any:
+        talk.cancelled.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            called_off.set()
+
+    room.servers.servers["hub"].answers["read"] = never
+    with pytest.raises(Failure, match="called it off") as off:
+        await room.call("hub__read", talk=talk)
+    assert off.value.failure_class is FailureClass.OUTCOME_UNKNOWN
+    assert called_off.is_set()
 
 
 # Definitions that change

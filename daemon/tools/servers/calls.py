@@ -7,8 +7,9 @@ What certainly did not leave is sent once more, on another connection. Nothing e
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any, ClassVar, Protocol
 
 from daemon.base.clock import Clock
@@ -19,6 +20,7 @@ from daemon.core.explanation import Explanation, InputShown, PreviewShown, StepS
 from daemon.core.failures import Failure
 from daemon.core.outcome import Outcome, StageRecord
 from daemon.core.outline import written_out
+from daemon.core.scrubbing.scrub import Scrubber
 from daemon.core.subject import Subject
 from daemon.core.tools import ApprovalPolicy, Stage
 from daemon.core.vocabulary import Attr
@@ -82,12 +84,14 @@ class Request(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparedServerCall:
     """A call of a server after every check that touches nothing."""
 
     services: CallServices
     server: ServerConfig
+    identity: str
+    """The hash of what the server is."""
     request: Request
     subject: Subject
     arguments: Mapping[str, Any]
@@ -97,7 +101,7 @@ class PreparedServerCall:
     arguments_key: ClassVar[None] = None
     blocked: ClassVar[None] = None
 
-    @property
+    @cached_property
     def first_stage(self) -> Stage:
         """Return the one stage there is."""
         return Stage(name=_STAGE, op=self.request.method, target=self.server.name, may_repeat=self.request.may_repeat)
@@ -117,7 +121,7 @@ class PreparedServerCall:
             id=_STAGE,
             connector=self.server.name,
             version=self.subject.version,
-            hash=self.server.identity,
+            hash=self.identity,
             op=self.request.title,
             op_description="",
             capability=self.request.method,
@@ -180,14 +184,16 @@ class _Sending:
             self._note(began, trouble)
             raise
         self._note(began, None)
-        scrubber = services.scrubber_of(call.server.name)
-        return answer if scrubber is None else clean_of(scrubber, answer)
+        return _clean(services.scrubber_of(call.server.name), answer)
 
     async def _send(self, executor: ToolExecutor) -> Message:
         talk, seconds = self.context.talk, self.call.server.call_seconds
         if talk is None:
             return await self.call.request.send(executor, self.call.arguments, Asking(seconds=seconds))
-        asking = Asking(seconds=seconds, progress=talk.progress, answers=_Answers(talk))
+        clean = partial(_clean, self.call.services.scrubber_of(self.call.server.name))
+        asking = Asking(
+            seconds=seconds, progress=lambda params: talk.progress(clean(params)), answers=_Answers(talk, clean)
+        )
         sending = self.call.services.tasks.start(
             _kept(self.call.request.send(executor, self.call.arguments, asking)), name=f"call {self.call.subject.name}"
         )
@@ -242,6 +248,10 @@ class _Sending:
         )
 
 
+def _clean(scrubber: Scrubber | None, params: Message) -> Message:
+    return params if scrubber is None else clean_of(scrubber, params)
+
+
 async def _kept(sending: Any) -> Message | UpstreamError:
     """Return the error instead of raising it: a task that fails is logged as a defect, and this is none."""
     try:
@@ -256,10 +266,11 @@ class _Answers:
     """Hands what a server asks back to who asked for the call."""
 
     talk: Talk
+    clean: Callable[[Message], Message]
 
     async def answer(self, method: str, params: Message) -> Message:
         """Return the answer; turn down what is turned down there."""
         try:
-            return await self.talk.answer(method, params)
+            return await self.talk.answer(method, self.clean(params))
         except Failure as failure:
             raise UpstreamError(Trouble.REFUSED, failure.message) from failure

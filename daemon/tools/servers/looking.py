@@ -13,9 +13,10 @@ from daemon.base.clock import Clock
 from daemon.base.tasks import TaskSet
 from daemon.core.failures import Failure
 from daemon.tools.servers.failing import failure_of
-from daemon.tools.servers.lending import Lender
+from daemon.tools.servers.lending import Lender, ScrubberOf
 from daemon.tools.servers.news import News
 from daemon.tools.servers.pins.pins import Pins
+from daemon.tools.servers.scrubbing import clean_of, cleaned
 from daemon.tools.servers.upstream.seam import Asking, ToolExecutor, UpstreamError
 from daemon.tools.servers.values import ServerConfig
 
@@ -29,9 +30,10 @@ _PAUSE_SECONDS = 1.0
 class Looks:
     """Which connections were looked at. All of it belongs to the event loop's thread."""
 
-    def __init__(self, *, pins: Pins, lender: Lender, clock: Clock, tasks: TaskSet) -> None:
+    def __init__(self, *, pins: Pins, lender: Lender, scrubber_of: ScrubberOf, clock: Clock, tasks: TaskSet) -> None:
         self._pins = pins
         self._lender = lender
+        self._scrubber_of = scrubber_of
         self._clock = clock
         self._tasks = tasks
         self._lists: defaultdict[str, int] = defaultdict(int)
@@ -65,7 +67,10 @@ class Looks:
             now = self._lists[server.name]
             if self._seen.get(executor) == now:
                 return
-            await self._pins.take(server, await executor.tools(Asking(seconds=server.start_seconds)))
+            said = await executor.tools(Asking(seconds=server.start_seconds))
+            # A server may write into a description what was put into its environment.
+            scrubber = self._scrubber_of(server.name)
+            await self._pins.take(server, said if scrubber is None else clean_of(scrubber, said))
             self._seen[executor] = now
 
     def list_changed(self, server: ServerConfig, session: str) -> None:
@@ -106,8 +111,9 @@ class Looks:
             async with self._lender.lent(server, session) as executor:
                 await self.current(server, executor)
         except UpstreamError as trouble:
-            problem: Failure | None = failure_of(
-                trouble, server=server.name, what="The list of its tools", sent=False, may_repeat=True
+            problem: Failure | None = cleaned(
+                self._scrubber_of(server.name),
+                failure_of(trouble, server=server.name, what="The list of its tools", sent=False, may_repeat=True),
             )
         except Failure as failure:
             problem = failure

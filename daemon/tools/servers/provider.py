@@ -39,7 +39,9 @@ class _Listed:
 
     key: tuple[Any, ...]
     tools: tuple[ToolSpec, ...]
-    """All tools of servers, by the names that agents call them by."""
+    """All tools of servers."""
+    by_name: Mapping[str, ToolSpec]
+    """The same, by the names that agents call them by."""
     shown: tuple[ToolSpec, ...]
     """What agents are shown: these, or what stands in for them."""
 
@@ -66,7 +68,8 @@ class ServerProvider:
         self._tasks = tasks
         self._most_listed = most_listed
         self._checks = ArgumentChecks()
-        self._listed = _Listed(key=(), tools=(), shown=())
+        self._identities: dict[str, tuple[ServerConfig, str]] = {}
+        self._listed = _Listed(key=(), tools=(), by_name={}, shown=())
 
     @property
     def kind(self) -> str:
@@ -96,7 +99,8 @@ class ServerProvider:
             many = len(tools) > self._most_listed
             shown = tuple(map(own_tools.spec_of, own_tools.STAND_INS)) if many else tools
             reading_on = (own_tools.spec_of(READ_ON),) if tools else ()
-            self._listed = _Listed(key=key, tools=tools, shown=(*shown, *missing, *reading_on))
+            by_name = {spec.name: spec for spec in tools}
+            self._listed = _Listed(key=key, tools=tools, by_name=by_name, shown=(*shown, *missing, *reading_on))
         return self._listed
 
     async def changes(self) -> AsyncGenerator[None, None]:
@@ -159,9 +163,11 @@ class ServerProvider:
     def _prepared(
         self, call: ToolCall, server: ServerConfig, request: Request, *, definition: str
     ) -> PreparedServerCall:
+        identity = self._identity(server)
         return PreparedServerCall(
             services=self._calls,
             server=server,
+            identity=identity,
             request=request,
             subject=Subject(
                 kind=KIND,
@@ -169,10 +175,17 @@ class ServerProvider:
                 name=call.tool.name,
                 version="",
                 definition=definition,
-                depends_on=(NamedHash(f"the configuration of the server {server.name}", server.identity),),
+                depends_on=(NamedHash(f"the configuration of the server {server.name}", identity),),
             ),
             arguments=call.arguments,
         )
+
+    def _identity(self, server: ServerConfig) -> str:
+        """Return the hash of what a server is, worked out once for each configuration of it."""
+        known = self._identities.get(server.name)
+        if known is None or known[0] is not server:
+            known = self._identities[server.name] = (server, server.identity)
+        return known[1]
 
     def _own(self, call: ToolCall) -> own_tools.PreparedOwnTool:
         name, given = call.tool.name, call.arguments
@@ -199,11 +212,10 @@ class ServerProvider:
         return self._named(given["name"]).as_json()
 
     def _named(self, name: str) -> ToolSpec:
-        tools = self._current(self._enabled()).tools
-        for spec in tools:
-            if spec.name == name:
-                return spec
-        raise _not_found(f"There is no tool named {name[:100]!r}. {nearest(tools, name)}")
+        listed = self._current(self._enabled())
+        if name not in listed.by_name:
+            raise _not_found(f"There is no tool named {name[:100]!r}. {nearest(listed.tools, name)}")
+        return listed.by_name[name]
 
     def _unavailable(self, server: ServerConfig, session: str) -> Failure:
         """Return why a server that was never looked at has no tools to offer, and look once more."""

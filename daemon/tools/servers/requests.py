@@ -83,7 +83,9 @@ class OperationRequest:
 
     async def send(self, executor: ToolExecutor, arguments: Mapping[str, Any], asking: Asking) -> Message:
         """Make the request with the arguments as its parameters."""
-        return await executor.ask(self.operation.method, arguments, asking)
+        # What stands in `_meta` is said by the client of a server, which the daemon is, and not by an agent.
+        params = {key: value for key, value in arguments.items() if key != "_meta"}
+        return await executor.ask(self.operation.method, params, asking)
 
     def outcome(self, answer: Message, outcomes: Outcomes, session: str) -> Outcome:
         """Return the answer as it is."""
