@@ -427,6 +427,13 @@ async def test_a_list_whose_answer_is_lost_may_be_asked_for_again(room: GateRoom
     assert (lost.value.failure_class, lost.value.retriable) == (FailureClass.NETWORK_ERROR, True)
 
 
+async def test_a_rule_with_a_slip_in_its_name_is_found(room: GateRoom) -> None:
+    idle = room.rooms.servers.provider.idle_rule
+    assert idle("hbu/*") == "no server is named hbu"
+    assert idle("hub/raed") == "the server hub has no such tool"
+    assert idle("hub/*") is idle("hub/read") is idle("hub/(read_resource)") is None
+
+
 # Large results
 
 

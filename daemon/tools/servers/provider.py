@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from daemon.approvals.rules import EVERY
 from daemon.base.tasks import TaskSet
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.principal import Principal, PrincipalKind
@@ -155,6 +156,15 @@ class ServerProvider:
         self._checks.of(definition).check(call.tool.name, call.arguments)
         assert pin is not None  # noqa: S101 - `ready` has refused what is not there
         return self._prepared(call, server, ToolRequest(self._pins, pin, definition), definition=definition.digest)
+
+    def idle_rule(self, name: str) -> str | None:
+        """Return why a rule for a tool with this name in records, or for a whole server, is about nothing, if so."""
+        server, _, tool = name.partition("/")
+        if server not in self._configured.all():
+            return f"no server is named {server}"
+        if tool == EVERY or tool in OPERATIONS or not self._pins.looked_at(server) or self._pins.find(name):
+            return None
+        return f"the server {server} has no such tool"
 
     def unchecked(self, definition: Definition) -> str:
         """Return why the arguments of a tool are left to its server to check; empty if they are checked here."""
