@@ -40,6 +40,7 @@ lock: $(READY) ## Resolve the dependencies anew
 	@$(LOCK) --universal pyproject.toml aileron_mcp/pyproject.toml aileron_testing/pyproject.toml requirements/dev.in \
 	  -o requirements/dev.txt
 	@$(LOCK) --python-platform linux aileron_mcp/pyproject.toml -o sandbox_image/build/server.txt
+	@$(LOCK) --universal connectors/python/requirements.in --constraint requirements/dev.txt -o connectors/python/requirements.txt
 	@$(LOCK) --python-platform linux sandbox_image/build/npm.in -o sandbox_image/build/npm.txt
 
 upgrade: $(READY) ## Resolve the dependencies anew, in the newest versions that are allowed

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+from typing import Any
 
 from aileron_mcp.version import VERSION
 
@@ -38,19 +39,25 @@ def _serve() -> None:
 
     async def run() -> None:
         link = DaemonLink(os.environ)
-        told = asyncio.Event()
+        told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()
+
+        def stop(why: str) -> None:
+            if not told.done():
+                told.set_result(why)
+
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, told.set)
-        watch_parent(lambda: loop.call_soon_threadsafe(told.set))
+            loop.add_signal_handler(number, stop, f"aileron-mcp was told to end ({number.name})")
+        watch_parent(lambda: loop.call_soon_threadsafe(stop, "its agent ended"))
         serving = asyncio.ensure_future(ToolServer(link).serve())
-        stopping = asyncio.ensure_future(told.wait())
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {serving, told}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        why = told.result() if told.done() else "its agent closed the connection"
         # Ends what was begun, within the time an agent gives; then the process goes, whatever still waits: a thread
         # of the library reads a pipe on which nobody may ever write again.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_SECONDS):
-                await link.close()
+                await link.close(why=why)
         code = 0
         if serving.done() and serving.exception() is not None:
             sys.stderr.write(f"aileron-mcp: {serving.exception()}\n")

@@ -105,7 +105,13 @@ class AgentClient:
         answer = await self._ask("GET", "/v1/tools", headers=headers)
         if answer.status_code == httpx.codes.NOT_MODIFIED and known is not None:
             return known
-        return ToolList(items=tuple(_body(answer)["items"]), etag=answer.headers.get("etag"))
+        first = _body(answer)
+        items, cursor = list(first["items"]), first.get("next_cursor")
+        while cursor:
+            part = _body(await self._ask("GET", "/v1/tools", params={"cursor": cursor}))
+            items, cursor = items + part["items"], part.get("next_cursor")
+        # The tag is of the whole list as it was at the first part: if it changed since, the next question finds that.
+        return ToolList(items=tuple(items), etag=answer.headers.get("etag"))
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> CallResult | CallPending:
         """Call a tool by its name in the list; raises AgentApiError with the envelope when it fails."""

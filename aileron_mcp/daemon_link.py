@@ -50,12 +50,12 @@ class DaemonLink:
             await self._let_go()
             return True
 
-    async def close(self) -> None:
-        """End what was begun here."""
+    async def close(self, *, why: str) -> None:
+        """End what was begun here, and say why in the log."""
         own = self._own
         await self._let_go()
         if own is not None:
-            await own.end()
+            await own.end(why)
 
     async def _let_go(self) -> None:
         client, self._client = self._client, None
@@ -112,10 +112,11 @@ class _OwnSession:
             return (await _control(found, "GET", f"/v1/sessions/{self.id}")).get("ended_at") is None
         return False
 
-    async def end(self) -> None:
+    async def end(self, why: str) -> None:
         """End the session, if there is still somebody to tell."""
         with contextlib.suppress(AgentUnreachable):
-            await _control(_read(self._place), "POST", f"/v1/sessions/{self.id}/end")
+            body = {"reason": why, "by": "connection"}
+            await _control(_read(self._place), "POST", f"/v1/sessions/{self.id}/end", body)
 
 
 def _place(environment: Mapping[str, str]) -> Path:

@@ -27,9 +27,8 @@ Context = ServerRequestContext[Any, Any]
 
 _SLICE_SECONDS = 5.0
 _INSTRUCTIONS = (
-    "These tools are actions that a person installed. Some need the person's approval for each call: the answer then "
-    f"says so, and {STATUS_TOOL} tells what became of it. What a tool refuses is refused by the person's rules; do not "
-    "look for a way around it."
+    f"A person installed these tools. Some wait for their approval of each call; follow it with {STATUS_TOOL}. "
+    "What is refused is refused by the person's rules: look for no way around it."
 )
 
 
@@ -128,9 +127,7 @@ class ToolServer:
                 return texts.finished(
                     audit_id=outcome.audit_id, result=outcome.result, content=outcome.content, failed=outcome.failed
                 )
-            return texts.waiting(
-                approval_id=outcome.approval_id, review_url=outcome.review_url, message=outcome.message
-            )
+            return texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)
 
         return await self._with_session(run)
 

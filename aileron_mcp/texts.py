@@ -5,10 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aileron_mcp.next_steps import next_step
+
 STATUS_TOOL = "check_action_status"
 _DEEPEST = 100
 """Levels; the library writes about 250, and what is wrapped around the result takes a few."""
-_WAITING = frozenset({"pending", "approved", "running"})
+_IN_WORDS = frozenset({"limit", "cause"})
+"""Details for programs: which limit, and the class of what came before. The message has them in words."""
+_SHORT_ID = 8
+"""So many characters of the end of an id are enough for the command line."""
+_WAITING = {
+    "pending": "Nobody decided yet.",
+    "approved": "Not started.",
+    "running": "Under way.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,72 +38,77 @@ def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ..
     return Reply(text=_written(result), structured=data, content=content, failed=failed)
 
 
-def waiting(*, approval_id: str, review_url: str, message: str) -> Reply:
-    """Tell that a person must decide first, where they can, and how to find out what became of it."""
-    how = (
-        f"Nothing has run yet. Tell the person: they can review it at {review_url}, or in a terminal with "
-        f"`aileron approval show {approval_id}`. Do not call the action again: call {STATUS_TOOL} with "
-        f'approval_id "{approval_id}" to learn what became of this request.'
-    )
+def waiting(*, approval_id: str, review_url: str) -> Reply:
+    """Tell that a person must decide first, how to find out what became of it, and where they can."""
+    how = f"or with `aileron approval show {approval_id[-_SHORT_ID:]}`"
+    step = f"Call {STATUS_TOOL} with approval_id"
+    text = f'{step} "{approval_id}", not the tool again. Nothing has run yet: the person decides at {review_url} {how}.'
     data = {
         "status": "pending",
+        "next_step": f"{step}, not the tool again.",
         "approval_id": approval_id,
+        "message": f"Nothing has run yet: the person decides at review_url {how}.",
         "review_url": review_url,
-        "review_command": f"aileron approval show {approval_id}",
-        "message": message,
-        "next_step": {"tool": STATUS_TOOL, "arguments": {"approval_id": approval_id, "wait_seconds": 30}},
     }
-    return Reply(text=f"{message}\n{how}", structured=data)
+    return Reply(text=text, structured=data)
 
 
 def standing(answer: Mapping[str, Any]) -> Reply:
     """Tell where an approval stands."""
     status = str(answer.get("status"))
-    message = str(answer.get("message", ""))
+    known: dict[str, Any] = {"status": status}
     if answer.get("error"):
-        return Reply(text=f"{status}: {_failure_text(answer['error'])}", structured=dict(answer), failed=True)
+        told = failure({"error": answer["error"]})
+        return Reply(text=told.text, structured={**known, **told.structured}, failed=True)
     if status == "completed" or answer.get("content"):
         result = answer.get("result")
-        data = {name: value for name, value in answer.items() if name != "content"} | {"result": _flat(result)}
+        data = known | {"result": _flat(result), "audit_id": answer.get("audit_id")}
         blocks = answer.get("content") or ()
-        said = ({"type": "text", "text": message}, *blocks) if blocks else ()
+        said = ({"type": "text", "text": f"{status}:"}, *blocks) if blocks else ()
         failed = bool(answer.get("is_error"))
-        return Reply(text=f"{message}\n{_written(result)}", structured=data, content=said, failed=failed)
+        return Reply(text=f"{status}: {_written(result)}", structured=data, content=said, failed=failed)
     if status in _WAITING:
-        text = f"{status}: {message} Call {STATUS_TOOL} again; the person may take their time."
-        return Reply(text=text, structured=dict(answer))
-    return Reply(text=f"{status}: {message}", structured=dict(answer), failed=True)
+        step = f"Call {STATUS_TOOL} again."
+        return Reply(
+            text=f"{status}: {step} {_WAITING[status]}",
+            structured=known | {"next_step": step, "approval_id": answer["approval_id"]},
+        )
+    message = str(answer.get("message", ""))
+    return Reply(text=f"{status}: {message}", structured=known | {"message": message}, failed=True)
 
 
-def failure(envelope: Mapping[str, Any]) -> Reply:
-    """Tell a failure with its whole envelope."""
-    return Reply(text=_failure_text(envelope["error"]), structured=dict(envelope), failed=True)
-
-
-def trouble(message: str, *, failure_class: str, retriable: bool) -> Reply:
-    """Tell a failure that happened before, or instead of, an answer of the daemon, in the form of its answers."""
-    error = {
-        "class": failure_class,
-        "message": message,
-        "retriable": retriable,
-        "boundary": "runtime",
-        "audit_id": None,
-        "details": {},
-    }
-    return Reply(text=message, structured={"error": error}, failed=True)
-
-
-def _failure_text(error: Mapping[str, Any]) -> str:
-    lines = [f"{error.get('class')}: {error.get('message')}"]
+def failure(envelope: Mapping[str, Any], *, step: str = "") -> Reply:
+    """Tell a failure: what to do next, what happened, and what else is known of it that the message does not say."""
+    error = envelope["error"]
+    step, message = (step, str(error.get("message"))) if step else next_step(error)
+    told = {"class": error.get("class"), "message": message}
     if error.get("retriable"):
-        lines.append("It may be tried again.")
-    if error.get("class") == "outcome_unknown":
-        lines.append("It may have taken effect: look before you do anything again, and tell the person.")
-    if error.get("details"):
-        lines.append(f"details: {_written(error['details'])}")
+        told["retriable"] = True
+    lines = [f"{step} {told['class']}: {told['message']}"]
+    details = _unsaid(error.get("details") or {}, str(told["message"]))
+    if details:
+        told["details"] = details
+        lines.append(_written(details))
     if error.get("audit_id"):
-        lines.append(f"audit id: {error['audit_id']}")
-    return "\n".join(lines)
+        told["audit_id"] = error["audit_id"]
+        lines.append(f"({error['audit_id']})")
+    return Reply(text="\n".join(lines), structured={"next_step": step, "error": told}, failed=True)
+
+
+def trouble(message: str, *, failure_class: str, retriable: bool, step: str = "") -> Reply:
+    """Tell a failure that happened before, or instead of, an answer of the daemon, in the form of its answers."""
+    return failure({"error": {"class": failure_class, "message": message, "retriable": retriable}}, step=step)
+
+
+def _unsaid(details: Mapping[str, Any], message: str) -> Mapping[str, Any]:
+    """Return the details without those that the message has already."""
+    return {name: value for name, value in details.items() if name not in _IN_WORDS and not _is_said(value, message)}
+
+
+def _is_said(value: Any, message: str) -> bool:
+    if isinstance(value, list):
+        return all(_is_said(each, message) for each in value)
+    return value is None or (isinstance(value, str) and value in message)
 
 
 def _flat(result: Any) -> Any:

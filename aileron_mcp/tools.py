@@ -10,9 +10,8 @@ MAX_WAIT_SECONDS = 45
 """Two agents give a call up after 60 seconds unless told otherwise."""
 
 _STATUS_DESCRIPTION = f"""\
-Ask what became of an action that waits for a person's approval. Give the approval_id from the answer that said so.
-Waits up to wait_seconds (at most {MAX_WAIT_SECONDS}) for a decision and its outcome; call it again while the status is
-pending, approved or running. It decides nothing, and calling the action again would only ask the person twice."""
+Tells what became of a call that waits for a person's approval. Waits up to wait_seconds (at most {MAX_WAIT_SECONDS});
+call it again while the status is pending, approved or running. It decides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ def offer(specs: Iterable[Mapping[str, Any]]) -> Offer:
 
 def _tool(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     said = spec.get("annotations") or {}
-    note = "\n\nA person must approve each call; the answer says how to go on." if spec["approval_required"] else ""
+    note = "\n\nA person must approve each call." if spec["approval_required"] else ""
     return {
         "name": spec["name"],
         "description": f"{spec['description']}{note}",

@@ -22,20 +22,16 @@ def _unreachable(problem: AgentUnreachable, tool: str, session: str | None) -> R
     if tool != STATUS_TOOL:
         return texts.trouble(f"{problem} Nothing was run.", failure_class="network_error", retriable=True)
     # An approved call runs without this server, so its being away says nothing about what became of it.
-    message = (
-        f"{problem} What became of the request is not known: it may still wait, and if it was approved it may "
-        f"have run. Ask again with {STATUS_TOOL}; do not call the action again. A person can look: {_look(session)}"
-    )
-    return texts.trouble(message, failure_class="network_error", retriable=True)
+    message = f"{problem} If it was approved, it may have run. A person can look: {_look(session)}"
+    step = f"Call {STATUS_TOOL} again later; do not repeat the call."
+    return texts.trouble(message, failure_class="network_error", retriable=True, step=step)
 
 
 def _lost(problem: AnswerLost, tool: str, session: str | None) -> Reply:
     if tool == STATUS_TOOL:
-        message = f"{problem} What became of the request is not known; ask again with {STATUS_TOOL}."
-        return texts.trouble(message, failure_class="network_error", retriable=True)
-    message = (
-        f"{problem} Whether {tool} ran is not known. Do not call it again before a person has looked: {_look(session)}"
-    )
+        step = f"Call {STATUS_TOOL} again."
+        return texts.trouble(str(problem), failure_class="network_error", retriable=True, step=step)
+    message = f"{problem} Whether {tool} ran is not known. A person can look: {_look(session)}"
     return texts.trouble(message, failure_class="outcome_unknown", retriable=False)
 
 
@@ -46,8 +42,8 @@ def _look(session: str | None) -> str:
 def _refused(problem: AgentApiError) -> Reply:
     if problem.envelope is None:
         return texts.trouble(str(problem), failure_class="internal_error", retriable=False)
-    reply = texts.failure(problem.envelope)
-    if problem.status != 401:
-        return reply
-    help_text = "This session is over. A person can start another one with `aileron launch`."
-    return Reply(text=f"{reply.text}\n{help_text}", structured=reply.structured, failed=True)
+    over = "Tell the person to start another session with `aileron launch`." if problem.status == _UNAUTHORIZED else ""
+    return texts.failure(problem.envelope, step=over)
+
+
+_UNAUTHORIZED = 401

@@ -11,18 +11,19 @@ _LONGEST_PAUSE = 10.0
 
 
 async def watch(link: DaemonLink, refresh: Callable[[], Awaitable[None]]) -> None:
-    """Call refresh at each change, each reconnection and each sign of life; a daemon that is away is waited for.
+    """Call refresh each time the daemon is reached, and at each change; a daemon that is away is waited for.
 
-    The daemon looks once a second and tells a change by comparing two looks, so it does not see a tool that came and
-    went in between, and this side may have. Asking at each sign of life costs nothing where nothing has changed.
+    The daemon tells every change from the first sign of life on, so the later signs ask for nothing.
     """
     pause = _FIRST_PAUSE
     while True:
         try:
             client = await link.client()
+            reached = False
             async for event in client.changes():
                 pause = _FIRST_PAUSE
-                if event in {"alive", "tools_changed"}:
+                if event == "tools_changed" or not reached:
+                    reached = True
                     await refresh()
         except AgentApiError as problem:
             if problem.status == _UNAUTHORIZED:

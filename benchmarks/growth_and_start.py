@@ -27,7 +27,7 @@ from benchmarks.processor import ProcessorTime, middle
 RUNS = 400
 ROUNDS = 5
 IMPORTS = (
-    "import aiohttp, cryptography.hazmat.primitives.ciphers.aead, fastapi, httptools, jinja2, pydantic_settings,"
+    "import cryptography.hazmat.primitives.ciphers.aead, fastapi, httptools, jinja2, pydantic_settings,"
     " rfc8785, sqlalchemy, structlog, uvicorn, uvloop, wasmtime.component, alembic.command"
 )
 

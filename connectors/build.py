@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -49,7 +50,7 @@ hosts = @hosts@
 
 
 class BuildFailed(Exception):
-    """A source does not compile; the message is the compiler's."""
+    """A source does not compile; the message is the compiler's, or says that there is none."""
 
 
 def build(
@@ -85,7 +86,7 @@ def build(
 
 def compile_c(source: Path) -> bytes:
     """Compile one C file to a core module, or take it from the cache if neither it nor the compiler changed."""
-    key = hashlib.sha256(f"{installed_version('ziglang')};{_FLAGS}".encode())
+    key = hashlib.sha256(f"{_compiler_version()};{_FLAGS}".encode())
     for part in (source, *sorted((SOURCES / "include").iterdir())):
         key.update(part.read_bytes())
     cached = _cache_folder() / f"{source.parent.name}-{key.hexdigest()[:24]}.wasm"
@@ -115,6 +116,16 @@ def compile_c(source: Path) -> bytes:
     return cached.read_bytes()
 
 
+def _compiler_version() -> str:
+    try:
+        return installed_version("ziglang")
+    except PackageNotFoundError:
+        raise BuildFailed(
+            "the compiler is not installed here; `make bootstrap` brings it, or: pip install ziglang. "
+            "A connector that is built already comes from: aileron connector init FOLDER --host HOST:PORT"
+        ) from None
+
+
 def _cache_folder() -> Path:
     """Return a private folder outside the checkout."""
     base = os.environ.get("XDG_CACHE_HOME")
@@ -129,9 +140,16 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; all if none is given")
     parser.add_argument("--out", type=Path, required=True, help="a folder; each connector gets one of its own in it")
     parser.add_argument("--host", action="append", dest="hosts", help="host:port, as often as needed")
+    parser.add_argument("--fqn", help="what the connector is called, such as file://me/github; for one connector")
     given = parser.parse_args()
+    if given.fqn and len(given.names) != 1:
+        parser.error("--fqn is the name of one connector; name the one to build")
     for name in given.names or NAMES:
-        sys.stdout.write(f"{build(name, given.out / name, hosts=given.hosts or DEFAULT_HOSTS)}\n")
+        try:
+            made = build(name, given.out / name, hosts=given.hosts or DEFAULT_HOSTS, fqn=given.fqn)
+        except BuildFailed as problem:
+            sys.exit(f"error: {problem}")
+        sys.stdout.write(f"{made}\n")
 
 
 if __name__ == "__main__":

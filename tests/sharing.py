@@ -4,6 +4,7 @@ _TOGETHER = {
     "engine": ("sandbox/", "agents/", "testing_package/"),
     "crash": ("crash/",),
     "connectors": ("wasm/", "connectors/"),
+    "pages": ("docs/test_followed_pages.py",),
 }
 """What one worker runs one after the other, by where the tests are: those that look after each test whether the Docker
 engine is clean, and those that share a costly set-up. The longest come first. The others go by file."""

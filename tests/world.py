@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from prepared import keep_compiled, put_compiled, put_vault
 from processes import Process, start_process
 
 from connectors.build import build
@@ -158,8 +159,9 @@ class World:
         return opened["id"], opened["token"]
 
     def set_up(self, *names: str) -> None:
-        """Make a vault, install connectors, bind a key to each."""
-        self.ok("POST", "/v1/vault/create", {"passphrase": PASSPHRASE})
+        """Put a vault there and unlock it, install connectors, bind a key to each."""
+        put_vault(self.home, PASSPHRASE)
+        self.unlock()
         for name in names or ("wellbehaved",):
             self.install(name)
             self.ok(
@@ -177,8 +179,11 @@ class World:
         options = {"fqn": f"file://aileron/{name}"} | options
         folder = build(name, self.folder / f"connector-{name}", hosts=[self.host_port], **options)
         source = folder.resolve().as_uri()
+        compiled = self.home / "cache" / "wasm"
+        put_compiled(compiled, folder / "connector.wasm")
         plan = self.ok("POST", "/v1/connectors/inspect", {"source": source})
         self.ok("POST", "/v1/connectors", {"source": source, "expected_hash": plan["hash"], "allow_unsigned": True})
+        keep_compiled(compiled, folder / "connector.wasm")
         self.hashes[name] = plan["hash"]
         return str(plan["hash"])
 

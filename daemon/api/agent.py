@@ -6,6 +6,8 @@ tenth of one. What they accept is said by the same models in agent_openapi, and 
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,8 @@ from daemon.api.agent_openapi import agent_openapi
 from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, call_answer, run_answer
 from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
+from daemon.api.news import News
+from daemon.api.paging import cut, part_of
 from daemon.api.principals import principal_of
 from daemon.api.stopping import Stopping
 from daemon.approvals.service import Approvals
@@ -65,6 +69,8 @@ class AgentRoutes:
 
     def __init__(self, uses: Uses) -> None:
         self._uses = uses
+        self._streams: dict[str, set[News]] = {}
+        uses.sessions.on_end(self._session_ended)
 
     async def health(self, _: Request) -> Response:
         """Say that the daemon is there."""
@@ -78,12 +84,13 @@ class AgentRoutes:
         """Return the actions that can be run, with the schema of their arguments."""
         claims_for(request, Capability.LIST_ACTIONS)
         specs = await self._uses.tools.list(await principal_of(request))
-        return _tagged([_as_action(spec) for spec in specs if spec.tool.kind == ACTION], request)
+        return _tagged("actions", [_as_action(spec) for spec in specs if spec.tool.kind == ACTION], request)
 
     async def list_tools(self, request: Request) -> Response:
         """Return the tools of every kind that can be called."""
         claims_for(request, Capability.LIST_ACTIONS)
-        return _tagged([spec.as_json() for spec in await self._uses.tools.list(await principal_of(request))], request)
+        specs = await self._uses.tools.list(await principal_of(request))
+        return _tagged("tools", [spec.as_json() for spec in specs], request)
 
     async def run_action(self, request: Request) -> Response:
         """Run an action, or say that a person must decide first."""
@@ -119,30 +126,45 @@ class AgentRoutes:
         claims = claims_for(request, Capability.LIST_ACTIONS)
         stream = agent_events(
             self._uses.approvals.feed,
-            self._uses.tools,
+            lambda news: self._following(claims.session, news),
             session=claims.session,
             still_open=lambda: self._uses.sessions.is_open(claims.session),
-            stopped=self._uses.stopping.event,
+            stopping=self._uses.stopping,
         )
         return EventStream(stream)
+
+    @contextmanager
+    def _following(self, session: str, news: News) -> Iterator[None]:
+        """Have changes of the tools, and the end of the session, told for as long as somebody listens."""
+        listeners = self._streams.setdefault(session, set())
+        listeners.add(news)
+        try:
+            with self._uses.tools.noticing(news.tools_changed):
+                yield
+        finally:
+            listeners.discard(news)
+            if not listeners:
+                self._streams.pop(session, None)
+
+    def _session_ended(self, session: str) -> None:
+        for news in self._streams.get(session, ()):
+            news.end()
 
 
 def agent_app(uses: Uses, report: Report) -> Starlette:
     """Return the agent API, without its door."""
-    routes = AgentRoutes(uses)
-    return Starlette(
-        routes=[
-            Route("/healthz", routes.health),
-            Route("/openapi.json", routes.openapi),
-            Route("/v1/actions", routes.list_actions),
-            Route("/v1/actions/{name}/run", routes.run_action, methods=["POST"]),
-            Route("/v1/tools", routes.list_tools),
-            Route("/v1/tools/{name}/call", routes.call_tool, methods=["POST"]),
-            Route("/v1/action-approvals/{approval_id}/result", routes.approval_result),
-            Route("/v1/events", routes.events),
-        ],
-        exception_handlers=handlers(report),
-    )
+    handle = AgentRoutes(uses)
+    routes = [
+        Route("/healthz", handle.health),
+        Route("/openapi.json", handle.openapi),
+        Route("/v1/actions", handle.list_actions),
+        Route("/v1/actions/{name}/run", handle.run_action, methods=["POST"]),
+        Route("/v1/tools", handle.list_tools),
+        Route("/v1/tools/{name}/call", handle.call_tool, methods=["POST"]),
+        Route("/v1/action-approvals/{approval_id}/result", handle.approval_result),
+        Route("/v1/events", handle.events),
+    ]
+    return Starlette(routes=routes, exception_handlers=handlers(report, [route.path for route in routes]))
 
 
 def read_body(raw: bytes) -> RunBody:
@@ -174,12 +196,14 @@ def _malformed(problem: str) -> Failure:
     )
 
 
-def _tagged(items: list[dict[str, Any]], request: Request) -> Response:
-    """Return a list, or that it is still what the caller has."""
-    body = json.dumps({"items": items}, separators=(",", ":")).encode()
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+def _tagged(name: str, items: list[dict[str, Any]], request: Request) -> Response:
+    """Return a part of a list, or that the list is still what the caller has. The tag is of the whole list."""
+    shown, cursor = cut(name, items, key=lambda item: (item["name"],), part=part_of(request))
+    whole = json.dumps(items, separators=(",", ":"))
+    etag = f'"{hashlib.sha256(whole.encode()).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"etag": etag})
+    body = json.dumps({"items": shown, "next_cursor": cursor}, separators=(",", ":"))
     return Response(body, media_type="application/json", headers={"etag": etag})
 
 

@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 from daemon.api.agent_schemas import ACTIONS, HEALTH, TOOLS, WAIT
 from daemon.api.answers import ApprovalResult, CallFinished, RunBody, RunFinished, RunWaiting
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import PARAMETERS
 from daemon.version import VERSION
 
 _REF = "#/components/schemas/{model}"
@@ -41,7 +42,7 @@ def _paths_of_tools() -> dict[str, Any]:
                 "Return the tools of every kind that can be called, with the schema of their arguments.",
                 _json(TOOLS),
                 others={"304": {"description": "Nothing has changed since the given ETag."}},
-                parameters=[_header("if-none-match")],
+                parameters=[_header("if-none-match"), *PARAMETERS],
             )
         },
         "/v1/tools/{name}/call": {
@@ -60,7 +61,7 @@ def _paths_of_tools() -> dict[str, Any]:
                 "Return the actions that can be run, with the schema of their arguments.",
                 _json(ACTIONS),
                 others={"304": {"description": "Nothing has changed since the given ETag."}},
-                parameters=[_header("if-none-match")],
+                parameters=[_header("if-none-match"), *PARAMETERS],
             )
         },
         "/v1/actions/{name}/run": {

@@ -3,16 +3,22 @@
 from typing import Any
 
 from daemon.api.answers import MAX_WAIT_SECONDS
+from daemon.api.paging import NEXT
 
 HEALTH: dict[str, Any] = {
     "type": "object",
     "required": ["status"],
     "properties": {"status": {"type": "string", "const": "ok"}},
 }
+NEXT_CURSOR: dict[str, Any] = {
+    "type": ["string", "null"],
+    "description": NEXT,
+}
 ACTIONS: dict[str, Any] = {
     "type": "object",
-    "required": ["items"],
+    "required": ["items", "next_cursor"],
     "properties": {
+        "next_cursor": NEXT_CURSOR,
         "items": {
             "type": "array",
             "items": {
@@ -36,13 +42,14 @@ ACTIONS: dict[str, Any] = {
                     },
                 },
             },
-        }
+        },
     },
 }
 TOOLS: dict[str, Any] = {
     "type": "object",
-    "required": ["items"],
+    "required": ["items", "next_cursor"],
     "properties": {
+        "next_cursor": NEXT_CURSOR,
         "items": {
             "type": "array",
             "items": {
@@ -85,7 +92,7 @@ TOOLS: dict[str, Any] = {
                     "meta": {"type": ["object", "null"]},
                 },
             },
-        }
+        },
     },
 }
 WAIT: dict[str, Any] = {

@@ -13,6 +13,8 @@ from daemon.core.outcome import Content
 from daemon.execution.requests import Finished, Waiting
 
 MAX_WAIT_SECONDS = 60.0
+_SHORT_ID = 8
+"""So many characters of the end of an id are enough for the command line."""
 _CLOSED = frozenset({ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.VOID})
 
 
@@ -75,8 +77,8 @@ class ApprovalResult(BaseModel):
 
 
 _MESSAGES = {
-    ApprovalState.PENDING: "A person has not decided yet.",
-    ApprovalState.APPROVED: "A person approved it; it has not started yet.",
+    ApprovalState.PENDING: "Nobody has decided yet.",
+    ApprovalState.APPROVED: "It was approved and has not started yet.",
     ApprovalState.RUNNING: "It was approved and is running.",
     ApprovalState.COMPLETED: "It was approved and has run.",
     ApprovalState.FAILED: "It was approved, ran and failed.",
@@ -99,8 +101,8 @@ def run_answer(outcome: Finished | Waiting, *, control_url: str) -> JSONResponse
     approval = outcome.approval
     url = review_url(control_url, approval.id)
     message = (
-        f"{approval.action} waits for a person's approval. Review it at {url} or run "
-        f"`aileron open approval {approval.id}`; then ask for the result of {approval.id}."
+        f"Ask for the result of this approval; do not repeat the call. Nothing has run yet: a person decides at {url} "
+        f"or with `aileron open approval {approval.id[-_SHORT_ID:]}`."
     )
     return JSONResponse({"approval_id": approval.id, "review_url": url, "message": message}, status_code=202)
 

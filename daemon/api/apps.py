@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from daemon.api.body_limit import BodyLimit
@@ -18,8 +19,10 @@ from daemon.version import VERSION
 def bare_control_app(routers: Iterable[APIRouter], report: Report) -> FastAPI:
     """Return the control API, without its door; the pages are added by whoever puts the daemon together."""
     app = FastAPI(title="Aileron control API", version=VERSION, docs_url=None, redoc_url=None)
-    install_handlers(app, report=report)
-    for router in routers:
+    included = tuple(routers)
+    paths = [route.path for router in included for route in router.routes if isinstance(route, APIRoute)]
+    install_handlers(app, report=report, paths=paths)
+    for router in included:
         app.include_router(router)
     return app
 

@@ -1,6 +1,6 @@
 """How failures become HTTP answers: one status for each class, one envelope for all."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from daemon.api.wrong_ids import of_parameter, wrong_id
 from daemon.approvals.service import StaleApprovalError
 from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
 
@@ -83,16 +84,20 @@ def failure_response(failure: Failure, *, status: int | None = None) -> JSONResp
     return JSONResponse(failure.envelope(), status_code=status or STATUS[failure.failure_class])
 
 
-def handlers(report: Report) -> Handlers:
-    """Return what makes every way in which a route can fail end in an envelope."""
+def handlers(report: Report, paths: Collection[str]) -> Handlers:
+    """Return what makes every way in which a route can fail end in an envelope; `paths` are those of the routes."""
 
     async def on_failure(_: Request, problem: Exception) -> Response:
         return failure_response(as_failure(problem))
 
-    async def on_http(_: Request, problem: Exception) -> Response:
+    async def on_malformed(request: Request, problem: Exception) -> Response:
+        return failure_response(_wrong_in_path(request, problem) or as_failure(problem))
+
+    async def on_http(request: Request, problem: Exception) -> Response:
         if not isinstance(problem, HTTPException):
             raise problem
-        answer = failure_response(_from_http(problem), status=problem.status_code)
+        failure = (wrong_id(request, paths) if problem.status_code == 404 else None) or _from_http(problem)
+        answer = failure_response(failure, status=problem.status_code)
         answer.headers.update(problem.headers or {})
         return answer
 
@@ -109,15 +114,15 @@ def handlers(report: Report) -> Handlers:
         Failure: on_failure,
         DocumentError: on_failure,
         StaleApprovalError: on_failure,
-        RequestValidationError: on_failure,
+        RequestValidationError: on_malformed,
         HTTPException: on_http,
         Exception: on_bug,
     }
 
 
-def install_handlers(app: FastAPI, *, report: Report) -> None:
+def install_handlers(app: FastAPI, *, report: Report, paths: Collection[str]) -> None:
     """Make a FastAPI app fail in envelopes, and say so in its description."""
-    for kind, handler in handlers(report).items():
+    for kind, handler in handlers(report, paths).items():
         app.add_exception_handler(kind, handler)
     describe(app)
 
@@ -146,6 +151,16 @@ def as_failure(problem: Exception) -> Failure:
             boundary=Boundary.USER,
         )
     raise problem
+
+
+def _wrong_in_path(request: Request, problem: Exception) -> Failure | None:
+    """Return the failure of an id that no thing could have, such as one that is too long."""
+    if not isinstance(problem, RequestValidationError):
+        return None
+    for item in problem.errors():
+        if item["loc"][0] == "path":
+            return of_parameter(request.url.path.split("/")[2], str(item["loc"][1]), str(item["input"]))
+    return None
 
 
 def _from_http(problem: HTTPException) -> Failure:

@@ -6,6 +6,7 @@ from pathlib import Path
 from daemon.api.denials import Denials
 from daemon.app.basis import Basis
 from daemon.app.rooms import Rooms, allowed_private
+from daemon.base.settings import Settings
 from daemon.core.providers import Provider, Style
 from daemon.gateway import build as gateway_room
 from daemon.gateway.build import Outward
@@ -62,6 +63,7 @@ async def open_sandboxes(
         sessions=rooms.sessions,
         audit=rooms.audit.log,
         clock=basis.clock,
+        entropy=basis.entropy,
         listen=partial(_listen, settings.sandbox.connections),
         make_app=make_app,
         bound=lambda: frozenset(name for name, each in providers.items() if bindings.is_granted(each)),
@@ -80,6 +82,17 @@ async def open_sandboxes(
     return room, workspaces
 
 
+def container_limits(settings: Settings) -> ContainerLimits:
+    """Return what a sandbox may use when its launch asks for nothing else."""
+    sandbox = settings.sandbox
+    return ContainerLimits(memory_bytes=sandbox.memory, cpus=sandbox.cpus, pids=sandbox.pids)
+
+
+def packing_limits(settings: Settings) -> PackingLimits:
+    """Return what the packing of commits may use."""
+    return PackingLimits(pack_bytes=settings.workspace.pack, memory_bytes=settings.sandbox.memory)
+
+
 def _options(basis: Basis) -> SandboxOptions:
     sandbox, workspace = basis.settings.sandbox, basis.settings.workspace
     return SandboxOptions(
@@ -87,9 +100,9 @@ def _options(basis: Basis) -> SandboxOptions:
         reach=sandbox.reach,
         ready_seconds=sandbox.ready_seconds,
         listener_seconds=sandbox.listener_seconds,
-        usual_limits=ContainerLimits(memory_bytes=sandbox.memory, cpus=sandbox.cpus, pids=sandbox.pids),
+        usual_limits=container_limits(basis.settings),
         written=Bounds(quota=workspace.quota, spare=workspace.spare),
-        packing=PackingLimits(pack_bytes=workspace.pack, memory_bytes=sandbox.memory),
+        packing=packing_limits(basis.settings),
         keep_seconds=workspace.keep,
         room=workspace.room,
     )

@@ -12,14 +12,17 @@ from daemon.api.control import (
     actions,
     approvals,
     audit,
+    backups,
     bindings,
     checks,
     connectors,
     keyring,
     providers,
     sandbox_images,
+    sandbox_visits,
     sandboxes,
     sessions,
+    settings,
     status,
     vault,
     workspaces,
@@ -27,10 +30,12 @@ from daemon.api.control import (
 from daemon.api.envelopes import Report
 from daemon.api.stopping import Stopping
 from daemon.app.basis import Basis
+from daemon.app.live_settings import LiveSettings
 from daemon.app.rooms import Rooms
 from daemon.core.providers import Providers
+from daemon.custody.taking import Taking
 from daemon.lifecycle.process import Addresses
-from daemon.sandbox.service import Sandboxes
+from daemon.sandbox.build import SandboxRoom
 from daemon.web.pages import PageServices, add_pages
 from daemon.workspaces.service import Workspaces
 
@@ -43,18 +48,21 @@ class ControlParts:
     browser: BrowserSessions
     stopping: Stopping
     providers: Providers
-    sandboxes: Sandboxes
+    sandboxes: SandboxRoom
     workspaces: Workspaces
+    live: LiveSettings
 
 
 def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report) -> FastAPI:
     """Return the control API with its pages, without its door."""
     routers = [
         _status(basis, rooms, parts),
-        *_secrets(basis, rooms, parts),
+        *_secrets(rooms, parts),
         *_tools(rooms, parts),
         audit.router(audit.Uses(log=rooms.audit.log, reader=rooms.database.reader, large=rooms.audit.large)),
+        backups.router(backups.Uses(taking=_taking(basis, rooms), sessions=rooms.sessions)),
         *_sessions(rooms, parts),
+        settings.router(parts.live),
     ]
     app = bare_control_app(routers, report)
     pages = PageServices(
@@ -68,16 +76,25 @@ def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report)
     return app
 
 
+def _taking(basis: Basis, rooms: Rooms) -> Taking:
+    home = basis.home
+    taking = Taking(audit=rooms.audit.log, database=home.database_path, backups=home.backups_dir, clock=basis.clock)
+    taking.clear()
+    basis.stops.callback(taking.close)
+    return taking
+
+
 def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
     about = status.About(
         home=basis.home.path,
         started_ms=basis.started_ms,
         control_url=parts.addresses.control,
         agent_url=parts.addresses.agent,
-        auto_lock_seconds=basis.settings.vault.auto_lock,
     )
     checked = checks.Uses(
         audit=rooms.audit.log,
+        reader=rooms.database.reader,
+        keyring=rooms.connectors.keyring,
         budget=rooms.audit.budget,
         vault=rooms.secrets.vault,
         catalog=rooms.actions.catalog,
@@ -98,13 +115,11 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
     )
 
 
-def _secrets(basis: Basis, rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
+def _secrets(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
     log, owner, service = rooms.audit.log, rooms.sessions, rooms.connectors.service
     opened, bound = rooms.secrets.vault, rooms.secrets.bindings
     return [
-        vault.router(
-            vault.Uses(vault=opened, audit=log, sessions=owner, auto_lock_seconds=basis.settings.vault.auto_lock)
-        ),
+        vault.router(vault.Uses(vault=opened, audit=log, sessions=owner)),
         bindings.router(
             bindings.Uses(
                 bindings=bound,
@@ -157,8 +172,9 @@ def _sessions(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
                 agent_url=parts.addresses.agent,
             )
         ),
-        sandbox_images.router(parts.sandboxes),
-        sandboxes.router(sandboxes.Uses(sandboxes=parts.sandboxes, processes=rooms.processes)),
+        sandbox_images.router(parts.sandboxes.sandboxes),
+        sandboxes.router(sandboxes.Uses(sandboxes=parts.sandboxes.sandboxes, processes=rooms.processes)),
+        sandbox_visits.router(parts.sandboxes),
         workspaces.router(parts.workspaces),
     ]
 

@@ -17,6 +17,7 @@ from daemon.app.agent_rooms import open_gateway, open_sandboxes
 from daemon.app.basis import Basis
 from daemon.app.control import ControlParts, control_app
 from daemon.app.housekeeping import keep_house
+from daemon.app.live_settings import LiveSettings, takers
 from daemon.app.rooms import Rooms, open_rooms
 from daemon.app.taking_up import take_up
 from daemon.base.clock import Clock, Entropy, IdSource
@@ -46,7 +47,7 @@ class Daemon:
     def begin_drain(self) -> None:
         """Take no new runs, and let long polls and streams end."""
         self.executor.begin_drain()
-        self.stopping.event.set()
+        self.stopping.begin()
 
     def active_runs(self) -> int:
         """Count the runs under way."""
@@ -109,8 +110,9 @@ async def _start(
         browser=browser,
         stopping=stopping,
         providers=gateway.providers,
-        sandboxes=room.sandboxes,
+        sandboxes=room,
         workspaces=workspaces,
+        live=LiveSettings(basis, rooms, takers(rooms, room, workspaces)),
     )
     control = control_app(basis, rooms, parts, _report)
     basis.tasks.start(room.upkeep.sweep(), name="sweep sandboxes")

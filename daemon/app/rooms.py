@@ -82,7 +82,7 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
     )
     # What runs in the background uses everything above, so it is ended before any of that is.
     basis.stops.push_async_callback(basis.tasks.close)
-    actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock, tasks=basis.tasks)
+    actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock)
     servers = await _open_servers(basis, held, audit=audit, database=database, sessions=sessions)
     limits = basis.settings.limits
     execution = execution_room.build(

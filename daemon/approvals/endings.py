@@ -17,29 +17,25 @@ def closing_failure(approval: Approval) -> Failure:
     """Return the failure that an approval which never ran means to the one who asked."""
     if approval.outcome is not None and "error" in approval.outcome:
         return Failure.from_envelope(approval.outcome)
-    return _failure(
-        approval, approval.state, _with_reason(f"A person denied {approval.action}.", approval.decision_reason)
-    )
+    reason = f": {approval.decision_reason}" if approval.decision_reason else "."
+    return _failure(approval, approval.state, f"A person denied {approval.action}{reason}")
 
 
 def taken_away(approval: Approval, state: ApprovalState, reason: str) -> str:
     """Return the outcome of an approval that time or a changed world has ended."""
-    message = f"The approval of {approval.action} is {state.value}: {reason} Nothing was run; ask again if it matters."
+    message = f"{approval.action} was not run. {reason}"
     return _kept(_failure(approval, state, message))
 
 
 def withdrawal(approval: Approval, reason: str | None) -> str:
     """Return the outcome of an approval that a person gave and took back before the run had started."""
     message = f"A person approved {approval.action} and withdrew the approval before it started. Nothing was run."
-    return _kept(_failure(approval, ApprovalState.DENIED, _with_reason(message, reason)))
+    said = f"{message} They said: {reason}" if reason else message
+    return _kept(_failure(approval, ApprovalState.DENIED, said))
 
 
 def _failure(approval: Approval, state: ApprovalState, message: str) -> Failure:
     return Failure(_CLASSES[state], message, boundary=Boundary.USER, audit_id=approval.request_audit_id)
-
-
-def _with_reason(message: str, reason: str | None) -> str:
-    return f"{message} The reason given: {reason}" if reason else message
 
 
 def _kept(failure: Failure) -> str:

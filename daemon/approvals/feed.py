@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from daemon.approvals.record import Approval
 
@@ -16,6 +16,7 @@ class ApprovalFeed:
     def __init__(self) -> None:
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._listeners: set[asyncio.Queue[Approval]] = set()
+        self._told: dict[object, Callable[[Approval], None]] = {}
 
     def publish(self, approval: Approval) -> None:
         """Announce an approval in its new state."""
@@ -26,6 +27,18 @@ class ApprovalFeed:
                 # A listener that does not read loses the oldest news; each item is a whole record.
                 queue.get_nowait()
             queue.put_nowait(approval)
+        for listener in list(self._told.values()):
+            listener(approval)
+
+    @contextmanager
+    def telling(self, listener: Callable[[Approval], None]) -> Iterator[None]:
+        """Call a listener at every change from now on; it must neither wait nor raise."""
+        key = object()
+        self._told[key] = listener
+        try:
+            yield
+        finally:
+            del self._told[key]
 
     @asynccontextmanager
     async def change_of(self, approval_id: str) -> AsyncIterator[asyncio.Event]:

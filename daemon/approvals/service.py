@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, true, tuple_, update
 
 from daemon.approvals.deadlines import Deadlines
 from daemon.approvals.endings import taken_away, withdrawal
@@ -20,6 +21,7 @@ from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.canonical import canonical_json
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
+from daemon.core.missing import no_such
 from daemon.core.principal import DAEMON, Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
@@ -213,10 +215,8 @@ class Approvals:
         due = _IS_OPEN & ((_TABLE.c.expires_ms <= self._clock.now_ms()) | _TABLE.c.id.in_(over))
         found = await self._select(select(_TABLE).where(due).limit(_AT_ONCE))
         for approval in found:
-            try:
+            with suppress(StaleApprovalError):
                 await self.expire(approval)
-            except StaleApprovalError:
-                continue
         if len(found) < _AT_ONCE:
             for approval_id in over:  # the others are not open, or were never written down
                 self._deadlines.forget(approval_id)
@@ -228,12 +228,18 @@ class Approvals:
 
     async def void_session(self, session: str) -> None:
         """Take back what an ended session still had open."""
-        mine = _IS_OPEN & (_TABLE.c.session == session)
-        for approval in await self._select(select(_TABLE).where(mine)):
-            try:
-                await self.void(approval, reason="The session that asked has ended.")
-            except StaleApprovalError:
-                continue
+        await self._void_where(_TABLE.c.session == session, reason="The session that asked has ended.")
+
+    async def void_all(self, *, reason: str) -> int:
+        """Take back everything that is open; return how much that was."""
+        return await self._void_where(true(), reason=reason)
+
+    async def _void_where(self, which: ColumnElement[bool], *, reason: str) -> int:
+        found = await self._select(select(_TABLE).where(_IS_OPEN & which))
+        for approval in found:
+            with suppress(StaleApprovalError):
+                await self.void(approval, reason=reason)
+        return len(found)
 
     def spending(self, approval: Approval, *, execution: str) -> Callable[[Connection], None]:
         """Return the write that spends an approval; it belongs into the transaction of `execution.started`."""
@@ -302,22 +308,20 @@ class Approvals:
         """Return an approval; with a session, only if it is that session's own."""
         approval = await self._reader.read(lambda conn: _find(conn, approval_id))
         if approval is None or (session is not None and approval.session != session):
-            raise Failure(
-                FailureClass.NOT_FOUND,
-                f"There is no approval {approval_id}. `aileron approval list` shows those there are.",
-                boundary=Boundary.USER,
-            )
+            # The same words for one of another session, so that nobody learns of it.
+            remedy = "See `aileron approval list`." if session is None else "Use the approval_id of the answer."
+            raise no_such("approval", approval_id, prefix=IdPrefix.APPROVAL, remedy=remedy)
         return approval
 
     async def find(
-        self, *, state: ApprovalState | None = None, session: str | None = None, limit: int = 100
+        self, *, state: ApprovalState | None = None, limit: int = 100, before: tuple[int, str] | None = None
     ) -> list[Approval]:
-        """Return approvals, the newest first."""
-        query = select(_TABLE).order_by(_TABLE.c.created_ms.desc()).limit(limit)
+        """Return approvals, the newest first; with `before`, those behind the one with this time and id."""
+        query = select(_TABLE).order_by(_TABLE.c.created_ms.desc(), _TABLE.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(tuple_(_TABLE.c.created_ms, _TABLE.c.id) < before)
         if state is not None:
             query = query.where(_TABLE.c.state == state.value)
-        if session is not None:
-            query = query.where(_TABLE.c.session == session)
         return await self._select(query)
 
     async def pending_count(self) -> int:

@@ -180,6 +180,10 @@ class Guard:
         self._outside.begin(head, seal)
         self._seal, self._sealed, self.damage = seal, True, ()
 
+    def closed_records(self) -> tuple[bytes, bytes]:
+        """Return seal and running head as they would be after a clean stop at this moment; all must be signed."""
+        return self._outside.closed(self.head, replace(self._sealing(self.head, every=self._every), closed=True))
+
     def note(self, problems: tuple[Problem, ...]) -> None:
         """Remember damage that was found by someone who read the whole log."""
         self.damage = self.damage or problems

@@ -12,12 +12,15 @@ from typing import Any, TypeVar, overload
 
 from sqlalchemy import Connection, Engine
 
+from daemon.audit.at_rest import AtRest
 from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared
 from daemon.audit.damage import Problem, is_of_the_disk
+from daemon.audit.delivery import deliver
 from daemon.audit.events import AuditEvent, Recorded, checked_field
 from daemon.audit.export import ExportedHead, export_head
+from daemon.audit.gathering import Gathering
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
 from daemon.audit.notes import RECOVERED, RESUMED
 from daemon.audit.refusals import damaged, in_short, not_damaged, unavailable
@@ -62,6 +65,8 @@ class _Job:
     last: bool = False
     resumes: Prepared | None = None
     """The event with which a person goes on with a damaged log."""
+    between: Callable[["AtRest"], Any] | None = None
+    """What is done before the next commit, once all is signed."""
 
 
 class AuditLog:
@@ -97,6 +102,7 @@ class AuditLog:
         if not self._commits.damage:
             self._commits.begin(self._recovered())
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._gathering: Gathering[_Job] = Gathering(self._hand_to_writer, now=clock.monotonic)
         self._closing: asyncio.Future[Appended[None]] | None = None
         self._writer = threading.Thread(target=self._work, name="audit-writer", daemon=True)
         self._writer.start()
@@ -177,13 +183,18 @@ class AuditLog:
             raise damaged(self._commits.damage)
         return export_head(self._commits.head, signer=self._signer)
 
+    def public_keys(self) -> dict[str, bytes]:
+        """Return the keys whose signatures count, by their id; whoever verifies an export needs them."""
+        return self._signer.public_keys()
+
     def verify(self, connection: Connection, *, anchor: ExportedHead | None = None) -> VerifyReport:
         """Check the whole log as this connection sees it, against what the writer knows; for a thread of a reader.
 
         Damage that is found here stops the log like damage that the writer meets itself.
         """
         guard = self._commits.guard
-        report = verify(connection, public_keys=self._signer.public_keys(), anchor=anchor, expected=guard.expected())
+        anchors = () if anchor is None else (anchor,)
+        report = verify(connection, public_keys=self.public_keys(), anchors=anchors, expected=guard.expected())
         furthest = guard.furthest()
         if not guard.damage and report.head_seq > furthest:
             report.add("inserted", f"What comes behind event {furthest} was not written by us.", seq=furthest + 1)
@@ -196,6 +207,15 @@ class AuditLog:
     async def checkpoint(self) -> None:
         """Sign the head as it is now."""
         await self._submit(Entry(checkpoint=CheckpointKind.REGULAR))
+
+    async def at_rest(self, work: Callable[[AtRest], T]) -> T:
+        """Sign the head, and do something before the next commit; it must be short, because all writers wait for it.
+
+        Raises the Failure of a log that cannot be written or is damaged, and what the work raises.
+        """
+        appended = await self._submit(Entry(checkpoint=CheckpointKind.REGULAR), between=work)
+        result: T = appended.value
+        return result
 
     async def resume(self, *, because: str, actor: Principal, session: str | None) -> Recorded:
         """Go on with a damaged log, behind an event that says what was found and why; only a person may ask for this.
@@ -239,14 +259,25 @@ class AuditLog:
         return self._prepare(AuditEvent(type=RECOVERED, session=None, actor=DAEMON, payload=payload))
 
     def _submit(
-        self, entry: Entry, *, last: bool = False, resumes: Prepared | None = None
+        self,
+        entry: Entry,
+        *,
+        last: bool = False,
+        resumes: Prepared | None = None,
+        between: Callable[[AtRest], Any] | None = None,
     ) -> "asyncio.Future[Appended[Any]]":
         if self._closing is not None:
             raise unavailable("the log is closed, because the daemon is stopping")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Appended[Any]] = loop.create_future()
-        self._jobs.put(_Job(entry, done, loop, last, resumes))
+        self._gathering.add(_Job(entry, done, loop, last, resumes, between), loop)
+        if last:
+            self._gathering.flush()
         return done
+
+    def _hand_to_writer(self, jobs: Sequence[_Job]) -> None:
+        for job in jobs:
+            self._jobs.put(job)
 
     async def _slimmed(self, large: LargeValues, prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:
         """Move large values into files; what more must be said of that comes behind the events that were given."""
@@ -292,11 +323,21 @@ class AuditLog:
             if not group or self._is_due():
                 entries.append(Entry(checkpoint=CheckpointKind.REGULAR))
             answers = self._commits.commit(entries)[: len(group)]
+            answers = [self._between(job, answer) for job, answer in zip(group, answers, strict=True)]
             self._note_unsigned()
             stopping = bool(group) and group[-1].last
             if stopping:
                 self._commits.end()
             _deliver(group, answers)
+
+    def _between(self, job: _Job, answer: Appended[Any] | Exception) -> Appended[Any] | Exception:
+        if job.between is None or isinstance(answer, Exception):
+            return answer
+        seal, running = self._commits.guard.closed_records()
+        try:
+            return replace(answer, value=job.between(AtRest(head=self._commits.head, seal=seal, running=running)))
+        except Exception as problem:  # noqa: BLE001 - it is the caller's, and this thread lives on
+            return problem
 
     def _resume(self, event: Prepared) -> Any:
         try:
@@ -347,21 +388,4 @@ class AuditLog:
 
 
 def _deliver(group: Sequence[_Job], answers: Sequence[Any]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
-    for job, answer in zip(group, answers, strict=True):
-        by_loop.setdefault(job.loop, []).append((job.done, answer))
-    for loop, answered in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_hand_over, answered)
-        except RuntimeError:
-            continue  # the loop is closed; what is on disk is on disk
-
-
-def _hand_over(answered: "list[tuple[asyncio.Future[Any], Any]]") -> None:
-    for done, answer in answered:
-        if done.done():
-            continue
-        if isinstance(answer, BaseException):
-            done.set_exception(answer)
-        else:
-            done.set_result(answer)
+    deliver([(job.loop, job.done, answer) for job, answer in zip(group, answers, strict=True)])

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -85,6 +85,23 @@ class CheckpointSigner:
     def public_keys(self) -> dict[str, bytes]:
         """Return the keys whose signatures count, by their id."""
         return {self.key_id: self.public_key}
+
+
+def public_pem(public_key: bytes) -> str:
+    """Return a public key as a PEM block, which a person can keep in a file."""
+    key = Ed25519PublicKey.from_public_bytes(public_key)
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def read_public_pem(raw: bytes) -> bytes:
+    """Read a public key that was written by `public_pem`; raises ValueError for everything else."""
+    try:
+        key = serialization.load_pem_public_key(raw)
+    except UnsupportedAlgorithm as problem:
+        raise ValueError("it is a key of another kind") from problem
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("it is a key of another kind")  # noqa: TRY004 - a bad document, not a bad call
+    return key.public_bytes_raw()
 
 
 def signature_holds(public_key: bytes, signature: str, *, purpose: str, seq: int, head: str, time: str) -> bool:

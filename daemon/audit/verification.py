@@ -11,7 +11,7 @@ except with a head that was exported earlier. docs/security.md has the table.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,18 +73,20 @@ class VerifyReport:
 
 
 def verify(
-    log: Path | Connection,
+    log: Path | Connection | sqlite3.Connection,
     *,
     public_keys: Mapping[str, bytes],
-    anchor: ExportedHead | None = None,
+    anchors: Sequence[ExportedHead] = (),
     expected: Expected | None = None,
     start: Place = (0, GENESIS),
+    begun: bool = False,
     pages: bool = True,
 ) -> VerifyReport:
-    """Check every event, every link, every checkpoint and, if given, an exported head and what is expected.
+    """Check every event, every link, every checkpoint and, if given, exported heads and what is expected.
 
-    With a start, only what lies behind that event is read; the event must be one that is vouched for. `pages` says
-    whether to look also at the pages of the file that no event lies on, which takes as long as the file is.
+    With a start, only what lies behind that event is read; the event must be one that is vouched for, and be in the
+    log, unless this is a part of one that has `begun` behind it. `pages` says whether to look also at the pages of the
+    file that no event lies on, which takes as long as the file is.
     """
     report = VerifyReport(resumed=0 if expected is None else expected.resumed)
     try:
@@ -93,9 +95,10 @@ def verify(
             checks = CheckpointChecks(connection, public_keys, since=start[0])
             signed = {one.seq: one.hash for one in checks.valid}
             signed.update({} if expected is None else expected.places)
-            if anchor is not None:
+            for anchor in anchors:
                 _check_anchor(anchor, signed, public_keys, report)
-            _check_start(connection, start, report)
+            if not begun:
+                _check_start(connection, start, report)
             _check_events(connection, signed, start, report)
             if expected is not None:
                 _check_end(expected, checks, report)
@@ -112,8 +115,11 @@ def verify(
 
 
 @contextmanager
-def _snapshot(log: Path | Connection) -> Iterator[sqlite3.Connection]:
+def _snapshot(log: Path | Connection | sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """One read transaction, so that a log that grows meanwhile is seen as it was at one moment."""
+    if isinstance(log, sqlite3.Connection):
+        yield log  # a scratch database that nobody else knows
+        return
     if isinstance(log, Connection):
         if not log.in_transaction():
             with log.begin(), _snapshot(log) as connection:

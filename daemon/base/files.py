@@ -161,6 +161,11 @@ class Draft:
     ) -> None:
         self._end()
 
+    @property
+    def path(self) -> Path:
+        """Return where it lies until it is in place, for whoever reads it again before that."""
+        return self._draft
+
     def write(self, data: bytes) -> None:
         """Write more."""
         with about(self._path):

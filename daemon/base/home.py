@@ -108,6 +108,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def log_path(self) -> Path:
+        """Return the daemon's own log; older parts of it have a number behind the name."""
+        return self.logs_dir / "daemon.jsonl"
+
+    @property
     def cache_dir(self) -> Path:
         """Return where what can be made again lies."""
         return self.path / "cache"

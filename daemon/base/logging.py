@@ -12,7 +12,7 @@ import structlog
 
 from daemon.base.redaction import Redactor, redact_text
 
-__all__ = ["Redactor", "redact_text", "start_logging"]
+__all__ = ["Redactor", "log_from", "redact_text", "start_logging"]
 
 _BYTES, _FILES = 10 * 1024 * 1024, 5
 
@@ -63,6 +63,11 @@ def start_logging(path: Path, *, level: str, redactor: Redactor) -> Iterator[Non
         # On a full disk the last lines are lost; the daemon has still stopped as it should.
         with contextlib.suppress(OSError):
             handler.close()
+
+
+def log_from(level: str) -> None:
+    """Write our own events from another level on, from now on."""
+    logging.getLogger("daemon").setLevel(level.upper())
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):

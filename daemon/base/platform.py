@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 
@@ -14,6 +15,18 @@ _PROCESSES = Path("/proc")
 _BOOT = _PROCESSES / "sys" / "kernel" / "random" / "boot_id"
 _OPEN_FILES = 65_536
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "drvfs", "afs", "ceph", "glusterfs"})
+
+
+_DOCKER = "/var/run/docker.sock"
+
+
+def docker_socket(named: str | None, environment: Mapping[str, str]) -> Path:
+    """Return where the Docker engine is asked: as the setting says, or DOCKER_HOST, or at its usual place.
+
+    An engine that is asked over a network has no place of its own; the usual one is returned for it.
+    """
+    path = (named or environment.get("DOCKER_HOST", "")).removeprefix("unix://")
+    return Path(path if path.startswith("/") else _DOCKER)
 
 
 def is_supported() -> bool:

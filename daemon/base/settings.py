@@ -51,8 +51,7 @@ OTHER_VARIABLES = frozenset(
 _PREFIX = "AILERON_"
 _NESTED = "__"
 
-
-_BY_NAME = frozenset({"rules", "providers"})
+BY_NAME = frozenset({"rules", "providers"})
 """Settings that hold one entry for each name a person chose."""
 
 
@@ -85,9 +84,12 @@ class Settings(BaseSettings):
 
 def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of a home, or the error that names the first thing wrong."""
-    given = os.environ if environment is None else environment
-    variables = {name: value for name, value in given.items() if name.startswith(_PREFIX)}
-    source = _read(home.config_path)
+    return settings_from(read_source(home.config_path), os.environ if environment is None else environment)
+
+
+def settings_from(source: TomlSource, environment: Mapping[str, str]) -> Settings:
+    """Return the settings that a file and an environment make, or the error that names the first thing wrong."""
+    variables = {name: value for name, value in environment.items() if name.startswith(_PREFIX)}
     _check_variables(variables)
 
     class _Variables(EnvSettingsSource):
@@ -113,22 +115,29 @@ def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> S
     except ValueError as problem:
         # The library does not say which variable is not the JSON it should be; only a list of rules can be that.
         raise SettingsError(
-            file=f"the variable {_variable(('approvals', 'rules'))}",
+            file=f"the variable {variable_of(('approvals', 'rules'))}",
             line=None,
             problem="It is not JSON.",
             remedy='Write it like {"ship-update": {"decision": "deny"}}.',
         ) from problem
 
 
-def _read(path: Path) -> TomlSource:
+def parse_source(text: str, *, file: str) -> TomlSource:
+    """Read the text of a settings file; raises SettingsError."""
     try:
-        return TomlSource.parse(path.read_text(encoding="utf-8"), file=str(path))
-    except FileNotFoundError:
-        return TomlSource.parse("", file=str(path))
+        return TomlSource.parse(text, file=file)
     except DocumentError as problem:
         raise SettingsError(
             file=problem.file, line=problem.line, problem=problem.problem, remedy=problem.remedy
         ) from problem
+
+
+def read_source(path: Path) -> TomlSource:
+    """Read a settings file, which need not be there; raises SettingsError."""
+    try:
+        return parse_source(path.read_text(encoding="utf-8"), file=str(path))
+    except FileNotFoundError:
+        return parse_source("", file=str(path))
     except (OSError, UnicodeDecodeError) as problem:
         raise SettingsError(
             file=str(path), line=None, problem=f"It cannot be read: {problem}.", remedy="Check the file."
@@ -136,18 +145,18 @@ def _read(path: Path) -> TomlSource:
 
 
 def _check_variables(variables: Mapping[str, str]) -> None:
-    known = {*OTHER_VARIABLES, *(_variable(path) for path in setting_paths())}
+    known = {*OTHER_VARIABLES, *(variable_of(path) for path in setting_paths())}
     for name in sorted(variables):
         if not name.startswith(_PREFIX) or name in known:
             continue
-        if any(name.startswith(f"{_variable(path)}{_NESTED}") for path in setting_paths() if path[-1] in _BY_NAME):
+        if any(name.startswith(f"{variable_of(path)}{_NESTED}") for path in setting_paths() if path[-1] in BY_NAME):
             continue
         near = difflib.get_close_matches(name, known, 1, 0.5)
         remedy = f"Did you mean {near[0]}?" if near else "docs/configuration.md lists them all."
         raise SettingsError(file="the environment", line=None, problem=f"{name} is no setting.", remedy=remedy)
 
 
-def setting_paths() -> Iterator[tuple[str, ...]]:
+def setting_paths() -> Iterator[tuple[str, str]]:
     """Yield the path of every setting."""
     for section, field in Settings.model_fields.items():
         model = field.annotation
@@ -156,7 +165,8 @@ def setting_paths() -> Iterator[tuple[str, ...]]:
                 yield section, name
 
 
-def _variable(path: tuple[str, ...]) -> str:
+def variable_of(path: tuple[str, ...]) -> str:
+    """Return the variable of the environment that a setting may come from."""
     return _PREFIX + _NESTED.join(path).upper()
 
 
@@ -166,7 +176,7 @@ def _explain(problem: ValidationError, source: TomlSource, variables: Mapping[st
     place = tuple(str(part) for part in path)
     name = ".".join(place)
     # A rule comes from a variable of its own, or from the one that holds all of them.
-    variable = next((v for n in range(len(place), 1, -1) if (v := _variable(place[:n])) in variables), None)
+    variable = next((v for n in range(len(place), 1, -1) if (v := variable_of(place[:n])) in variables), None)
     file = source.file if variable is None else f"the variable {variable}"
     line = source.line_of(path) if variable is None else None
     if first["type"] == "extra_forbidden":

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from daemon.base.settings import Settings
-from daemon.base.settings_sections import RuleSettings
-from daemon.core.quantities import format_duration
+from daemon.base.settings_sections import RuleSettings, is_duration, is_size
+from daemon.base.settings_shown import in_words, takes_effect_at_once
 
 _HEAD = """# Configuration
 
@@ -17,10 +17,18 @@ _HEAD = """# Configuration
 Edit daemon/base/settings_sections.py instead. -->
 
 A setting is taken from the environment, or else from `config.toml` in the home (`~/.aileron`, or what `AILERON_HOME`
-names), or else it has its default. A key that is not known is an error that names the nearest known one. The daemon
-reads its settings when it starts: `aileron stop`, and the next command starts it anew.
+names), or else it has its default. A key that is not known is an error that names the nearest known one.
 
-Durations are written like `30s`, `5m`, `24h`, `7d`.
+    aileron config show                          # every setting, its value, and where it comes from
+    aileron config set vault.auto_lock 2h        # checked first; the file keeps its comments and its order
+    aileron config edit                          # in your editor; what does not fit is not taken
+
+A setting that takes effect *at once* is taken over by a running daemon when `config set`, `config remove` or `config
+edit` has written it, and the audit log says who changed it, from what to what. The others take effect *at the next
+start*: `aileron stop`, and the next command starts the daemon anew. A file that you write yourself is read at the next
+start, or when one of these commands has changed something else.
+
+Durations are written like `30s`, `5m`, `24h`, `7d`, sizes like `512MiB` or `4GiB`.
 """
 
 _RULES = """
@@ -33,7 +41,10 @@ For runs that nobody watches, such as a CI pipeline, decide beforehand:
     reason = "Releases of this pipeline are announced automatically."
 
 `ask` makes an action wait for a person even if its file does not; `deny` refuses it; `allow` lets it run although its
-file asks for approval, and the reason is written into the audit log with every such run.
+file asks for approval, and the reason is written into the audit log with every such run. The same in one command, at
+once:
+
+    aileron config set approvals.rules.ship-update '{ decision = "deny", reason = "Frozen until Monday." }'
 
 Tools of MCP servers are named by the server's name and the server's own name of the tool, whatever name agents see:
 
@@ -63,10 +74,11 @@ def reference() -> str:
 
 
 def _table(section: str, model: type[BaseModel]) -> str:
-    rows = ["| key | variable | default | what it does |", "|---|---|---|---|"]
+    rows = ["| key | variable | default | takes effect | what it does |", "|---|---|---|---|---|"]
     for name, field in model.model_fields.items():
         variable = "" if "<" in section else f"`AILERON_{section}__{name}`".upper().replace("`aileron", "`AILERON")
-        rows.append(f"| `{name}` | {variable} | {_default(field)} | {field.description} |")
+        when = "at once" if "<" in section or takes_effect_at_once(field) else "at the next start"
+        rows.append(f"| `{name}` | {variable} | {_default(field)} | {when} | {field.description} |")
     return "\n".join(rows) + "\n"
 
 
@@ -81,8 +93,8 @@ def _default(field: FieldInfo) -> str:
             name: v.model_dump(exclude_defaults=True) if isinstance(v, BaseModel) else v for name, v in value.items()
         }
         return f"`{json.dumps(shown)}`"
-    if isinstance(value, float):
-        return f"`{format_duration(value)}`"
+    if is_duration(field) or is_size(field):
+        return f"`{in_words(field, value)}`"
     return f"`{value!r}`".replace("'", '"')
 
 

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
 
 from daemon.core.authority import AuthorityError, HostPort
@@ -81,6 +82,20 @@ Size = Annotated[int, BeforeValidator(_size), Field(ge=64 * 1024**2)]
 LogSize = Annotated[int, BeforeValidator(_size), Field(ge=1024**2)]
 
 
+AT_ONCE: dict[str, JsonValue] = {"at_once": True}
+"""The mark of a setting that a running daemon takes over; daemon/app/live_settings.py does it."""
+
+
+def is_duration(field: FieldInfo) -> bool:
+    """Say whether a setting is a length of time."""
+    return any(isinstance(each, BeforeValidator) and each.func is _duration for each in field.metadata)
+
+
+def is_size(field: FieldInfo) -> bool:
+    """Say whether a setting is a number of bytes."""
+    return any(isinstance(each, BeforeValidator) and each.func is _size for each in field.metadata)
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -88,7 +103,9 @@ class _Section(BaseModel):
 class DaemonSettings(_Section):
     """The daemon as a process."""
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much the daemon logs.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much the daemon logs.", json_schema_extra=AT_ONCE
+    )
     control_port: int = Field(0, ge=0, le=65535, description="Port of the control API; 0 lets the system pick one.")
     agent_port: int = Field(0, ge=0, le=65535, description="Port of the agent API; 0 lets the system pick one.")
     drain_seconds: Duration = Field(20.0, description="How long a stop waits for runs under way.")
@@ -112,7 +129,9 @@ class NetworkSettings(_Section):
 class VaultSettings(_Section):
     """The vault."""
 
-    auto_lock: Duration = Field(43_200.0, description="Idle time after which the vault locks itself; 0 means never.")
+    auto_lock: Duration = Field(
+        43_200.0, description="Idle time after which the vault locks itself; 0 means never.", json_schema_extra=AT_ONCE
+    )
 
 
 class AuditSettings(_Section):
@@ -155,6 +174,7 @@ class ApprovalSettings(_Section):
         default_factory=dict,
         description="A rule for each action, by its name, and for tools of servers, as `server__tool` or `server__*`;"
         " in the variable, as JSON.",
+        json_schema_extra=AT_ONCE,
     )
 
 
@@ -241,12 +261,14 @@ class SandboxSettings(_Section):
     """Containers for agents."""
 
     docker_socket: str | None = Field(None, description="The socket of the Docker engine; its usual one, if not set.")
-    memory: Size = Field(4 * 1024**3, description="How much memory a sandbox may use.")
-    cpus: float = Field(2.0, gt=0, description="How many processors a sandbox may use.")
+    memory: Size = Field(4 * 1024**3, description="How much memory a sandbox may use.", json_schema_extra=AT_ONCE)
+    cpus: float = Field(2.0, gt=0, description="How many processors a sandbox may use.", json_schema_extra=AT_ONCE)
     listener_seconds: Duration = Field(
-        30.0, description="How long an agent may run before somebody reads what it says."
+        30.0, description="How long an agent may run before somebody reads what it says.", json_schema_extra=AT_ONCE
     )
-    pids: int = Field(512, ge=16, description="How many processes and threads a sandbox may have.")
+    pids: int = Field(
+        512, ge=16, description="How many processes and threads a sandbox may have.", json_schema_extra=AT_ONCE
+    )
     connections: int = Field(
         512, ge=16, le=30_000, description="Connections that one sandbox may have open at once to the daemon."
     )
@@ -272,15 +294,19 @@ class WorkspaceSettings(_Section):
         1024**3, description="What stays free on the disk of the workspaces; with less, sandboxes that write are ended."
     )
     keep: Duration = Field(
-        30 * 86_400.0, description="How long an ended workspace is kept after somebody looked at it; 0 means for ever."
+        30 * 86_400.0,
+        description="How long an ended workspace is kept after somebody looked at it; 0 means for ever.",
+        json_schema_extra=AT_ONCE,
     )
     room: Size = Field(
         50 * 1024**3,
         description="What all workspaces may take; above it the oldest go that somebody looked at, and no others.",
+        json_schema_extra=AT_ONCE,
     )
     pack: Size = Field(1024**3, description="How large the commits of one agent may be that land.")
     auto_yes: list[str] = Field(
         default_factory=list,
         description="Paths that `--land auto` lands although they would run later, such as `scripts/*.sh`. `*` stays "
         "in one folder, `**` does not.",
+        json_schema_extra=AT_ONCE,
     )

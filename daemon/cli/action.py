@@ -18,7 +18,15 @@ app = typer.Typer(
 )
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The action's name.", autocompletion=known.actions)]
-_STYLES = {"ready": "green", "disabled": "dim", "broken": "red", "ask": "yellow", "deny": "red"}
+_STYLES = {
+    "ready": "green",
+    "locked": "yellow",
+    "blocked": "red",
+    "disabled": "dim",
+    "broken": "red",
+    "ask": "yellow",
+    "deny": "red",
+}
 
 
 @app.command("list")
@@ -40,8 +48,10 @@ def list_actions(ctx: typer.Context, as_json: JsonOption = False) -> None:
         fold="description",
         styles=_STYLES,
     )
-    if any(item["state"] == "broken" for item in answer["items"]):
-        invocation.output.note("See what is wrong with a broken action: aileron action show NAME", style="yellow")
+    if any(item["state"] in {"broken", "blocked"} for item in answer["items"]):
+        invocation.output.note("See what keeps an action from running: aileron action show NAME", style="yellow")
+    if any(item["state"] == "locked" for item in answer["items"]):
+        invocation.output.note("For those that are locked: aileron vault unlock", style="yellow")
 
 
 def first_line(text: Any) -> str:
@@ -113,15 +123,20 @@ def problem_line(problem: dict[str, Any]) -> str:
 @app.command()
 def check(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Action files to check.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE", help="Action files, or names of installed actions.", autocompletion=known.actions
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Check action files.
 
-    Prints every problem as file:line: problem remedy. Exit code 1 if there is one.
+    Prints every problem of a file at once, as file:line: problem remedy. Exit code 1 if there is one.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    texts = [(file, _read(file)) for file in files]
+    texts = [(file, _read(file)) for file in (_file(invocation, given) for given in files)]
     problems: list[dict[str, Any]] = []
     with invocation.connect() as client:
         for file, text in texts:
@@ -137,6 +152,20 @@ def check(
         raise typer.Exit(ExitCode.FAILED)
 
 
+def _file(invocation: Invocation, given: str) -> Path:
+    """Return the file that is meant: one that is there, or else the installed action of that name."""
+    path = Path(given)
+    installed = invocation.home().actions_dir / f"{given}.md"
+    if "/" in given or path.suffix == ".md" or path.exists():
+        return path
+    if installed.exists():
+        return installed
+    raise CliFailure.usage(
+        f"{given!r} is neither a file here nor an installed action",
+        remedy=f"Write the path of a file, or a name of: aileron action list. The actions lie in {installed.parent}.",
+    )
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
@@ -147,21 +176,21 @@ def _read(file: Path) -> str:
 
 
 @app.command()
-def enable(ctx: typer.Context, name: NameArgument) -> None:
+def enable(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Let an action be seen and run by agents again."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        client.post("/v1/actions/{}/enable", name)
-    invocation.output.line(f"{one_line(name)} is enabled.")
+        answer = client.post("/v1/actions/{}/enable", name)
+    invocation.answer(answer, f"{one_line(name)} is enabled.")
 
 
 @app.command()
-def disable(ctx: typer.Context, name: NameArgument) -> None:
+def disable(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Keep an action installed, but let nobody run it."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        client.post("/v1/actions/{}/disable", name)
-    invocation.output.line(f"{one_line(name)} is disabled.")
+        answer = client.post("/v1/actions/{}/disable", name)
+    invocation.answer(answer, f"{one_line(name)} is disabled.")
 
 
 app.command()(run)

@@ -9,6 +9,7 @@ from daemon.base.files import create_file
 from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
+from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 
 
@@ -24,6 +25,7 @@ def add(
     op: Annotated[
         str | None, typer.Option("--op", metavar="NAME", help="Call this operation of it, and take its inputs.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a starter action file.
 
@@ -31,7 +33,7 @@ def add(
     """
     from daemon.cli.action_starter import NAME, starter
 
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     if not NAME.fullmatch(name):
         raise CliFailure.usage(
             f"{name!r} is no name for an action",
@@ -49,7 +51,7 @@ def add(
     else:
         text = starter(name)
     _write(path, text)
-    invocation.output.line(str(path))
+    invocation.answer({"name": name, "file": str(path)}, str(path))
     if connector is None:
         _offer(invocation, name)
     invocation.output.note(f"Edit it, then check it with: aileron action check {path}", style="dim")

@@ -35,40 +35,45 @@ def add(
     ctx: typer.Context,
     agent: AgentArgument,
     force: Annotated[bool, typer.Option("--force", help="Replace a server called aileron that is not ours.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write aileron-mcp into the agent's own configuration.
 
     Everything else in the file stays as it is, and what it was is kept beside it. No secret is written: the server
     finds the daemon by itself.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     path, place = _place(invocation, agent)
     file, changed = _changed(
         path, lambda file: place.register(file.text, _command(), _variables(invocation), force=force)
     )
     if changed == file.text:
-        invocation.output.line(f"{path} has it already; nothing was changed.")
+        _tell(invocation, agent, path, f"{path} has it already; nothing was changed.", changed=False)
         return
     # What already holds our entry is not what the person had, and must not take its place beside the file.
     file.replace(changed, keep=not place.is_registered(file.text))
-    invocation.output.line(f"Registered in {path}.")
+    _tell(invocation, agent, path, f"Registered in {path}.", changed=True)
     invocation.output.note(_RESTART)
 
 
 @app.command()
-def remove(ctx: typer.Context, agent: AgentArgument) -> None:
+def remove(ctx: typer.Context, agent: AgentArgument, as_json: JsonOption = False) -> None:
     """Take aileron-mcp out of the agent's own configuration again.
 
     A server of yours that --force replaced is put back.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     path, place = _place(invocation, agent)
     file, changed = _changed(path, lambda file: place.unregister(file.text, file.before()))
     if changed == file.text:
-        invocation.output.line(f"{path} has no entry of ours; nothing was changed.")
+        _tell(invocation, agent, path, f"{path} has no entry of ours; nothing was changed.", changed=False)
         return
     file.replace(changed, keep=False)
-    invocation.output.line(f"Taken out of {path}.")
+    _tell(invocation, agent, path, f"Taken out of {path}.", changed=True)
+
+
+def _tell(invocation: Invocation, agent: str, path: Path, text: str, *, changed: bool) -> None:
+    invocation.answer({"agent": agent, "file": str(path), "changed": changed}, text)
 
 
 @app.command("list")

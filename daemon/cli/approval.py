@@ -1,18 +1,21 @@
 """`aileron approval`: what agents ask for, and a person's decision."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from daemon.cli import known
 from daemon.cli.approval_shown import show_request
-from daemon.cli.failure import CliFailure
+from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.ids import find_approval, short
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
-from daemon.cli.options import JsonOption, LimitOption, ReasonOption, YesOption
+from daemon.cli.options import AllOption, JsonOption, LimitOption, ReasonOption, YesOption
 from daemon.cli.rendering import one_line
+
+if TYPE_CHECKING:
+    from daemon.cli.client import ControlClient
 
 app = typer.Typer(
     add_completion=False,
@@ -50,6 +53,7 @@ def list_approvals(
     ctx: typer.Context,
     state: Annotated[str, typer.Option("--state", metavar="STATE", help=f"Only these: all, {STATES}.")] = "pending",
     limit: LimitOption = 50,
+    everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List what waits for your decision, or was decided."""
@@ -57,7 +61,8 @@ def list_approvals(
     if state not in ("all", *STATES.split(", ")):
         raise CliFailure.usage(f"{state!r} is not a state of an approval", remedy=f"Write one of: all, {STATES}")
     with invocation.connect() as client:
-        answer = client.get("/v1/approvals", state=None if state == "all" else state, limit=limit)
+        wanted = {"state": None if state == "all" else state}
+        answer = client.get_some("/v1/approvals", limit=None if everything else limit, **wanted)
         if as_json:
             invocation.output.json(answer)
             return
@@ -81,6 +86,7 @@ def list_approvals(
         empty="Nothing waits for your approval." if state == "pending" else "There are none.",
         styles=_STYLES,
     )
+    invocation.output.more(answer, "--all")
 
 
 @app.command()
@@ -104,13 +110,20 @@ def show(ctx: typer.Context, approval_id: IdArgument, as_json: JsonOption = Fals
 
 
 @app.command()
-def approve(ctx: typer.Context, approval_id: IdArgument, reason: ReasonOption = None, yes: YesOption = False) -> None:
+def approve(
+    ctx: typer.Context,
+    approval_id: IdArgument,
+    reason: ReasonOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Let exactly this call run, once.
 
     On a terminal it is shown first, and you are asked; Enter alone means no.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     if not yes and invocation.prompts.interactive:
+        invocation.need_yes_with_json(yes=yes)
         _look_first(invocation, approval_id)
     _decide(invocation, approval_id, "approve", reason)
 
@@ -131,12 +144,12 @@ def _look_first(invocation: Invocation, approval_id: str) -> None:
 
 
 @app.command()
-def deny(ctx: typer.Context, approval_id: IdArgument, reason: ReasonOption = None) -> None:
+def deny(ctx: typer.Context, approval_id: IdArgument, reason: ReasonOption = None, as_json: JsonOption = False) -> None:
     """Refuse this call, or withdraw your approval of it.
 
     The agent is told, with your reason. A call that has started cannot be withdrawn any more.
     """
-    _decide(Invocation.of(ctx), approval_id, "deny", reason)
+    _decide(Invocation.of(ctx, as_json=as_json), approval_id, "deny", reason)
 
 
 def _decide(invocation: Invocation, approval_id: str, decision: str, reason: str | None) -> None:
@@ -144,10 +157,22 @@ def _decide(invocation: Invocation, approval_id: str, decision: str, reason: str
     with invocation.connect() as client:
         found = find_approval(client, approval_id)
         item = client.post(f"/v1/approvals/{{}}/{decision}", found, body=body)
+        if invocation.as_json:
+            _answer_in_json(invocation, client, item, approved=decision == "approve")
+            return
         done = "Approved" if decision == "approve" else "Withdrawn" if item.get("withdrawn") else "Denied"
         invocation.output.line(f"{done}: {one_line(item['action'])} ({one_line(item['id'])}).")
         if decision == "approve":
             _tell_what_became(invocation, client.get("/v1/action-approvals/{}/result", found, wait=_WAIT_SECONDS))
+
+
+def _answer_in_json(
+    invocation: Invocation, client: "ControlClient", item: Mapping[str, Any], *, approved: bool
+) -> None:
+    result = client.get("/v1/action-approvals/{}/result", item["id"], wait=_WAIT_SECONDS) if approved else None
+    invocation.output.json({**item, "result": result})
+    if result is not None and result["status"] in _CAME_TO_NOTHING:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _tell_what_became(invocation: Invocation, result: Mapping[str, Any]) -> None:

@@ -67,14 +67,16 @@ def list_events(
     invocation = Invocation.of(ctx, as_json=as_json)
     filters = _filters(invocation, since, until, session, type_, action, connector, failure_class)
     with invocation.connect() as client:
-        filters["session"] = session and find_any_session(client, session)
+        filters["session"] = _session(client, session)
         # Where to go on from is read first: an event that comes in between is then shown by the list or after it.
-        answer = client.get("/v1/audit", limit=limit, newest_first=True, **filters)
+        answer = client.get_some("/v1/audit", limit=limit, newest_first=True, **filters)
         events = list(reversed(answer["items"]))
         if as_json and not follow:
             invocation.output.json({**answer, "items": events})
             return
         _show_events(invocation, events, header=True)
+        if not invocation.as_json:
+            invocation.output.more(answer, "--limit, or aileron audit export")
         if follow:
             start = events[-1]["seq"] if events else client.get("/v1/audit/head")["seq"]
             _follow(invocation, client, start, filters)
@@ -100,6 +102,11 @@ def _filters(
         "connector": connector,
         "failure_class": failure_class,
     }
+
+
+def _session(client: "ControlClient", given: str | None) -> str | None:
+    """Return the id of the session that is meant; one that the log alone still knows is written out."""
+    return None if given is None else find_any_session(client, given)
 
 
 def _follow(invocation: Invocation, client: "ControlClient", seq: int, filters: dict[str, str | None]) -> None:
@@ -171,6 +178,17 @@ def show(
 @app.command()
 def verify(
     ctx: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="An export, which needs no daemon; else the log of this machine."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="The public key that `audit key` wrote on the log's own machine."),
+    ] = None,
+    part: Annotated[
+        bool, typer.Option("--part", help="The export is meant to hold a stretch of the log only.")
+    ] = False,
     anchor: Annotated[
         Path | None, typer.Option("--anchor", metavar="FILE", help="A head that `audit head` wrote earlier.")
     ] = None,
@@ -180,8 +198,19 @@ def verify(
 
     Prints each problem; exit code 1 if there is one. With the head of an earlier day as anchor, a log that was cut
     short or written anew since then is found, too.
+
+    With FILE, checks what `audit export` wrote, on any machine. Without --key that says only that the file fits
+    itself, because anybody can write an export anew with a key of their own.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
+    if file is not None:
+        from daemon.cli.audit_export import verify_file
+
+        head = None if anchor is None else _read_anchor(anchor)
+        verify_file(invocation, file, key=key, anchor=head, part=part)
+        return
+    if key is not None or part:
+        raise CliFailure.usage("--key and --part are for an export", remedy="Name the file: aileron audit verify FILE")
     body = {} if anchor is None else {"anchor": _read_anchor(anchor)}
     with invocation.connect() as client, invocation.output.progress("Verifying the audit log"):
         answer = client.post("/v1/audit/verify", body=body, patient=True)
@@ -278,20 +307,38 @@ def export(
     failure_class: ClassOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Write all events that fit, the oldest first, as JSON Lines."""
+    """Write all events that fit, the oldest first, as JSON Lines.
+
+    Anybody can verify the file elsewhere with the log's public key: aileron audit verify FILE --key KEY.
+    """
     invocation = Invocation.of(ctx)
     filters = _filters(invocation, since, until, session, type_, action, connector, failure_class)
     # A spinner in between lines that go to the same terminal would only garble them.
     progress = nullcontext() if output is None else invocation.output.progress("Exporting")
     with invocation.connect() as client, OutputFile(output, stdout=invocation.output) as file, progress:
-        filters["session"] = session and find_any_session(client, session)
+        filters["session"] = _session(client, session)
         count = 0
         for line in client.lines("/v1/audit/export", **filters):
             if line:
                 file.write(neutralise(line) + "\n")
-                count += 1
+                count += not line.startswith('{"type":"export.')
     if output is not None:
         invocation.output.note(f"{count} events written to {output}.")
+
+
+@app.command()
+def key(ctx: typer.Context, output: OutputOption = None, as_json: JsonOption = False) -> None:
+    """Print the public key that the log is signed with.
+
+    Hand it to whoever verifies an export, by another way than the export itself.
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        answer = client.get("/v1/audit/key")
+    with OutputFile(output, stdout=invocation.output) as file:
+        file.write(pretty_json(answer) + "\n" if as_json else neutralise(answer["public_key"], multiline=True))
+    if output is not None:
+        invocation.output.note(f"The public key {one_line(answer['key_id'])} is written to {output}.")
 
 
 @app.command()

@@ -1,17 +1,17 @@
 """`aileron binding`: which credential a connector may use, and where it is sent."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from daemon.cli import known
+from daemon.cli.binding_value import read_value
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, in_full
 from daemon.cli.options import JsonOption, ValueFileOption, YesOption
-from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import one_line
+from daemon.cli.takes_secret import TakesSecret
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
@@ -39,7 +39,7 @@ NameArgument = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=TakesSecret)
 def add(
     ctx: typer.Context,
     connector: ConnectorArgument,
@@ -51,28 +51,41 @@ def add(
         str | None, typer.Option("--username", metavar="NAME", help="The user name of a `basic` credential.")
     ] = None,
     value_file: ValueFileOption = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            "--from-secret",
+            metavar="NAME",
+            help="Take the value of this stored secret, as `secret list` shows it.",
+            autocompletion=known.secrets,
+        ),
+    ] = None,
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Store a credential and let one connector use it.
 
     Shows first to which hosts and in which header the credential will be sent. The value is asked for on the
     terminal without being shown, or read from --value-file: the key (api_key), the password (basic), or a JSON
-    object with access_token, refresh_token, expires_at_ms, scopes and token_type (oauth2).
+    object with access_token, refresh_token, expires_at_ms, scopes and token_type (oauth2). With --from-secret it is
+    copied from a stored secret, inside the vault; if that changes later, add the binding again with --replace.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
+    invocation.need_yes_with_json(yes=yes)
     with invocation.connect() as client:
         shown = _grantee(client, connector)
         credential = shown.get("credential")
         if not credential or credential.get("kind") in (None, "none"):
-            raise CliFailure(f"{connector} uses no credential, so there is nothing to set up")
-        show_credential(invocation, shown)
-        invocation.prompts.confirm("Let this connector use the credential there?", yes=yes)
-        value = _value(invocation.prompts, credential["kind"], username=username, file=value_file)
+            raise CliFailure(f"{connector} uses no credential, so there is nothing to add")
+        if not as_json:
+            show_credential(invocation, shown)
+        value = read_value(invocation.prompts, credential["kind"], username=username, file=value_file, stored=secret)
+        invocation.prompts.confirm("Let this connector use the credential there?", yes=yes, unseen=True)
         binding = client.post(
             "/v1/bindings",
             body={"connector": str(shown["name"]), "identity": identity, "value": value, "replace": replace},
         )
-    invocation.output.line(f"{one_line(binding['name'])} is stored, and {one_line(shown['name'])} may use it.")
+    invocation.answer(binding, f"{one_line(binding['name'])} is stored, and {one_line(shown['name'])} may use it.")
     if binding.get("choice_needed"):
         invocation.output.note(
             f"It may now use several. Choose one: aileron binding use {one_line(shown['name'])} NAME", style="yellow"
@@ -104,41 +117,6 @@ def show_credential(invocation: Invocation, connector: dict[str, Any]) -> None:
     if credential.get("scope"):
         fields.append(("scope", credential["scope"]))
     invocation.output.fields(fields)
-
-
-def _value(prompts: Prompts, kind: str, *, username: str | None, file: Path | None) -> dict[str, Any]:
-    def secret(label: str) -> str:
-        if file is not None:
-            return prompts.secret_file(file, option="--value-file")
-        return prompts.secret(label, option="--value-file FILE")
-
-    match kind:
-        case "api_key":
-            return {"type": "api_key", "key": secret("API key")}
-        case "basic":
-            name = username if username is not None else prompts.text("User name", option="--username NAME")
-            return {"type": "basic", "username": name, "password": secret("Password")}
-        case "oauth2":
-            return {"type": "oauth2", **_tokens(prompts, file)}
-    raise CliFailure(f"this version of aileron cannot set up a credential of kind {kind!r}")
-
-
-def _tokens(prompts: Prompts, file: Path | None) -> dict[str, Any]:
-    import json
-
-    expected = 'a JSON object such as {"access_token": "...", "refresh_token": "...", "expires_at_ms": 1800000000000}'
-    if file is None:
-        raise CliFailure.usage(
-            "an oauth2 credential is set up from a file of tokens", remedy=f"Pass --value-file FILE, {expected}."
-        )
-    try:
-        tokens = json.loads(prompts.secret_file(file, option="--value-file"))
-    except ValueError:
-        tokens = None
-    if not isinstance(tokens, dict) or not isinstance(tokens.get("access_token"), str):
-        # What was read is not repeated here: it is, after all, a secret.
-        raise CliFailure.usage(f"{file} does not hold the tokens", remedy=f"Write {expected}.")
-    return tokens
 
 
 @app.command("list")
@@ -184,29 +162,36 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
 
 
 @app.command()
-def use(ctx: typer.Context, connector: ConnectorArgument, name: NameArgument, yes: YesOption = False) -> None:
+def use(
+    ctx: typer.Context,
+    connector: ConnectorArgument,
+    name: NameArgument,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Choose the binding that a connector uses.
 
     The connector may then use it for the hosts that it names now.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
+    invocation.need_yes_with_json(yes=yes)
     with invocation.connect() as client:
-        shown = client.get("/v1/connectors/show", ref=connector)
-        if shown.get("credential"):
+        shown = _grantee(client, connector)
+        if shown.get("credential") and not as_json:
             show_credential(invocation, shown)
         invocation.prompts.confirm(f"Let this connector use {name} there?", yes=yes)
-        client.post("/v1/bindings/rebind", body={"connector": str(shown["name"]), "name": name})
-    invocation.output.line(f"{one_line(shown['name'])} now uses {one_line(name)}.")
+        binding = client.post("/v1/bindings/rebind", body={"connector": str(shown["name"]), "name": name})
+    invocation.answer(binding, f"{one_line(shown['name'])} now uses {one_line(name)}.")
 
 
 @app.command()
-def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Remove a binding and its credential for good."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     invocation.prompts.confirm(f"Remove {name} and its credential for good?", yes=yes)
     with invocation.connect() as client:
         gone = client.delete("/v1/bindings", name=name)
-    invocation.output.line(f"{one_line(name)} is revoked.")
+    invocation.answer(gone, f"{one_line(name)} is removed.")
     for connector, names in gone.get("left", {}).items():
         left = one_line(names) if names else "nothing; set one up again before it is needed"
         invocation.output.note(f"{one_line(connector)} is left with {left}.", style="yellow")

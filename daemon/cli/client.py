@@ -3,7 +3,7 @@
 import json
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +13,8 @@ from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.wire import Answer, BrokenError, Wire
 
 _PIECE_HEAD = 5
+_MOST_AT_ONCE = 1000
+"""So many items every list gives at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,29 @@ class ControlClient:
         self._wire.close()
 
     def get(self, path: str, *segments: str, **query: Any) -> Any:
-        """Return what a route answers; segments fill the `{}` of the path, a query value that is None is left out."""
-        return self._request("GET", _filled(path, segments), query=query)
+        """Return what a route answers; segments fill the `{}` of the path, a query value that is None is left out.
+
+        A list is read to its end, part by part, unless a limit was given.
+        """
+        answer = self._request("GET", _filled(path, segments), query=query)
+        if "limit" in query or not isinstance(answer, dict):
+            return answer
+        while cursor := answer.get("next_cursor"):
+            part = self._request("GET", _filled(path, segments), query=query | {"cursor": cursor})
+            answer |= {"items": answer["items"] + part["items"], "next_cursor": part["next_cursor"]}
+        return answer
+
+    def get_some(self, path: str, *, limit: int | None, **query: Any) -> Any:
+        """Return at most so many items of a list, however many come at once; None for all of them."""
+        if limit is None:
+            return self.get(path, **query)
+        wanted = query | {"limit": min(limit, _MOST_AT_ONCE)}
+        answer = self._request("GET", path, query=wanted)
+        while (left := limit - len(answer["items"])) > 0 and (cursor := answer.get("next_cursor")):
+            wanted |= {"limit": min(left, _MOST_AT_ONCE), "cursor": cursor}
+            part = self._request("GET", path, query=wanted)
+            answer |= {"items": answer["items"] + part["items"], "next_cursor": part["next_cursor"]}
+        return answer
 
     def get_patiently(self, path: str, *segments: str, **query: Any) -> Any:
         """Return what a route answers, and wait for as long as its work takes."""
@@ -74,11 +97,14 @@ class ControlClient:
             raise _failure(answer)
         return answer.content
 
-    def pieces(self, path: str) -> Iterator[tuple[int, bytes]]:
-        """Return the pieces of a streamed answer, each with its kind; they end early if the daemon does."""
+    def pieces(self, path: str, *, body: Mapping[str, Any] | None = None) -> Iterator[tuple[int, bytes]]:
+        """Return the pieces of a streamed answer, each with its kind; they end early if the daemon does.
+
+        With a body, even an empty one, something is asked for; without, something that is there is read.
+        """
         held = b""
         with suppress(BrokenError):
-            for chunk in self._chunks("GET", path):
+            for chunk in self._chunks("GET" if body is None else "POST", path, body=body):
                 held += chunk
                 while len(held) >= _PIECE_HEAD and len(held) >= (
                     end := _PIECE_HEAD + int.from_bytes(held[1:_PIECE_HEAD], "big")
@@ -155,7 +181,19 @@ def _filled(path: str, segments: tuple[str, ...]) -> str:
     for segment in segments:
         if segment.strip(".") == "":
             raise CliFailure.usage(f"{segment!r} is not a name or an id")
-    return path.format(*(quote(segment, safe="") for segment in segments))
+    with _sendable():
+        return path.format(*(quote(segment, safe="") for segment in segments))
+
+
+@contextmanager
+def _sendable() -> Iterator[None]:
+    """Refuse what a shell handed over in another encoding: it is no text, and no name is like that."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise CliFailure.usage(
+            f"{error.object!r} is not UTF-8 text", remedy="Type it again in a terminal that writes UTF-8."
+        ) from error
 
 
 def _target(path: str, query: Mapping[str, Any] | None) -> str:
@@ -164,7 +202,8 @@ def _target(path: str, query: Mapping[str, Any] | None) -> str:
         for name, value in (query or {}).items()
         if value is not None
     }
-    return f"{path}?{urlencode(given)}" if given else path
+    with _sendable():
+        return f"{path}?{urlencode(given)}" if given else path
 
 
 def _encoded(body: Mapping[str, Any] | None) -> bytes | None:
@@ -189,5 +228,5 @@ def _failure(answer: Answer) -> CliFailure:
     except (ValueError, LookupError, TypeError):
         return CliFailure(
             f"the daemon answered {answer.status} {answer.reason} without saying why",
-            remedy="See the newest lines of logs/daemon.jsonl in the Aileron home.",
+            remedy="See what the daemon wrote down: aileron logs",
         )

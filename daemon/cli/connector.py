@@ -1,14 +1,19 @@
 """`aileron connector`: install connectors after seeing what they may do, and look at those installed."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from daemon.cli import known
-from daemon.cli.failure import CliFailure
+from daemon.cli.connector_init import init
+from daemon.cli.connector_sign import sign
+from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
+
+if TYPE_CHECKING:
+    from daemon.cli.client import ControlClient
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Install and look at connectors."
@@ -22,6 +27,9 @@ RefArgument = Annotated[
         autocompletion=known.connectors,
     ),
 ]
+_MEGA = 1e6
+_BYTES_A_SECOND = 600_000
+"""How fast a processor of 2026 compiles: 18 MB of Python take about 30 s. A guess for the person, and no limit."""
 _SIGNATURES = {
     "trusted": "signed by a key you trust",
     "untrusted": "SIGNED BY A KEY YOU DO NOT TRUST",
@@ -34,7 +42,8 @@ _SIGNATURES = {
 def add(
     ctx: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="Where from: a folder, a tarball, or a full name and @version.")
+        str,
+        typer.Argument(metavar="SOURCE", help="A folder with a connector, or a .tar, .tar.gz or .tgz file of one."),
     ],
     yes: YesOption = False,
     allow_unsigned: Annotated[
@@ -47,10 +56,7 @@ def add(
     Without a terminal nobody can be asked, so --yes is needed there.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    if as_json and not yes:
-        raise CliFailure.usage(
-            "with --json the plan is not shown, so nobody can agree to it", remedy="Pass --yes as well."
-        )
+    invocation.need_yes_with_json(yes=yes)
     source = _absolute(source)
     with invocation.connect() as client:
         with invocation.output.progress("Looking at the connector"):
@@ -59,12 +65,7 @@ def add(
             show_plan(invocation, plan)
         _check_signature(plan["signature"], allow_unsigned=allow_unsigned)
         invocation.prompts.confirm("Install it?", yes=yes)
-        with invocation.output.progress("Installing and compiling"):
-            installed = client.post(
-                "/v1/connectors",
-                body={"source": source, "expected_hash": plan["hash"], "allow_unsigned": allow_unsigned},
-                patient=True,
-            )
+        installed = _install(invocation, client, source, plan, allow_unsigned=allow_unsigned)
     if as_json:
         invocation.output.json(installed)
         return
@@ -76,6 +77,26 @@ def add(
         invocation.output.note(f"\nIt needs a credential: aileron binding add {one_line(plan['name'])}", style="yellow")
 
 
+def _install(
+    invocation: Invocation, client: "ControlClient", source: str, plan: dict[str, Any], *, allow_unsigned: bool
+) -> dict[str, Any]:
+    """Have it installed, and say how long that may take; Ctrl-C stops it, and says whether that came in time."""
+    size = int(plan.get("program_bytes", 0))
+    said = f"Compiling {size / _MEGA:.1f} MB, which takes long only this once"
+    body = {"source": source, "expected_hash": plan["hash"], "allow_unsigned": allow_unsigned}
+    try:
+        with invocation.output.progress(said, about=size / _BYTES_A_SECOND):
+            return dict(client.post("/v1/connectors", body=body, patient=True))
+    except KeyboardInterrupt:
+        stopped = client.post("/v1/connectors/stop-install", body={"hash": plan["hash"]})["stopped"]
+        hashes = [] if stopped else [each["hash"] for each in client.get("/v1/connectors")["items"]]
+        if plan["hash"] in hashes:
+            message, remedy = "it was too late to stop: it is installed", f"aileron connector remove {plan['hash']}"
+        else:
+            message, remedy = "stopped: nothing was installed", None
+        raise CliFailure(message, exit_code=ExitCode.INTERRUPTED, remedy=remedy) from None
+
+
 def _absolute(source: str) -> str:
     """Make a path absolute, since the daemon does not stand where the person stands."""
     from pathlib import Path
@@ -85,8 +106,8 @@ def _absolute(source: str) -> str:
     path = Path(source).expanduser()
     if not path.exists():
         raise CliFailure.usage(
-            f"{source} is neither a file or folder here nor a full name",
-            remedy="Write a path that exists, or a name such as github://acme/slack@1.2.0.",
+            f"there is no file or folder {source}",
+            remedy="Write the path of a connector's folder, or of its .tar, .tar.gz or .tgz file.",
         )
     return str(path.resolve())
 
@@ -205,20 +226,29 @@ def show(ctx: typer.Context, ref: RefArgument, as_json: JsonOption = False) -> N
     if item.get("name") is None:
         raise CliFailure(f"{one_line(item['hash'])} is {one_line(item.get('state'))}: {one_line(item.get('problem'))}")
     show_plan(invocation, item)
+    if item.get("used_by"):
+        invocation.output.line(f"\nUsed by the actions {one_line(item['used_by'])}.")
     invocation.output.line()
     invocation.output.line(requirement_block(item))
 
 
 @app.command()
-def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False) -> None:
+def remove(ctx: typer.Context, ref: RefArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Remove an installed connector.
 
     Actions that require it cannot run any more.
     """
-    invocation = Invocation.of(ctx)
-    invocation.prompts.confirm(f"Remove {ref}?", yes=yes)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
+        found = client.get("/v1/connectors/show", ref=ref)
+        if found.get("used_by"):
+            invocation.output.note(f"These actions cannot run without it: {one_line(found['used_by'])}", style="yellow")
+        invocation.prompts.confirm(f"Remove {ref}?", yes=yes)
         removed = client.delete("/v1/connectors", ref=ref)
-    invocation.output.line(f"{one_line(ref)} is removed.")
-    if removed.get("used_by"):
+    invocation.answer(removed, f"{one_line(ref)} is removed.")
+    if removed.get("used_by") and removed["used_by"] != found.get("used_by"):
         invocation.output.note(f"These actions cannot run any more: {one_line(removed['used_by'])}", style="yellow")
+
+
+app.command()(init)
+app.command()(sign)

@@ -5,6 +5,7 @@ import typer
 from daemon.cli import status as status_command
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
+from daemon.cli.options import JsonOption
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Start, stop or look at the daemon."
@@ -12,36 +13,36 @@ app = typer.Typer(
 
 
 @app.command()
-def start(ctx: typer.Context) -> None:
+def start(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Start the daemon in the background.
 
     If it runs already, says so and changes nothing.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     running = invocation.connect_if_running()
     if running is not None:
         with running:
             health = running.get("/healthz")
-        invocation.output.line(f"The daemon runs already (pid {health['pid']}, version {health['version']}).")
+        said = f"The daemon runs already (pid {health['pid']}, version {health['version']})."
+        invocation.answer({"started": False, **health}, said)
         return
     with invocation.connect() as client:
         health = client.get("/healthz")
-    invocation.output.line(f"The daemon is started (pid {health['pid']}, version {health['version']}).")
+    said = f"The daemon is started (pid {health['pid']}, version {health['version']})."
+    invocation.answer({"started": True, **health}, said)
 
 
 @app.command()
-def stop(ctx: typer.Context) -> None:
+def stop(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Stop the daemon.
 
     Runs under way are brought to their end first. If it does not run, says so and changes nothing.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.output.progress("Stopping the daemon; runs under way come to their end first"):
         pid = invocation.connection.stop()
-    if pid is None:
-        invocation.output.line("The daemon does not run.")
-    else:
-        invocation.output.line(f"The daemon is stopped (pid {pid}).")
+    said = "The daemon does not run." if pid is None else f"The daemon is stopped (pid {pid})."
+    invocation.answer({"stopped": pid is not None, "pid": pid}, said)
 
 
 app.command()(status_command.status)

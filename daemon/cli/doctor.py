@@ -1,13 +1,20 @@
 """`aileron doctor`: everything that can be checked, with a remedy for what is not as it should be."""
 
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from daemon.cli.engine_words import NO_PODMAN, PODMAN, in_words
 from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import neutralise, one_line
+
+if TYPE_CHECKING:
+    from daemon.cli.client import ControlClient
+
+_SECONDS = 5.0
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -23,7 +30,10 @@ def doctor(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.output.progress("Checking"):
-        checks = [*invocation.connection.local_checks(), *_daemon_checks(invocation)]
+        seen = _daemon_checks(invocation)
+        # What the daemon has looked at itself is not looked at a second time, in another way.
+        names = {check["name"] for check in seen}
+        checks = [*(each for each in invocation.connection.local_checks() if each["name"] not in names), *seen]
     failed = any(check["status"] == "failed" for check in checks)
     if as_json:
         invocation.output.json({"ok": not failed, "items": checks})
@@ -42,10 +52,42 @@ def _daemon_checks(invocation: Invocation) -> list[dict[str, Any]]:
             return [_check("daemon", "warning", message, "Start it with `aileron daemon start`, and check again.")]
         with client:
             health = client.get("/healthz")
-            checks: list[dict[str, Any]] = client.get("/v1/checks")["items"]
+            checks: list[dict[str, Any]] = client.get_patiently("/v1/checks")["items"]
+            around = [_agents(client), _engine(client)]
     except CliFailure as failure:
         return [_check("daemon", "failed", failure.message, failure.remedy or "")]
-    return [_check("daemon", "ok", f"Version {health['version']} runs (pid {health['pid']})."), *checks]
+    return [_check("daemon", "ok", f"Version {health['version']} runs (pid {health['pid']})."), *checks, *around]
+
+
+def _agents(client: "ControlClient") -> dict[str, Any]:
+    """Knock where agents do: that the control API answers says nothing of the other listener."""
+    from http.client import HTTPConnection, HTTPException
+    from urllib.parse import urlsplit
+
+    url = str(client.get("/v1/status")["agent_url"])
+    place = urlsplit(url)
+    connection = HTTPConnection(place.hostname or "", place.port, timeout=_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        answered = connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        answered = False
+    finally:
+        connection.close()
+    if answered:
+        return _check("agents' door", "ok", f"Agents on this machine reach the daemon at {url}.")
+    return _check("agents' door", "failed", f"No agent reaches the daemon at {url}.", "Run: aileron stop")
+
+
+def _engine(client: "ControlClient") -> dict[str, Any]:
+    """Ask for the engine what `sandbox check` asks, and say the same."""
+    try:
+        engine = client.get_patiently("/v1/sandbox-engine")
+    except CliFailure as failure:
+        return _check("docker", "warning", failure.message, failure.remedy or "Only sandboxes need it.")
+    if engine["podman"]:
+        return _check("docker", "warning", f"{PODMAN[0].upper()}{PODMAN[1:]}.", NO_PODMAN)
+    return _check("docker", "ok", " ".join(in_words(engine)))
 
 
 def _check(name: str, status: str, message: str, remedy: str = "") -> dict[str, Any]:

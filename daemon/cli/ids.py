@@ -51,6 +51,21 @@ def find_approval(client: "ControlClient", text: str) -> str:
     return only_one(known, text, IdPrefix.APPROVAL, what="approval", remedy=remedy)
 
 
+def find_sandbox(client: "ControlClient", text: str) -> str:
+    """Return the session whose sandbox a text means; raise CliFailure that says so if that one has ended."""
+    running = [str(item["id"]) for item in client.get("/v1/sandboxes")["items"]]
+    if not any(fits(each, text, IdPrefix.SESSION) for each in running):
+        ended = find_any_session(client, text)
+        raise CliFailure(
+            f"the session {ended} has no sandbox, or its sandbox has ended",
+            remedy=f"What it printed is not kept. What it did: aileron audit list --session {ended}; what it changed: "
+            f"aileron session diff {short(ended)}; sandboxes that run: aileron sandbox list",
+            failure_class="not_found",
+        )
+    remedy = "See them with: aileron sandbox list"
+    return only_one(running, text, IdPrefix.SESSION, what="running sandbox", remedy=remedy)
+
+
 def find_any_session(client: "ControlClient", text: str) -> str:
     """Return the id of the session that a text means, among the newest thousand."""
     if is_id(text, IdPrefix.SESSION):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daemon.cli.connection import DaemonConnection
+from daemon.cli.failure import CliFailure
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import Output
 
@@ -59,6 +60,20 @@ class Invocation:
             raise RuntimeError("a command was run without daemon.cli.main.run")
         invocation.as_json = as_json
         return invocation
+
+    def answer(self, value: Any, text: str) -> None:
+        """Write what a command did: the value with --json, else the text."""
+        if self.as_json:
+            self.output.json(value)
+        else:
+            self.output.line(text)
+
+    def need_yes_with_json(self, *, yes: bool) -> None:
+        """Refuse to ask about what --json does not show."""
+        if self.as_json and not yes:
+            raise CliFailure.usage(
+                "with --json nothing is shown, so nobody can agree to it", remedy="Pass --yes as well."
+            )
 
     def home(self) -> "Home":
         """Return the Aileron home that the environment names."""

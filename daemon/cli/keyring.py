@@ -1,7 +1,8 @@
 """`aileron keyring`: the keys whose signatures on connectors are trusted."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
+
+if TYPE_CHECKING:
+    from daemon.cli.client import ControlClient
 
 app = typer.Typer(
     add_completion=False,
@@ -41,16 +45,17 @@ def add(
         ),
     ] = "",
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Trust a key for connectors of some namespaces."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     key = _read_key(public_key)
     spaces = ", ".join(one_line(item) for item in namespace)
     invocation.prompts.confirm(f"Trust everything that this key signs under {spaces}?", yes=yes)
     with invocation.connect() as client:
         label = label or (public_key if key != public_key else namespace[0])
         answer = client.post("/v1/keyring", body={"public_key": key, "label": label, "namespaces": namespace})
-    invocation.output.line(f"The key {one_line(answer.get('key_id'))} is trusted for {spaces}.")
+    invocation.answer(answer, f"The key {one_line(answer.get('key_id'))} is trusted for {spaces}.")
 
 
 def _read_key(text: str) -> str:
@@ -104,13 +109,26 @@ def remove(
         str, typer.Option("--reason", metavar="REASON", help="Kept in the keyring and in the audit log.")
     ] = "",
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Trust a key no longer.
 
     Connectors that it signed stop working.
     """
-    invocation = Invocation.of(ctx)
-    invocation.prompts.confirm("Stop trusting this key? Connectors that it signed stop working.", yes=yes)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        client.post("/v1/keyring/revoke", body={"key_id": key_id, **({"reason": reason} if reason else {})})
-    invocation.output.line(f"The key {one_line(key_id)} is revoked.")
+        stopping = _signed_by(client, key_id)
+        if stopping:
+            invocation.output.note(f"These connectors stop working: {one_line(stopping)}", style="yellow")
+        invocation.prompts.confirm("Stop trusting this key? Connectors that it signed stop working.", yes=yes)
+        answer = client.post("/v1/keyring/revoke", body={"key_id": key_id, **({"reason": reason} if reason else {})})
+    invocation.answer(answer, f"The key {one_line(key_id)} is revoked.")
+
+
+def _signed_by(client: "ControlClient", key_id: str) -> list[str]:
+    """Return the installed connectors that a key signed; where they cannot be listed, a key is revoked all the same."""
+    with suppress(CliFailure):
+        items = client.get("/v1/connectors")["items"]
+        mine = [item for item in items if (item.get("signature") or {}).get("key_id") == key_id]
+        return [f"{item['name']} {item['version']}" for item in mine]
+    return []

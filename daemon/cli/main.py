@@ -1,5 +1,6 @@
 """The entry point of `aileron`: the table of commands, the global options, and how a command ends."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -8,11 +9,12 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.failure import CliFailure, ExitCode, unexpected
 from daemon.cli.invocation import Invocation
 from daemon.cli.lazy import LazyCommand, LazyGroup
 from daemon.cli.old_spellings import renew
 from daemon.cli.parameters import set_up_parameters
+from daemon.cli.streams import leave, open_streams
 
 set_up_parameters()
 
@@ -20,12 +22,14 @@ set_up_parameters()
 class _Root(LazyGroup):
     table = {  # noqa: RUF012 - a constant; the base class declares it a Mapping
         "launch": LazyCommand("daemon.cli.launch.command", "Start an agent with your actions as its tools."),
-        "sandbox": LazyCommand("daemon.cli.sandbox", "The images that sandboxed agents run in."),
+        "sandbox": LazyCommand("daemon.cli.sandbox", "Sandboxes that run, and the images that agents run in."),
         "agent": LazyCommand("daemon.cli.agent", "Give agents that you start yourself your actions as tools."),
         "status": LazyCommand("daemon.cli.status", "Show what the daemon is doing."),
         "doctor": LazyCommand("daemon.cli.doctor", "Check the installation and say how to repair it."),
         "daemon": LazyCommand("daemon.cli.daemon", "Start, stop or look at the daemon."),
+        "logs": LazyCommand("daemon.cli.logs", "Print the daemon's own log."),
         "stop": LazyCommand("daemon.cli.stop", "Stop the daemon."),
+        "config": LazyCommand("daemon.cli.config", "See and change the settings."),
         "vault": LazyCommand("daemon.cli.vault", "Create, unlock and lock the vault."),
         "secret": LazyCommand("daemon.cli.secret", "Store plain secrets in the vault."),
         "binding": LazyCommand("daemon.cli.binding", "Give connectors the credentials they may use."),
@@ -34,6 +38,8 @@ class _Root(LazyGroup):
         "action": LazyCommand("daemon.cli.action", "Write, check and run actions."),
         "approval": LazyCommand("daemon.cli.approval", "See and decide what waits for your approval."),
         "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),
+        "backup": LazyCommand("daemon.cli.backup", "Pack everything of your installation into one file."),
+        "restore": LazyCommand("daemon.cli.restore", "Bring an installation back from a backup."),
         "session": LazyCommand("daemon.cli.session", "See sessions of agents, and decide what lands."),
         "open": LazyCommand("daemon.cli.open", "Open a page of the daemon in the browser."),
         "version": LazyCommand("daemon.cli.version", "Show the version."),
@@ -93,14 +99,7 @@ def run(arguments: Sequence[str], invocation: Invocation) -> int:
     except Exception as error:
         if invocation.debug:
             raise
-        return _end(
-            CliFailure(
-                f"this is a defect of aileron itself: {type(error).__name__}: {error}",
-                failure_class="internal_error",
-                remedy="Run it again with `aileron --debug ...` and report what it prints.",
-            ),
-            invocation,
-        )
+        return _end(unexpected(error, invocation.connection.other_version), invocation)
     return ExitCode.OK
 
 
@@ -120,15 +119,21 @@ def _end(failure: CliFailure, invocation: Invocation) -> int:
         import traceback
 
         traceback.print_exception(failure)
-    if invocation.as_json:
-        invocation.output.json(failure.envelope())
+    try:
+        if invocation.as_json:
+            invocation.output.json(failure.envelope())
+    except (OSError, ValueError):
+        pass  # the answer cannot be written, which the failure may be about; it is told on the other stream
     invocation.output.failure(failure)
     return failure.exit_code
 
 
 def main() -> None:
     """Run the command line of this process, or answer a shell that completes one."""
+    open_streams()
     if shell := os.environ.get("_AILERON_COMPLETE"):
         _complete(shell)
-        return
-    sys.exit(run(sys.argv[1:], Invocation.from_process()))
+        leave(ExitCode.OK)
+    # A command lives for a moment; one that follows something still collects garbage, only more rarely.
+    gc.set_threshold(100_000)
+    leave(run(sys.argv[1:], Invocation.from_process()))

@@ -11,12 +11,23 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.landing.finding import find_session
 from daemon.cli.rendering import one_line
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")]
 
 
-@app.callback()
-def group() -> None:
-    """Open a page of the daemon in the browser."""
+@app.callback(invoke_without_command=True)
+def waiting(ctx: typer.Context, browser: BrowserOption = True) -> None:
+    """Open a page of the daemon in the browser.
+
+    Without a command, the list of what waits for you. The link, which is also printed, signs in once, within a minute.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    invocation = Invocation.of(ctx)
+    with invocation.connect() as client:
+        url = client.post("/v1/browser-logins", body={"next": "/"})["url"]
+    _open(invocation, url, browser=browser)
 
 
 @app.command()
@@ -26,7 +37,7 @@ def approval(
         str,
         typer.Argument(metavar="ID", help="The id of the approval, or any part of it.", autocompletion=known.approvals),
     ],
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")] = True,
+    browser: BrowserOption = True,
 ) -> None:
     """Open an approval in the browser.
 
@@ -34,8 +45,8 @@ def approval(
     """
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
-        known = client.get("/v1/approvals/{}", find_approval(client, approval_id))
-        url = client.post("/v1/browser-logins", body={"next": f"/approvals/{known['id']}"})["url"]
+        found = client.get("/v1/approvals/{}", find_approval(client, approval_id))
+        url = client.post("/v1/browser-logins", body={"next": f"/approvals/{found['id']}"})["url"]
     _open(invocation, url, browser=browser)
 
 
@@ -46,7 +57,7 @@ def session(
         str,
         typer.Argument(metavar="SESSION", help="Its id, or any part of it.", autocompletion=known.sessions),
     ],
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print the link.")] = True,
+    browser: BrowserOption = True,
 ) -> None:
     """Open in the browser what the agent of a session changed.
 

@@ -8,6 +8,7 @@ import typer
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 LimitOption = Annotated[int, typer.Option("--limit", metavar="NUMBER", min=1, max=10_000, help="At most this many.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All of them, whatever the limit.")]
 PassphraseFileOption = Annotated[
     Path | None,
     typer.Option("--passphrase-file", metavar="FILE", help="Read the passphrase from this file, or from stdin for -."),

@@ -32,16 +32,18 @@ class Prompts:
 
         return TypedLines(self._stdin)
 
-    def confirm(self, question: str, *, yes: bool, option: str = "--yes") -> None:
+    def confirm(self, question: str, *, yes: bool, option: str = "--yes", unseen: bool = False) -> None:
         """Go on when the person, or the option, said yes; end the command otherwise.
 
-        What was typed before the question could be read does not answer it.
+        What was typed before the question could be read does not answer it. An unseen answer is not shown while it is
+        typed: where a secret was asked for, people paste it at the next question, too.
         """
         if yes:
             return
         self._require(question, option)
         self._forget_typed()
-        if self._ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        answer = self._ask_unseen(f"{question} [y/N] ") if unseen else self._ask(f"{question} [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
             raise CliFailure("not confirmed; nothing was changed")
 
     def answer(self, question: str) -> str | None:
@@ -60,23 +62,13 @@ class Prompts:
             return None
         return line.strip().lower()
 
-    def text(self, label: str, *, option: str) -> str:
-        """Ask for a text that may be seen."""
-        self._require(label, option)
-        answer = self._ask(f"{label}: ").strip()
-        if not answer:
-            raise CliFailure.usage(f"{label}: nothing was entered", remedy=f"Enter a value, or pass {option}.")
-        return answer
-
     def secret(self, label: str, *, option: str, twice: bool = False) -> str:
         """Ask for a text that must not be seen while it is typed."""
         self._require(label, option)
-        from getpass import getpass
-
-        value = getpass(f"{label}: ")
+        value = self._ask_unseen(f"{label}: ")
         if not value:
             raise CliFailure.usage(f"{label}: nothing was entered", remedy=f"Enter a value, or pass {option}.")
-        if twice and getpass(f"{label}, once more: ") != value:
+        if twice and self._ask_unseen(f"{label}, once more: ") != value:
             raise CliFailure("the two entries differ; nothing was changed")
         return value
 
@@ -86,11 +78,15 @@ class Prompts:
             text = self._stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise CliFailure.usage(
-                f"{path} cannot be read: {_reason(error)}", remedy=f"Pass a readable UTF-8 text file with {option}."
+                # Not the name: it may be the secret itself, put there by mistake.
+                f"the file that {option} names cannot be read: {_reason(error)}",
+                remedy=f"Pass a readable UTF-8 text file with {option}.",
             ) from error
         value = text.removesuffix("\n").removesuffix("\r")
         if not value:
-            raise CliFailure.usage(f"{path} is empty", remedy=f"Pass a file that holds the value with {option}.")
+            raise CliFailure.usage(
+                f"the file that {option} names is empty", remedy=f"Pass a file that holds the value with {option}."
+            )
         return value
 
     def passphrase(
@@ -119,6 +115,14 @@ class Prompts:
     def _forget_typed(self) -> None:
         with suppress(OSError, ValueError):  # a stream that only says it is a terminal has no descriptor
             self.typed_lines().forget()
+
+    def _ask_unseen(self, question: str) -> str:
+        from getpass import getpass
+
+        try:
+            return getpass(neutralise(question))
+        except EOFError:
+            raise CliFailure("no answer was given; nothing was changed") from None
 
     def _ask(self, question: str) -> str:
         # The question goes to stderr, so that stdout stays what the command answers.

@@ -1,9 +1,8 @@
 """Puts values on the screen: tables, fields, JSON and failures, coloured on a terminal and plain to a pipe."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from daemon.core.visible import spell_out
@@ -12,8 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from daemon.cli.failure import CliFailure
+    from daemon.cli.waiting import Waiting
 
-_SPINNER_DELAY = 1.0
 _GAP = "  "
 _LEAST_FOLDED = 24
 
@@ -96,13 +95,20 @@ class Output:
         self._write(self._out, text, style, terminal=self.terminal)
 
     def note(self, text: str, *, style: str = "") -> None:
-        """Write something beside the answer to stderr."""
-        self._write(self._err, text, style, terminal=self.err_terminal)
+        """Write something beside the answer to stderr; if that is closed or full, there is nobody to tell."""
+        with suppress(OSError):
+            self._write(self._err, text, style, terminal=self.err_terminal)
+
+    def more(self, answer: Mapping[str, Any], how: str) -> None:
+        """Say beside a list that it goes on, and what shows the rest."""
+        if answer.get("next_cursor"):
+            self.note(f"There are more: {how} shows them.", style="dim")
 
     def ask(self, question: str) -> None:
         """Write a question to stderr and stay on its line."""
-        self._err.write(question)
-        self._err.flush()
+        with suppress(OSError):
+            self._err.write(question)
+            self._err.flush()
 
     def raw(self, text: str) -> None:
         """Write text that already is as it should be, line ends included."""
@@ -184,32 +190,19 @@ class Output:
             self.note(f"  {neutralise(name)}: {one_line(value, limit=500)}")
 
     @contextmanager
-    def progress(self, message: str) -> Iterator[None]:
-        """Show a spinner on stderr while something takes over a second, on a terminal only."""
-        if not self.err_terminal:
-            yield
-            return
-        from rich.text import Text
+    def progress(self, message: str, *, about: float | None = None) -> Iterator["Waiting"]:
+        """Tell on stderr what takes over a second, and, in seconds, how long it usually takes."""
+        from daemon.cli.waiting import Waiting
 
-        status = self._console(self._err).status(Text(message))
-        lock = threading.Lock()
-        finished = False
-
-        def begin() -> None:
-            with lock:
-                if not finished:
-                    status.start()
-
-        timer = threading.Timer(_SPINNER_DELAY, begin)
-        timer.daemon = True
-        timer.start()
+        console = (lambda: self._console(self._err)) if self.err_terminal else None
+        waiting = Waiting(
+            message, about=about, console=console, line=lambda text: self.note(text, style="dim"), clean=neutralise
+        )
+        waiting.begin()
         try:
-            yield
+            yield waiting
         finally:
-            timer.cancel()
-            with lock:
-                finished = True
-                status.stop()
+            waiting.end()
 
     def _write(self, stream: TextIO, text: str, style: str, *, terminal: bool) -> None:
         if not (style and terminal and self.colour):

@@ -1,4 +1,4 @@
-"""`aileron sandbox`: the images that sandboxed agents run in."""
+"""`aileron sandbox`: sandboxes that run, and the images that agents run in."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,14 +6,21 @@ from typing import Annotated
 import typer
 
 from daemon.cli import known
+from daemon.cli.engine_words import NO_PODMAN, PODMAN, in_words
 from daemon.cli.failure import CliFailure
+from daemon.cli.ids import short
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
+from daemon.cli.sandbox_running import add_running
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="The images that sandboxed agents run in."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Sandboxes that run, and the images that agents run in.",
 )
+add_running(app)
 
 AgentArgument = Annotated[
     str, typer.Argument(metavar="AGENT", help="claude, codex, goose, opencode or pi.", autocompletion=known.agents)
@@ -49,7 +56,7 @@ def build(
 
 @app.command("list")
 def list_images(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """List the images, and the sandboxes that run."""
+    """List the sandboxes that run, and the images."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         images = client.get("/v1/sandbox-images")["items"]
@@ -67,21 +74,31 @@ def list_images(ctx: typer.Context, as_json: JsonOption = False) -> None:
         )
         for image in images
     ]
+    invocation.output.table(
+        ("ID", "AGENT", "LABEL", "NETWORK"),
+        [(short(each["id"]), each["agent"], each["label"], each["network"]) for each in running],
+        fold="LABEL",
+        empty="No sandbox runs.",
+    )
+    invocation.output.line()
     invocation.output.table(("AGENT", "VERSION", "SIZE", "STATE", "IMAGE"), rows, empty="No image has been built.")
-    for sandbox in running:
-        invocation.output.note(f"{sandbox['id']}: {sandbox['agent']} in {one_line(sandbox['workspace'])}")
 
 
 @app.command()
 def init(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where; here, if not given.")] = Path(),
+    as_json: JsonOption = False,
 ) -> None:
     """Write a devcontainer.json to start from, and a Dockerfile."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     from daemon.cli.launch.own_container import write_starter
 
-    for path in write_starter(folder):
+    written = write_starter(folder)
+    if as_json:
+        invocation.output.json({"files": [str(path) for path in written]})
+        return
+    for path in written:
         invocation.output.note(f"Wrote {path}")
     invocation.output.note("Edit them, then: aileron launch --sandbox --devcontainer AGENT")
 
@@ -127,13 +144,9 @@ def check(
         invocation.output.json({"engine": engine, "images_to_build": missing})
         return
     if engine["podman"]:
-        raise CliFailure("this is Podman behind Docker's socket", remedy="Sandboxes need a Docker engine.")
-    invocation.output.note(f"Docker Engine {one_line(engine['version'])} on {one_line(engine['system'])}: good.")
-    if engine["desktop"] or engine["rootless"]:
-        kind = "runs in a machine of its own" if engine["desktop"] else "is rootless"
-        invocation.output.note(f"It {kind}, so a forwarder carries what an agent says to the daemon.")
-    if engine["without_limits"]:
-        invocation.output.note(f"It does not limit what a container uses of: {', '.join(engine['without_limits'])}.")
+        raise CliFailure(PODMAN, remedy=NO_PODMAN)
+    for line in in_words(engine):
+        invocation.output.note(line)
     if missing:
         invocation.output.note(f"Images that a first launch will build: {', '.join(missing)}.")
 

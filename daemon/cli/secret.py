@@ -8,6 +8,8 @@ from daemon.cli import known
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age
 from daemon.cli.options import JsonOption, ValueFileOption, YesOption
+from daemon.cli.rendering import one_line
+from daemon.cli.takes_secret import TakesSecret
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Store plain secrets in the vault."
@@ -19,14 +21,17 @@ KnownArgument = Annotated[
 ]
 
 
-@app.command()
-def add(ctx: typer.Context, name: NameArgument, value_file: ValueFileOption = None) -> None:
+@app.command(cls=TakesSecret)
+def add(
+    ctx: typer.Context, name: NameArgument, value_file: ValueFileOption = None, as_json: JsonOption = False
+) -> None:
     """Store a secret, or replace its value.
 
     The value is asked for on the terminal without being shown, or read from --value-file. It is never an argument,
-    because other programs can read those. One line end at the end of the file is not part of the value.
+    because other programs can read those. One line end at the end of the file is not part of the value. A connector
+    gets it with: aileron binding add CONNECTOR --from-secret NAME
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     prompts = invocation.prompts
     if value_file is not None:
         value = prompts.secret_file(value_file, option="--value-file")
@@ -34,7 +39,7 @@ def add(ctx: typer.Context, name: NameArgument, value_file: ValueFileOption = No
         value = prompts.secret(f"Value of {name}", option="--value-file FILE")
     with invocation.connect() as client:
         client.put("/v1/secrets", body={"name": name, "value": value})
-    invocation.output.line(f"{name} is stored.")
+    invocation.answer({"name": name}, f"{one_line(name)} is stored.")
 
 
 @app.command("list")
@@ -55,10 +60,13 @@ def list_secrets(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def remove(ctx: typer.Context, name: KnownArgument, yes: YesOption = False) -> None:
-    """Remove a secret for good."""
-    invocation = Invocation.of(ctx)
+def remove(ctx: typer.Context, name: KnownArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Remove a secret for good.
+
+    Bindings that were made from it keep their own copy.
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
     invocation.prompts.confirm(f"Remove {name} for good?", yes=yes)
     with invocation.connect() as client:
         client.delete("/v1/secrets", name=name)
-    invocation.output.line(f"{name} is removed.")
+    invocation.answer({"name": name}, f"{one_line(name)} is removed.")

@@ -60,7 +60,9 @@ def end(ctx: typer.Context, session: SessionArgument, reason: ReasonOption = Non
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         found = find_any_session(client, session)
-        item = client.post("/v1/sessions/{}/end", found, body={} if reason is None else {"reason": reason})
+        item = client.post(
+            "/v1/sessions/{}/end", found, body={"by": "person"} | ({} if reason is None else {"reason": reason})
+        )
     if as_json:
         invocation.output.json(item)
         return

@@ -11,7 +11,7 @@ from daemon.cli.failure import CliFailure
 from daemon.cli.ids import short
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, in_full
-from daemon.cli.options import JsonOption
+from daemon.cli.options import AllOption, JsonOption, LimitOption
 from daemon.cli.rendering import one_line
 from daemon.core.principal import in_words
 
@@ -25,12 +25,14 @@ _MOST_LOOKS = 10
 def list_sessions(
     ctx: typer.Context,
     active: Annotated[bool, typer.Option("--active", help="Only those that have not ended.")] = False,
+    limit: LimitOption = 50,
+    everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List sessions, the newest first."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        answer = client.get("/v1/sessions", active=active or None)
+        answer = client.get_some("/v1/sessions", limit=None if everything else limit, active=active or None)
         if as_json:
             invocation.output.json(answer)
             return
@@ -54,6 +56,7 @@ def list_sessions(
         empty="There are no sessions.",
         styles={"active": "green"},
     )
+    invocation.output.more(answer, "--all")
 
 
 def _work(client: "ControlClient", sessions: Sequence[str]) -> dict[str, str]:

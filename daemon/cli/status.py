@@ -11,6 +11,14 @@ from daemon.cli.options import JsonOption
 
 _MIB = 1024 * 1024
 
+_ACTIONS = {
+    "ready": "ready",
+    "locked": "waiting for the vault",
+    "blocked": "blocked",
+    "disabled": "disabled",
+    "broken": "broken",
+}
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -50,7 +58,9 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
     taken = f"{storage['used_bytes'] // _MIB} of {storage['budget_bytes'] // _MIB} MiB"
     if storage["state"] != "ok":
         taken += " (FULL: nothing new is begun)" if storage["state"] == "full" else " (nearly full)"
-    counts = ", ".join(f"{actions[kind]} {kind}" for kind in ("enabled", "disabled", "broken"))
+    # A daemon of an older version does not tell the ready ones from the others that are enabled.
+    kinds = {"ready": actions["enabled"], **actions}
+    counts = ", ".join(f"{kinds[kind]} {word}" for kind, word in _ACTIONS.items() if kinds.get(kind) or kind == "ready")
     invocation.output.fields(
         [
             ("daemon", f"version {answer['version']}, pid {answer['pid']}, up {span(answer['uptime_seconds'])}"),
@@ -69,6 +79,8 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
     )
     if storage["state"] != "ok":
         invocation.output.note("Raise [audit] budget in config.toml, then: aileron stop", style="yellow")
+    if actions.get("blocked") or actions["broken"]:
+        invocation.output.note("See what an action lacks: aileron action list", style="yellow")
     if audit.get("damaged"):
         invocation.output.note("See all of it with: aileron audit verify", style="bold red")
     if answer["approvals"]["pending"]:

@@ -9,6 +9,7 @@ from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import span, time_left
 from daemon.cli.options import JsonOption, PassphraseFileOption
+from daemon.cli.takes_secret import TakesSecret
 
 _NO_RECOVERY = (
     "There is no way to recover this passphrase, by anyone. Without it, everything in the vault is lost.\n"
@@ -20,14 +21,14 @@ app = typer.Typer(
 )
 
 
-@app.command()
-def init(ctx: typer.Context, passphrase_file: PassphraseFileOption = None) -> None:
+@app.command(cls=TakesSecret)
+def init(ctx: typer.Context, passphrase_file: PassphraseFileOption = None, as_json: JsonOption = False) -> None:
     """Create the vault, and leave it unlocked.
 
     The passphrase is asked for on the terminal, or comes from --passphrase-file or AILERON_VAULT_PASSPHRASE.
     There is no way to recover it.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         if client.get("/v1/vault")["state"] != "absent":
             raise CliFailure(
@@ -37,52 +38,53 @@ def init(ctx: typer.Context, passphrase_file: PassphraseFileOption = None) -> No
         invocation.output.note(_NO_RECOVERY, style="yellow")
         passphrase = invocation.prompts.passphrase(passphrase_file, label="New vault passphrase", twice=True)
         with invocation.output.progress("Creating the vault"):
-            client.post("/v1/vault/create", body={"passphrase": passphrase})
-    invocation.output.line("The vault is created and unlocked.")
+            answer = client.post("/v1/vault/create", body={"passphrase": passphrase})
+    invocation.answer(answer, "The vault is created and unlocked.")
 
 
-@app.command()
-def unlock(ctx: typer.Context, passphrase_file: PassphraseFileOption = None) -> None:
+@app.command(cls=TakesSecret)
+def unlock(ctx: typer.Context, passphrase_file: PassphraseFileOption = None, as_json: JsonOption = False) -> None:
     """Unlock the vault.
 
     It stays so until it is locked again, or was not used for a while.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        state = client.get("/v1/vault")["state"]
-        if state == "absent":
+        answer = client.get("/v1/vault")
+        if answer["state"] == "absent":
             raise CliFailure("there is no vault yet", remedy="run: aileron vault init")
-        if state == "unlocked":
-            invocation.output.line("The vault is unlocked already.")
+        if answer["state"] == "unlocked":
+            invocation.answer(answer, "The vault is unlocked already.")
             return
         passphrase = invocation.prompts.passphrase(passphrase_file)
         with invocation.output.progress("Unlocking the vault"):
-            client.post("/v1/vault/unlock", body={"passphrase": passphrase})
-    invocation.output.line("The vault is unlocked.")
+            answer = client.post("/v1/vault/unlock", body={"passphrase": passphrase})
+    invocation.answer(answer, "The vault is unlocked.")
 
 
 @app.command()
-def lock(ctx: typer.Context) -> None:
+def lock(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Lock the vault; nothing in it can be used then."""
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
-        client.post("/v1/vault/lock")
-    invocation.output.line("The vault is locked.")
+        answer = client.post("/v1/vault/lock")
+    invocation.answer(answer, "The vault is locked.")
 
 
-@app.command()
+@app.command(cls=TakesSecret)
 def passwd(
     ctx: typer.Context,
     passphrase_file: PassphraseFileOption = None,
     new_passphrase_file: Annotated[
         Path | None, typer.Option("--new-passphrase-file", metavar="FILE", help="Read the new passphrase from here.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Change the passphrase; what the vault holds stays as it is.
 
     For scripts, the new passphrase can also come from AILERON_VAULT_NEW_PASSPHRASE.
     """
-    invocation = Invocation.of(ctx)
+    invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         old = invocation.prompts.passphrase(passphrase_file, label="Current vault passphrase")
         new = invocation.prompts.passphrase(
@@ -93,8 +95,8 @@ def passwd(
             twice=True,
         )
         with invocation.output.progress("Changing the passphrase"):
-            client.post("/v1/vault/passphrase", body={"old": old, "new": new})
-    invocation.output.line("The passphrase is changed.")
+            answer = client.post("/v1/vault/passphrase", body={"old": old, "new": new})
+    invocation.answer(answer, "The passphrase is changed.")
 
 
 @app.command()

@@ -157,7 +157,7 @@ class CallRunner:
             self._log.log(
                 _LOG_LEVELS[min(max(level, 0), 4)],
                 "connector.log",
-                message=seal.message(message),
+                said=seal.message(message),
                 connector=str(ready.manifest.name),
                 op=ready.op.name,
                 execution=ready.call.execution,
@@ -189,7 +189,7 @@ class CallRunner:
             cause = context.explain(message) or _runtime_error(message)
             raise _broken_off(cause, context, ready.op) from crash
         except AnswerError as odd:
-            message = seal.message(f"{name} answered {ready.op.name} out of form: {odd}.")
+            message = seal.message(f"{name} answered {ready.op.name} in a form that is not allowed: {odd}.")
             raise _broken_off(_runtime_error(message), context, ready.op) from odd
         except ResourceExceeded as spent:
             message = seal.message(f"{name}, {ready.op.name}: {spent}")
@@ -236,7 +236,7 @@ def _from_report(payload: str, context: CallContext, *, op: Op, name: str, seal:
         blamed = context.explain(seal.message(payload))
         if blamed is not None:
             return blamed
-        message = seal.message(f"{name} reported an error out of form: {odd}. It said: {payload}")
+        message = seal.message(f"{name} reported an error in a form that is not allowed: {odd}. It said: {payload}")
         return _broken_off(_runtime_error(message), context, op)
     blamed = context.explain(seal.message(report.message))
     if blamed is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,48 @@ class _Candidate:
     plan: InstallPlan
 
 
+class _Underway:
+    """One install, which may be stopped until it is committed.
+
+    begun --unless_stopped()--> compiling --commits()--> committed
+      |                            |
+      +-----------stop()-----------+--> stopped, and every later step raises InstallError
+    """
+
+    def __init__(self) -> None:
+        self._stopped = False
+        self._committed = False
+        self._compiling: asyncio.Task[None] | None = None
+
+    def stop(self) -> bool:
+        """Stop it; False if it is committed by now."""
+        if self._committed:
+            return False
+        self._stopped = True
+        if self._compiling is not None:
+            self._compiling.cancel()
+        return True
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what takes its time, unless it is stopped before or meanwhile."""
+        self._compiling = asyncio.get_running_loop().create_task(work, name="compile a connector")
+        if self._stopped:
+            self._compiling.cancel()
+        try:
+            await self._compiling
+        except asyncio.CancelledError:
+            if not self._stopped:  # it was not the compiler that was stopped, but who waits for it
+                self._compiling.cancel()
+                raise
+            raise InstallError("It was stopped, and nothing of it was installed.") from None
+
+    def commits(self) -> None:
+        """From here on it cannot be stopped."""
+        if self._stopped:
+            raise InstallError("It was stopped, and nothing of it was installed.")
+        self._committed = True
+
+
 class Installer:
     """Brings connectors into the store, and writes down who agreed to what."""
 
@@ -64,6 +106,7 @@ class Installer:
         self._executor = executor
         self._fetchers = fetchers
         self._one_at_a_time = asyncio.Lock()  # a release is held in memory whole
+        self._underway: dict[str, _Underway] = {}
 
     async def plan(self, source: str) -> InstallPlan:
         """Look at a source and say what installing it would mean; nothing of it is run."""
@@ -81,6 +124,37 @@ class Installer:
         session: str | None,
     ) -> InstallReport:
         """Install what the person consented to; a refusal is written to the audit log too."""
+        underway = _Underway()
+        with self._known_as(expected_hash, underway):
+            return await self._install(underway, source, allow_unsigned, consent, expected_hash, actor, session)
+
+    def stop(self, content_hash: str) -> bool:
+        """Stop an install before it is committed; False for one that is, and for none."""
+        underway = self._underway.get(content_hash)
+        return underway is not None and underway.stop()
+
+    @contextlib.contextmanager
+    def _known_as(self, content_hash: str | None, underway: "_Underway") -> Iterator[None]:
+        """Let an install be stopped by the hash that the person agreed to, unless another one of it is at work."""
+        if content_hash is None or content_hash in self._underway:
+            yield
+            return
+        self._underway[content_hash] = underway
+        try:
+            yield
+        finally:
+            del self._underway[content_hash]
+
+    async def _install(
+        self,
+        underway: "_Underway",
+        source: str,
+        allow_unsigned: bool,
+        consent: bool,
+        expected_hash: str | None,
+        actor: Principal,
+        session: str | None,
+    ) -> InstallReport:
         async with self._one_at_a_time:
             plan: InstallPlan | None = None
             try:
@@ -88,7 +162,8 @@ class Installer:
                 plan = candidate.plan
                 require_installable(plan.signature, allow_unsigned=allow_unsigned)
                 _require_consent(plan, consent=consent, expected_hash=expected_hash)
-                await self._require_sound(candidate)
+                await underway.unless_stopped(self._require_sound(candidate))
+                underway.commits()
                 return await self._commit(candidate, allow_unsigned=allow_unsigned, actor=actor, session=session)
             except Failure as refusal:
                 await self._note_refusal(source, plan, refusal, actor=actor, session=session)
@@ -104,6 +179,7 @@ class Installer:
         plan = InstallPlan(
             source=source.text,
             hash=content_hash,
+            program_bytes=len(release.wasm),
             manifest=manifest,
             signature=judge(self._keyring, manifest.name, release),
             installed=installed,

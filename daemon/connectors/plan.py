@@ -15,6 +15,8 @@ class InstallPlan:
 
     source: str
     hash: str
+    program_bytes: int
+    """How large the program is; its compilation takes longer the larger it is."""
     manifest: Manifest
     signature: SignatureVerdict
     installed: bool
@@ -26,6 +28,7 @@ class InstallPlan:
             **describe_manifest(self.manifest),
             "source": self.source,
             "hash": self.hash,
+            "program_bytes": self.program_bytes,
             "signature": self.signature.as_json(),
             "installed": self.installed,
             "warnings": list(self.warnings),

@@ -1,7 +1,7 @@
 """Connectors as the rest of the daemon sees them: checked before every use, and called in one way only."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,6 +41,7 @@ from daemon.core.fqn import Fqn
 from daemon.core.manifest import Manifest
 from daemon.core.principal import Principal
 from daemon.core.vocabulary import Attr, EventType
+from daemon.net.reach import never_reached
 
 THREADS = 2
 MAX_ARGUMENTS = 4 * 1024 * 1024
@@ -76,9 +77,11 @@ class ConnectorService:
         self._runtime = runtime
         self._credentials = credentials
         self._audit = audit
+        self._allow_private = http.allow_private
         self._executor = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="connectors")
         self._programs: dict[str, _Program] = {}
         self._loading: dict[str, asyncio.Lock] = {}
+        self._listeners: list[Callable[[], None]] = []
         self._log: GuestLog = structlog.get_logger("daemon.connectors") if log is None else log
         self._inventory = Inventory(store=store, keyring=keyring, executor=self._executor)
         self._installer = Installer(
@@ -98,6 +101,14 @@ class ConnectorService:
             redact=redact,
             note_denials=self._note_denials,
         )
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call a listener each time other connectors may run than before."""
+        self._listeners.append(listener)
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     async def open(self) -> None:
         """Make the store ready, clear away interrupted installs, and look at every connector once."""
@@ -125,6 +136,20 @@ class ConnectorService:
         """
         credential = self._resolve(manifest)
         return None if credential is None else credential.account
+
+    def check_reach(self, manifest: Manifest) -> None:
+        """Raise the Failure that a call is sure to meet because no host of the connector may be dialled.
+
+        Done before a person is asked to approve a call that would then be refused anyway.
+        """
+        problem = never_reached(manifest.hosts, allowed=self._allow_private)
+        if problem is not None:
+            raise Failure(
+                FailureClass.CAPABILITY_DENIED,
+                problem,
+                boundary=Boundary.CONNECTOR_MANIFEST,
+                details={"connector": str(manifest.name)},
+            )
 
     async def newest(self, name: Fqn) -> Manifest:
         """Return the manifest of the newest installed version of a connector."""
@@ -223,7 +248,7 @@ class ConnectorService:
         session: str | None,
     ) -> InstallReport:
         """Install what the person looked at and consented to."""
-        return await self._installer.install(
+        report = await self._installer.install(
             source,
             allow_unsigned=allow_unsigned,
             consent=consent,
@@ -231,6 +256,12 @@ class ConnectorService:
             actor=actor,
             session=session,
         )
+        self._changed()
+        return report
+
+    def stop_install(self, content_hash: str) -> bool:
+        """Stop an install that the person does not want any more; False if it is too late, or there is none."""
+        return self._installer.stop(content_hash)
 
     async def list(self) -> tuple[InstalledConnector, ...]:
         """Return everything in the store, also what is damaged or may not run."""
@@ -261,6 +292,7 @@ class ConnectorService:
         await recorded(self._audit, event, lambda: self._inventory.off_loop(lambda: self._store.remove(gone.hash)))
         self._programs.pop(gone.hash, None)
         self._loading.pop(gone.hash, None)
+        self._changed()
         return gone
 
     # Trusting
@@ -282,12 +314,14 @@ class ConnectorService:
         key = await self._inventory.off_loop(
             lambda: self._keyring.trust(public_key, label=label, namespaces=namespaces)
         )
+        self._changed()
         await self._audit.append(_key_event(EventType.CONNECTOR_KEY_TRUSTED, key, actor=actor, session=session))
         return key
 
     async def revoke_key(self, key_id: str, *, reason: str, actor: Principal, session: str | None) -> TrustedKey:
         """Revoke a key; it stops counting at once, even when the log cannot be written."""
         key = await self._inventory.off_loop(lambda: mark_revoked(self._keyring, self._store, key_id, reason=reason))
+        self._changed()
         await self._audit.append(_key_event(EventType.CONNECTOR_KEY_REVOKED, key, actor=actor, session=session))
         return key
 

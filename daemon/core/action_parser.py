@@ -1,42 +1,27 @@
 """Reading an action file: Markdown with TOML front matter, accepted whole or refused with line and remedy."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import cast
 
-from daemon.core.action import (
-    DEFAULT_STEP_SECONDS,
-    MAX_APPROVAL_SECONDS,
-    MAX_STEP_SECONDS,
-    Action,
-    ActionApproval,
-    ConnectorRequirement,
-    Input,
-    Preview,
-    Step,
-)
+from daemon.core.action import Action, ConnectorRequirement, Input
 from daemon.core.documents import normalise_document, split_front_matter
+from daemon.core.failures import DocumentError
 from daemon.core.fields import Fields
 from daemon.core.fqn import Fqn
 from daemon.core.input_parser import parse_input
-from daemon.core.quantities import format_duration, parse_duration
-from daemon.core.references import ARGUMENTS, TemplateError
+from daemon.core.problems import Problems
 from daemon.core.semver import Version, VersionError
-from daemon.core.templates import Template, parse_template
+from daemon.core.step_parser import FQN_REMEDY, Declared, at_most, parse_approval, parse_steps
 from daemon.core.toml_source import TomlSource
-from daemon.core.tools import DEFAULT_APPROVAL_SECONDS
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_STEP_ID = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-_OP = re.compile(r"[a-z][a-z0-9_]*")
-_OP_INPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_INPUT_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _CAPABILITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]{0,127}")
-_RESULT_PATH = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 MAX_NAME_LENGTH = 64
 MAX_INPUTS = 64  # a pattern may take tens of milliseconds to compile
-MAX_STEPS = 64
 
 _ROOT_KEYS = ("name", "version", "source", "requires", "match", "inputs", "approval", "execute")
 _CONNECTOR_KEYS = ("name", "version", "hash", "capabilities")
@@ -53,45 +38,81 @@ _INPUT_KEYS = (
     "maximum",
     "default",
 )
-_STEP_KEYS = ("id", "connector", "op", "timeout", "inputs")
-_PREVIEW_KEYS = ("op", "args", "render", "multiline")
 
-_FQN_REMEDY = 'Write the full name, like "github://acme/slack".'
 _VERSION_REMEDY = 'Write an exact version, like "1.2.0".'
-_OP_REMEDY = 'Write the operation\'s name in lower case, like "post_message".'
+_HASH_REMEDY = 'Write "sha256:" and 64 lower-case hex digits, as the install prints it.'
+_CAPABILITIES_REMEDY = 'List what the action uses, like capabilities = ["chat:write"].'
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reading of an action file gave: the action if nothing is wrong, and everything that is wrong if not."""
+
+    action: Action | None
+    requires: tuple[ConnectorRequirement, ...]
+    """The requirements that could be read, also when something else is wrong."""
+    problems: tuple[DocumentError, ...]
 
 
 def parse_action(text: str, *, file: str) -> Action:
     """Read an action; whatever is wrong with it is a DocumentError."""
+    problems = Problems()
+    action, _ = _parse(text, file, problems)
+    if action is None or problems.found:
+        raise problems.found[0]
+    return action
+
+
+def read_action(text: str, *, file: str) -> Reading:
+    """Read an action to its end, whatever is wrong with it.
+
+    A text that is no TOML can be read only as far as the first mistake in it.
+    """
+    problems = Problems()
+    read = problems.keep(_parse, text, file, problems)
+    action, requires = (None, ()) if read is None else read
+    return Reading(None if problems.found else action, requires, tuple(problems.in_order_of_lines()))
+
+
+def _parse(text: str, file: str, problems: Problems) -> tuple[Action | None, tuple[ConnectorRequirement, ...]]:
+    keep = problems.keep
     front, body = split_front_matter(normalise_document(text, file), file)
-    root = Fields.root(TomlSource.parse(front, file=file, first_line=2), _ROOT_KEYS)
-    name = _parse_name(root, file)
-    version = root.parsed("version", Version.parse, _VERSION_REMEDY)
-    source = root.parsed("source", _check_source, _SOURCE_REMEDY) if "source" in root else None
-    requires = _parse_requires(root)
-    match = root.table("match", ("intent",))
-    inputs = _parse_inputs(root)
-    known_inputs = frozenset(given.name for given in inputs)
-    steps = _parse_steps(root, frozenset(given.name for given in requires), known_inputs)
-    approval = _parse_approval(root, known_inputs)
+    root = Fields.root(TomlSource.parse(front, file=file, first_line=2), _ROOT_KEYS, problems)
+    name = keep(_parse_name, root, file)
+    version = keep(root.parsed, "version", Version.parse, _VERSION_REMEDY)
+    source = keep(root.parsed, "source", _check_source, _SOURCE_REMEDY) if "source" in root else None
+    requires, connectors = keep(_parse_requires, root, problems) or ((), None)
+    intent = keep(_parse_intent, root)
+    inputs, input_names = keep(_parse_inputs, root, problems) or ((), None)
+    steps = keep(parse_steps, root, Declared(connectors, input_names), problems)
+    approval = keep(parse_approval, root, input_names, problems)
     description = body.strip()
     if not description:
-        raise root.wrong(
-            None,
-            "The file has no text below the front matter.",
-            "Describe there what the action does; it is what the model reads.",
+        problems.found.append(
+            root.wrong(
+                None,
+                "The file has no text below the front matter.",
+                "Describe there what the action does; it is what the model reads.",
+            )
         )
+    if name is None or version is None or steps is None or approval is None:
+        return None, requires
     return Action(
         name=name,
         version=version,
         source=source,
         requires=requires,
-        intent=None if match is None else match.optional_text("intent", 'Write intent = "..." or leave it out.'),
+        intent=intent,
         inputs=inputs,
         approval=approval,
         steps=steps,
         description=description,
-    )
+    ), requires
+
+
+def _parse_intent(root: Fields) -> str | None:
+    match = root.table("match", ("intent",))
+    return None if match is None else match.optional_text("intent", 'Write intent = "..." or leave it out.')
 
 
 def _parse_name(root: Fields, file: str) -> str:
@@ -127,7 +148,8 @@ def _check_capability(text: str) -> str:
     return text
 
 
-def _parse_requires(root: Fields) -> tuple[ConnectorRequirement, ...]:
+def _parse_requires(root: Fields, problems: Problems) -> tuple[tuple[ConnectorRequirement, ...], frozenset[Fqn] | None]:
+    """Return the requirements, and the names of all of them; None for the names if one could not be read."""
     table = root.table("requires", ("connectors",))
     found = () if table is None else table.tables("connectors", _CONNECTOR_KEYS)
     if not found:
@@ -136,149 +158,42 @@ def _parse_requires(root: Fields) -> tuple[ConnectorRequirement, ...]:
             "The action requires no connector, so it can do nothing.",
             "Add [[requires.connectors]] with name, version, hash and capabilities.",
         )
-    requires: dict[Fqn, ConnectorRequirement] = {}
+    requires: list[ConnectorRequirement] = []
+    names: dict[Fqn | None, None] = {}
     for given in found:
-        name = given.parsed("name", Fqn.parse, _FQN_REMEDY)
-        if name in requires:
-            raise given.wrong("name", f"The connector {name} is required twice.", "Keep one of the two.")
-        requires[name] = ConnectorRequirement(
-            name=name,
-            version=given.parsed("version", Version.parse, _VERSION_REMEDY),
-            hash=given.text(
-                "hash", 'Write "sha256:" and 64 lower-case hex digits, as the install prints it.', pattern=_HASH
-            ),
-            capabilities=given.parsed_texts(
-                "capabilities", _check_capability, 'List what the action uses, like capabilities = ["chat:write"].'
-            ),
-        )
-    return tuple(requires.values())
+        name = problems.keep(_parse_required_name, given, names)
+        names[name] = None
+        version = problems.keep(given.parsed, "version", Version.parse, _VERSION_REMEDY)
+        digest = problems.keep(given.text, "hash", _HASH_REMEDY, pattern=_HASH)
+        capabilities = problems.keep(given.parsed_texts, "capabilities", _check_capability, _CAPABILITIES_REMEDY)
+        if name is None or version is None or digest is None or capabilities is None:
+            continue
+        requires.append(ConnectorRequirement(name=name, version=version, hash=digest, capabilities=capabilities))
+    return tuple(requires), None if None in names else frozenset(name for name in names if name is not None)
 
 
-def _parse_inputs(root: Fields) -> tuple[Input, ...]:
-    inputs: dict[str, Input] = {}
-    for fields in _at_most(MAX_INPUTS, root, "inputs", _INPUT_KEYS):
-        given = parse_input(fields)
-        if given.name in inputs:
-            raise fields.wrong("name", f"The input {given.name!r} is declared twice.", "Rename or remove one.")
-        inputs[given.name] = given
-    return tuple(inputs.values())
+def _parse_required_name(given: Fields, names: Mapping[Fqn | None, None]) -> Fqn:
+    name = given.parsed("name", Fqn.parse, FQN_REMEDY)
+    if name in names:
+        raise given.wrong("name", f"The connector {name} is required twice.", "Keep one of the two.")
+    return name
 
 
-def _parse_steps(root: Fields, connectors: frozenset[Fqn], inputs: frozenset[str]) -> tuple[Step, ...]:
-    steps: dict[str, Step] = {}
-    for fields in _at_most(MAX_STEPS, root, "execute", _STEP_KEYS):
-        step_id = fields.text("id", 'Name the step, like id = "post".', pattern=_STEP_ID)
-        if step_id == ARGUMENTS:
-            raise fields.wrong("id", f"No step may be called {ARGUMENTS!r}.", "It stands for the arguments; rename it.")
-        if step_id in steps:
-            raise fields.wrong("id", f"The step {step_id!r} is there twice.", "Give each step an id of its own.")
-        connector = fields.parsed("connector", Fqn.parse, _FQN_REMEDY)
-        if connector not in connectors:
-            raise fields.wrong(
-                "connector",
-                f"The step {step_id!r} uses {connector}, which the action does not require.",
-                f"Add it under [[requires.connectors]], or use one of {', '.join(sorted(map(str, connectors)))}.",
-            )
-        steps[step_id] = Step(
-            id=step_id,
-            connector=connector,
-            op=fields.text("op", _OP_REMEDY, pattern=_OP),
-            timeout_seconds=_parse_span(fields, "timeout", DEFAULT_STEP_SECONDS, MAX_STEP_SECONDS),
-            inputs=_parse_templates(fields, "inputs", inputs, tuple(steps)),
-        )
-    if not steps:
-        raise root.wrong(None, "The action has no steps.", "Add [[execute]] with id, connector, op and inputs.")
-    return tuple(steps.values())
+def _parse_inputs(root: Fields, problems: Problems) -> tuple[tuple[Input, ...], frozenset[str] | None]:
+    """Return the inputs, and the names of all of them; None for the names if one could not be read."""
+    inputs: list[Input] = []
+    names: dict[str | None, None] = {}
+    for fields in at_most(MAX_INPUTS, root, "inputs", _INPUT_KEYS):
+        name = problems.keep(_parse_input_name, fields, names)
+        names[name] = None
+        given = problems.keep(parse_input, fields, name or "", problems)
+        if given is not None:
+            inputs.append(given)
+    return tuple(inputs), None if None in names else frozenset(name for name in names if name is not None)
 
 
-def _at_most(most: int, root: Fields, key: str, known: Sequence[str]) -> tuple[Fields, ...]:
-    tables = root.tables(key, known)
-    if len(tables) > most:
-        raise root.wrong_item(key, most, f"is one too many; there may be {most}", "Split the action into smaller ones.")
-    return tables
-
-
-def _parse_approval(root: Fields, inputs: frozenset[str]) -> ActionApproval:
-    fields = root.table("approval", ("required", "expires", "preview"))
-    if fields is None:
-        return ActionApproval()
-    preview = fields.table("preview", _PREVIEW_KEYS)
-    return ActionApproval(
-        required=fields.flag("required", default=False),
-        expires_seconds=_parse_span(fields, "expires", DEFAULT_APPROVAL_SECONDS, MAX_APPROVAL_SECONDS),
-        preview=None if preview is None else _parse_preview(preview, inputs),
-    )
-
-
-def _parse_preview(fields: Fields, inputs: frozenset[str]) -> Preview:
-    remedy = 'Name what to show and where it is in the result, like render = { Subject = "message.subject" }.'
-    fields.require("render", remedy)
-    render = fields.mapping("render")
-    labels = fields.open("render")
-    for label in render:
-        if not label.strip():
-            raise labels.wrong(label, "A label of the preview is empty.", remedy)
-        labels.text(label, remedy, pattern=_RESULT_PATH)
-    if not render:
-        raise fields.wrong("render", "The preview shows nothing.", remedy)
-    multiline = () if "multiline" not in fields else fields.texts("multiline", 'Write a list, like ["Body"].')
-    for index, label in enumerate(multiline):
-        if label not in render:
-            raise fields.wrong_item(
-                "multiline", index, f"is {label!r}, which `render` does not show", f"Use one of {', '.join(render)}."
-            )
-    return Preview(
-        op=fields.text("op", _OP_REMEDY, pattern=_OP),
-        args=_parse_templates(fields, "args", inputs, ()),
-        render=cast("Mapping[str, str]", dict(render)),
-        multiline=multiline,
-    )
-
-
-def _parse_span(fields: Fields, key: str, default: float, most: float) -> float:
-    if key not in fields:
-        return default
-    remedy = f'Write {key} = "30s"; the most is {format_duration(most)}.'
-    seconds = fields.parsed(key, parse_duration, remedy)
-    if not 0 < seconds <= most:
-        problem = "is zero" if seconds == 0 else f"is longer than {format_duration(most)}"
-        raise fields.wrong(key, f"{fields.label(key)} {problem}.", remedy)
-    return seconds
-
-
-def _parse_templates(fields: Fields, key: str, inputs: frozenset[str], steps: tuple[str, ...]) -> dict[str, Template]:
-    values = fields.mapping(key)
-    table = fields.open(key)
-    templates: dict[str, Template] = {}
-    for name, value in values.items():
-        if not _OP_INPUT.fullmatch(name):
-            raise table.wrong(
-                name, f"The name {name[:60]!r} is not allowed.", "Use the name of an input of the operation."
-            )
-        try:
-            templates[name] = parse_template(value)
-        except TemplateError as error:
-            nested = not isinstance(value, str)
-            safe = None if nested or error.safe_form is None else f"Write it as a table: {name} = {error.safe_form}"
-            raise table.wrong(name, f"{table.label(name)} {error.problem}.", safe or str(error)) from None
-        for reference in templates[name].references:
-            problem = _check_reference(reference.root, reference.path, inputs, steps)
-            if problem is not None:
-                raise table.wrong(name, f"{table.label(name)} holds {reference}, {problem[0]}.", problem[1])
-    return templates
-
-
-def _check_reference(
-    root: str, path: tuple[str, ...], inputs: frozenset[str], steps: tuple[str, ...]
-) -> tuple[str, str] | None:
-    if root == ARGUMENTS:
-        if path[0] not in inputs:
-            known = f"Use one of {', '.join(sorted(inputs))}" if inputs else "Declare it under [[inputs]]"
-            return "which is not an input of the action", f"{known}."
-        if len(path) > 1:
-            return "but an input has no parts", f"Write ${{args.{path[0]}}}."
-        return None
-    if root not in steps:
-        known = f"args or an earlier step ({', '.join(steps)})" if steps else "args; no step has run before this one"
-        return "which is not an earlier step", f"Begin the placeholder with {known}."
-    return None
+def _parse_input_name(fields: Fields, names: Mapping[str | None, None]) -> str:
+    name = fields.text("name", 'Write a lower-case name, like name = "channel".', pattern=_INPUT_NAME)
+    if name in names:
+        raise fields.wrong("name", f"The input {name!r} is declared twice.", "Rename or remove one.")
+    return name

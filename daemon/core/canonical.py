@@ -35,7 +35,7 @@ def canonical_json(value: Any) -> str:
     except UnicodeError as error:
         raise CanonicalError("The value holds text that is not valid Unicode (a lone surrogate).") from error
     except rfc8785.CanonicalizationError as error:
-        raise CanonicalError(f"The value has no canonical JSON form: {error}.") from error
+        raise CanonicalError(f"The value cannot be written as JSON: {error}.") from error
     return text
 
 

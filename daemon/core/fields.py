@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from daemon.core.failures import DocumentError
+from daemon.core.problems import Problems
 from daemon.core.toml_lines import Path
 from daemon.core.toml_source import TomlSource
 
@@ -13,20 +14,36 @@ T = TypeVar("T")
 
 
 class Fields:
-    """A table whose keys are all known; anything else in it is refused when it is opened."""
+    """A table whose keys are all known; anything else in it is refused when it is opened.
 
-    def __init__(self, source: TomlSource, path: Path, values: Mapping[str, Any], known: Sequence[str]) -> None:
+    With `problems` given, unknown keys are kept there instead, and those of the tables inside, too.
+    """
+
+    def __init__(
+        self,
+        source: TomlSource,
+        path: Path,
+        values: Mapping[str, Any],
+        known: Sequence[str],
+        problems: Problems | None = None,
+    ) -> None:
         self._source = source
         self._path = path
         self._values = values
+        self._problems = problems
         for key in values:
             if key not in known:
-                raise self.wrong(key, f"The key {_shown(key)} is unknown in {self._place()}.", _suggestion(key, known))
+                unknown = self.wrong(
+                    key, f"The key {_shown(key)} is unknown in {self._place()}.", _suggestion(key, known)
+                )
+                if problems is None:
+                    raise unknown
+                problems.found.append(unknown)
 
     @classmethod
-    def root(cls, source: TomlSource, known: Sequence[str]) -> "Fields":
+    def root(cls, source: TomlSource, known: Sequence[str], problems: Problems | None = None) -> "Fields":
         """Open the outermost table of a document."""
-        return cls(source, (), source.data, known)
+        return cls(source, (), source.data, known, problems)
 
     def __contains__(self, key: str) -> bool:
         """Say whether the key is there."""
@@ -148,17 +165,17 @@ class Fields:
         """Open a table inside this one, if it is there."""
         if key not in self._values:
             return None
-        return Fields(self._source, (*self._path, key), self.mapping(key), known)
+        return self._inner((key,), self.mapping(key), known)
 
     def required_table(self, key: str, known: Sequence[str], remedy: str) -> "Fields":
         """Open a table inside this one that must be there."""
         self.require(key, remedy)
-        return Fields(self._source, (*self._path, key), self.mapping(key), known)
+        return self._inner((key,), self.mapping(key), known)
 
     def open(self, key: str) -> "Fields":
         """Open a table whose keys are free; an absent one is empty."""
         values = self.mapping(key)
-        return Fields(self._source, (*self._path, key), values, tuple(values))
+        return self._inner((key,), values, tuple(values))
 
     def values_of(self, key: str, remedy: str) -> tuple[Any, ...]:
         """Return a list of values of any type."""
@@ -188,8 +205,11 @@ class Fields:
         for index, value in enumerate(values):
             if not isinstance(value, dict):
                 raise self.wrong_item(key, index, f"is {_kind(value)}, not a table", remedy)
-            opened.append(Fields(self._source, (*self._path, key, index), value, known))
+            opened.append(self._inner((key, index), value, known))
         return tuple(opened)
+
+    def _inner(self, at: Path, values: Mapping[str, Any], known: Sequence[str]) -> "Fields":
+        return Fields(self._source, (*self._path, *at), values, known, self._problems)
 
     def _place(self) -> str:
         name = ".".join(part for part in self._path if isinstance(part, str))

@@ -31,6 +31,15 @@ def format_duration(seconds: float) -> str:
     return f"{milliseconds}ms" if milliseconds else "0s"
 
 
+def format_size(count: int) -> str:
+    """Write a size in the largest unit that keeps it whole."""
+    for unit in ("GiB", "MiB", "KiB"):
+        number, rest = divmod(count, _UNIT_BYTES[unit])
+        if number and not rest:
+            return f"{number}{unit}"
+    return f"{count}B"
+
+
 def parse_size(text: str) -> int:
     """Read a size such as 100B, 512KiB, 64MiB or 1GiB as bytes."""
     match = _SIZE.fullmatch(text)

@@ -50,7 +50,13 @@ class EventType(StrEnum):
     GATEWAY_FAILED = "gateway.failed"
     GATEWAY_REQUEST = "gateway.request"
 
+    HOME_BACKED_UP = "home.backed_up"
+    HOME_RESTORED = "home.restored"
+
+    SANDBOX_ATTACHED = "sandbox.attached"
     SANDBOX_ENDED = "sandbox.ended"
+    SANDBOX_EXEC_ENDED = "sandbox.exec_ended"
+    SANDBOX_EXEC_STARTED = "sandbox.exec_started"
     SANDBOX_STARTED = "sandbox.started"
 
     SERVER_FORGOTTEN = "server.forgotten"
@@ -61,6 +67,8 @@ class EventType(StrEnum):
     SESSION_DENIED = "session.denied"
     SESSION_ENDED = "session.ended"
     SESSION_STARTED = "session.started"
+
+    SETTINGS_CHANGED = "settings.changed"
 
     VAULT_CREATED = "vault.created"
     VAULT_LOCKED = "vault.locked"
@@ -146,6 +154,12 @@ class Attr:
     GATEWAY_OUTCOME: Final = "aileron.gateway.outcome"
     GATEWAY_PROVIDER: Final = "aileron.gateway.provider"
 
+    HOME_BACKUP_HEAD: Final = "aileron.home.backup.head"
+    HOME_BACKUP_MADE_AT: Final = "aileron.home.backup.made_at"
+    HOME_BACKUP_SEQ: Final = "aileron.home.backup.seq"
+    HOME_ENDED_SESSIONS: Final = "aileron.home.ended_sessions"
+    HOME_VOIDED_APPROVALS: Final = "aileron.home.voided_approvals"
+
     KEY_ID: Final = "aileron.key.id"
     KEY_LABEL: Final = "aileron.key.label"
     KEY_NAMESPACES: Final = "aileron.key.namespaces"
@@ -163,6 +177,8 @@ class Attr:
     RESULT_SHA256: Final = "aileron.result.sha256"
 
     SANDBOX_AGENT: Final = "aileron.sandbox.agent"
+    SANDBOX_COMMAND: Final = "aileron.sandbox.command"
+    SANDBOX_EXEC: Final = "aileron.sandbox.exec"
     SANDBOX_NETWORK: Final = "aileron.sandbox.network"
     SANDBOX_PROBED: Final = "aileron.sandbox.probed"
     SANDBOX_REASON: Final = "aileron.sandbox.reason"
@@ -182,6 +198,10 @@ class Attr:
     SESSION_EXPIRES_AT: Final = "aileron.session.expires_at"
     SESSION_KIND: Final = "aileron.session.kind"
     SESSION_LABEL: Final = "aileron.session.label"
+
+    SETTINGS_AFTER: Final = "aileron.settings.after"
+    SETTINGS_BEFORE: Final = "aileron.settings.before"
+    SETTINGS_LATER: Final = "aileron.settings.later"
 
     STEP_ID: Final = "aileron.step.id"
     STEP_OP: Final = "aileron.step.op"

@@ -33,9 +33,7 @@ class Admission:
             self._places.take(session)
             return
         if rank is Rank.NEW and self._queue.waiting(session) >= self._queued:
-            raise _busy(
-                f"{self._queue.waiting(session)} calls of this session wait already", hint="some of them have ended"
-            )
+            raise _busy(f"{self._queue.waiting(session)} calls of this session wait already", hint="some have ended")
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._queue.put(session, waiter, rank=rank)
         try:
@@ -47,7 +45,7 @@ class Admission:
                 self.leave(session)
             if isinstance(ended, TimeoutError):
                 raise _busy(
-                    f"for {self.wait_seconds:g} s no place became free for this session", hint="its calls have ended"
+                    f"For {self.wait_seconds:g} s no place became free for this session", hint="its calls have ended"
                 ) from None
             raise
 
@@ -63,7 +61,7 @@ class Admission:
 def _busy(reason: str, *, hint: str) -> Failure:
     return Failure(
         FailureClass.RESOURCE_LIMIT_EXCEEDED,
-        f"The daemon is busy: {reason}. Nothing was run. Try again when {hint}.",
+        f"{reason}. Nothing was run. Try again when {hint}.",
         boundary=Boundary.RUNTIME,
         retriable=True,
         details={"limit": "waiting"},

@@ -59,7 +59,7 @@ def check_approved(checked: CheckedRun) -> None:
     """Refuse what is not exactly the call that was approved."""
     approval, prepared = checked.request.approval, checked.prepared
     if approval is not None and not is_bound_to(approval.digest, checked.session, prepared.subject, prepared.arguments):
-        raise _void(f"What was approved for {checked.name} is no longer what would run: {_what(approval, checked)}")
+        raise _void(f"Since it was approved, {_what(approval, checked)}")
 
 
 def check_accounts(checked: CheckedRun) -> None:
@@ -72,10 +72,7 @@ def check_accounts(checked: CheckedRun) -> None:
     except Failure as failure:
         raise _as_approved(approval, failure) from failure
     if now != checked.prepared.subject.accounts:
-        raise _void(
-            f"What was approved for {checked.name} is no longer what would run: the account has changed."
-            f" {checked.prepared.subject.account_changes(now)}"
-        )
+        raise _void(f"Since it was approved, the account has changed. {checked.prepared.subject.account_changes(now)}")
 
 
 def changed_since(approval: Approval, prepared: PreparedCall) -> str | None:
@@ -99,8 +96,7 @@ def _as_approved(approval: Approval | None, failure: Failure) -> Failure:
     name = failure.details.get("connector")
     before = next((str(account) for account in approval.subject.accounts if account.connector == name), "none")
     return _void(
-        f"What was approved for {approval.subject.name} is no longer what would run: the account has changed. {name}"
-        f" was to act as {before}; now: {failure.message}"
+        f"Since it was approved, the account has changed. {name} was to act as {before}; now: {failure.message}"
     ).with_details({"connector": name})
 
 

@@ -1,8 +1,8 @@
 """Every tool there is, of whatever kind: by its kind and name, and by the name that agents call it by."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 
 import structlog
 
@@ -25,6 +25,8 @@ class Toolbox:
         if len(self._providers) != len(providers):
             raise ValueError("two providers have the same kind")
         self._table: dict[str, ToolId] = {}
+        self._listeners: dict[object, Callable[[], None]] = {}
+        self._following: list[asyncio.Task[None]] = []
 
     async def list(self, who: Principal) -> Sequence[ToolSpec]:
         """Return the tools that somebody may call, in the order of the kinds. The first to have a name keeps it."""
@@ -60,23 +62,30 @@ class Toolbox:
             )
         return await provider.prepare(call)
 
-    @asynccontextmanager
-    async def noticing(self) -> AsyncIterator[asyncio.Event]:
-        """Yield an event that is set each time the list of some kind of tool has changed; who hears it clears it."""
-        changed = asyncio.Event()
-        following = [
-            self._tasks.start(_follow(provider, changed), name=f"follow tools of kind {provider.kind}")
-            for provider in self._providers.values()
-        ]
+    @contextmanager
+    def noticing(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Call a listener each time the list of some kind of tool has changed.
+
+        Each kind is followed once, for as long as anybody listens.
+        """
+        key = object()
+        self._listeners[key] = listener
+        if not self._following:
+            self._following = [
+                self._tasks.start(self._follow(provider), name=f"follow tools of kind {provider.kind}")
+                for provider in self._providers.values()
+            ]
         try:
-            yield changed
+            yield
         finally:
-            for task in following:
-                task.cancel()
-            await asyncio.gather(*following, return_exceptions=True)
+            del self._listeners[key]
+            if not self._listeners:
+                for task in self._following:
+                    task.cancel()
+                self._following = []
 
-
-async def _follow(provider: ToolProvider, changed: asyncio.Event) -> None:
-    async with aclosing(provider.changes()) as changes:
-        async for _ in changes:
-            changed.set()
+    async def _follow(self, provider: ToolProvider) -> None:
+        async with aclosing(provider.changes()) as changes:
+            async for _ in changes:
+                for listener in list(self._listeners.values()):
+                    listener()

@@ -14,7 +14,7 @@ from daemon.core.manifest import Credential
 from daemon.core.providers import Provider, Providers, Style
 from daemon.gateway.admission import Refused, refusal
 from daemon.gateway.batched_events import BatchedEvents
-from daemon.gateway.errors import STATUS, error_body
+from daemon.gateway.errors import error_body, is_final, status_of
 from daemon.gateway.forwarding import Headers, Presented, onward, presented
 from daemon.gateway.own_tokens import shown, without_tokens
 from daemon.gateway.record import Exchange
@@ -106,7 +106,8 @@ class Gateway:
             audit_id = await self._denied(
                 session=None, surface="agent", method=scope["method"], path=path, reason=failure.message
             )
-            await _fail(send, failure if audit_id is None else failure.with_audit_id(audit_id), style)
+            failure = failure if audit_id is None else failure.with_audit_id(audit_id)
+            await _fail(send, failure, style, status_of(failure, headers))
             return
         path = rest if meant is None else meant[1]
         exchange = Exchange(
@@ -124,7 +125,8 @@ class Gateway:
                 await self._refuse(exchange, _nobody_meant(self.providers))
             await self._forward(scope, receive, send, meant, found, exchange)  # type: ignore[arg-type]
         except Failure as failure:
-            await _fail(send, failure, style, refused=refused)
+            status = status_of(failure, headers) if refused is None else refused.status
+            await _fail(send, failure, style, status, allow="" if refused is None else refused.allow)
 
     def _authorise(self, place: str, found: Presented, *, only: str | None) -> TokenClaims:
         """Return who asks: the path holds the token itself, or the session's id, and then the API key is the token."""
@@ -235,17 +237,18 @@ class Gateway:
         return self._keys.resolve(provider, provider.credential)
 
 
-async def _fail(send: Send, failure: Failure, style: Style, *, refused: Refused | None = None) -> None:
-    code = STATUS.get(failure.failure_class, 500) if refused is None else refused.status
-    body = error_body(failure, style, code)
+async def _fail(send: Send, failure: Failure, style: Style, status: int, *, allow: str = "") -> None:
+    body = error_body(failure, style, status)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
-    if refused is not None and refused.allow:
-        headers.append((b"allow", refused.allow.encode()))
-    await send({"type": "http.response.start", "status": code, "headers": headers})
+    if is_final(status):
+        headers.append((b"x-should-retry", b"false"))  # the clients of both vendors obey it
+    if allow:
+        headers.append((b"allow", allow.encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from daemon.core.authority import HostPort
+
 IpAddress = IPv4Address | IPv6Address
 
 
@@ -143,7 +145,12 @@ def _classify_ipv6(address: IPv6Address) -> AddressKind:
     return AddressKind.PUBLIC if address in _IPV6_GLOBAL else AddressKind.RESERVED
 
 
-def refusal(addresses: Iterable[IpAddress], *, private_allowed: bool) -> str | None:
+def to_open(place: HostPort) -> str:
+    """Say what a person does to have a private address, or plain http, allowed for one place."""
+    return f'a person adds "{place}" to network.allow_private in config.toml (then: aileron stop)'
+
+
+def refusal(addresses: Iterable[IpAddress], *, private_allowed: bool, place: HostPort) -> str | None:
     """Say why a host must not be dialled, looking at every address it resolved to; None if it may."""
     seen = False
     for address in addresses:
@@ -154,6 +161,5 @@ def refusal(addresses: Iterable[IpAddress], *, private_allowed: bool) -> str | N
         if kind not in _OPENABLE:
             return f"it resolves to the {kind.value.replace('_', '-')} address {address}, which is never dialled"
         if not private_allowed:
-            remedy = "to reach it, add this exact host:port to network.allow_private"
-            return f"it resolves to the {kind.value} address {address}; {remedy}"
+            return f"it resolves to the {kind.value} address {address}; to have it reached, {to_open(place)}"
     return None if seen else "it resolves to no address"

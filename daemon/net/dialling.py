@@ -63,7 +63,7 @@ class Destination:
         return connected
 
     def _check(self, addresses: Iterable[IpAddress]) -> None:
-        problem = refusal(addresses, private_allowed=self.private_allowed)
+        problem = refusal(addresses, private_allowed=self.private_allowed, place=self.host_port)
         if problem is not None:
             raise AddressRefused(f"{self.host_port} is not reached: {problem}.")
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.audit.log import AuditLog
-from daemon.base.clock import Clock
+from daemon.base.clock import Clock, Entropy
 from daemon.base.home import Home
 from daemon.sandbox.berth import Listen
 from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.berth_maker import BerthMaker
 from daemon.sandbox.container_options import ContainerLimits
 from daemon.sandbox.engine import Engine
+from daemon.sandbox.execs import Execs
 from daemon.sandbox.images import Images
+from daemon.sandbox.onlookers import Onlookers
 from daemon.sandbox.packing import Packing, PackingLimits
 from daemon.sandbox.service import Sandboxes
 from daemon.sandbox.starting import MakeApp, Starter
@@ -48,8 +50,16 @@ class SandboxRoom:
     """What this room offers."""
 
     sandboxes: Sandboxes
+    starter: Starter
+    execs: Execs
+    onlookers: Onlookers
     packing: Packing
     upkeep: Upkeep
+
+    def limit(self, usual: ContainerLimits, *, packing: PackingLimits) -> None:
+        """Give what is started from now on other limits."""
+        self.starter.limit(usual)
+        self.packing.limit(packing)
 
     async def close(self) -> None:
         """End every sandbox: nothing of ours runs on without a daemon."""
@@ -64,6 +74,7 @@ def build(
     sessions: Sessions,
     audit: AuditLog,
     clock: Clock,
+    entropy: Entropy,
     listen: Listen,
     make_app: MakeApp,
     bound: Callable[[], frozenset[str]],
@@ -87,21 +98,22 @@ def build(
     )
     workplaces = Workplaces(layers=layers, engine=engine, off_limits=off_limits, bounds=options.written)
     images = Images(engine)
+    starter = Starter(
+        engine=engine,
+        berths=berths,
+        workplaces=workplaces,
+        audit=audit,
+        home=str(home.path),
+        make_app=make_app,
+        bound=bound,
+        usual_limits=options.usual_limits,
+    )
     sandboxes = Sandboxes(
         engine=engine,
         images=images,
         berths=berths,
         surveyor=Surveyor(engine=engine, images=images, workplaces=workplaces, home=str(home.path)),
-        starter=Starter(
-            engine=engine,
-            berths=berths,
-            workplaces=workplaces,
-            audit=audit,
-            home=str(home.path),
-            make_app=make_app,
-            bound=bound,
-            usual_limits=options.usual_limits,
-        ),
+        starter=starter,
         workplaces=workplaces,
         sessions=sessions,
         audit=audit,
@@ -112,4 +124,5 @@ def build(
     )
     packing = Packing(engine=engine, images=images, off_limits=off_limits, home=str(home.path), limits=options.packing)
     upkeep = Upkeep(sandboxes, packing, workplaces, keep_seconds=options.keep_seconds, room=options.room)
-    return SandboxRoom(sandboxes, packing, upkeep)
+    execs = Execs(engine=engine, audit=audit, entropy=entropy)
+    return SandboxRoom(sandboxes, starter, execs, Onlookers(engine, audit, sandboxes), packing, upkeep)

@@ -1,7 +1,7 @@
 """The options that each kind of container is created with: the whole list of what confines an agent. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.sandbox.held_pipe import PIPE
@@ -79,6 +79,8 @@ class Spec:
     limits: ContainerLimits
     terminal: bool
     environment: Mapping[str, str]
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """Files of this machine with the users and groups of the container, and where each is mounted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +130,8 @@ class Packer:
 
 
 def binds(spec: Spec) -> list[str]:
-    """Return the mounts beside the workspace: what the first process reads, and our tools."""
-    mounted = [f"{spec.run_folder}:{RUN}:ro"]
+    """Return the mounts beside the workspace: what the first process reads, users and groups, and our tools."""
+    mounted = [f"{spec.run_folder}:{RUN}:ro", *(f"{path}:{inside}:ro" for path, inside in spec.accounts.items())]
     if spec.tools is not None:
         mounted.append(f"{spec.tools}:{ROOT}:ro")
     return mounted
@@ -182,6 +184,26 @@ def creation(spec: Spec) -> dict[str, Any]:
         "stdin_open": True,
         "stop_signal": "SIGTERM",
     }
+
+
+def exec_creation(command: Sequence[str], *, terminal: bool, kind_of_terminal: str) -> dict[str, Any]:
+    """Return the keyword arguments of a program beside the agent.
+
+    Its user, limits, rights, network and files are those of the container; nothing of that can be said here.
+    """
+    return {
+        "cmd": [*_INTERPRETER, f"{ROOT}/inside/enter.py", kind_of_terminal if terminal else "", *command],
+        "stdin": True,
+        "stdout": True,
+        "stderr": True,
+        "tty": terminal,
+        "privileged": False,
+    }
+
+
+def signal_creation(process: int, number: int) -> dict[str, Any]:
+    """Return the keyword arguments of the program that sends a signal to one of these."""
+    return {"cmd": [*_INTERPRETER, f"{ROOT}/inside/signal_group.py", str(process), str(number)], "privileged": False}
 
 
 def anchor_host_config(anchor: Anchor) -> dict[str, Any]:

@@ -11,11 +11,11 @@ import docker
 import docker.errors
 import requests
 
+from daemon.base.platform import docker_socket
 from daemon.core.failures import Boundary, Failure, FailureClass
 
 T = TypeVar("T")
 _THREADS = 16
-_USUAL_SOCKET = "/var/run/docker.sock"
 _ENGINE_SECONDS = 120
 _OLDEST_API = (1, 41)
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -50,9 +50,7 @@ class Engine:
     @property
     def socket_path(self) -> Path:
         """Return where the engine's socket is in the file system; the usual place, if it is asked over a network."""
-        named = self._socket or os.environ.get("DOCKER_HOST", "")
-        path = named.removeprefix("unix://")
-        return Path(path if path.startswith("/") else _USUAL_SOCKET)
+        return docker_socket(self._socket, os.environ)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -110,7 +108,7 @@ def no_engine(problem: Exception, socket: str | None) -> Failure:
     elif "its API is" in text:
         why = f"The Docker engine is too old: {text.partition('its API is')[2].strip()}. Install a newer one"
     else:
-        place = socket or os.environ.get("DOCKER_HOST") or _USUAL_SOCKET
+        place = socket or os.environ.get("DOCKER_HOST") or docker_socket(None, {})
         why = f"There is no Docker engine at {place}. Install Docker Engine or start it (sudo systemctl start docker)"
     return Failure(FailureClass.NOT_FOUND, f"{why}, or launch without --sandbox.", boundary=Boundary.SANDBOX)
 

@@ -122,6 +122,12 @@ def start(client: Any, container: str, spec: Spec, size: tuple[int, int]) -> Att
     return attached
 
 
+def look_on(client: Any, container: str, *, terminal: bool, follow: bool) -> Attachment:
+    """Return what the engine has kept of a container's output, and with `follow` also what comes."""
+    streams = {"stdout": 1, "stderr": 1, "logs": 1, "stream": int(follow)}
+    return Attachment(client.attach_socket(container, params=streams), terminal=terminal)
+
+
 def prepare_helper(
     client: Any, container: str, image: str, run_folder: str, marks: Mapping[str, str], *, rules: str
 ) -> str:

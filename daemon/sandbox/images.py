@@ -1,15 +1,14 @@
 """The images agents run in: known by the hash of what they are made from, built when that changes, and removed."""
 
-import asyncio
+import contextlib
 import hashlib
 import io
 import os
 import tarfile
-import threading
 import time
 import tomllib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -20,6 +19,7 @@ import docker.errors
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.engine import Engine
+from daemon.sandbox.image_builds import BuildStream, Downloads, SharedBuilds, step_of
 from daemon.version import VERSION
 
 REPOSITORY = "aileron-sandbox"
@@ -30,6 +30,8 @@ _BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _SHOWN_LINES = 40
 _BUILD_CA = "build-ca.pem"
+_DOWNLOAD_SECONDS = 0.5
+"""How often it is told how far a download is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Images:
         self._engine = engine
         self._content = _content()
         self._pinned: dict[str, Any] = tomllib.loads(self._content["agents.toml"].decode())
-        self._building: dict[str, asyncio.Lock] = {}
+        self._builds = SharedBuilds()
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -91,6 +93,7 @@ class Images:
         current = {self.pin(agent).tag for agent in self.agents}
         return [
             {
+                "id": image["Id"],
                 "agent": image["Labels"].get(_LABEL, "?"),
                 "version": image["Labels"].get("io.aileron.agent.version", "?"),
                 "tag": tag,
@@ -112,92 +115,80 @@ class Images:
                 removed.append(tag)
         return removed
 
-    async def build(self, agent: str, *, build_ca: Path | None) -> AsyncIterator[dict[str, Any]]:
-        """Build the image of an agent, saying what happens; the last thing said is its tag, or what went wrong."""
+    async def build(self, agent: str, *, build_ca: Path | None) -> AsyncGenerator[dict[str, Any], None]:
+        """Build the image of an agent, saying what happens; the last thing said is its tag, or what went wrong.
+
+        Whoever asks while it is being built follows that build from its beginning, and no second one begins.
+        """
         engine = await self._engine.usable()
         machine = engine["architecture"]
         if not self._is_pinned(agent, machine):
             others = ", ".join(each for each in self.agents if self._is_pinned(each, machine))
             message = f"{agent} is not pinned for {machine}, on which this engine runs; these are: {others or 'none'}."
             raise Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.SANDBOX)
-        pin = self.pin(agent)
-        bundle = _bundle(build_ca)
-        async with self._building.setdefault(pin.tag, asyncio.Lock()):
-            if await self.is_there(pin.tag):
-                yield {"done": pin.tag, "built": False}
-                return
-            began = time.monotonic()
-            last: deque[str] = deque(maxlen=_SHOWN_LINES)
-            arguments = {"AGENT": pin.agent, "AGENT_VERSION": pin.version, "AILERON_VERSION": VERSION}
-            described = {
-                "fileobj": self._context(bundle),
-                "custom_context": True,
-                "tag": pin.tag,
-                "buildargs": {**arguments, **_proxies()},
-            }
-            async for said in self._stream(described):
-                if "error" in said:
-                    message = f"The image of {agent} could not be built: {said['error'].strip()}"
-                    yield {"error": message, "output": list(last)}
+        pin, bundle = self.pin(agent), _bundle(build_ca)
+        async with contextlib.aclosing(self._builds.follow(pin.tag, lambda: self._build(pin, bundle))) as told:
+            async for each in told:
+                yield each
+
+    async def _build(self, pin: Pin, bundle: bytes) -> AsyncGenerator[dict[str, Any], None]:
+        if await self.is_there(pin.tag):
+            yield {"done": pin.tag, "built": False}
+            return
+        began = time.monotonic()
+        arguments = {"AGENT": pin.agent, "AGENT_VERSION": pin.version, "AILERON_VERSION": VERSION}
+        described = {
+            "fileobj": self._context(bundle),
+            "custom_context": True,
+            "tag": pin.tag,
+            "buildargs": {**arguments, **_proxies()},
+        }
+        async with contextlib.aclosing(self._told(described, what=f"The image of {pin.agent}")) as told:
+            async for each in told:
+                yield each
+                if "error" in each:
                     return
-                text = str(said.get("stream") or said.get("status") or "").rstrip()
-                if text:
-                    last.append(text)
-                    yield {"text": text}
-            size = (await self._engine.call(lambda client: client.inspect_image(pin.tag)))["Size"]
-            yield {"done": pin.tag, "built": True, "bytes": size, "seconds": round(time.monotonic() - began, 1)}
+        size = (await self._engine.call(lambda client: client.inspect_image(pin.tag)))["Size"]
+        yield {"done": pin.tag, "built": True, "bytes": size, "seconds": round(time.monotonic() - began, 1)}
 
     async def build_own(
         self, context: Path, dockerfile: Path, arguments: Mapping[str, str]
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """Build an image from somebody's own Dockerfile; what has not changed is not built again by the engine."""
         digest = hashlib.sha256(f"{context} {dockerfile} {sorted(arguments.items())}".encode()).hexdigest()[:16]
         tag = f"{_OWN}:{digest}"
-        last: deque[str] = deque(maxlen=_SHOWN_LINES)
         described = {
             "path": str(context),
             "dockerfile": str(dockerfile.relative_to(context)),
             "tag": tag,
             "buildargs": {**arguments, **_proxies()},
         }
-        async for said in self._stream(described):
-            if "error" in said:
-                yield {"error": f"{dockerfile} could not be built: {said['error'].strip()}", "output": list(last)}
-                return
-            text = str(said.get("stream") or said.get("status") or "").rstrip()
-            if text:
-                last.append(text)
-                yield {"text": text}
+        async with contextlib.aclosing(self._told(described, what=str(dockerfile))) as told:
+            async for each in told:
+                yield each
+                if "error" in each:
+                    return
         yield {"done": tag, "built": True}
 
-    async def _stream(self, described: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """Hand on what the engine says while it builds; it says it on a thread."""
-        loop = asyncio.get_running_loop()
-        said: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        stopped = threading.Event()
-
-        def work(client: Any) -> None:
-            lines: Iterator[dict[str, Any]] = client.build(rm=True, forcerm=True, decode=True, **described)
-            for line in lines:
-                if stopped.is_set():
+    async def _told(self, described: Mapping[str, Any], *, what: str) -> AsyncGenerator[dict[str, Any], None]:
+        """Hand on what the engine says while it builds: steps, lines, downloads, or at last an error."""
+        last: deque[str] = deque(maxlen=_SHOWN_LINES)
+        downloads, shown_at = Downloads(), 0.0
+        async with contextlib.aclosing(BuildStream(self._engine, described).messages()) as messages:
+            async for said in messages:
+                if "error" in said:
+                    yield {"error": f"{what} could not be built: {said['error'].strip()}", "output": list(last)}
                     return
-                loop.call_soon_threadsafe(said.put_nowait, line)
-
-        async def run() -> None:
-            try:
-                await self._engine.call(work)
-            except Failure as failure:
-                said.put_nowait({"error": failure.message})
-            finally:
-                said.put_nowait(None)
-
-        building = loop.create_task(run())
-        try:
-            while (line := await said.get()) is not None:
-                yield line
-        finally:
-            stopped.set()
-            await building
+                download = downloads.take(said)
+                if download is not None:
+                    if time.monotonic() - shown_at >= _DOWNLOAD_SECONDS:
+                        shown_at = time.monotonic()
+                        yield download
+                    continue
+                text = str(said.get("stream") or said.get("status") or "").rstrip()
+                if text:
+                    last.append(text)
+                    yield {"text": text, **step_of(text)}
 
     def _context(self, bundle: bytes) -> io.BytesIO:
         packed = io.BytesIO()

@@ -61,6 +61,10 @@ class Packing:
         self._busy: set[str] = set()
         """What is being packed now; a sweep leaves it alone."""
 
+    def limit(self, limits: PackingLimits) -> None:
+        """Pack with other limits from now on."""
+        self._limits = limits
+
     async def pack(self, layer: Layer, file: Path, *, have: Collection[str], sha256: bool, snapshot: bool) -> None:
         """Write into a new file what the container says of a layer; raises Failure, and then there is no file.
 

@@ -22,6 +22,11 @@ class Sandbox:
     berth: Berth
     token: str = field(repr=False)
     launched_by: Principal
+    label: str = ""
+    terminal: bool = False
+    """The agent has a terminal."""
+    size: tuple[int, int] | None = None
+    """How large the launcher's terminal is, in columns and rows."""
     owner_pid: int | None = None
     """The process of the person's that launched it."""
     notes: list[str] = field(default_factory=list)
@@ -37,6 +42,8 @@ class Sandbox:
     )
     may_start: asyncio.Event = field(default_factory=asyncio.Event)
     """The report was right, so the agent may start."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """The agent has ended, or is being ended: nobody else may hold the engine up any more."""
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     """A task removes it; nothing new may begin in it."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,7 +82,9 @@ class Sandbox:
         return {
             "id": self.session,
             "agent": self.agent,
+            "label": self.label,
             "workspace": str(self.workspace),
+            "terminal": self.terminal,
             "network": self.network_mode,
             "container": None if self.container is None else self.container[:12],
             "ready": self.may_start.is_set(),

@@ -11,12 +11,15 @@ import structlog
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
-from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.failures import Failure
+from daemon.core.ids import IdPrefix
 from daemon.core.launch_request import LaunchRequest
+from daemon.core.missing import no_such
 from daemon.core.principal import Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.sandbox import engine_calls
 from daemon.sandbox.attachment import Attachment
+from daemon.sandbox.berth import Berth
 from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
@@ -95,7 +98,7 @@ class Sandboxes:
         """Return the sandbox of a session; raise Failure if there is none."""
         found = self._by_session.get(session)
         if found is None:
-            raise Failure(FailureClass.NOT_FOUND, f"There is no sandbox {session}.", boundary=Boundary.USER)
+            raise no_such("sandbox", session, prefix=IdPrefix.SESSION, remedy="See `aileron sandbox list`.")
         return found
 
     def all(self) -> list[Sandbox]:
@@ -136,16 +139,7 @@ class Sandboxes:
             self._berths.drop(berth)
             self._workplaces.drop(ground.workplace)
             raise
-        sandbox = Sandbox(
-            session=session.id,
-            agent=request.agent,
-            workplace=ground.workplace,
-            berth=berth,
-            token=token,
-            launched_by=by,
-            owner_pid=None if owner is None else owner.pid,
-            notes=_notes(ground),
-        )
+        sandbox = _sandbox_of(ground, berth, session.id, token, by=by, owner=owner)
         self._by_session[session.id] = sandbox
         starting = asyncio.current_task()
         try:
@@ -185,6 +179,7 @@ class Sandboxes:
         try:
             async for piece in attachment.output():
                 yield piece
+            sandbox.over.set()
             await self._read_outcome(sandbox)
         finally:
             if not sandbox.outcome:
@@ -201,9 +196,11 @@ class Sandboxes:
             if end:
                 sandbox.attachment.end_input()
 
-    async def resize(self, sandbox: Sandbox, columns: int, rows: int) -> None:
-        """Tell the agent's terminal how large the person's is."""
+    async def resize(self, sandbox: Sandbox, columns: int, rows: int, *, launcher: bool = True) -> None:
+        """Tell the agent's terminal how large the person's is; the launcher's size comes back when others are gone."""
         container = sandbox.container
+        if launcher:
+            sandbox.size = (columns, rows)
         if container is not None and not sandbox.ending.is_set():
             with contextlib.suppress(Failure):
                 await self.engine.call(lambda client: client.resize(container, rows, columns))
@@ -229,6 +226,10 @@ class Sandboxes:
         await asyncio.gather(*ending, self._berths.close(), return_exceptions=True)
         await self.engine.close()
         self._workplaces.close()
+
+    def listen_within(self, seconds: float) -> None:
+        """End the next sandboxes when nobody has read their output after another time."""
+        self._listener_seconds = seconds
 
     async def prune(self, *, everything: bool) -> list[str]:
         """Remove images. The spare berth is removed first, because its containers use one of them."""
@@ -313,6 +314,7 @@ class Sandboxes:
         task = self._ending.get(sandbox.session)
         if task is None:
             sandbox.ending.set()
+            sandbox.over.set()
             task = asyncio.get_running_loop().create_task(self._undo(sandbox), name=f"end {sandbox.session}")
             task.add_done_callback(_complain)
             self._ending[sandbox.session] = task
@@ -369,6 +371,25 @@ class Sandboxes:
 def _complain(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("a sandbox did not end as it should", task=task.get_name(), exc_info=task.exception())
+
+
+def _sandbox_of(
+    ground: Ground, berth: Berth, session: str, token: str, *, by: Principal, owner: Owner | None
+) -> Sandbox:
+    request = ground.request
+    return Sandbox(
+        session=session,
+        agent=request.agent,
+        workplace=ground.workplace,
+        berth=berth,
+        token=token,
+        launched_by=by,
+        label=request.label,
+        terminal=request.terminal,
+        size=(request.columns, request.rows),
+        owner_pid=None if owner is None else owner.pid,
+        notes=_notes(ground),
+    )
 
 
 def _notes(ground: Ground) -> list[str]:

@@ -15,6 +15,7 @@ from daemon.base.files import replace_file
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.vocabulary import Attr, EventType
 from daemon.sandbox import engine_calls, volumes
+from daemon.sandbox.accounts import Accounts
 from daemon.sandbox.berth import Berth
 from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.container_options import ContainerLimits, Spec
@@ -67,6 +68,11 @@ class Starter:
         self._make_app = make_app
         self._bound = bound
         self._usual_limits = usual_limits
+        self._accounts = Accounts(engine)
+
+    def limit(self, usual: ContainerLimits) -> None:
+        """Give the next sandboxes other limits, where a launch asks for none; those that run keep theirs."""
+        self._usual_limits = usual
 
     async def bring_up(self, sandbox: Sandbox, ground: Ground) -> None:
         """Start the agent, or raise Failure. The caller removes what was made until then."""
@@ -189,6 +195,7 @@ class Starter:
             limits=self._limits_of(ground),
             terminal=request.terminal,
             environment={} if foreign is None else {"PATH": foreign.path},
+            accounts=await self._accounts.write(_image(ground), ground.user, berth.run, marks),
         )
         await self._engine.call(lambda client: volumes.make(client, mounted, marks))
         container = await self._engine.call(lambda client: engine_calls.create(client, spec))

@@ -1,6 +1,7 @@
 """Checks that everything a launch asks for is possible, before anything is made for it."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ from daemon.sandbox.foreign import ForeignImage
 from daemon.sandbox.images import Images, Pin
 from daemon.sandbox.injection import checked
 from daemon.sandbox.labels import NO_SESSION, labels
-from daemon.sandbox.user import user_for
+from daemon.sandbox.user import Folder, check_may_enter, user_for
 from daemon.sandbox.workplace import Workplace, Workplaces
+
+_ACL = "system.posix_acl_access"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,8 @@ class Surveyor:
             workspace=str(workplace.site.work.path),
             rootless=engine["rootless"],
         )
+        if sys.platform == "linux" and not engine["rootless"] and not engine["desktop"]:
+            check_may_enter(user, await self._workplaces.run(lambda: _folders(workplace)))
         pin = self._images.pin(request.agent)
         if not await self._images.is_there(pin.tag):
             message = f"The image for {request.agent} is not there. Build it: aileron sandbox build {request.agent}"
@@ -77,3 +82,15 @@ class Surveyor:
             rootless=engine["rootless"],
             without_limits=engine["without_limits"],
         )
+
+
+def _folders(workplace: Workplace) -> list[Folder]:
+    """Return the folders from the root of the work down to where the agent begins, without those that have an ACL."""
+    root = workplace.site.work.path
+    between = [path for path in workplace.folder.parents if path.is_relative_to(root)]
+    found = []
+    for path in (*reversed(between), workplace.folder):
+        status = path.stat()
+        if _ACL not in os.listxattr(path):  # which may allow more than the mode says
+            found.append(Folder(str(path), status.st_uid, status.st_gid, status.st_mode))
+    return found

@@ -27,6 +27,10 @@ class Upkeep:
         self._keep_seconds = keep_seconds
         self._room = room
 
+    def keep(self, *, seconds: float, room: int) -> None:
+        """Keep workspaces for another time, and in another room, from the next round on."""
+        self._keep_seconds, self._room = seconds, room
+
     async def sweep(self) -> None:
         """Remove what an earlier daemon left of its sandboxes; the engine may be away for a while."""
         while True:

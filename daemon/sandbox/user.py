@@ -1,7 +1,22 @@
 """Chooses the user of an agent: never root, and one whose files belong to the owner of the folder. Pure."""
 
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.container_options import ANCHOR_UID
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder, and what its permissions say."""
+
+    path: str
+    owner: int
+    group: int
+    mode: int
+
 
 YOU_WHEN_ROOTLESS = "0:0"
 """A rootless engine has its own numbers: its root is who runs it, and has no right there that you have not."""
@@ -40,6 +55,19 @@ def _wanted_or_owner(
         f"You are root and so is the owner of {workspace}, and an agent does not run as root. Give the folder to "
         f"somebody else (chown -R 1000:1000 {workspace}), or name a user who may write there: --user 1000"
     )
+
+
+def check_may_enter(user: str, folders: Iterable[Folder]) -> None:
+    """Raise Failure if a user may not list and enter one of these folders: an agent would die there at once."""
+    uid, _, gid = user.partition(":")
+    for folder in folders:
+        shift = 6 if folder.owner == int(uid) else 3 if folder.group == int(gid) else 0
+        if folder.mode >> shift & 0o5 != 0o5:
+            raise _refused(
+                f"User {user} may not read {folder.path}, so no agent can work there. Allow it "
+                f"(chmod o+rx {shlex.quote(folder.path)}), give the folder to that user "
+                f"(chown -R {user} {shlex.quote(folder.path)}), or name another user: --user UID"
+            )
 
 
 def _refused(message: str) -> Failure:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, tuple_, update
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock, Deadline, IdSource, rfc3339
-from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.failures import Failure
 from daemon.core.ids import IdPrefix
+from daemon.core.missing import no_such
 from daemon.core.principal import DAEMON, Means, Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
@@ -268,6 +269,13 @@ class Sessions:
         due = [session_id for session_id in self._open if not self.is_open(session_id)]
         return [await self.end(session_id, reason="expired", actor=DAEMON) for session_id in due]
 
+    async def end_all_but_the_terminal(self, *, reason: str) -> int:
+        """End every session of an agent; return how many there were."""
+        agents = [session.id for session in self._open.values() if session.kind is not SessionKind.TERMINAL]
+        for session_id in agents:
+            await self.end(session_id, reason=reason, actor=DAEMON)
+        return len(agents)
+
     def _keep(self, session: Session) -> None:
         self._deadlines[session.id] = Deadline.of(self._clock, since_ms=session.created_ms, until_ms=session.expires_ms)
         self._open[session.id] = session
@@ -286,16 +294,17 @@ class Sessions:
             lambda conn: conn.execute(select(tables.sessions).where(tables.sessions.c.id == session_id)).one_or_none()
         )
         if row is None:
-            raise Failure(
-                FailureClass.NOT_FOUND,
-                f"There is no session {session_id}. `aileron session list` shows those there are.",
-                boundary=Boundary.USER,
-            )
+            raise no_such("session", session_id, prefix=IdPrefix.SESSION, remedy="See `aileron session list`.")
         return _from_row(row)
 
-    async def list(self, *, active: bool | None = None, limit: int = 100) -> list[Session]:
-        """Return sessions, the newest first."""
-        query = select(tables.sessions).order_by(tables.sessions.c.created_ms.desc()).limit(limit)
+    async def list(
+        self, *, active: bool | None = None, limit: int = 100, before: tuple[int, str] | None = None
+    ) -> list[Session]:
+        """Return sessions, the newest first; with `before`, those behind the one with this time and id."""
+        place = tables.sessions.c.created_ms, tables.sessions.c.id
+        query = select(tables.sessions).order_by(*(column.desc() for column in place)).limit(limit)
+        if before is not None:
+            query = query.where(tuple_(*place) < before)
         if active is not None:
             ended = tables.sessions.c.ended_ms
             query = query.where(ended.is_(None) if active else ended.is_not(None))

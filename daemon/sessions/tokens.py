@@ -106,7 +106,7 @@ def _claims(caveats: list[str]) -> TokenClaims:
             capabilities = granted if capabilities is None else capabilities & granted
         else:
             # A caveat that is not understood may forbid exactly what is being done.
-            raise TokenError("the token carries a caveat this program does not know")
+            raise TokenError("the token carries a limit that this program does not know")
     if expires_ms is None or capabilities is None:
         raise TokenError("the token lacks an expiry or capabilities")
     return TokenClaims(session=session, expires_ms=expires_ms, capabilities=capabilities)
@@ -138,5 +138,5 @@ def _encode(raw: bytes) -> str:
 def _decode(text: str) -> bytes:
     raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     if _encode(raw) != text:
-        raise TokenError("the token is not in its one canonical form")
+        raise TokenError("the token is not written as it was given out")
     return raw

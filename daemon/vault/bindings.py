@@ -292,7 +292,7 @@ def _require(fqn: str, kind: str, candidates: list[str]) -> NoReturn:
         extra: dict[str, object] = {"candidates": candidates, "command": command}
     else:
         command = f"aileron binding add {fqn}"
-        message = f"{fqn} needs a credential of kind {kind} and none was set up for it; run: {command}"
+        message = f"{fqn} has no {kind} credential; run: {command}"
         extra = {"command": command}
     raise Failure(FailureClass.BINDING_REQUIRED, message, boundary=Boundary.USER, details={**details, **extra})
 

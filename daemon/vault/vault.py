@@ -231,6 +231,15 @@ class Vault:
                 await self._save(lambda: self._write(following), self._adopt, before=opened)
             return result
 
+    @property
+    def idle_seconds(self) -> float:
+        """Return after how long without use the vault locks itself; 0 means never."""
+        return self._idle_seconds
+
+    def lock_after(self, idle_seconds: float) -> None:
+        """Lock after another time without use from now on; what has passed counts."""
+        self._idle_seconds = idle_seconds
+
     def seconds_until_idle_lock(self) -> float | None:
         """Return how long an unlocked vault stays so without use; None if it is locked or never locks itself."""
         if self._opened is None or not self._idle_seconds:

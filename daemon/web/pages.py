@@ -7,9 +7,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from daemon.api.browser import COOKIE, BrowserSessions
+from daemon.api.control.approvals import some_of
+from daemon.api.paging import USUAL, Part
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.service import Approvals
 from daemon.base.clock import rfc3339
+from daemon.core.failures import Failure
 from daemon.execution.explanations import Explanations
 from daemon.execution.previews import Previews
 from daemon.web.approval_pages import ApprovalPages
@@ -61,5 +64,9 @@ def _add_entrance(app: FastAPI, services: PageServices, renderer: Renderer) -> N
         """List what waits for a decision."""
         if "aileron.browser" not in request.scope:
             return renderer.sign_in()
-        pending = await services.approvals.find(state=ApprovalState.PENDING)
-        return renderer.page("index.html", pending=pending, rfc3339=rfc3339)
+        part = Part(USUAL, request.query_params.get("cursor"))
+        try:
+            pending, more = await some_of(services.approvals, part, ApprovalState.PENDING)
+        except Failure:  # an address that somebody changed; the list has a beginning
+            pending, more = await some_of(services.approvals, Part(USUAL), ApprovalState.PENDING)
+        return renderer.page("index.html", pending=pending, more=more, rfc3339=rfc3339)

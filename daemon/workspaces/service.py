@@ -64,6 +64,10 @@ class Workspaces:
         """The sessions of which something is landing at this moment."""
         self._shown: OrderedDict[tuple[str, str], Changes] = OrderedDict()
 
+    def say_yes_to(self, paths: Sequence[str]) -> None:
+        """Take another list of what lands without a question although it would run later."""
+        self._auto_yes = tuple(paths)
+
     async def list(self) -> list[dict[str, Any]]:
         """Return every layer that was not thrown away, the newest first, and those whose record cannot be used."""
         found = await self._do(self._layers.all)

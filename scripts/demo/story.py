@@ -90,7 +90,17 @@ def make_home(story: Story, *services: str, model: str = "") -> None:
     (story.home / "actions").mkdir(mode=0o700)
 
 
-def write_action(story: Story, name: str, pinned: str, place: str, *, op: str, capability: str, approval: bool) -> None:
+def write_action(
+    story: Story,
+    name: str,
+    pinned: str,
+    place: str,
+    *,
+    op: str,
+    capability: str,
+    approval: bool,
+    connector: str = "file://aileron/wellbehaved",
+) -> None:
     writes = op == "post_json"
     declared = '[[inputs]]\nname = "state"\ntype = "string"\ndescription = "What to say."\nmax_length = 200\n'
     body = 'body = { state = "${args.state}" }\n'
@@ -99,7 +109,7 @@ name = "{name}"
 version = "1.0.0"
 
 [[requires.connectors]]
-name = "file://aileron/wellbehaved"
+name = "{connector}"
 version = "1.0.0"
 hash = "{pinned}"
 capabilities = ["{capability}"]
@@ -110,7 +120,7 @@ required = {json.dumps(approval)}
 
 [[execute]]
 id = "call"
-connector = "file://aileron/wellbehaved"
+connector = "{connector}"
 op = "{op}"
 [execute.inputs]
 url = "http://{place}/status"

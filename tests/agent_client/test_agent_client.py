@@ -23,6 +23,7 @@ from aileron_mcp.client import (
     NotSendable,
 )
 from aileron_mcp.trust import trust
+from daemon.api.paging import Part, cut
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +174,18 @@ def test_it_stands_without_the_daemon(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(tmp_path))
+
+
+async def test_a_list_of_tools_that_comes_in_parts_is_read_to_its_end() -> None:
+    tools = [{"name": f"tool_{number}"} for number in range(7)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        part = Part(3, request.url.params.get("cursor"))
+        items, cursor = cut("tools", tools, key=lambda each: (each["name"],), part=part)
+        return httpx.Response(200, json={"items": items, "next_cursor": cursor}, headers={"etag": '"all"'})
+
+    async with AgentClient("http://127.0.0.1:1", "t") as client:
+        client._http = httpx.AsyncClient(base_url="http://127.0.0.1:1", transport=httpx.MockTransport(answer))
+        listed = await client.list_tools()
+    assert list(listed.items) == tools
+    assert listed.etag == '"all"'

@@ -66,16 +66,35 @@ def test_a_bound_key_reaches_the_model_and_never_the_agent(bench: Bench, agent: 
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("agent", ["claude", "codex", "goose", "opencode", "pi"])
-def test_what_an_agent_prints_about_a_failing_model_holds_no_token(bench: Bench, agent: str) -> None:
-    bench.model.refuse(404)  # which no agent tries again
-    ended = bench.finish(bench.start(agent))
+@pytest.mark.parametrize(
+    ("agent", "requests"),
+    # Goose and opencode ask for a title beside.
+    [("claude", 1), ("codex", 1), ("goose", 2), ("opencode", 2), ("pi", 1)],
+)
+def test_no_agent_repeats_what_a_locked_vault_refuses_and_what_it_prints_holds_no_token(
+    bench: Bench, agent: str, requests: int
+) -> None:
+    bench.world.ok("POST", "/v1/vault/lock", {})
+    bench.model.script("post_item", **arguments(bench))
+    before = len(refused(bench))
+    try:
+        ended = bench.finish(bench.start(agent))
+    finally:
+        bench.world.unlock()
+    assert bench.model.seen == [] or all(request["method"] != "POST" for request in bench.model.seen)
     said = ended.out + ended.err
-    assert any(request["method"] == "POST" for request in bench.model.seen)
+    assert "aileron vault unlock" in said, said
+    assert 1 <= len(refused(bench)) - before <= requests
     assert "ailt_" not in said, said
     for path in bench.home(agent).rglob("*"):  # logs of its own
         if path.is_file() and not path.is_symlink():
             assert b"/llm/ailt_" not in path.read_bytes(), path
+
+
+def refused(bench: Bench) -> list[str]:
+    """Return the model requests that were refused, each of which the log names."""
+    events = bench.world.events(type="gateway.failed", limit=10_000)
+    return [event["id"] for event in events if event["payload"]["http.request.method"] == "POST"]
 
 
 @pytest.mark.parametrize("agent", ["claude", "codex", "goose", "opencode", "pi"])

@@ -81,7 +81,7 @@ def damaged(
         for statement in statements:
             connection.execute(statement)
         connection.commit()
-    return verify(path, public_keys=written[1].public_keys(), anchor=anchor)
+    return verify(path, public_keys=written[1].public_keys(), anchors=() if anchor is None else (anchor,))
 
 
 def test_an_untouched_log_is_whole(written: tuple[bytes, CheckpointSigner], tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ def test_a_wait_that_is_over_ends_with_75(cli: Any, stand_in: Any) -> None:
     assert ended.code == ExitCode.WAITING
     assert "aileron action result apr_1 --wait" in ended.err
     assert cli("action", "result", "apr_1").code == ExitCode.WAITING
+    assert cli("action", "result", "1").code == ExitCode.WAITING  # the end of the id is enough
+    assert "no approval" in cli("action", "result", "nope").err
 
 
 def test_ctrl_c_while_waiting_tells_how_to_come_back(cli: Any, stand_in: Any) -> None:
@@ -160,6 +162,24 @@ def test_check_prints_every_problem_with_its_place(cli: Any, stand_in: Any, tmp_
     assert cli("action", "check", str(file), "--json").json == {"ok": False, "problems": problems}
     stand_in.answers["POST /v1/actions/check"] = {"ok": True, "problems": []}
     assert cli("action", "check", str(file), str(file)).err == "2 files checked, no problems.\n"
+
+
+def test_check_takes_the_name_of_an_installed_action_and_a_file_comes_first(
+    cli: Any, stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in.answers["POST /v1/actions/check"] = {"ok": True, "problems": []}
+    (tmp_path / "actions").mkdir()
+    (tmp_path / "actions/ship.md").write_text("installed")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert cli("action", "check", "ship").code == 0
+    Path("ship").write_text("a file of that name")
+    assert cli("action", "check", "ship").code == 0
+    assert [body["text"] for body in stand_in.bodies("POST /v1/actions/check")] == ["installed", "a file of that name"]
+    ended = cli("action", "check", "shop")
+    assert ended.code == ExitCode.USAGE
+    assert "neither a file here nor an installed action" in ended.err
+    assert "aileron action list" in ended.err
 
 
 def test_check_of_a_file_that_is_not_there_is_a_usage_failure(cli: Any, stand_in: Any, tmp_path: Path) -> None:

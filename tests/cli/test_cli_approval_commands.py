@@ -542,3 +542,11 @@ def test_without_a_terminal_watch_writes_a_line_for_each_change_and_ends_with_th
         "2026-11-20T21:55:00.000Z  apr_1  denied  ship-update  ses_1",
     ]
     assert ends[0].exit_code == ExitCode.UNREACHABLE
+
+
+def test_open_alone_leads_to_the_list_of_what_waits(cli: Any, stand_in: Any) -> None:
+    stand_in.answers["POST /v1/browser-logins"] = {"url": "http://127.0.0.1:1/login?code=abc"}
+    ended = cli("open")
+    assert (ended.code, ended.out) == (0, "http://127.0.0.1:1/login?code=abc\n")
+    assert stand_in.bodies("POST /v1/browser-logins") == [{"next": "/"}]
+    assert cli("open", "nonsense").code == ExitCode.USAGE

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from daemon.cli.failure import ExitCode
@@ -92,8 +93,9 @@ def test_setup_asks_for_the_parts_of_a_basic_credential(
 ) -> None:
     basic = plan(credential={**PLAN["credential"], "kind": "basic", "format": "Basic {secret}"})
     stand_in.answers |= {"GET /v1/connectors/show": basic, "POST /v1/bindings": (201, BINDING)}
-    monkeypatch.setattr("getpass.getpass", lambda _: "pw")
-    ended = cli("binding", "add", "github://acme/slack", terminal=True, stdin="y\nme\n")
+    typed = iter(["pw", "me", "y"])
+    monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
+    ended = cli("binding", "add", "github://acme/slack", terminal=True)
     assert ended.code == 0
     assert stand_in.bodies("POST /v1/bindings")[0]["value"] == {
         "type": "basic",
@@ -154,6 +156,31 @@ def test_install_shows_the_plan_and_installs_what_was_shown(cli: Any, stand_in: 
     assert "aileron binding add github://acme/slack" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("stopped", "there", "said"),
+    [
+        (True, [], "stopped: nothing was installed"),
+        (False, [PLAN["hash"]], "it was too late to stop: it is installed"),
+        (False, [], "stopped: nothing was installed"),
+    ],
+)
+def test_ctrl_c_stops_an_install_and_says_whether_that_came_in_time(
+    cli: Any, stand_in: Any, stopped: bool, there: list[str], said: str
+) -> None:
+    def interrupt(request: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    stand_in.answers |= {
+        "POST /v1/connectors/inspect": PLAN,
+        "POST /v1/connectors": interrupt,
+        "POST /v1/connectors/stop-install": {"stopped": stopped},
+        "GET /v1/connectors": {"items": [{"hash": each} for each in there], "next": None},
+    }
+    ended = cli("connector", "install", "github://acme/slack@1.2.0", "--yes")
+    assert (ended.code, said in ended.err) == (ExitCode.INTERRUPTED, True)
+    assert stand_in.bodies("POST /v1/connectors/stop-install") == [{"hash": PLAN["hash"]}]
+
+
 def test_the_printed_block_is_toml_for_an_action(cli: Any, stand_in: Any) -> None:
     stand_in.answers |= {"POST /v1/connectors/inspect": PLAN, "POST /v1/connectors": (201, PLAN)}
     ended = cli("connector", "add", "github://acme/slack@1.2.0", "--yes")
@@ -201,7 +228,10 @@ def test_nobody_is_asked_to_agree_to_what_is_not_shown(cli: Any, stand_in: Any) 
 
 
 def test_a_source_that_does_not_exist_is_a_usage_failure(cli: Any, stand_in: Any) -> None:
-    assert cli("connector", "add", "./nowhere", "--yes").code == ExitCode.USAGE
+    ended = cli("connector", "add", "./nowhere", "--yes")
+    assert ended.code == ExitCode.USAGE
+    assert "there is no file or folder ./nowhere" in ended.err
+    assert "github://" not in ended.err  # from where this version cannot install
     assert stand_in.requests == []
 
 
@@ -216,8 +246,13 @@ def test_a_damaged_connector_is_listed_by_its_hash(cli: Any, stand_in: Any) -> N
 
 
 def test_removing_a_connector_names_the_actions_that_stop(cli: Any, stand_in: Any) -> None:
-    stand_in.answers["DELETE /v1/connectors"] = {**PLAN, "used_by": ["ship-update"]}
+    told = {**PLAN, "used_by": ["ship-update"]}
+    stand_in.answers |= {"GET /v1/connectors/show": told, "DELETE /v1/connectors": told}
     assert "ship-update" in cli("connector", "remove", "github://acme/slack", "--yes").err
+    stand_in.requests.clear()
+    refused = cli("connector", "remove", "github://acme/slack", stdin="n\n", terminal=True)
+    assert refused.err.index("ship-update") < refused.err.index("Remove github://acme/slack?")
+    assert [request.method for request in stand_in.requests] == ["GET"]
 
 
 def test_a_key_is_trusted_for_namespaces_from_a_file_or_as_text(cli: Any, stand_in: Any, tmp_path: Path) -> None:
@@ -233,3 +268,13 @@ def test_a_key_is_trusted_for_namespaces_from_a_file_or_as_text(cli: Any, stand_
 
 def test_trusting_a_key_for_everything_by_omission_is_impossible(cli: Any) -> None:
     assert cli("keyring", "add", "a2V5", "--yes").code == ExitCode.USAGE
+
+
+def test_revoking_a_key_names_the_connectors_that_stop_before_it_asks(cli: Any, stand_in: Any) -> None:
+    mine = {**PLAN, "signature": {"state": "trusted", "key_id": "0011223344556677"}}
+    other = {**PLAN, "name": "github://acme/other", "signature": {"state": "unsigned", "key_id": None}}
+    stand_in.answers["GET /v1/connectors"] = {"items": [mine, other], "next": None}
+    refused = cli("keyring", "remove", "0011223344556677", stdin="n\n", terminal=True)
+    assert refused.err.index("github://acme/slack 1.2.0") < refused.err.index("Stop trusting this key?")
+    assert "github://acme/other" not in refused.err
+    assert stand_in.bodies("POST /v1/keyring/revoke") == []

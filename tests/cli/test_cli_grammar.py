@@ -24,6 +24,7 @@ WORDS_OF_ONE_THING = {
     "approval approve": "the decision itself",
     "approval deny": "the decision itself",
     "audit head": "the newest link of the chain, as git calls it",
+    "audit key": "the public half of the one key that the log has",
     "session end": "what is over is ended; it is not removed, and stays in the list",
     "session diff": "what git calls it",
     "session land": "the word of this product for taking work over",
@@ -47,6 +48,21 @@ ALONE = {
 ENDS_IN_S = frozenset({"status"})
 METAVAR = re.compile(r"(?:-- )?[A-Z][A-Z_]*(?:\[?[=:][A-Z]+\]?)?|[a-z]+(?:\|[a-z]+)+")
 """NAME, KEY=VALUE, UID[:GID], or the words that are known: ask|auto|never."""
+WITHOUT_JSON = {
+    "daemon run": "becomes the daemon",
+    "approval watch": "follows, and answers with nothing",
+    "session watch": "follows, and answers with nothing",
+    "audit export": "writes JSON Lines anyway",
+    "audit head": "writes JSON anyway",
+    "open approval": "prints a link",
+    "open session": "prints a link",
+    "help": "prints help",
+    "completion": "prints a script",
+    "sandbox exec": "is another program",
+    "sandbox attach": "is another program",
+    "sandbox logs": "prints what another program wrote",
+}
+"""What prints nothing that a program would take apart."""
 
 
 def all_leaves() -> Any:
@@ -77,6 +93,11 @@ def test_every_word_that_stands_for_something_is_plain(leaf: Leaf) -> None:
 def test_the_short_help_is_a_sentence_that_is_not_cut(leaf: Leaf) -> None:
     said = leaf.command.get_short_help_str(limit=75)
     assert re.fullmatch(r"[A-Z].*[a-z)]\.", said)
+
+
+@all_leaves()
+def test_a_command_that_answers_can_answer_in_json(leaf: Leaf) -> None:
+    assert ("--json" in leaf.options) != (leaf.name in WITHOUT_JSON)
 
 
 def test_h_is_help_everywhere_and_shows_no_type_and_no_brace(cli: Any) -> None:

@@ -198,9 +198,23 @@ def test_progress_is_silent_for_what_is_quick() -> None:
 
 
 def test_progress_shows_for_what_takes_over_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.cli.rendering._SPINNER_DELAY", 0.01)
+    monkeypatch.setattr("daemon.cli.waiting.Waiting.__init__.__kwdefaults__", {"delay": 0.01})
+    monkeypatch.setattr("daemon.cli.waiting._REFRESH_SECONDS", 0.01)
     output, out, err = make(terminal=True)
-    with output.progress("Waiting"):
-        wait_until(lambda: "Waiting" in err.getvalue())
-    assert "Waiting" in err.getvalue()
+    with output.progress("Waiting", about=30.0) as waiting:
+        wait_until(lambda: "Waiting (0:00 of about 0:30)" in err.getvalue())
+        waiting.detail = "step 2 of 9\x1b[2J"
+        wait_until(lambda: "Waiting, step 2 of 9\\u001b[2J (0:0" in err.getvalue())
+        waiting.note("a line that stays\x1b[2J")
+    assert "a line that stays\\u001b[2J" in err.getvalue()
+    assert "\x1b[2J" not in err.getvalue()
+    assert out.getvalue() == ""
+
+
+def test_what_takes_long_is_told_to_a_pipe_too_and_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.cli.waiting._FIRST_LINE_SECONDS", 0.01)
+    output, out, err = make(terminal=False)
+    with output.progress("Compiling", about=30.0):
+        wait_until(lambda: err.getvalue().count("\n") >= 3)
+    assert err.getvalue().splitlines()[0] == "Compiling (0:00 of about 0:30)"
     assert out.getvalue() == ""

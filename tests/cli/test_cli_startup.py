@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -30,12 +31,10 @@ FORBIDDEN = {
 }
 _LISTING = """
 import sys
-from daemon.cli.main import main
-sys.argv[0] = "aileron"
-try:
-    main()
-finally:
-    print("\\n".join(sys.modules), file=sys.stderr)
+from daemon.cli.invocation import Invocation
+from daemon.cli.main import run
+run(sys.argv[1:], Invocation.from_process())
+print(*sys.modules, sep=chr(10), file=sys.stderr)
 """
 
 
@@ -81,6 +80,5 @@ def test_the_line_in_the_table_is_the_command_s_own_first_sentence(name: str) ->
 
 
 @pytest.mark.parametrize("name", _Root.table)
-def test_no_line_of_help_is_cut_short(name: str) -> None:
-    ended = subprocess.run([sys.executable, "-c", _LISTING, name, "--help"], capture_output=True, text=True, check=True)
-    assert [line for line in ended.stdout.splitlines() if line.endswith("...") and "Usage" not in line] == []
+def test_no_line_of_help_is_cut_short(cli: Any, name: str) -> None:
+    assert [line for line in cli(name, "--help").out.splitlines() if line.endswith("...") and "Usage" not in line] == []

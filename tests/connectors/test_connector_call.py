@@ -93,7 +93,7 @@ async def test_an_error_out_of_form_is_the_connectors_own_fault(room: Room, payl
     pinned = await room.install(room.lay_out({"no": Does(end="err", text=payload)}))
     failure = await room.fails(pinned, "no")
     assert failure.failure_class is FailureClass.CONNECTOR_RUNTIME_ERROR
-    assert "out of form" in failure.message
+    assert "in a form that is not allowed" in failure.message
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[1e999]", '"\\ud800"', "[" * 5000])

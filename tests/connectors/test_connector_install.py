@@ -8,6 +8,7 @@ import pytest
 from guests import Does
 from releases import Signer
 from room import NAME, Room, requirement
+from waiting import eventually
 
 from daemon.connectors.errors import InstallError
 from daemon.connectors.verdict import SignatureState
@@ -52,6 +53,24 @@ async def test_a_plan_shows_everything_a_person_agrees_to_and_installs_nothing(r
     json.dumps(plan, allow_nan=False)
     assert room.store.hashes() == ()
     assert room.events("consent.granted") == []
+
+
+async def test_an_install_is_stopped_until_it_is_committed_and_leaves_nothing_but_a_line_in_the_log(room: Room) -> None:
+    source = room.lay_out(OPS)
+    plan = await room.service.inspect_source(str(source))
+    assert plan.program_bytes > 0
+    assert not room.service.stop_install(plan.hash), "there is none"
+    how = {"allow_unsigned": True, "expected_hash": plan.hash}
+    going_on = asyncio.ensure_future(install(room, source, **how))
+    await eventually(lambda: room.service.stop_install(plan.hash))
+    with pytest.raises(InstallError, match="It was stopped, and nothing of it was installed"):
+        await going_on
+    assert room.store.hashes() == ()
+    assert "It was stopped" in room.events("connector.install_refused")[-1].payload
+    assert room.events("consent.granted") == []
+    await install(room, source, **how)
+    assert room.store.hashes() == (plan.hash,)
+    assert not room.service.stop_install(plan.hash), "it is too late"
 
 
 async def test_an_install_by_a_trusted_key_is_on_record_with_what_was_consented_to(room: Room) -> None:

@@ -140,7 +140,8 @@ def test_the_runtime_has_the_command_and_the_server_beside_the_agent(environment
     runtime = environment("aileron_runtime")
     shown = subprocess.run([runtime.bin / "aileron", "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout == f"aileron {VERSION}\n"
-    assert runtime.run("-P", "-m", "aileron_mcp", "--version", folder=tmp_path).stdout == f"aileron-mcp {VERSION}\n"
+    for command in (["-P", "-m", "aileron_mcp"], [str(runtime.bin / "aileron-mcp")]):
+        assert runtime.run(*command, "--version", folder=tmp_path).stdout == f"aileron-mcp {VERSION}\n"
 
 
 def test_the_server_beside_the_agent_works_alone(environment: Make, tmp_path: Path) -> None:

@@ -12,12 +12,18 @@ from packaging.version import Version
 SHIPPED = ("daemon", "launchers", "migrations", "aileron_mcp", "aileron_testing")
 IMPORTED = {"typer", "wasmtime"}
 """Libraries of which a module or a name with an underscore is imported."""
-ATTRIBUTES = {"_sock": "docker", "_coerce_value": "typer", "_usage_display_name": "typer"}
+ATTRIBUTES = {
+    "_sock": "docker",
+    "_response": "docker",
+    "_fp": "docker",
+    "_coerce_value": "typer",
+    "_usage_display_name": "typer",
+    "_protected_args": "typer",
+}
 """Names with an underscore that are reached on an object of a library."""
 INHERITED = {
     "HttpToolsProtocol": "uvicorn",  # BoundedConnection: its parser, its cycles, its queue of requests
     "uvicorn.Server": "uvicorn",  # _Server: its startup, its list of servers, its handling of signals
-    "aiohttp.TCPConnector": "aiohttp",  # CheckedConnector: the moment between a connection and a request
 }
 """Classes of libraries that ours continue in ways their documentation does not offer."""
 PROMISED = {

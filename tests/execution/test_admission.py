@@ -47,7 +47,7 @@ async def test_a_full_queue_turns_a_call_away_at_once_and_says_what_to_do() -> N
 async def test_a_call_that_gets_no_place_in_time_is_told_to_try_again() -> None:
     room = admission(most=2, wait_seconds=0.05)
     await room.enter("a", rank=Rank.NEW)
-    with pytest.raises(Failure, match="busy") as refused:
+    with pytest.raises(Failure, match="no place became free") as refused:
         await room.enter("a", rank=Rank.NEW)
     assert refused.value.retriable
     room.leave("a")

@@ -44,7 +44,7 @@ def test_no_credential_of_another_kind_opens_the_gateway(start: Start) -> None: 
             (bench.token[:-1], None),
         ):
             headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-            assert bench.post(path, place=place, headers=headers).status_code == 401, (path, place, key)
+            assert bench.post(path, place=place, headers=headers).status_code == 403, (path, place, key)
     assert bench.provider.requests == []
     assert bench.events("session.denied")
     text = str(bench.world.events())

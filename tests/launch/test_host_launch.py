@@ -135,6 +135,7 @@ def test_the_token_runs_actions_while_the_agent_runs_and_opens_nothing_afterward
     assert process.returncode == 128 + signal.SIGTERM
     summary = json.loads(err.strip().splitlines()[-1])
     assert (summary["ran"], summary["approvals"], summary["agent"]) == (1, 1, "codex")
+    assert (summary["sandbox"], summary["exit_code"]) == (False, 128 + signal.SIGTERM)
     assert summary["audit_head"]["seq"] > 0
     assert bench.world.agent("GET", "/v1/actions", token=token).status_code == 401
     assert bench.world.ok("GET", f"/v1/approvals/{waiting}")["state"] == "void"

@@ -165,6 +165,21 @@ def test_an_environment_that_does_not_fit_is_said_in_a_sentence(
         assert server.ask("ping")["result"] == {}
 
 
+def test_the_log_says_what_ended_a_session_that_no_person_ended(fresh: World) -> None:
+    for end in (ByHand.end_input, lambda server: server.signal(signal.SIGTERM)):
+        with ByHand(environment(AILERON_HOME=str(fresh.home))) as server:
+            server.initialize()
+            server.tools()
+            assert end(server) == 0
+    said = [
+        (each["actor"], each["payload"]["aileron.session.end_reason"]) for each in fresh.events(type="session.ended")
+    ]
+    assert said == [
+        ("daemon", "its agent closed the connection"),
+        ("daemon", "aileron-mcp was told to end (SIGTERM)"),
+    ]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_quietly_when_it_is_told_to(fresh: World, number: signal.Signals) -> None:
     with ByHand(launched(fresh)) as server:

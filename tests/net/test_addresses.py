@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.core.authority import HostPort
 from daemon.net.addresses import AddressKind, classify, embedded_ipv4, refusal
 
+PLACE = HostPort("service.test", 443)
 KINDS = {
     "8.8.8.8": "public",
     "1.1.1.1": "public",
@@ -81,27 +83,27 @@ def test_each_address_is_of_the_kind_its_range_says(text: str, kind: str) -> Non
 
 @pytest.mark.parametrize("text", [text for text, kind in KINDS.items() if kind != "public"])
 def test_nothing_but_a_public_address_is_dialled_when_the_user_allowed_nothing(text: str) -> None:
-    assert refusal([ip_address(text)], private_allowed=False) is not None
+    assert refusal([ip_address(text)], private_allowed=False, place=PLACE) is not None
 
 
 @pytest.mark.parametrize(
     "text", [text for text, kind in KINDS.items() if kind not in {"public", "private", "loopback", "shared"}]
 )
 def test_metadata_link_local_and_other_special_addresses_stay_closed_when_the_user_allowed_the_host(text: str) -> None:
-    assert refusal([ip_address(text)], private_allowed=True) is not None
+    assert refusal([ip_address(text)], private_allowed=True, place=PLACE) is not None
 
 
 @pytest.mark.parametrize("text", [text for text, kind in KINDS.items() if kind in {"private", "loopback", "shared"}])
 def test_a_private_address_is_dialled_when_the_user_allowed_the_host(text: str) -> None:
-    assert refusal([ip_address(text)], private_allowed=True) is None
+    assert refusal([ip_address(text)], private_allowed=True, place=PLACE) is None
 
 
 def test_one_private_address_among_public_ones_refuses_the_host() -> None:
-    assert refusal(map(ip_address, ("8.8.8.8", "10.0.0.1", "1.1.1.1")), private_allowed=False) is not None
+    assert refusal(map(ip_address, ("8.8.8.8", "10.0.0.1", "1.1.1.1")), private_allowed=False, place=PLACE) is not None
 
 
 def test_a_host_without_addresses_is_refused() -> None:
-    assert refusal([], private_allowed=True) is not None
+    assert refusal([], private_allowed=True, place=PLACE) is not None
 
 
 @given(st.ip_addresses(v=4))
@@ -123,4 +125,4 @@ def test_an_ipv4_address_is_no_more_public_in_any_ipv6_form(address: IPv4Address
 def test_whatever_the_standard_library_calls_private_is_never_dialled(address: IPv4Address | IPv6Address) -> None:
     mapped = getattr(address, "ipv4_mapped", None)
     if (mapped or address).is_private or (mapped or address).is_multicast:
-        assert refusal([address], private_allowed=False) is not None
+        assert refusal([address], private_allowed=False, place=PLACE) is not None

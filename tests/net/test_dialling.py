@@ -123,13 +123,16 @@ ONLY_IN = {
     "create_default_context": {"daemon/net/trust.py"},
     "start_connection": {"daemon/net/dialling.py"},
     "create_connection": {"daemon/net/http1/pool.py"},
-    "TCPConnector": {"daemon/connectors/http/departure.py"},
-    "ClientSession": {"daemon/connectors/http/client.py", "daemon/connectors/http/exchange.py"},
+    "TCPConnector": set[str](),
+    "ClientSession": set[str](),
     "open_connection": set[str](),
-    # These two talk to the daemon itself, on the loopback address that its own file names.
-    "HTTPConnection": {"daemon/cli/wire.py", "daemon/lifecycle/spawn.py"},
-    # A look at the Docker engine's socket, and our own listeners.
-    "socket": {"daemon/net/dialling.py", "daemon/cli/machine_checks.py", "daemon/lifecycle/listeners.py"},
+    # This talks to the daemon itself, on the loopback address that its own file names.
+    "HTTPConnection": {"daemon/lifecycle/spawn.py"},
+    # The daemon itself again, a look at the Docker engine's socket, and our own listeners.
+    "socket": {
+        *("daemon/net/dialling.py", "daemon/cli/http_answer.py", "daemon/cli/machine_checks.py"),
+        "daemon/lifecycle/listeners.py",
+    },
 }
 
 

@@ -111,6 +111,16 @@ def test_a_private_address_needs_the_persons_leave_although_the_manifest_names_i
     answer = world.control("POST", "/v1/actions/post/run", body)
     assert answer.json()["error"]["class"] == "capability_denied"
     assert upstream.requests == []
+    # Nobody is asked about a call that is sure to be refused, and whoever reads the answer knows what opens the way.
+    world.add_action("asked", approval=True)
+    refused = world.control("POST", "/v1/actions/asked/run", body).json()["error"]
+    assert refused["class"] == "capability_denied"
+    assert f'adds "{world.host_port}" to network.allow_private in config.toml' in refused["message"]
+    assert world.ok("GET", "/v1/approvals")["items"] == []
+    assert any(event["id"] == refused["audit_id"] for event in world.events())
+    text = (world.home / "actions" / "asked.md").read_text()
+    checked = world.ok("POST", "/v1/actions/check", {"text": text, "file": "asked.md"})
+    assert [problem["problem"] for problem in checked["problems"]] == [refused["message"]]
 
 
 @pytest.mark.parametrize(

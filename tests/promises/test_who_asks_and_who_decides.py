@@ -22,6 +22,7 @@ CHANGING = {"post", "put", "delete", "patch"}
 CAUSES_NO_EVENT = {
     "action_check": "it reads a text and changes nothing",
     "connector_inspect": "it reads a source and changes nothing",
+    "connector_install_stop": "it keeps something from happening; the install that was stopped says so itself",
     "audit_verify": "it reads the log and changes nothing",
     "workspace_difference": "it reads a workspace and changes nothing",
     "workspace_file": "it reads a workspace and changes nothing",
@@ -30,12 +31,16 @@ CAUSES_NO_EVENT = {
     "sandbox_input": "the agent's own terminal",
     "sandbox_size": "the agent's own terminal",
     "sandbox_signal": "the agent's own terminal",
+    "exec_input": "the person's own program; its start is recorded",
+    "exec_size": "the person's own program; its start is recorded",
+    "exec_signal": "the person's own program; its start is recorded",
+    "settings_take_over": "it takes over what the person wrote; tests/settings/test_live_settings.py changes something",
     "sandbox_image_build": "images have no events",
     "sandbox_own_build": "images have no events",
     "sandbox_images_prune": "images have no events",
 }
-NEEDS_AN_ENGINE = {"sandbox_start", "sandbox_end"}
-"""tests/sandbox/test_sandbox_principals.py calls these."""
+NEEDS_AN_ENGINE = {"sandbox_start", "sandbox_end", "sandbox_exec", "sandbox_attach"}
+"""tests/sandbox/test_sandbox_principals.py and test_running_sandboxes.py call these."""
 
 
 class Walk:

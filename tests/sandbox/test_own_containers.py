@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 
 import pytest
 from sandbox.engine import USER, Shell, engine
+from waiting import wait_until
 
 pytestmark = pytest.mark.docker
 
@@ -52,6 +54,26 @@ def test_a_build_that_fails_shows_its_last_lines(shell: Shell) -> None:
     assert ended.returncode != 0
     assert "could not be built" in ended.stderr
     assert "before" in ended.stderr
+
+
+def test_ctrl_c_in_a_build_stops_it_in_the_engine_and_leaves_no_container_and_no_image(shell: Shell) -> None:
+    def building() -> list[str]:
+        client = engine()
+        found = [each["Id"] for each in client.containers() if "sleep 347" in each["Command"]]
+        client.close()
+        return found
+
+    given(shell, {"build": {"dockerfile": "Dockerfile"}}, "FROM debian:bookworm-slim\nRUN sleep 347\n")
+    launch = shell.start(*shell.words("true", options=("--devcontainer",)))
+    wait_until(lambda: bool(building()))
+    launch.send_signal(signal.SIGINT)
+    _, said = launch.communicate(timeout=30)
+    assert launch.returncode == 130
+    assert "stopped: nothing was started, and there is no new image" in said
+    wait_until(lambda: building() == [])
+    client = engine()
+    assert client.images("aileron-own") == []
+    client.close()
 
 
 def test_one_to_start_from_works_as_it_is_and_is_never_overwritten(shell: Shell) -> None:

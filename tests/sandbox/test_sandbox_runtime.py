@@ -52,7 +52,8 @@ def test_the_container_has_nothing_that_a_checklist_of_escapes_looks_for(world: 
     assert host["NanoCpus"] == 2_000_000_000
     assert config["User"] == f"{USER}:{USER}"
     mounts = {mount["Destination"]: mount for mount in seen["Mounts"]}
-    assert set(mounts) == {"/workspace", "/run/aileron"}
+    assert set(mounts) == {"/workspace", "/run/aileron", "/etc/passwd", "/etc/group"}
+    assert not any(mounts[each]["RW"] for each in ("/etc/passwd", "/etc/group"))
     assert (mounts["/run/aileron"]["Type"], mounts["/run/aileron"]["RW"]) == ("bind", False)
     assert mounts["/run/aileron"]["Source"].startswith(str(world.home / "sandboxes"))
     # The container is never given the person's folder, only a layer over it.
@@ -80,6 +81,11 @@ def test_output_and_errors_stay_apart_and_the_exit_code_comes_through(shell: She
     assert ended.stdout == f"out\n{USER}\n/workspace\n"
     assert "err\n" in ended.stderr
     assert "ended: 0 actions run" in ended.stderr
+
+
+def test_the_user_of_an_agent_has_a_name_and_a_group(shell: Shell) -> None:
+    ended = shell.inside("sh", "-c", "whoami; id -gn; getent passwd $(id -u); id -un root")
+    assert ended.stdout == f"agent\nagent\nagent:x:{USER}:{USER}:agent:/home/agent:/bin/sh\nroot\n", ended.stderr
 
 
 def test_input_goes_in_and_its_end_too(shell: Shell) -> None:

@@ -11,10 +11,38 @@ import pytest
 from promises.test_promise_5_sealed import forms
 from sandbox.engine import engine
 from services.upstream import UpstreamProcess
-from testing_package.test_example import ACTION
 
 from aileron_testing import AileronSandbox
 from connectors.build import build
+
+ACTION = """+++
+name = "post-item"
+version = "1.0.0"
+
+[[requires.connectors]]
+name = "file://acme/items"
+version = "1.0.0"
+hash = "{hash}"
+capabilities = ["items:write"]
+
+[[inputs]]
+name = "text"
+type = "string"
+description = "What to post."
+
+[approval]
+required = true
+
+[[execute]]
+id = "post"
+connector = "file://acme/items"
+op = "post_json"
+[execute.inputs]
+url = "{url}/item"
+body = {{ text = "${{args.text}}" }}
++++
+# Post an item
+"""
 
 pytestmark = pytest.mark.docker
 PROGRAM = """

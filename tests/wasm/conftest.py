@@ -1,8 +1,6 @@
 """What the tests of the WebAssembly room share: a runtime with a real clock, and built connectors."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -91,50 +89,3 @@ async def hostile(harness: Harness, hostile_wasm: bytes) -> LoadedConnector:
 def wat() -> Callable[[str], bytes]:
     """Assemble WebAssembly text."""
     return lambda text: bytes(wasmtime.wat2wasm(text))
-
-
-PYTHON_CONNECTOR = """
-import json
-import wit_world
-from wit_world.imports import host
-
-
-class WitWorld(wit_world.WitWorld):
-    def describe(self) -> str:
-        return json.dumps({"abi": 1, "ops": ["echo", "everything"]})
-
-    def execute(self, op: str, args: str) -> str:
-        if op == "echo":
-            return args
-        host.log(2, "hello from Python")
-        return json.dumps({
-            "manifest": json.loads(host.manifest()), "http": json.loads(host.http("{}")),
-            "random": host.random_hex(8), "now": host.now_ms(),
-        })
-"""
-
-
-@pytest.fixture(scope="session")
-def python_component(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Build a connector written in Python: seconds of work, so once."""
-    folder = tmp_path_factory.mktemp("python-connector")
-    (folder / "app.py").write_text(PYTHON_CONNECTOR)
-    tool = Path(sys.executable).with_name("componentize-py")
-    subprocess.run(
-        [
-            tool,
-            "-d",
-            SOURCES / "connector.wit",
-            "-w",
-            "connector",
-            "componentize",
-            "app",
-            "-o",
-            "c.wasm",
-            "--stub-wasi",
-        ],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    return (folder / "c.wasm").read_bytes()

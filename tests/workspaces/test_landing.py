@@ -14,8 +14,8 @@ import pytest
 from workspaces.landing_room import LandingRoom, added, file_entry, link
 from workspaces.layered import opened, write
 
+from daemon.base import exact_renames
 from daemon.workspaces.landed import Landed, LandingError
-from daemon.workspaces.landing import exact_renames
 from daemon.workspaces.landing.folder_lock import only_landing_in
 from daemon.workspaces.values import Act, Change, Entry, Kind, Way
 

@@ -9,13 +9,14 @@ from pydantic import Field
 
 from daemon.api.answers import Body, RunBody, RunFinished, RunWaiting, run_answer
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Whole, cut
 from daemon.api.principals import Who
 from daemon.approvals.rules import Rules
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.connectors.service import ConnectorService
-from daemon.core.action_parser import parse_action
+from daemon.core.action_parser import read_action
 from daemon.core.failures import DocumentError
 from daemon.core.principal import Principal
 from daemon.core.schema import input_schema
@@ -25,7 +26,7 @@ from daemon.execution.executor import Executor
 from daemon.execution.requests import RunRequest
 from daemon.sessions.service import Sessions
 from daemon.tools.actions.catalog import ActionCatalog, InstalledAction
-from daemon.tools.actions.fitness import problems_with
+from daemon.tools.actions.fitness import Readiness, problems_with, readiness
 from daemon.tools.actions.provider import KIND as ACTION
 
 Name = Annotated[str, Path(max_length=200)]
@@ -56,27 +57,29 @@ def router(uses: Uses) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
     catalog = uses.catalog
 
+    async def summary(entry: InstalledAction) -> dict[str, Any]:
+        return _summary(uses.rules, entry, await readiness(uses.connectors, entry))
+
     @routes.get("/v1/actions", operation_id="actions_list")
-    async def actions() -> dict[str, Any]:
-        """Return every installed action, also the disabled and the broken ones."""
-        return {"items": [_summary(uses.rules, entry) for entry in catalog.all()], "next": None}
+    async def actions(part: Whole) -> ListPart:
+        """Return the installed actions by name, also the disabled and the broken ones."""
+        items, cursor = cut("actions", catalog.all(), key=lambda entry: (entry.name,), part=part)
+        return ListPart(items=[await summary(entry) for entry in items], next_cursor=cursor)
 
     @routes.post("/v1/actions/check", operation_id="action_check")
     async def check(body: CheckBody) -> dict[str, Any]:
-        """Say what is wrong with the text of an action file."""
-        try:
-            action = parse_action(body.text, file=body.file)
-        except DocumentError as problem:
-            return {"ok": False, "problems": [_problem(problem)]}
-        unfit = await problems_with(uses.connectors, action)
-        problems = [{"file": body.file, "line": None, "problem": text, "remedy": ""} for text in unfit]
+        """Say everything that is wrong with the text of an action file."""
+        reading = read_action(body.text, file=body.file)
+        unfit = await problems_with(uses.connectors, reading.requires, reading.action)
+        problems = [_problem(problem) for problem in reading.problems]
+        problems += [{"file": body.file, "line": None, "problem": text, "remedy": ""} for text in unfit]
         return {"ok": not problems, "problems": problems}
 
     @routes.get("/v1/actions/{name}", operation_id="action_show")
     async def show(name: Name) -> dict[str, Any]:
         """Return one installed action with its file."""
         entry = catalog.require(name)
-        answer = _summary(uses.rules, entry) | {"file": str(entry.path), "text": entry.text, "hash": entry.hash}
+        answer = await summary(entry) | {"file": str(entry.path), "text": entry.text, "hash": entry.hash}
         if entry.action is not None:
             answer |= {
                 "schema": input_schema(entry.action.inputs),
@@ -101,7 +104,7 @@ def router(uses: Uses) -> APIRouter:
             return catalog.set_enabled(name, enabled=enabled)
 
         entry = await (recorded if enabled else recorded_after)(uses.audit, event, change)
-        return _summary(uses.rules, entry)
+        return await summary(entry)
 
     @routes.post("/v1/actions/{name}/enable", operation_id="action_enable")
     async def enable(name: Name, who: Who) -> dict[str, Any]:
@@ -129,13 +132,13 @@ def router(uses: Uses) -> APIRouter:
     return routes
 
 
-def _summary(rules: Rules, entry: InstalledAction) -> dict[str, Any]:
+def _summary(rules: Rules, entry: InstalledAction, found: Readiness) -> dict[str, Any]:
     action = entry.action
     summary: dict[str, Any] = {
         "name": entry.name,
         "enabled": entry.enabled,
-        "state": entry.state,
-        "problems": [] if entry.problem is None else [_problem(entry.problem)],
+        "state": found.state,
+        "problems": [_problem(entry.problem)] if entry.problem is not None else _unmet(entry, found),
     }
     if action is None:
         nothing: dict[str, Any] = {
@@ -168,6 +171,18 @@ def _summary(rules: Rules, entry: InstalledAction) -> dict[str, Any]:
             for r in action.requires
         ],
     }
+
+
+def _unmet(entry: InstalledAction, found: Readiness) -> list[dict[str, Any]]:
+    return [
+        {
+            "file": str(entry.path),
+            "line": None,
+            "problem": each.message,
+            "remedy": f"Run: {each.command}" if each.command else "",
+        }
+        for each in found.problems
+    ]
 
 
 def _problem(problem: DocumentError) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Approvals: what waits for a person, the exact call, and the decision."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from daemon.api.answers import MAX_WAIT_SECONDS, ApprovalResult, Body, approval_
 from daemon.api.browser import BrowserSessions
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.events import EventStream, approval_events
+from daemon.api.paging import ListPart, Newest, Part, first_of
 from daemon.api.principals import Who
 from daemon.api.stopping import Stopping
 from daemon.approvals.machine import ApprovalState
@@ -19,6 +21,7 @@ from daemon.approvals.service import Approvals
 from daemon.execution.explanations import Explanations
 from daemon.execution.previews import Previews
 
+_LIST = "approvals"
 ApprovalId = Annotated[str, Path(max_length=100)]
 
 
@@ -46,6 +49,15 @@ class Uses:
     control_url: str
 
 
+async def some_of(
+    approvals: Approvals, part: Part, state: ApprovalState | None
+) -> tuple[Sequence[Approval], str | None]:
+    """Return a part of the approvals, the newest first, and the cursor of the next one."""
+    before = part.behind(_LIST, int, str)
+    found = await approvals.find(state=state, limit=part.limit + 1, before=before)  # type: ignore[arg-type]
+    return first_of(_LIST, found, key=lambda each: (each.created_ms, each.id), part=part)
+
+
 def router(uses: Uses) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
@@ -55,16 +67,15 @@ def router(uses: Uses) -> APIRouter:
         return approval.as_json() | {"review_url": review_url(uses.control_url, approval.id)}
 
     @routes.get("/v1/approvals", operation_id="approvals_list")
-    async def list_approvals(
-        state: ApprovalState | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-    ) -> dict[str, Any]:
+    async def list_approvals(part: Newest, state: ApprovalState | None = None) -> ListPart:
         """Return approvals, the newest first."""
-        return {"items": [shown(a) for a in await approvals.find(state=state, limit=limit)], "next": None}
+        items, cursor = await some_of(approvals, part, state)
+        return ListPart(items=[shown(each) for each in items], next_cursor=cursor)
 
     @routes.get("/v1/approvals/events", operation_id="approval_events", response_class=EventStream)
     async def events() -> Response:
         """Stream every approval that moves."""
-        return EventStream(approval_events(approvals.feed, stopped=stopping.event))
+        return EventStream(approval_events(approvals.feed, approvals.get, stopping=stopping))
 
     @routes.get("/v1/approvals/{approval_id}", operation_id="approval_show")
     async def show(approval_id: ApprovalId) -> dict[str, Any]:

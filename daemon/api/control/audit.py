@@ -3,7 +3,8 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -12,14 +13,21 @@ from starlette.responses import StreamingResponse
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import USUAL, ListPart, Part, first_of, paged
 from daemon.api.principals import Who
-from daemon.audit.export import ExportedHead, export_events
+from daemon.audit.export import ExportedHead, export_lines
 from daemon.audit.large import LargeValues
 from daemon.audit.log import AuditLog
 from daemon.audit.query import EventFilter, StoredEvent, get_event, query_events
+from daemon.audit.signing import public_pem
 from daemon.base.clock import parse_rfc3339, rfc3339
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.ids import IdPrefix
+from daemon.core.missing import no_such
 from daemon.db.reader import Reader
+
+_MOST_EVENTS = 10_000
+_LINES_AT_ONCE = 200
 
 
 class VerifyBody(Body):
@@ -50,7 +58,6 @@ def event_filter(
     action: Annotated[str | None, Query(max_length=200)] = None,
     connector: Annotated[str | None, Query(max_length=500)] = None,
     failure_class: Annotated[str | None, Query(max_length=100)] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
     newest_first: bool = False,
 ) -> EventFilter:
     """Read the filter of a query."""
@@ -64,11 +71,12 @@ def event_filter(
         action=action,
         connector=connector,
         failure_class=failure_class,
-        limit=limit,
+        limit=None,
         newest_first=newest_first,
     )
 
 
+Events = Annotated[Part, paged(USUAL, _MOST_EVENTS)]
 Filter = Annotated[EventFilter, Depends(event_filter)]
 
 
@@ -86,11 +94,16 @@ def router(uses: Uses) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
 
     @routes.get("/v1/audit", operation_id="audit_list")
-    async def events(wanted: Filter) -> dict[str, Any]:
-        """Return events that fit a filter."""
-        found = await uses.reader.read(lambda conn: query_events(conn, wanted))
-        following = found[-1].seq if len(found) == wanted.limit else None
-        return {"items": [_shown(event) for event in found], "next": following}
+    async def events(wanted: Filter, part: Events) -> ListPart:
+        """Return events that fit a filter, the oldest first unless asked otherwise."""
+        name = "audit, newest first" if wanted.newest_first else "audit"
+        behind = part.behind(name, int)
+        filtered = replace(wanted if behind is None else _behind(wanted, int(behind[0])), limit=part.limit + 1)
+        found = await uses.reader.read(lambda conn: query_events(conn, filtered))
+        items, cursor = first_of(name, found, key=lambda event: (event.seq,), part=part)
+        following = items[-1].seq if cursor is not None else None  # for clients of the version before
+        shown = [_shown(event) for event in items]
+        return ListPart.model_validate({"items": shown, "next_cursor": cursor, "next": following})
 
     @routes.get("/v1/audit/head", operation_id="audit_head")
     async def head() -> dict[str, Any]:
@@ -99,14 +112,24 @@ def router(uses: Uses) -> APIRouter:
 
     @routes.get("/v1/audit/export", operation_id="audit_export", response_class=JsonLines)
     async def export(wanted: Filter) -> JsonLines:
-        """Stream events as JSON lines, in the order they were written."""
+        """Stream events as JSON lines, in the order they were written, with what proves them."""
+        # The head comes before the snapshot, which then holds all that the head signs. A damaged log is not signed.
+        head = None if uses.log.status().damage else uses.log.head()
+        ((key_id, public_key),) = uses.log.public_keys().items()
 
         def lines() -> Iterator[bytes]:
             with uses.reader.connect() as conn:
-                for event in export_events(conn, wanted):
-                    yield json.dumps(_shown(event), separators=(",", ":")).encode() + b"\n"
+                found = export_lines(conn, wanted, head=head, key_id=key_id, public_key=public_key)
+                while some := list(islice(found, _LINES_AT_ONCE)):
+                    yield "".join(f"{line}\n" for line in some).encode()
 
         return JsonLines(uses.reader.iterate(lines))
+
+    @routes.get("/v1/audit/key", operation_id="audit_key")
+    async def key() -> dict[str, Any]:
+        """Return the public key of the log, for whoever verifies an export elsewhere."""
+        ((key_id, public_key),) = uses.log.public_keys().items()
+        return {"key_id": key_id, "public_key": public_pem(public_key)}
 
     @routes.post("/v1/audit/verify", operation_id="audit_verify")
     async def verify_log(body: VerifyBody) -> dict[str, Any]:
@@ -146,15 +169,20 @@ def router(uses: Uses) -> APIRouter:
         """Return one event; values of it that lie in files come with it, null if a file is gone or was changed."""
         event = await uses.reader.read(lambda conn: get_event(conn, event_id))
         if event is None:
-            raise Failure(
-                FailureClass.NOT_FOUND, f"There is no event {event_id} in the audit log.", boundary=Boundary.USER
-            )
+            raise no_such("event", event_id, prefix=IdPrefix.AUDIT, remedy="See `aileron audit list`.")
         shown = _shown(event)
         moved = await uses.large.read(event.session, shown["payload"])
         attached = {name: None if text is None else json.loads(text) for name, text in moved.items()}
         return {**shown, "attachments": attached} if attached else shown
 
     return routes
+
+
+def _behind(wanted: EventFilter, seq: int) -> EventFilter:
+    """Return the filter for what comes behind an event, within the numbers that were asked for."""
+    if wanted.newest_first:
+        return replace(wanted, before_seq=seq if wanted.before_seq is None else min(seq, wanted.before_seq))
+    return replace(wanted, after_seq=seq if wanted.after_seq is None else max(seq, wanted.after_seq))
 
 
 def _shown(event: StoredEvent) -> dict[str, Any]:

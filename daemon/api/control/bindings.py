@@ -9,6 +9,7 @@ from pydantic import Field
 from daemon.api.answers import Body
 from daemon.api.control.providers import find_provider
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Whole, cut
 from daemon.api.principals import Who
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
@@ -24,6 +25,8 @@ from daemon.core.visible import visible
 from daemon.core.vocabulary import Attr, EventType
 from daemon.sessions.service import Sessions
 from daemon.vault.bindings import BindingInfo, Bindings
+from daemon.vault.errors import EntryNotFound
+from daemon.vault.names import SECRET
 from daemon.vault.values import ApiKey, Basic, OAuth2Tokens, SecretValue
 from daemon.vault.vault import Vault
 
@@ -56,12 +59,20 @@ class OAuth2Value(Body):
     token_type: str = Field(default="Bearer", max_length=100)
 
 
+class StoredValue(Body):
+    """A stored secret: its value is copied, and never leaves the daemon."""
+
+    type: Literal["stored"]
+    secret: str = Field(max_length=200)
+    username: _Text | None = None
+
+
 class BindingBody(Body):
     """A credential for a connector."""
 
     connector: str = Field(max_length=500)
     identity: str = Field(default="default", max_length=100)
-    value: Annotated[ApiKeyValue | BasicValue | OAuth2Value, Field(discriminator="type")]
+    value: Annotated[ApiKeyValue | BasicValue | OAuth2Value | StoredValue, Field(discriminator="type")]
     replace: bool = False
 
 
@@ -118,10 +129,11 @@ def router(uses: Uses) -> APIRouter:
         return manifest.credential
 
     @routes.get("/v1/bindings", operation_id="bindings_list")
-    async def list_bindings() -> dict[str, Any]:
-        """Return all bindings, never a value."""
-        listed = [] if uses.vault.state == "absent" else bindings.list()
-        return {"items": [_shown(info) for info in listed], "next": None}
+    async def list_bindings(part: Whole) -> ListPart:
+        """Return the bindings by name, never a value."""
+        listed = () if uses.vault.state == "absent" else bindings.list()
+        items, cursor = cut("bindings", listed, key=lambda info: (info.name,), part=part)
+        return ListPart(items=[_shown(info) for info in items], next_cursor=cursor)
 
     @routes.get("/v1/bindings/inspect", operation_id="binding_inspect")
     async def inspect(name: Annotated[str, Query(max_length=300)]) -> dict[str, Any]:
@@ -133,6 +145,7 @@ def router(uses: Uses) -> APIRouter:
         """Store a credential and grant it to a connector for the hosts its manifest names."""
         connector = grantee(body.connector)
         credential = await credential_of(connector)
+        value = _value(body.value, credential, uses.vault)
         info = await recorded(
             uses.audit,
             await event(who, EventType.BINDING_CREATED, {Attr.BINDING_IDENTITY: visible(body.identity)}, connector),
@@ -140,7 +153,7 @@ def router(uses: Uses) -> APIRouter:
                 connector=connector,
                 credential=credential,
                 identity=body.identity,
-                value=_value(body.value),
+                value=value,
                 replace=body.replace,
             ),
             outcome=lambda info: _granted(info, connector),
@@ -181,7 +194,11 @@ def parse_fqn(text: str) -> Fqn:
         raise Failure(FailureClass.INVALID_ARGUMENTS, str(problem), boundary=Boundary.USER) from problem
 
 
-def _value(value: ApiKeyValue | BasicValue | OAuth2Value) -> SecretValue:
+def _value(
+    value: ApiKeyValue | BasicValue | OAuth2Value | StoredValue, credential: Credential, vault: Vault
+) -> SecretValue:
+    if isinstance(value, StoredValue):
+        return _stored(value, credential, vault)
     if isinstance(value, ApiKeyValue):
         return ApiKey(value.key)
     if isinstance(value, BasicValue):
@@ -193,6 +210,26 @@ def _value(value: ApiKeyValue | BasicValue | OAuth2Value) -> SecretValue:
         scopes=tuple(value.scopes),
         token_type=value.token_type,
     )
+
+
+def _stored(value: StoredValue, credential: Credential, vault: Vault) -> SecretValue:
+    """Take the value from a plain secret; no other entry is one, so no binding is copied into another one."""
+    if all(entry.name != value.secret or entry.kind != SECRET for entry in vault.list()):
+        # The name is not repeated: it may be the secret itself, put there by mistake.
+        raise EntryNotFound("The vault has no secret of that name. See them with: aileron secret list")
+    text = vault.get(value.secret).decode()
+    match credential.kind:
+        case "api_key":
+            return ApiKey(text)
+        case "basic":
+            if value.username is None:
+                raise _not_usable("A basic credential has a user name, too: pass --username NAME.")
+            return Basic(value.username, text)
+    raise _not_usable(f"A credential of kind {credential.kind} is not one text; pass its tokens with --value-file.")
+
+
+def _not_usable(message: str) -> Failure:
+    return Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)
 
 
 def _granted(info: BindingInfo, connector: Fqn | Provider) -> dict[str, Any]:

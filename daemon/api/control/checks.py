@@ -6,10 +6,14 @@ from typing import Any
 from daemon.approvals.rules import Rules
 from daemon.audit.budget import LogBudget
 from daemon.audit.log import AuditLog
-from daemon.audit.refusals import LOOK, damaged
+from daemon.audit.refusals import LOOK, damaged, in_short
+from daemon.connectors.keyring import Keyring
 from daemon.connectors.service import ConnectorService
 from daemon.core.failures import Failure
+from daemon.core.named_errors import in_words
+from daemon.db.reader import Reader
 from daemon.tools.actions.catalog import ActionCatalog
+from daemon.tools.actions.fitness import readiness
 from daemon.tools.actions.provider import KIND as ACTION
 from daemon.tools.servers.provider import ServerProvider
 from daemon.tools.servers.values import KIND as SERVER
@@ -23,6 +27,8 @@ class Uses:
     """What the checks look at."""
 
     audit: AuditLog
+    reader: Reader
+    keyring: Keyring
     budget: LogBudget
     vault: Vault
     catalog: ActionCatalog
@@ -33,17 +39,32 @@ class Uses:
 
 async def service_checks(uses: Uses) -> list[dict[str, Any]]:
     """Return each check with its result and remedy."""
-    return [_audit(uses), _storage(uses), _vault(uses), *await _actions(uses), *_rules(uses)]
+    return [
+        await _audit(uses),
+        _storage(uses),
+        _vault(uses),
+        *_keyring(uses),
+        *await _actions(uses),
+        *_rules(uses),
+    ]
 
 
 def _check(name: str, status: str, message: str, remedy: str = "") -> dict[str, Any]:
     return {"name": name, "status": status, "message": message, "remedy": remedy}
 
 
-def _audit(uses: Uses) -> dict[str, Any]:
+async def _audit(uses: Uses) -> dict[str, Any]:
+    """Read the whole log, as `audit verify` does: what it finds there is damage from then on."""
+    report = await uses.reader.read(uses.audit.verify)
     status = uses.audit.status()
+    if status.available and report.news:
+        # The disk got in the way of the look, so the log counts as neither whole nor damaged.
+        return _check("audit log", "failed", in_short(report.news), f"Run: {LOOK}")
+    if status.available and not report.ok:
+        message = f"It is damaged, and a person went on with it at event {report.resumed}: {in_short(report.problems)}"
+        return _check("audit log", "warning", message, f"Run: {LOOK}")
     if status.available:
-        return _check("audit log", "ok", f"{status.head_seq} events; the log can be written.")
+        return _check("audit log", "ok", f"{report.events} events, all of them whole; the log can be written.")
     if status.damage:
         return _check("audit log", "failed", damaged(status.damage).message, f"First run: {LOOK}")
     return _check(
@@ -66,6 +87,11 @@ def _storage(uses: Uses) -> dict[str, Any]:
 
 
 def _vault(uses: Uses) -> dict[str, Any]:
+    try:
+        uses.vault.readable_contents()
+    except (Failure, OSError) as problem:
+        message = problem.message if isinstance(problem, Failure) else f"The vault cannot be read: {in_words(problem)}"
+        return _check("vault", "failed", message, "Put back a copy: aileron restore FILE")
     if uses.vault.state == "absent":
         return _check("vault", "warning", "There is no vault yet.", "Make one with `aileron vault init`.")
     if uses.vault.state == "locked":
@@ -73,21 +99,22 @@ def _vault(uses: Uses) -> dict[str, Any]:
     return _check("vault", "ok", "The vault is unlocked.")
 
 
+def _keyring(uses: Uses) -> list[dict[str, Any]]:
+    if uses.keyring.damage is None:
+        return []
+    return [_check("keyring", "failed", uses.keyring.damage, "Then look again: aileron keyring list")]
+
+
 async def _actions(uses: Uses) -> list[dict[str, Any]]:
     found = []
     for entry in uses.catalog.all():
-        if entry.action is None:
-            found.append(
-                _check(f"action {entry.name}", "failed", str(entry.problem), f"Then: aileron action check {entry.path}")
-            )
-            continue
-        for requirement in entry.action.requires:
-            try:
-                uses.connectors.account(await uses.connectors.check(requirement))
-            except Failure as failure:
-                command = str(failure.details.get("command", ""))
-                remedy = f"Run: {command}" if command and command not in failure.message else ""
-                found.append(_check(f"action {entry.name}", "warning", failure.message, remedy))
+        looked = await readiness(uses.connectors, entry)
+        for problem in looked.problems:
+            remedy = f"Run: {problem.command}" if problem.command else ""
+            if looked.state == "broken":
+                remedy = f"Then: aileron action check {entry.path}"
+            status = "failed" if looked.state == "broken" else "warning"
+            found.append(_check(f"action {entry.name}", status, problem.message, remedy))
     return found or [_check("actions", "ok", f"{len(uses.catalog.names())} installed, none of them broken.")]
 
 

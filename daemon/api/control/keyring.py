@@ -8,6 +8,7 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Whole, cut
 from daemon.api.principals import Who
 from daemon.base.clock import rfc3339
 from daemon.connectors.keyring import Keyring, TrustedKey
@@ -44,9 +45,10 @@ def router(uses: Uses) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
 
     @routes.get("/v1/keyring", operation_id="keyring_list")
-    async def keys() -> dict[str, Any]:
-        """Return the trusted and the revoked keys."""
-        return {"items": [_shown(key) for key in uses.keyring.list()], "next": None}
+    async def keys(part: Whole) -> ListPart:
+        """Return the trusted and the revoked keys, the oldest first."""
+        items, cursor = cut("keyring", uses.keyring.list(), key=lambda key: (key.trusted_ms, key.key_id), part=part)
+        return ListPart(items=[_shown(key) for key in items], next_cursor=cursor)
 
     @routes.post("/v1/keyring", operation_id="keyring_trust", status_code=201)
     async def trust(body: TrustBody, who: Who) -> dict[str, Any]:

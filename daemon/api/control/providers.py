@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Whole, cut
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.providers import Provider, Providers
 from daemon.vault.bindings import Bindings
@@ -26,10 +27,11 @@ def router(uses: Uses) -> APIRouter:
     routes = APIRouter(responses=DOCUMENTED)
 
     @routes.get("/v1/providers", operation_id="providers_list")
-    async def list_providers() -> dict[str, Any]:
-        """Return the providers of the model gateway."""
+    async def list_providers(part: Whole) -> ListPart:
+        """Return the providers of the model gateway, by name."""
         granted = _granted(uses)
-        return {"items": [_shown(p, granted) for p in uses.providers.by_name.values()], "next": None}
+        items, cursor = cut("providers", uses.providers.by_name.values(), key=lambda each: (each.name,), part=part)
+        return ListPart(items=[_shown(each, granted) for each in items], next_cursor=cursor)
 
     @routes.get("/v1/providers/{name}", operation_id="provider_show")
     async def show(name: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The engine, and the images agents run in."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path as FolderPath
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import Key, ListPart, Whole, cut
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.images import Images
 from daemon.sandbox.service import Sandboxes
@@ -48,11 +49,12 @@ def router(sandboxes: Sandboxes) -> APIRouter:
         return await sandboxes.engine.describe()
 
     @routes.get("/v1/sandbox-images", operation_id="sandbox_images")
-    async def images() -> dict[str, Any]:
+    async def images(part: Whole) -> ListPart:
         """Return our images, and what is pinned for each agent."""
         pins = [sandboxes.images.pin(agent) for agent in sandboxes.images.agents]
         pinned = [{"agent": pin.agent, "version": pin.version, "tag": pin.tag} for pin in pins]
-        return {"items": await sandboxes.images.images(), "pinned": pinned, "next": None}
+        items, cursor = cut("images", await sandboxes.images.images(), key=_place, part=part)
+        return ListPart.model_validate({"items": items, "next_cursor": cursor, "pinned": pinned})
 
     @routes.post("/v1/sandbox-images/build", operation_id="sandbox_image_build", response_class=StreamingResponse)
     async def build(body: BuildBody) -> StreamingResponse:
@@ -81,6 +83,10 @@ def router(sandboxes: Sandboxes) -> APIRouter:
         return {"image": image, "lacks": await sandboxes.examine(image)}
 
     return routes
+
+
+def _place(image: Mapping[str, Any]) -> Key:
+    return str(image["agent"]), str(image["version"]), str(image["tag"]), str(image["id"])
 
 
 def known(images: Images, agent: str) -> None:

@@ -1,7 +1,5 @@
 """Sandboxes: their start, and the streams of the agents in them."""
 
-import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -12,16 +10,15 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.control.owners import owner_of
+from daemon.api.control.pieces import stream_of
 from daemon.api.control.sandbox_images import known
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Whole, cut
 from daemon.api.principals import Who
 from daemon.base.processes import Processes
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.launch_request import LaunchRequest, LaunchRequestError
 from daemon.sandbox.service import Sandboxes
-
-_END = 3
-"""The kind of the last piece of an output; 1 and 2 are what the agent wrote to its output and its errors."""
 
 _MOST_SAID = 2000
 _ASKED = {"requestBody": {"content": {"application/json": {"schema": LaunchRequest.json_schema()}}}}
@@ -36,6 +33,13 @@ class SizeBody(Body):
 
     columns: int = Field(ge=1, le=10_000)
     rows: int = Field(ge=1, le=10_000)
+
+
+class AgentSizeBody(SizeBody):
+    """The size that the agent's terminal is to have."""
+
+    launcher: bool = True
+    """Whose terminal is so large: the launcher's, or that of somebody who has joined."""
 
 
 class SignalBody(Body):
@@ -58,9 +62,10 @@ def router(uses: Uses) -> APIRouter:
     sandboxes = uses.sandboxes
 
     @routes.get("/v1/sandboxes", operation_id="sandboxes_list")
-    async def list_sandboxes() -> dict[str, Any]:
-        """Return the sandboxes there are."""
-        return {"items": [sandbox.as_json() for sandbox in sandboxes.all()], "next": None}
+    async def list_sandboxes(part: Whole) -> ListPart:
+        """Return the sandboxes there are, the oldest first."""
+        items, cursor = cut("sandboxes", sandboxes.all(), key=lambda sandbox: (sandbox.session,), part=part)
+        return ListPart(items=[sandbox.as_json() for sandbox in items], next_cursor=cursor)
 
     @routes.post("/v1/sandboxes", operation_id="sandbox_start", status_code=201, openapi_extra=_ASKED)
     async def start(sent: Annotated[dict[str, Any], RequestBody()], who: Who) -> dict[str, Any]:
@@ -74,14 +79,7 @@ def router(uses: Uses) -> APIRouter:
     async def output(sandbox_id: SandboxId) -> StreamingResponse:
         """Stream what the agent writes: a byte for its kind, four for its length, the piece; the last is the end."""
         sandbox = sandboxes.get(sandbox_id)
-
-        async def pieces() -> AsyncIterator[bytes]:
-            async for kind, piece in sandboxes.output(sandbox):
-                yield bytes([kind]) + len(piece).to_bytes(4, "big") + piece
-            told = json.dumps(sandbox.outcome).encode()
-            yield bytes([_END]) + len(told).to_bytes(4, "big") + told
-
-        return StreamingResponse(pieces(), media_type="application/octet-stream")
+        return stream_of(sandboxes.output(sandbox), lambda: sandbox.outcome)
 
     @routes.post("/v1/sandboxes/{sandbox_id}/input", operation_id="sandbox_input", status_code=204)
     async def give(
@@ -94,9 +92,9 @@ def router(uses: Uses) -> APIRouter:
         return Response(status_code=204)
 
     @routes.post("/v1/sandboxes/{sandbox_id}/size", operation_id="sandbox_size", status_code=204)
-    async def size(sandbox_id: SandboxId, body: SizeBody) -> Response:
+    async def size(sandbox_id: SandboxId, body: AgentSizeBody) -> Response:
         """Say how large the terminal is."""
-        await sandboxes.resize(sandboxes.get(sandbox_id), body.columns, body.rows)
+        await sandboxes.resize(sandboxes.get(sandbox_id), body.columns, body.rows, launcher=body.launcher)
         return Response(status_code=204)
 
     @routes.post("/v1/sandboxes/{sandbox_id}/signal", operation_id="sandbox_signal", status_code=204)

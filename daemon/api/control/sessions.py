@@ -1,21 +1,25 @@
 """Sessions: who is at work; opening one hands out its token."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.control.owners import owner_of
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Newest, first_of
 from daemon.api.principals import Who
 from daemon.approvals.service import Approvals
 from daemon.base.processes import Processes
+from daemon.core.principal import DAEMON, Principal
 from daemon.core.visible import visible
 from daemon.sessions.service import SessionKind, Sessions
 from daemon.sessions.tokens import Capability
 
+_LIST = "sessions"
 SessionId = Annotated[str, Path(max_length=100)]
 
 
@@ -29,10 +33,28 @@ class SessionBody(Body):
     ttl_seconds: float = Field(default=86_400, gt=0, le=30 * 86_400)
 
 
+class EndedBy(StrEnum):
+    """What brought the end about, as the program says that asks for it."""
+
+    PERSON = "person"
+    LAUNCHER = "launcher"
+    """The program that launched the agent: the agent has ended, or the launch was interrupted."""
+    CONNECTION = "connection"
+    """The program that serves the agent, `aileron-mcp`: nobody is connected with it any more."""
+
+
+_USUAL_REASONS = {
+    EndedBy.PERSON: "ended by the person",
+    EndedBy.LAUNCHER: "the agent ended",
+    EndedBy.CONNECTION: "its connection was closed",
+}
+
+
 class EndBody(Body):
     """Why a session ends."""
 
-    reason: str = Field(default="ended by the person", min_length=1, max_length=200)
+    reason: str | None = Field(default=None, min_length=1, max_length=200)
+    by: EndedBy = Field(default=EndedBy.PERSON, strict=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +73,12 @@ def router(uses: Uses) -> APIRouter:
     sessions = uses.sessions
 
     @routes.get("/v1/sessions", operation_id="sessions_list")
-    async def list_sessions(
-        active: bool | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-    ) -> dict[str, Any]:
+    async def list_sessions(part: Newest, active: bool | None = None) -> ListPart:
         """Return sessions, the newest first."""
-        return {"items": [s.as_json() for s in await sessions.list(active=active, limit=limit)], "next": None}
+        before = part.behind(_LIST, int, str)
+        found = await sessions.list(active=active, limit=part.limit + 1, before=before)  # type: ignore[arg-type]
+        items, cursor = first_of(_LIST, found, key=lambda each: (each.created_ms, each.id), part=part)
+        return ListPart(items=[each.as_json() for each in items], next_cursor=cursor)
 
     @routes.post("/v1/sessions", operation_id="session_open", status_code=201)
     async def open_session(body: SessionBody, who: Who) -> dict[str, Any]:
@@ -78,9 +101,21 @@ def router(uses: Uses) -> APIRouter:
     @routes.post("/v1/sessions/{session_id}/end", operation_id="session_end")
     async def end(session_id: SessionId, who: Who, body: EndBody | None = None) -> dict[str, Any]:
         """End a session: its token opens nothing any more, and what it had asked for is void."""
-        session = await sessions.end(session_id, reason=visible((body or EndBody()).reason), actor=who)
+        reason, actor = _ended(body, who)
+        session = await sessions.end(session_id, reason=visible(reason), actor=actor)
         # Approvals follow their session by themselves, however it ends. Here the answer waits until they have.
         await uses.approvals.void_session(session_id)
         return session.as_json()
 
     return routes
+
+
+def _ended(body: EndBody | None, who: Principal) -> tuple[str, Principal]:
+    """Return why a session ends, and who ended it.
+
+    Every program of the person's shows the same token, so only a person who asks is the actor. What a program ends by
+    itself, because its agent is gone, is the daemon's, like every other end that nobody asked for.
+    """
+    if body is None:  # a caller that says nothing, as aileron-mcp of earlier versions does
+        return "ended by a program that did not say why", who
+    return body.reason or _USUAL_REASONS[body.by], who if body.by is EndedBy.PERSON else DAEMON

@@ -15,6 +15,7 @@ from daemon.approvals.service import Approvals
 from daemon.base.clock import Clock, rfc3339
 from daemon.execution.executor import Executor
 from daemon.sessions.service import Sessions
+from daemon.tools.actions.fitness import readiness
 from daemon.version import VERSION
 
 
@@ -26,7 +27,6 @@ class About:
     started_ms: int
     control_url: str
     agent_url: str
-    auto_lock_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def router(uses: Uses) -> APIRouter:
         """Say how everything is."""
         audit = checked.audit.status()
         usage = checked.budget.usage()
-        states = [entry.state for entry in checked.catalog.all()]
+        states = [(await readiness(checked.connectors, entry)).state for entry in checked.catalog.all()]
         now = uses.clock.now_ms()
         return {
             "version": VERSION,
@@ -68,7 +68,7 @@ def router(uses: Uses) -> APIRouter:
             "home": str(about.home),
             "control_url": about.control_url,
             "agent_url": about.agent_url,
-            "vault": {"state": checked.vault.state, "auto_lock_seconds": about.auto_lock_seconds},
+            "vault": {"state": checked.vault.state, "auto_lock_seconds": checked.vault.idle_seconds},
             "audit": {
                 "available": audit.available,
                 "reason": audit.reason,
@@ -88,7 +88,10 @@ def router(uses: Uses) -> APIRouter:
             "runs": {"active": uses.executor.active},
             "sessions": {"active": uses.sessions.open_count()},
             "actions": {
-                "enabled": states.count("ready"),
+                "enabled": sum(state in {"ready", "locked", "blocked"} for state in states),
+                "ready": states.count("ready"),
+                "locked": states.count("locked"),
+                "blocked": states.count("blocked"),
                 "disabled": states.count("disabled"),
                 "broken": states.count("broken"),
             },

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from daemon.api.answers import Body
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Whole, cut
 from daemon.api.principals import Who
 from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
@@ -48,7 +49,6 @@ class Uses:
     vault: Vault
     audit: AuditLog
     sessions: Sessions
-    auto_lock_seconds: float
 
 
 def router(uses: Uses) -> APIRouter:
@@ -65,7 +65,7 @@ def router(uses: Uses) -> APIRouter:
         return {
             "state": vault.state,
             "entries": 0 if vault.state == "absent" else len(vault.list()),
-            "auto_lock_seconds": uses.auto_lock_seconds,
+            "auto_lock_seconds": vault.idle_seconds,
             "locks_at": None if locks_at is None else rfc3339(locks_at),
         }
 
@@ -103,8 +103,10 @@ def router(uses: Uses) -> APIRouter:
         return shown()
 
     @routes.get("/v1/secrets", operation_id="secrets_list")
-    async def secrets() -> dict[str, Any]:
+    async def secrets(part: Whole) -> ListPart:
         """Return the names of the plain secrets, never a value."""
+        plain = (entry for entry in vault.list() if entry.kind == _SECRET)
+        entries, cursor = cut("secrets", plain, key=lambda entry: (entry.name,), part=part)
         items = [
             {
                 "name": entry.name,
@@ -113,10 +115,9 @@ def router(uses: Uses) -> APIRouter:
                 "created_at": rfc3339(entry.created_ms),
                 "updated_at": rfc3339(entry.updated_ms),
             }
-            for entry in vault.list()
-            if entry.kind == _SECRET
+            for entry in entries
         ]
-        return {"items": items, "next": None}
+        return ListPart(items=items, next_cursor=cursor)
 
     @routes.put("/v1/secrets", operation_id="secret_set", status_code=204)
     async def set_secret(body: SecretBody, who: Who) -> Response:

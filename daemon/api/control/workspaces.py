@@ -1,6 +1,6 @@
 """Workspaces: what agents changed in their layers, and the person's decisions about it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from daemon.api.answers import AsciiJson, Body
 from daemon.api.envelopes import DOCUMENTED
+from daemon.api.paging import ListPart, Part, Whole, cut, first_of, paged
 from daemon.api.principals import Who
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.principal import Principal
@@ -18,8 +19,11 @@ from daemon.workspaces.service import Workspaces
 WorkspaceId = Annotated[str, Path(max_length=100)]
 _MOST_PATHS = 20_000
 _LONGEST_PATH = 4096
+_MOST_CHANGES = 10_000_000
+"""Changes are a list that a decision is about as a whole, so without a limit all of them come."""
 
 
+Everything = Annotated[Part, paged(_MOST_CHANGES, _MOST_CHANGES)]
 PathText = Annotated[str, Field(min_length=1, max_length=3 * _LONGEST_PATH)]
 """A path as `daemon.core.wire_paths` writes it, also one that is not UTF-8."""
 
@@ -65,10 +69,12 @@ def router(workspaces: Workspaces) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED, default_response_class=AsciiJson)
 
-    @routes.get("/v1/workspaces", operation_id="workspaces_list")
-    async def list_workspaces() -> Response:
+    @routes.get("/v1/workspaces", operation_id="workspaces_list", response_model=ListPart)
+    async def list_workspaces(part: Whole) -> Response:
         """Return the layers there are, the newest first."""
-        return AsciiJson({"items": await workspaces.list(), "next": None})
+        standing = await workspaces.list()
+        items, cursor = cut("workspaces", standing, key=lambda each: (each["session"],), part=part, newest_first=True)
+        return AsciiJson({"items": items, "next_cursor": cursor})
 
     @routes.get("/v1/workspaces/{session_id}", operation_id="workspace_show")
     async def show(session_id: WorkspaceId) -> Response:
@@ -76,12 +82,15 @@ def router(workspaces: Workspaces) -> APIRouter:
         return AsciiJson(await workspaces.show(session_id))
 
     @routes.get("/v1/workspaces/{session_id}/changes", operation_id="workspace_changes")
-    async def changes(session_id: WorkspaceId, summary: bool = True, unseen: bool = False) -> Response:
-        """Return what changed, with the digest that a decision names.
+    async def changes(
+        session_id: WorkspaceId, part: Everything, summary: bool = True, unseen: bool = False
+    ) -> Response:
+        """Return what changed, with the digest that a decision names, in one piece unless a limit is given.
 
         With `summary` the changed lines are counted. With `unseen` it does not count as looked at by a person.
         """
-        return AsciiJson(await workspaces.changes(session_id, counted=summary, by_person=not unseen))
+        told = await workspaces.changes(session_id, counted=summary, by_person=not unseen)
+        return AsciiJson(_part_of_changes(told, part))
 
     @routes.get("/v1/workspaces/{session_id}/commits", operation_id="workspace_commits")
     async def commits(session_id: WorkspaceId) -> Response:
@@ -115,3 +124,18 @@ def router(workspaces: Workspaces) -> APIRouter:
         return AsciiJson(await workspaces.discard(session_id, by=who, how=How.OPTION))
 
     return routes
+
+
+def _part_of_changes(told: dict[str, Any], part: Part) -> dict[str, Any]:
+    """Return a part of changes; all of them are of one look, whose digest the cursor names."""
+    plan, all_of_them = str(told["plan"]), told["changes"]
+    behind = part.behind("changes", str, int)
+    if behind is not None and behind[0] != plan:
+        raise Failure(
+            FailureClass.APPROVAL_VOID,
+            "The workspace has changed since the part before. Begin again, without a cursor.",
+            boundary=Boundary.USER,
+        )
+    numbered = list(enumerate(all_of_them))[int(behind[1]) + 1 if behind else 0 :]
+    items, cursor = first_of("changes", numbered[: part.limit + 1], key=lambda each: (plan, each[0]), part=part)
+    return told | {"changes": [change for _, change in items], "next_cursor": cursor}

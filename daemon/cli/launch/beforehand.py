@@ -22,9 +22,15 @@ def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") ->
     elif state != "unlocked":
         remedy = "aileron vault init" if state == "absent" else "aileron vault unlock"
         invocation.output.note(f"The vault is {state}: actions that need a credential will fail until: {remedy}")
-    if not any(item["state"] == "ready" for item in actions):
+    usable = [item for item in actions if item["state"] in {"ready", "locked"}]
+    blocked = [item["name"] for item in actions if item["state"] == "blocked"]
+    if blocked:
+        names = ", ".join(one_line(name) for name in blocked[:_MOST_NAMED])
+        more = ", ..." if len(blocked) > _MOST_NAMED else ""
+        invocation.output.note(f"Will fail, because what they need is gone: {names}{more}. See: aileron action list")
+    if not usable and not blocked:
         invocation.output.note("No action is installed, so the agent gets no tools. Write one: aileron action add NAME")
-    asking = [item["name"] for item in actions if item["state"] == "ready" and item["decision"] == "ask"]
+    asking = [item["name"] for item in usable if item["decision"] == "ask"]
     if asking and not invocation.prompts.interactive:
         names = ", ".join(one_line(name) for name in asking[:_MOST_NAMED])
         more = ", ..." if len(asking) > _MOST_NAMED else ""

@@ -21,7 +21,7 @@ def end_session(client: "ControlClient", session: str, *, reason: str = "the age
     """End the session and sum it up; a daemon that is gone ends it by itself when it is back."""
     summary: dict[str, Any] = {"session": session, "ran": None, "approvals": None, "audit_head": None}
     with contextlib.suppress(CliFailure):
-        client.post("/v1/sessions/{}/end", session, body={"reason": reason})
+        client.post("/v1/sessions/{}/end", session, body={"reason": reason, "by": "launcher"})
 
         def count(kind: str) -> int:
             return len(client.get("/v1/audit", session=session, type=kind, limit=_COUNTED)["items"])

@@ -10,6 +10,7 @@ from daemon.cli.failure import CliFailure
 
 if TYPE_CHECKING:
     from daemon.cli.invocation import Invocation
+    from daemon.cli.waiting import Waiting
 
 _FIRST_SECONDS = 2.0
 _SECONDS = 5.0
@@ -17,10 +18,10 @@ _MEGA = 1e6
 
 
 @contextmanager
-def told_of_a_copy(invocation: "Invocation") -> Iterator[None]:
+def told_of_a_copy(invocation: "Invocation", waiting: "Waiting") -> Iterator[None]:
     """Say every few seconds how much of a folder is copied, if one is."""
     over = threading.Event()
-    thread = threading.Thread(target=_tell, args=(invocation, over), daemon=True)
+    thread = threading.Thread(target=_tell, args=(invocation, waiting, over), daemon=True)
     thread.start()
     try:
         yield
@@ -29,7 +30,7 @@ def told_of_a_copy(invocation: "Invocation") -> Iterator[None]:
         thread.join()
 
 
-def _tell(invocation: "Invocation", over: threading.Event) -> None:
+def _tell(invocation: "Invocation", waiting: "Waiting", over: threading.Event) -> None:
     pause = _FIRST_SECONDS
     while not over.wait(pause):
         pause = _SECONDS
@@ -45,4 +46,4 @@ def _tell(invocation: "Invocation", over: threading.Event) -> None:
             copied = item["copied"]
             if copied is not None and item["owner_pid"] == os.getpid() and not over.is_set():
                 size = f"{copied['bytes'] / _MEGA:,.0f} MB"
-                invocation.output.note(f"Copying the folder: {copied['files']:,} files, {size}", style="dim")
+                waiting.note(f"Copying the folder: {copied['files']:,} files, {size}")

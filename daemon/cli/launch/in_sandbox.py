@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.cli.failure import CliFailure
+from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.landing.asking import decide_at_the_end
 from daemon.cli.landing.finding import find_session
 from daemon.cli.landing.shown import how_to_decide
@@ -87,8 +87,15 @@ def _run(invocation: "Invocation", client: "ControlClient", request: LaunchReque
         invocation.output.note(
             "The network of this sandbox is OPEN: the agent reaches everything this machine reaches.", style="bold red"
         )
-    with told_of_a_copy(invocation):
-        started = client.post("/v1/sandboxes", body=request.as_json(), patient=True)
+    try:
+        with invocation.output.progress("Starting the sandbox") as waiting, told_of_a_copy(invocation, waiting):
+            started = client.post("/v1/sandboxes", body=request.as_json(), patient=True)
+    except KeyboardInterrupt:
+        raise CliFailure(
+            "stopped: no agent was started, and your folder is as it was",
+            exit_code=ExitCode.INTERRUPTED,
+            remedy="What was made of the sandbox by then is removed by the daemon: aileron sandbox list",
+        ) from None
     for note in started["notes"]:
         invocation.output.note(note, style="bold")
     session = str(started["id"])

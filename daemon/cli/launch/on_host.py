@@ -40,15 +40,16 @@ def launch_on_host(
                 "capabilities": ["actions:list", "actions:run", "approvals:poll", "llm:proxy"],
             },
         )
-        reason = "the agent ended"
+        reason = "the agent was not started"
         try:
             ended = _run(invocation, found, arguments, opened, client.get("/v1/providers")["items"], folder)
+            reason = "the agent ended"
             if ended.interrupted is not None:
                 reason = f"the launch was interrupted ({ended.interrupted.name})"
         finally:
             summary = end_session(client, str(opened["id"]), reason=reason)
     _say_if_interrupted(invocation, found.agent.name, ended)
-    close(invocation, summary | {"agent": found.agent.name})
+    close(invocation, summary | {"agent": found.agent.name, "sandbox": False, "exit_code": ended.code})
     return ended.code
 
 

@@ -5,26 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import aiohttp
-
 from daemon.base.clock import Clock, Entropy
 from daemon.connectors.http.answer_memory import AnswerMemory, HeldMemory, return_freed_memory
-from daemon.connectors.http.departure import CheckedConnector
-from daemon.connectors.http.exchange import OWN_HEADERS, Exchanger, refuse_hidden_retry
+from daemon.connectors.http.exchange import Exchanger
 from daemon.connectors.http.history import OnEvent
 from daemon.connectors.http.mediator import BeforeSend, CallContext, CredentialFor, Outlet
 from daemon.connectors.http.records import NetworkPolicy
 from daemon.connectors.http.workers import BodyWorkers
+from daemon.core.authority import HostPort
 from daemon.core.manifest import Manifest
-from daemon.net.resolver import Resolver, SystemResolver
-from daemon.net.trust import service_trust
+from daemon.net.http1.pool import Pool
+from daemon.net.resolver import Resolver
 
 T = TypeVar("T")
 
-MAX_CONNECTIONS = 1024
-MAX_CONNECTIONS_PER_HOST = 0
-"""At least as many connections as connector calls may be under way (`limits.wasm_threads`), and no limit for one host.
-A call makes one request at a time, so it never waits for a connection. Sessions share the calls, and so these."""
 LARGEST_ANSWERS = 8
 """How many answers of the largest size may be in memory at the same time, over all calls."""
 
@@ -32,13 +26,16 @@ LARGEST_ANSWERS = 8
 @dataclass(frozen=True, slots=True)
 class _Running:
     outlet: Outlet
-    session: aiohttp.ClientSession
+    pool: Pool
     workers: BodyWorkers
-    resolver: SystemResolver
 
 
 class OutboundHttp:
-    """Owns the session that all connectors' requests leave over; one for each daemon."""
+    """Owns the connections that all connectors' requests leave over; one for each daemon.
+
+    A call makes one request at a time, so there are at most as many connections in use as calls under way
+    (`limits.wasm_threads`), and no request waits for one. Sessions share the calls, and so these.
+    """
 
     def __init__(
         self,
@@ -60,43 +57,39 @@ class OutboundHttp:
         """Return how much of the memory for large answers is held now."""
         return self._memory.held
 
+    @property
+    def allow_private(self) -> frozenset[HostPort]:
+        """Return the places for which a person allowed private addresses."""
+        return self._policy.allow_private
+
     async def start(self) -> None:
-        """Open the session; raise OSError or ssl.SSLError when the extra CA file cannot be read."""
+        """Make ready; raise OSError or ssl.SSLError when the extra CA file cannot be read."""
         if self._running is not None:
             return
         return_freed_memory()
-        system = SystemResolver()
-        session = aiohttp.ClientSession(
-            connector=CheckedConnector(
-                resolve=self._resolver or system,
-                ssl_context=service_trust(self._policy.extra_ca_file),
-                limit=MAX_CONNECTIONS,
-                limit_per_host=MAX_CONNECTIONS_PER_HOST,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,  # decoding is done with a bound on what comes out
-            trust_env=False,
-            skip_auto_headers=OWN_HEADERS,
-            middlewares=(refuse_hidden_retry,),
+        pool = Pool(
+            extra_ca_file=self._policy.extra_ca_file,
+            connect_seconds=self._policy.connect_seconds,
+            allow_private=self._policy.allow_private,
+            resolver=self._resolver,
         )
+        pool.read_own_authorities()
         workers = BodyWorkers()
         exchanger = Exchanger(
-            session=session,
+            pool=pool,
             workers=workers,
             user_agent=self._policy.user_agent,
             max_response_bytes=self._policy.max_response_bytes,
-            connect_timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._policy.connect_seconds),
         )
         outlet = Outlet(exchanger, self._policy, workers, self._clock, self._entropy)
-        self._running = _Running(outlet, session, workers, system)
+        self._running = _Running(outlet, pool, workers)
 
     async def close(self) -> None:
         """Close every connection and give the threads back; may be called twice."""
         running, self._running = self._running, None
         if running is not None:
-            await running.session.close()
+            await running.pool.close()
             running.workers.close()
-            running.resolver.close()
 
     async def beside_the_loop(self, work: Callable[[], T], *, size: int) -> T:
         """Do work on a text of this size: on a thread beside the event loop, unless the text is small."""

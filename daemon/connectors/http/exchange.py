@@ -1,29 +1,25 @@
-"""One request and its whole answer over the shared session: bounded, decoded, with a definite word on what left."""
+"""One request and its whole answer over a pooled connection: bounded, decoded, with a definite word on what left."""
 
 import asyncio
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
-
 from daemon.connectors.http.answer_memory import SMALL_BYTES, HeldMemory
 from daemon.connectors.http.codings import ExchangeFailed, Unpacking, content_coding
-from daemon.connectors.http.departure import DEPARTURE, Departure
+from daemon.connectors.http.departure import Departure
 from daemon.connectors.http.records import ErrorCode
 from daemon.connectors.http.workers import BodyWorkers
+from daemon.net.dialling import AddressRefused
+from daemon.net.http1.connection import Connection
+from daemon.net.http1.errors import Forbidden, Untrusted, UpstreamError
+from daemon.net.http1.head import HeadError
+from daemon.net.http1.pool import Pool
 
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
 )
-# Above this size the client library warns about bytes, and sends a file-like body in pieces instead.
-_WHOLE_BODY_BYTES = 1 << 20
-
-OWN_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-"""Headers that the client library must not add by itself."""
-_ACCEPT_ENCODING = ("Accept-Encoding", "gzip, deflate")
+# A body up to this size leaves together with its head; joining a larger one would copy it.
+_ONE_PIECE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,100 +31,56 @@ class ServiceAnswer:
     body: bytes
 
 
-class Interrupted(Exception):
-    """The connection ended before the answer was complete."""
-
-
-async def refuse_hidden_retry(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep the client library from sending a request again by itself when a kept connection had ended.
-
-    The library does so for every method that it takes for idempotent. Whether a repetition is safe is said by the
-    manifest and not by the method, and every attempt must be on record.
-    """
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise Interrupted(_reason(error)) from error
-
-
 @dataclass(frozen=True, slots=True)
 class Exchanger:
-    """Carries single requests over one session."""
+    """Carries single requests over the connections of one pool.
 
-    session: aiohttp.ClientSession
+    Nothing is sent again here: whether a repetition is safe is said by the manifest, and every attempt is on record.
+    """
+
+    pool: Pool
     workers: BodyWorkers
     user_agent: str
     max_response_bytes: int
-    connect_timeout: aiohttp.ClientTimeout
 
-    async def send(
-        self,
-        departure: Departure,
-        *,
-        method: str,
-        headers: tuple[tuple[str, str], ...],
-        body: bytes | None,
-        seconds: float,
-        memory: HeldMemory,
-    ) -> ServiceAnswer:
+    async def send(self, departure: Departure, *, seconds: float, memory: HeldMemory) -> ServiceAnswer:
         """Send one request and read its answer into the memory of the call; raise AddressRefused or ExchangeFailed."""
-        token = DEPARTURE.set(departure)
-        status: int | None = None
+        connection: Connection | None = None
+        answered = False
         try:
             async with asyncio.timeout(seconds):
-                response = await self.session.request(
-                    method,
-                    URL(departure.target.url, encoded=True),
-                    headers=self._headers(headers),
-                    data=io.BytesIO(body) if body is not None and len(body) > _WHOLE_BODY_BYTES else body,
-                    allow_redirects=False,
-                    timeout=self.connect_timeout,
-                )
-                status = response.status
-                try:
-                    return await self._read(response, method, departure, memory)
-                except BaseException:
-                    response.close()
-                    raise
-        except TimeoutError as error:
-            code = ErrorCode.NETWORK if isinstance(error, aiohttp.ConnectionTimeoutError) else ErrorCode.TIMEOUT
-            raise ExchangeFailed(code, "no answer in time", status=status, temporary=True) from error
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise ExchangeFailed(ErrorCode.NETWORK, f"its certificate is not trusted: {_reason(error)}") from error
-        except (aiohttp.ClientError, Interrupted, OSError, ValueError, RuntimeError) as error:
-            # The library speaks of a closed session or loop, and of a URL it refuses, in built-in exceptions.
-            raise ExchangeFailed(ErrorCode.NETWORK, _reason(error), status=status, temporary=True) from error
-        finally:
-            DEPARTURE.reset(token)
+                connection = await self.pool.take(departure.target.origin)
+                self._leave(departure, connection)
+                await connection.head()
+                answered = True
+                answer = await self._read(connection, departure.method, memory)
+            connection.release()
+            return answer
+        except BaseException as error:
+            status = connection.status if connection is not None and answered else None
+            if connection is not None:
+                connection.abort()
+            failed = _as_failed(error, status)
+            if failed is None:
+                raise
+            raise failed from error
 
-    def _headers(self, headers: tuple[tuple[str, str], ...]) -> CIMultiDict[str]:
-        given: CIMultiDict[str] = CIMultiDict()
-        spelled: dict[str, str] = {}
-        for name, value in headers:
-            # The session keeps repeated headers only if they are spelled the same.
-            given.add(spelled.setdefault(name.lower(), name), value)
-        if "accept-encoding" not in spelled:
-            given.add(*_ACCEPT_ENCODING)
-        if "user-agent" not in spelled:
-            given.add("User-Agent", self.user_agent)
-        return given
+    def _leave(self, departure: Departure, connection: Connection) -> None:
+        """Send the request; from the moment that its head is written, it counts as one that may have left."""
+        head = departure.head(user_agent=self.user_agent)
+        body = departure.body or b""
+        departure.may_have_left = True
+        if len(body) <= _ONE_PIECE_BYTES:
+            connection.begin(departure.method, head + body)
+        else:
+            connection.begin(departure.method, head)
+            connection.write(body)
 
-    async def _read(
-        self, response: aiohttp.ClientResponse, method: str, departure: Departure, memory: HeldMemory
-    ) -> ServiceAnswer:
-        status = response.status
-        if status == 101:
-            message = "it switches to another protocol, which was not asked for"
-            raise ExchangeFailed(ErrorCode.NETWORK, message, status=status)
-        raw = [(_text(name), _text(value)) for name, value in response.raw_headers]
+    async def _read(self, connection: Connection, method: str, memory: HeldMemory) -> ServiceAnswer:
+        status = connection.status
+        raw = [(_text(name), _text(value)) for name, value in connection.spelled]
         coding = content_coding(raw, status=status)
-        body = await self._receive(response, method, memory)
-        if not _says_its_end(raw) and departure.was_reset():
-            raise Interrupted("the connection was lost before the answer was complete")
+        body = await self._receive(connection, method, memory)
         if coding and body:
             body = await self._unpack(coding, body, memory)
         if len(body) > self.max_response_bytes:
@@ -140,25 +92,25 @@ class Exchanger:
             headers = [pair for pair in headers if pair[0].lower() not in {"content-encoding", "content-length"}]
         return ServiceAnswer(status, tuple(headers), body)
 
-    async def _receive(self, response: aiohttp.ClientResponse, method: str, memory: HeldMemory) -> bytes:
+    async def _receive(self, connection: Connection, method: str, memory: HeldMemory) -> bytes:
         """Read the body as it comes over the wire; a large one waits for memory, and so the service waits, too."""
         limit = self.max_response_bytes
-        declared = 0 if method == "HEAD" else response.content_length or 0
+        declared = 0 if method == "HEAD" else _declared_length(connection)
         if declared > limit:
-            raise self._too_large(response.status)
+            raise self._too_large(connection.status)
         await memory.hold(declared)
-        content = response.content
-        body = await content.readany()
-        if content.at_eof():
+        body, whole = await connection.read()
+        if whole:
             return body
         pieces, size = [body], len(body)
-        while not content.at_eof():
+        while not whole:
             if size > SMALL_BYTES:
                 await memory.hold(declared or limit)
-            pieces.append(await content.readany())
-            size += len(pieces[-1])
+            piece, whole = await connection.read()
+            pieces.append(piece)
+            size += len(piece)
             if size > limit:
-                raise self._too_large(response.status)
+                raise self._too_large(connection.status)
         return b"".join(pieces)
 
     async def _unpack(self, coding: str, body: bytes, memory: HeldMemory) -> bytes:
@@ -176,6 +128,21 @@ class Exchanger:
         )
 
 
+def _as_failed(error: BaseException, status: int | None) -> Exception | None:
+    """Return what an error of the connection means for the request; None for an error that is not one of these."""
+    match error:
+        case TimeoutError():
+            return ExchangeFailed(ErrorCode.TIMEOUT, "no answer in time", status=status, temporary=True)
+        case Forbidden():
+            return AddressRefused(str(error))
+        case Untrusted():
+            return ExchangeFailed(ErrorCode.NETWORK, _reason(error))
+        case UpstreamError() | HeadError():
+            return ExchangeFailed(ErrorCode.NETWORK, _reason(error), status=status, temporary=True)
+        case _:
+            return None
+
+
 def _end_to_end(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     named = {
         word.strip().lower() for name, value in headers if name.lower() == "connection" for word in value.split(",")
@@ -183,8 +150,8 @@ def _end_to_end(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return [pair for pair in headers if pair[0].lower() not in _HOP_BY_HOP and pair[0].lower() not in named]
 
 
-def _says_its_end(headers: Sequence[tuple[str, str]]) -> bool:
-    return any(name.lower() in {"content-length", "transfer-encoding"} for name, _ in headers)
+def _declared_length(connection: Connection) -> int:
+    return next((int(value) for name, value in connection.headers if name == b"content-length"), 0)
 
 
 def _text(data: bytes) -> str:
@@ -195,4 +162,4 @@ def _text(data: bytes) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    return str(error).removesuffix(".") or type(error).__name__

@@ -41,8 +41,8 @@ class RequestHistory:
         if attempt.bytes_sent and not answered and not self._idempotent and self.unknown is None:
             self.unknown = Failure(
                 FailureClass.OUTCOME_UNKNOWN,
-                f"{attempt.method} {attempt.host} was sent, but no complete answer came ({attempt.error}). "
-                "It may have taken effect: look at the service before you try again.",
+                f"No complete answer came to {attempt.method} {attempt.host} ({attempt.error}). "
+                "It may have taken effect.",
                 boundary=Boundary.EXTERNAL,
                 details={"method": attempt.method, "host": attempt.host, "status": attempt.status},
             )

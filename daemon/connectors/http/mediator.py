@@ -278,22 +278,14 @@ class CallContext:
             await self._before_send()
             self._marked = True
         clock, target = self._outlet.clock, request.target
-        private_allowed = target.host_port in self._outlet.policy.allow_private
-        departure = Departure(target, private_allowed, injected)
+        departure = Departure(target, request.method, request.headers, request.body, injected)
         started = clock.monotonic()
         self._memory.release()
         status: int | None = None
         error: str | None = "the call was cancelled"
         answered = False
         try:
-            answer = await self._outlet.exchanger.send(
-                departure,
-                method=request.method,
-                headers=request.headers,
-                body=request.body,
-                seconds=max(0.0, end - started),
-                memory=self._memory,
-            )
+            answer = await self._outlet.exchanger.send(departure, seconds=max(0.0, end - started), memory=self._memory)
             status, error, answered = answer.status, None, True
             return answer
         except AddressRefused as refused:

@@ -12,6 +12,7 @@ from daemon.connectors.http.records import DenialKind, ErrorCode
 from daemon.connectors.http.urls import Target, UrlError, parse_url
 from daemon.core.authority import HostPort
 from daemon.core.manifest import Manifest
+from daemon.net.addresses import to_open
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 MAX_HEADERS = 100
@@ -148,7 +149,9 @@ def check_target(target: Target, rules: RequestRules) -> Target:
         )
     if target.scheme != "https" and target.host_port not in rules.plain_http:
         raise _Refused.by(
-            DenialKind.SCHEME, f"{host} may only be reached over https, unless the user allows it.", host=host
+            DenialKind.SCHEME,
+            f"{host} is reached over https only; for plain http, {to_open(target.host_port)}.",
+            host=host,
         )
     return target
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, urljoin
 
-from daemon.core.authority import AuthorityError, HostPort
+from daemon.core.authority import AuthorityError, HostPort, Origin
 
 MAX_URL_LENGTH = 8192
 
@@ -40,9 +40,19 @@ class Target:
     @property
     def url(self) -> str:
         """The URL without its fragment, port written only when it is not the scheme's own."""
+        return f"{self.scheme}://{self.authority}{self.path}{self.query}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in a URL and in the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if _DEFAULT_PORTS[self.scheme] == self.host_port.port else f":{self.host_port.port}"
-        return f"{self.scheme}://{host}{port}{self.path}{self.query}"
+        return f"{host}{port}"
+
+    @property
+    def origin(self) -> Origin:
+        """The service that connections are made to."""
+        return Origin(self.scheme, self.host_port)
 
     def same_origin(self, other: "Target") -> bool:
         """Say whether another target is the same service: scheme, host and port."""

@@ -35,6 +35,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.status = 0
         self.headers: Headers = []
+        self.spelled: Headers = []
         self._loop = loop
         self._where = where
         self._on_free = on_free
@@ -59,7 +60,7 @@ class Connection(asyncio.Protocol):
     def begin(self, method: str, first: bytes) -> None:
         """Send the beginning of a request: its head, and what is there of its body."""
         self._method = method
-        self.status, self.headers = 0, []
+        self.status, self.headers, self.spelled = 0, [], []
         self._head_bytes, self._head_done, self._complete = 0, False, False
         self._pieces, self._buffered, self._keep_alive = [], 0, False
         self._parser = httptools.HttpResponseParser(self)
@@ -76,14 +77,15 @@ class Connection(asyncio.Protocol):
         if self._writable is not None:
             await self._writable
 
-    async def head(self, *, seconds: float) -> None:
+    async def head(self, *, seconds: float | None = None) -> None:
         """Wait until the head of the answer is there: status and headers."""
-        timer = self._loop.call_later(seconds, self._too_slow, seconds)
+        timer = None if seconds is None else self._loop.call_later(seconds, self._too_slow, seconds)
         try:
             while not (self._head_done or self._problem):
                 await self._wait()
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
         if not self._head_done:
             raise self._problem or Broken(f"{self._where} closed the connection.")
 
@@ -110,6 +112,11 @@ class Connection(asyncio.Protocol):
             self._on_free(self)
         else:
             self.abort()
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether the whole answer has come and was read."""
+        return self._complete and not self._pieces
 
     def abort(self) -> None:
         """Close it in the middle of whatever it does."""
@@ -185,6 +192,7 @@ class Connection(asyncio.Protocol):
         """Keep a header of the head; headers behind the body belong to this hop and are dropped."""
         if not self._head_done:
             self.headers.append((name.lower(), value))
+            self.spelled.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Take the head, unless it is only an interim one."""
@@ -192,7 +200,7 @@ class Connection(asyncio.Protocol):
         if self._complete:
             return  # the head of an answer nobody asked for
         if 100 <= status < 200 and status != 101:
-            self.headers = []
+            self.headers, self.spelled = [], []
             return
         if not (200 <= status < 600 and is_plainly_framed(self.headers)):
             raise ValueError(status)  # the parser makes its own error of it
@@ -200,7 +208,9 @@ class Connection(asyncio.Protocol):
         self._head_done = True
         if has_no_body(self._method, status):
             self._complete = True
-            self._keep_alive = False
+            # The parser waits for a body that is announced all the same, and knows nothing of HEAD.
+            announced = self._method == "HEAD" or is_framed(self.headers)
+            self._keep_alive = not announced and self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body."""

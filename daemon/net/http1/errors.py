@@ -1,7 +1,9 @@
 """How an exchange with a server goes wrong.
 
 UpstreamError
-+-- Unreachable     no connection came about, or the address must not be dialled; nothing was sent
++-- Unreachable     no connection came about; nothing was sent
+|   +-- Forbidden   its address must not be dialled
+|   +-- Untrusted   its certificate is not believed
 +-- TooSlow         the answer did not begin in time
 +-- Broken          the connection ended, or what came over it is not HTTP
 """
@@ -13,6 +15,14 @@ class UpstreamError(Exception):
 
 class Unreachable(UpstreamError):
     """Nothing was sent."""
+
+
+class Forbidden(Unreachable):
+    """The rules for addresses refuse it; the message is the sentence of the rule."""
+
+
+class Untrusted(Unreachable):
+    """It could not prove that it is the service that was asked for."""
 
 
 class TooSlow(UpstreamError):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.base.clock import Clock
-from daemon.base.tasks import TaskSet
 from daemon.connectors.service import ConnectorService
 from daemon.tools.actions.catalog import ActionCatalog
 from daemon.tools.actions.provider import ActionProvider
@@ -18,7 +17,7 @@ class Actions:
     provider: ActionProvider
 
 
-def build(*, folder: Path, connectors: ConnectorService, clock: Clock, tasks: TaskSet) -> Actions:
+def build(*, folder: Path, connectors: ConnectorService, clock: Clock) -> Actions:
     """Join the actions of a folder to the connectors that they call."""
     catalog = ActionCatalog(folder=folder)
-    return Actions(catalog, ActionProvider(catalog=catalog, connectors=connectors, clock=clock, tasks=tasks))
+    return Actions(catalog, ActionProvider(catalog=catalog, connectors=connectors, clock=clock))

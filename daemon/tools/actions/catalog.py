@@ -1,6 +1,5 @@
 """The actions a person has installed: one file each, read again when it changed, never from a stale copy."""
 
-import hashlib
 import os
 import stat
 from dataclasses import dataclass
@@ -45,20 +44,46 @@ class ActionCatalog:
     def __init__(self, *, folder: Path) -> None:
         self._folder = folder
         self._read: dict[str, tuple[Fingerprint, InstalledAction]] = {}
+        self._version = 0
+
+    @property
+    def folder(self) -> Path:
+        """Return where the files are."""
+        return self._folder
+
+    @property
+    def version(self) -> int:
+        """Return a number that grows each time somebody found what an agent may see other than it was.
+
+        It says nothing of what nobody has looked at since; `all` looks.
+        """
+        return self._version
 
     def names(self) -> list[str]:
-        """Return the names of all installed actions, enabled or not, well-formed or not."""
+        """Return the names of all installed actions, enabled or not, well-formed or not.
+
+        Raises Failure if the folder cannot be read: that must not look like a folder with nothing in it.
+        """
         try:
             with os.scandir(self._folder) as entries:
                 found = [e.name.removesuffix(_SUFFIX) for e in entries if e.name.endswith(_SUFFIX) and e.name[0] != "."]
         except FileNotFoundError:
             return []
+        except OSError as problem:
+            raise Failure(
+                FailureClass.INTERNAL_ERROR,
+                f"The folder of the actions ({self._folder}) cannot be read: {problem.strerror}.",
+                boundary=Boundary.RUNTIME,
+            ) from problem
         return sorted(found)
 
     def all(self) -> list[InstalledAction]:
         """Return every installed action."""
+        names = self.names()
+        for gone in self._read.keys() - set(names):
+            self._forget(gone)
         installed = []
-        for name in self.names():
+        for name in names:
             entry = self.find(name)
             if entry is not None:
                 installed.append(entry)
@@ -72,7 +97,7 @@ class ActionCatalog:
         try:
             status = path.lstat()
         except (FileNotFoundError, OSError):
-            self._read.pop(name, None)
+            self._forget(name)
             return None
         fingerprint = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         known = self._read.get(name)
@@ -81,6 +106,8 @@ class ActionCatalog:
             return known[1]
         entry = _load(name, path, status, enabled=enabled)
         self._read[name] = (fingerprint, entry)
+        if known is None or (known[1].hash, known[1].state) != (entry.hash, entry.state):
+            self._version += 1
         return entry
 
     def require(self, name: str) -> InstalledAction:
@@ -121,12 +148,9 @@ class ActionCatalog:
             marker.touch(mode=0o600)
         return self.require(name)
 
-    def fingerprint(self) -> str:
-        """Return a digest of what an agent may see: it changes when an action is added, edited, enabled or disabled."""
-        digest = hashlib.sha256()
-        for entry in self.all():
-            digest.update(f"{entry.name}\0{entry.hash}\0{entry.state}\n".encode())
-        return digest.hexdigest()
+    def _forget(self, name: str) -> None:
+        if self._read.pop(name, None) is not None:
+            self._version += 1
 
     def _marker(self, name: str) -> Path:
         return self._folder / f"{name}{_DISABLED_SUFFIX}"

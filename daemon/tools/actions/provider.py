@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from daemon.base.clock import Clock
-from daemon.base.tasks import TaskSet
+from daemon.base.folder_watch import FolderWatch
 from daemon.connectors.service import ConnectorService
 from daemon.core.account import Account
 from daemon.core.action import Action
@@ -27,12 +27,13 @@ _HERE = "local"
 class ActionProvider:
     """The kind of tool that is a file of steps, each of which calls a connector."""
 
-    def __init__(self, *, catalog: ActionCatalog, connectors: ConnectorService, clock: Clock, tasks: TaskSet) -> None:
+    def __init__(self, *, catalog: ActionCatalog, connectors: ConnectorService, clock: Clock) -> None:
         self._catalog = catalog
         self._connectors = connectors
         self._clock = clock
         self._fitting = Fitting()
-        self._watch = CatalogWatch(catalog, tasks)
+        self._watch = CatalogWatch(catalog, FolderWatch(catalog.folder))
+        connectors.on_change(self._watch.nudge)
 
     @property
     def kind(self) -> str:
@@ -56,6 +57,8 @@ class ActionProvider:
         for requirement in action.requires:
             manifests[str(requirement.name)] = await self._connectors.check(requirement)
         self._fitting.check(action, entry.hash, manifests)
+        for name in {str(step.connector) for step in action.steps}:
+            self._connectors.check_reach(manifests[name])
         for step in action.steps:
             # An argument that cannot stand in its place is refused now, not after the steps before it have run.
             outline_inputs(manifests[str(step.connector)].ops[step.op], step.inputs, arguments)
@@ -79,7 +82,7 @@ class ActionProvider:
         )
 
     def changes(self) -> AsyncGenerator[None, None]:
-        """Yield each time an action was added, edited, enabled, disabled or removed."""
+        """Yield each time an action was added, edited, enabled, disabled or removed, or a connector came or went."""
         return self._watch.changes()
 
     async def _spec(self, entry: InstalledAction, action: Action) -> ToolSpec:

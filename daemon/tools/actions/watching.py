@@ -1,45 +1,40 @@
-"""Tells whoever listens that the actions of this home have changed. The folder is looked at once a second for all."""
+"""Tells that the actions of this home have changed: one watch for the daemon, however many agents listen."""
 
-import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
-from daemon.base.tasks import TaskSet
+from daemon.base.folder_watch import FolderWatch
+from daemon.core.failures import Failure
 from daemon.tools.actions.catalog import ActionCatalog
-
-_LOOK_SECONDS = 1.0
 
 
 class CatalogWatch:
-    """Looks at the folder for as long as somebody listens. All of it belongs to the event loop's thread."""
+    """Compares the actions with what they were, each time that their folder may have changed."""
 
-    def __init__(self, catalog: ActionCatalog, tasks: TaskSet) -> None:
-        self._tasks = tasks
+    def __init__(self, catalog: ActionCatalog, folder: FolderWatch) -> None:
         self._catalog = catalog
-        self._listeners: set[asyncio.Event] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._folder = folder
+        self._others_changed = False
+
+    def nudge(self) -> None:
+        """Have a change told that is none of the files: a connector came or went, and with it what an action may do."""
+        self._others_changed = True
+        self._folder.nudge()
 
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yield at each change from now on."""
-        changed = asyncio.Event()
-        self._listeners.add(changed)
-        if self._looking is None:
-            self._looking = self._tasks.start(self._look(self._catalog.fingerprint()), name="watch actions")
-        try:
-            while True:
-                await changed.wait()
-                changed.clear()
-                yield
-        finally:
-            self._listeners.discard(changed)
-            if not self._listeners and self._looking is not None:
-                self._looking.cancel()
-                self._looking = None
+        told = self._catalog.version
+        async with aclosing(self._folder.changes()) as moments:
+            async for _ in moments:
+                now = self._look()
+                if now is not None and (now != told or self._others_changed):
+                    told, self._others_changed = now, False
+                    yield
 
-    async def _look(self, known: str) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            now = self._catalog.fingerprint()
-            if now != known:
-                known = now
-                for listener in self._listeners:
-                    listener.set()
+    def _look(self) -> int | None:
+        """Return the version after a look at every file; None while the folder cannot be read."""
+        try:
+            self._catalog.all()
+        except Failure:
+            return None
+        return self._catalog.version

@@ -4,9 +4,9 @@ import contextlib
 import os
 from collections.abc import Sequence
 
+from daemon.base import exact_renames
 from daemon.base.faults import FaultPoints
 from daemon.workspaces.landed import NotLanded
-from daemon.workspaces.landing import exact_renames
 from daemon.workspaces.landing.place import Site
 from daemon.workspaces.landing.plan import IMPLIED, Op, Step
 from daemon.workspaces.looking.comparing import holds, version

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 
+from daemon.base import exact_renames
 from daemon.base.files import write_all
 from daemon.workspaces.landed import LandingError
-from daemon.workspaces.landing import exact_renames
 from daemon.workspaces.landing.rules import STAGING
 from daemon.workspaces.layers.opening import open_below
 

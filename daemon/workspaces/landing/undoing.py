@@ -9,9 +9,9 @@ import errno
 import os
 from collections.abc import Sequence
 
+from daemon.base import exact_renames
 from daemon.base.faults import FaultPoints
 from daemon.workspaces.landed import NotLanded, NotUndone
-from daemon.workspaces.landing import exact_renames
 from daemon.workspaces.landing.folders import is_no_folder
 from daemon.workspaces.landing.place import Site
 from daemon.workspaces.landing.plan import GOES, Op, Step

@@ -23,6 +23,8 @@ import structlog
 from daemon.base.clock import Clock
 from daemon.base.files import replace_file
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.ids import IdPrefix
+from daemon.core.missing import no_such
 from daemon.workspaces.layers import record
 from daemon.workspaces.layers.layer import Layer, Start, State
 from daemon.workspaces.layers.site import Site
@@ -100,8 +102,7 @@ class Layers:
         for layer in self.all().layers:
             if session in layer.earlier:
                 return layer
-        message = f"There is no workspace of a session {session[:100]!r}. aileron session list shows the sessions."
-        raise Failure(FailureClass.NOT_FOUND, message, boundary=Boundary.USER)
+        raise no_such("workspace of a session", session, prefix=IdPrefix.SESSION, remedy="See `aileron session list`.")
 
     def all(self) -> Listing:
         """Return every layer, and every folder whose record cannot be used."""

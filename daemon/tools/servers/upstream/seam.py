@@ -111,8 +111,17 @@ class ToolExecutor(Protocol):
         """Return what the server said of itself."""
         ...
 
+    @property
+    def is_open(self) -> bool:
+        """Say whether a request can still be made; once this is no, it stays no."""
+        ...
+
     async def tools(self, asking: Asking) -> Sequence[Message]:
         """Return all definitions of tools, from every page."""
+        ...
+
+    async def every(self, method: str, asking: Asking) -> Sequence[Message]:
+        """Return all entries of a list from every page; `method` is a list's, such as `resources/list`."""
         ...
 
     async def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Message:

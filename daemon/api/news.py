@@ -1,0 +1,61 @@
+"""What one listener of a stream has not been told yet. Holding it costs little, whether the listener reads or not."""
+
+import asyncio
+from collections.abc import Sequence
+
+_MOST = 10_000
+
+
+class News:
+    """Approvals that moved, whether the list of tools changed, and whether the stream is over.
+
+    It holds the id and the newest state of each approval, never a record with its arguments, and at most so many: a
+    listener that is further behind loses the oldest. Whoever has news never waits for the listener.
+    """
+
+    def __init__(self, *, session: str | None = None) -> None:
+        self._session = session
+        self._moved: dict[str, str] = {}
+        self._tools_changed = False
+        self._woken = asyncio.Event()
+        self.is_over = False
+
+    def approval_moved(self, approval_id: str, session: str, state: str) -> None:
+        """Note that an approval is in a new state, if it is of the session that this listener is told of."""
+        if self._session is not None and session != self._session:
+            return
+        self._moved.pop(approval_id, None)
+        if len(self._moved) >= _MOST:
+            del self._moved[next(iter(self._moved))]
+        self._moved[approval_id] = state
+        self._woken.set()
+
+    def tools_changed(self) -> None:
+        """Note that the list of tools changed."""
+        self._tools_changed = True
+        self._woken.set()
+
+    def end(self) -> None:
+        """Have the stream ended."""
+        self.is_over = True
+        self._woken.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for news; False if there was none for so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return False
+        self._woken.clear()
+        return True
+
+    def take_moved(self) -> Sequence[tuple[str, str]]:
+        """Return the approvals that moved since the last time, each with its newest state, and forget them."""
+        taken, self._moved = self._moved, {}
+        return tuple(taken.items())
+
+    def take_tools_changed(self) -> bool:
+        """Say whether the list of tools changed since the last time, and forget it."""
+        taken, self._tools_changed = self._tools_changed, False
+        return taken

@@ -1,0 +1,53 @@
+"""Gathers what is to be written while the event loop is busy, so that the writer commits it together.
+
+A commit costs about as much for ten events as for one. Without this, the writer wakes up at the first event, and the
+others of the same moment wait for the next commit. A loop that has nothing else to do hands its events over at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+
+_MOST_TURNS = 8
+"""An event waits for at most so many turns of the loop."""
+_MOST_SECONDS = 0.005
+"""And for no longer than this, when the turns are long ones."""
+_IDLE_SECONDS = 0.0001
+"""A turn that was shorter than this did nothing else: there is nobody to wait for."""
+
+
+class Gathering(Generic[J]):
+    """Holds jobs for a few turns of the event loop, then hands them over in the order in which they came."""
+
+    def __init__(self, hand_over: Callable[[Sequence[J]], None], *, now: Callable[[], float]) -> None:
+        self._hand_over = hand_over
+        self._now = now
+        self._jobs: list[J] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def add(self, job: J, loop: asyncio.AbstractEventLoop) -> None:
+        """Take a job; to be called on the loop's own thread."""
+        self._jobs.append(job)
+        if self._loop is not loop:
+            # Nothing is gathered yet, or by another loop that may have stopped meanwhile.
+            self._loop = loop
+            now = self._now()
+            loop.call_soon(self._turn, loop, 1, now, now)
+
+    def flush(self) -> None:
+        """Hand over what is here, without waiting any longer."""
+        self._loop = None
+        jobs, self._jobs = self._jobs, []
+        if jobs:
+            self._hand_over(jobs)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop, turns: int, began: float, before: float) -> None:
+        if self._loop is not loop:
+            return  # they were handed over already
+        now = self._now()
+        if turns >= _MOST_TURNS or now - before < _IDLE_SECONDS or now - began > _MOST_SECONDS:
+            self.flush()
+        else:
+            loop.call_soon(self._turn, loop, turns + 1, began, now)

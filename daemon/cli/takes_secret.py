@@ -1,0 +1,36 @@
+"""Commands that ask for something secret: what stands on their line by mistake is not repeated."""
+
+from typing import TYPE_CHECKING
+
+from typer.core import TyperCommand
+
+from daemon.cli.failure import CliFailure
+
+if TYPE_CHECKING:
+    from typer._click import Context
+
+
+class TakesSecret(TyperCommand):
+    """A command on whose line somebody may have put a secret: no message about the line repeats a word of it."""
+
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+        """Read the line; a word that does not belong there is not named."""
+        from typer._click.exceptions import BadOptionUsage, MissingParameter, UsageError
+
+        given = [word for each in args for word in (each, *each.split("=", 1)) if word]
+        try:
+            return super().parse_args(ctx, args)
+        except (MissingParameter, BadOptionUsage):
+            raise  # these name what is missing, in words of ours
+        except UsageError as error:
+            said = error.format_message()
+            if not any(word in said for word in given):
+                raise
+        raise CliFailure.usage(
+            f"`{ctx.command_path}` was given a word or an option that it does not take; it is not repeated here",
+            remedy=(
+                "What is secret is never written on the line: it is asked for, or read with --value-file or "
+                "--passphrase-file. If it stood there, it is in the history of your shell now: take another one.\n"
+                f"  See `{ctx.command_path} --help`."
+            ),
+        )

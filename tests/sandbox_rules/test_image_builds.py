@@ -1,0 +1,173 @@
+"""Builds of images: one for all who want the same, given up when nobody waits, and told as steps and megabytes."""
+
+import asyncio
+import json
+import socketserver
+import threading
+from collections.abc import AsyncGenerator, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from waiting import eventually
+
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.sandbox.engine import Engine
+from daemon.sandbox.image_builds import BuildStream, Downloads, SharedBuilds, step_of
+
+Told = dict[str, Any]
+
+
+class Build:
+    """A build that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.given_up = False
+        self.next: asyncio.Queue[Told] = asyncio.Queue()
+
+    async def messages(self) -> AsyncGenerator[Told, None]:
+        self.begun += 1
+        try:
+            while (told := await self.next.get()) != {}:
+                yield told
+        except asyncio.CancelledError:
+            self.given_up = True
+            raise
+
+
+async def collected(builds: SharedBuilds, build: Build, into: list[Told]) -> None:
+    async for each in builds.follow("tag", build.messages):
+        into.append(each)  # noqa: PERF401 - as they come, and not at the end
+
+
+async def test_who_comes_while_an_image_is_built_sees_that_build_from_its_beginning_and_no_second_one_begins() -> None:
+    builds, build = SharedBuilds(), Build()
+    first, second = list[Told](), list[Told]()
+    one = asyncio.ensure_future(collected(builds, build, first))
+    build.next.put_nowait({"text": "a"})
+    await eventually(lambda: len(first) == 1)
+    other = asyncio.ensure_future(collected(builds, build, second))
+    await eventually(lambda: len(second) == 2)
+    build.next.put_nowait({"done": "tag"})
+    build.next.put_nowait({})
+    await asyncio.gather(one, other)
+    assert first == [{"text": "a"}, {"done": "tag"}]
+    assert [second[0]["joined"], *second[1:]] == [True, *first]
+    assert build.begun == 1
+
+
+async def test_a_build_goes_on_when_one_of_two_leaves_and_is_given_up_when_the_last_one_does() -> None:
+    builds, build = SharedBuilds(), Build()
+    first, second = list[Told](), list[Told]()
+    one = asyncio.ensure_future(collected(builds, build, first))
+    await eventually(lambda: build.begun == 1)
+    other = asyncio.ensure_future(collected(builds, build, second))
+    await eventually(lambda: len(second) == 1)
+    one.cancel()
+    await asyncio.wait({one})
+    build.next.put_nowait({"text": "still"})
+    await eventually(lambda: second[-1] == {"text": "still"})
+    assert not build.given_up
+    other.cancel()
+    await asyncio.wait({other})
+    assert build.given_up
+    again = Build()
+    third = list[Told]()
+    last = asyncio.ensure_future(collected(builds, again, third))
+    again.next.put_nowait({"done": "tag"})
+    again.next.put_nowait({})
+    await last
+    assert third == [{"done": "tag"}], "what was given up is begun anew"
+
+
+async def test_a_build_that_fails_is_told_to_everybody() -> None:
+    async def fails() -> AsyncGenerator[Told, None]:
+        await asyncio.sleep(0.01)
+        raise Failure(FailureClass.NOT_FOUND, "no engine", boundary=Boundary.SANDBOX)
+        yield {}
+
+    builds = SharedBuilds()
+
+    async def follow() -> None:
+        async for _ in builds.follow("tag", fails):
+            pass
+
+    ended = await asyncio.gather(follow(), follow(), return_exceptions=True)
+    assert [str(each) for each in ended] == ["no engine", "no engine"]
+
+
+def test_steps_and_downloads_are_read_from_what_the_engine_says() -> None:
+    assert step_of("Step 3/17 : RUN x") == {"step": 3, "steps": 17}
+    assert step_of(" ---> Using cache") == {}
+    downloads = Downloads()
+    line = {"status": "Downloading", "id": "a", "progressDetail": {"current": 5, "total": 10}}
+    assert downloads.take(line) == {"downloaded": 5, "of": 10}
+    assert downloads.take(line | {"id": "b"}) == {"downloaded": 10, "of": 20}
+    assert downloads.take({"status": "Downloading", "id": "c", "progressDetail": {}}) is None
+    assert downloads.take({"status": "Extracting", "id": "a", "progressDetail": {"current": 5, "total": 10}}) is None
+
+
+class StandInEngine(socketserver.ThreadingUnixStreamServer):
+    """An engine that says one step and then builds for ever, until who asked hangs up."""
+
+    daemon_threads = True
+
+    def __init__(self, path: str) -> None:
+        self.hung_up = threading.Event()
+        hung_up = self.hung_up
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+            def address_string(self) -> str:
+                return "client"
+
+            def do_GET(self) -> None:
+                body = json.dumps({"ApiVersion": "1.43"}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                said = json.dumps({"stream": "Step 1/2 : RUN sleep"}).encode() + b"\r\n"
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(said), said))
+                self.wfile.flush()
+                self.connection.settimeout(30)
+                if self.connection.recv(1) == b"":
+                    hung_up.set()
+                self.close_connection = True
+
+        super().__init__(path, Handler)
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Iterator[tuple[StandInEngine, str]]:
+    path = str(tmp_path / "e.sock")
+    with StandInEngine(path) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server, path
+        server.shutdown()
+
+
+async def test_who_stops_listening_to_a_silent_build_stops_it_in_the_engine(
+    stand_in: tuple[StandInEngine, str], tmp_path: Path
+) -> None:
+    server, path = stand_in
+    engine = Engine(socket=path)
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "Dockerfile").write_text("FROM scratch\n")
+    messages = BuildStream(engine, {"path": str(tmp_path / "context"), "tag": "x"}).messages()
+    assert await anext(messages) == {"stream": "Step 1/2 : RUN sleep"}
+    await messages.aclose()
+    await eventually(server.hung_up.is_set)
+    await engine.close()
