@@ -221,5 +221,3 @@ def _problem(problem: DocumentError | None) -> dict[str, Any] | None:
     if problem is None:
         return None
     return {"file": problem.file, "line": problem.line, "problem": problem.problem, "remedy": problem.remedy}
-
-

@@ -59,9 +59,7 @@ class Holding:
     @property
     def held(self) -> HeldServers:
         """Return what the kind of tool needs."""
-        return HeldServers(
-            configured=self.configuration, lender=self._pool, scrubber_of=self._opener.scrubber_of
-        )
+        return HeldServers(configured=self.configuration, lender=self._pool, scrubber_of=self._opener.scrubber_of)
 
     def session_ended(self, session: str) -> None:
         """End what a session has for itself."""

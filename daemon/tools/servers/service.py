@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
+
 import structlog
 
 from daemon.audit.changes import recorded, recorded_after
@@ -16,9 +17,9 @@ from daemon.tools.servers.configuration.configuration import Configuration
 from daemon.tools.servers.configuration.editing import with_server, with_switch, without_server
 from daemon.tools.servers.failing import failure_of
 from daemon.tools.servers.keeping.log import ServerLogs
+from daemon.tools.servers.lending import ScrubberOf
 from daemon.tools.servers.lives.pool import Pool
 from daemon.tools.servers.lives.states import ServerState
-from daemon.tools.servers.lending import ScrubberOf
 from daemon.tools.servers.looking import Looks
 from daemon.tools.servers.pins.difference import ToolReview
 from daemon.tools.servers.pins.pin import Pin, PinState
@@ -206,7 +207,9 @@ class ServerService:
             session=None,
             actor=DAEMON,
             payload={
-                Attr.SERVER_IDENTITIES: {name: now[name].identity if name in now else None for name in other[:_MOST_NAMED]},
+                Attr.SERVER_IDENTITIES: {
+                    name: now[name].identity if name in now else None for name in other[:_MOST_NAMED]
+                },
                 Attr.SERVER_COUNT: len(other),
             },
         )
