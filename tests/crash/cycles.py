@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from crash.ledger import FINAL, Ledger
 from services.upstream import UpstreamProcess
-from world import World
+from world import ROOT, World
 
 COMMIT_POINTS = ("audit.before_insert", "audit.before_commit", "audit.after_commit")
 SEAL_POINTS = ("audit.before_seal", "audit.seal_written", "audit.after_seal")
@@ -122,7 +122,7 @@ class Lives:
         # Checkpoints so often that every act makes some.
         settings = "[limits]\nactive_guests = 2\n[audit]\ncheckpoint_every = 2\n"
         settings += '[approvals.rules.shop__ask]\ndecision = "ask"\n'
-        self.world = ServedWorld(folder, upstream=upstream.url, settings=settings)
+        self.world = ServedWorld(folder, upstream=upstream.url, settings=settings, PYTHONPATH=str(ROOT / "tests"))
         self.armed = folder / "fault"
         self.log = folder / "fault-points"
         self.kills = 0

@@ -6,9 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from servers.started import piped
 
-from daemon.tools.servers.hearing import Hearing
+from daemon.tools.servers.hearing import Told
 from daemon.tools.servers.lending import HeldServers
-from daemon.tools.servers.looking import Looks
 from daemon.tools.servers.upstream.connecting import connect
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.seam import ToolExecutor
@@ -23,8 +22,7 @@ class PipedServers:
         self.configs = {
             name: ServerConfig(name=name, command=tuple(command), call_seconds=2) for name, command in commands.items()
         }
-        self.looks: Looks | None = None
-        """Hears of changed lists once the rooms are there."""
+        self._told = Told()
         self.started = 0
         self._running: dict[str, ToolExecutor] = {}
         self._stack = AsyncExitStack()
@@ -53,15 +51,14 @@ class PipedServers:
 
     def held(self) -> HeldServers:
         """Return them as the room takes them."""
-        return HeldServers(configured=self, lender=self, scrubber_of=lambda _: None)
+        return HeldServers(configured=self, lender=self, scrubber_of=lambda _: None, told=self._told)
 
     async def _start(self, server: ServerConfig, session: str) -> ToolExecutor:
         self.started += 1
         process = await self._stack.enter_async_context(piped(list(server.command)))
-        assert self.looks is not None
         return await connect(
             StdioTransport(process.stdout, process.stdin),
             name=server.name,
-            notices=Hearing(server=server, session=session, looks=self.looks),
+            notices=self._told.of(server, session),
             limits=Limits(),
         )

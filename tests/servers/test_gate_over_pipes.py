@@ -20,7 +20,6 @@ async def served(folder: Path, *behaviours: str, settings: str = "") -> AsyncIte
     """Offer the rooms over one hostile server, whose tools were looked at."""
     servers = PipedServers(h=hostile(*behaviours, ledger=folder / "ledger"))
     async with gate_room(folder / "home", servers, settings=settings) as room:
-        servers.looks = room.rooms.servers.looks
         try:
             await room.looked()
             yield room
