@@ -45,6 +45,7 @@ class State:
     def saw(self, handler, message=None):
         """Write down a request, for the test that looks."""
         line = {"verb": handler.command, "path": handler.path, "headers": dict(handler.headers), "message": message}
+        line["peer"] = handler.client_address[1]
         with self.lock, open(self.seen_file, "a") as seen:
             seen.write(json.dumps(line) + "\n")
 

@@ -151,6 +151,10 @@ class Served:
         """Return what it wrote of its calls."""
         return ran(self._ledger)
 
+    def peers(self) -> set[int]:
+        """Return the connections over which requests came."""
+        return {line["peer"] for line in self.seen()}
+
     def seen(self, method: str | None = None, *, verb: str = "POST") -> list[dict[str, Any]]:
         """Return the requests that came, with their headers in lower case."""
         lines = [json.loads(line) for line in self._seen.read_text().splitlines()] if self._seen.exists() else []
