@@ -1,8 +1,9 @@
-"""A daemon that has the server `shop` beside its actions: `shop_server.py`, as a process, over its pipes."""
+"""A daemon that has servers beside its actions: those that PIPED_SERVERS names with their commands, as JSON."""
 
+import json
+import os
 import sys
 from functools import partial
-from pathlib import Path
 
 from servers.piped_servers import PipedServers
 
@@ -13,7 +14,7 @@ from daemon.lifecycle.process import run_daemon
 
 def main() -> int:
     """Be that daemon."""
-    servers = PipedServers(shop=[sys.executable, "-Es", str(Path(__file__).with_name("shop_server.py"))])
+    servers = PipedServers(**json.loads(os.environ["PIPED_SERVERS"]))
     return run_daemon(Home.find(), partial(app.start, held=servers.held()))
 
 
