@@ -42,7 +42,8 @@ def _nobody_hears(server: ServerConfig, session: str, method: str, params: Messa
     pass
 
 
-def _no_login(server: ServerConfig) -> Authorisation | None:  # noqa: ARG001 - so it is called
+def no_login(server: ServerConfig) -> Authorisation | None:  # noqa: ARG001 - so it is called
+    """Return nothing: the server is reached with the headers of its configuration alone."""
     return None
 
 
@@ -71,7 +72,7 @@ class Opener:
         logs: ServerLogs,
         http: HttpPool,
         surroundings: Surroundings,
-        authorisation_of: AuthorisationOf = _no_login,
+        authorisation_of: AuthorisationOf = no_login,
     ) -> None:
         self._secrets = secrets
         self._keeping = keeping
