@@ -170,8 +170,11 @@ class Life:
             await asyncio.wait({opening})
         finally:
             self._waiting -= 1
-            if self._waiting == 0 and not opening.done():
-                opening.cancel()  # nobody wants it any more
+            if self._waiting == 0:
+                if not opening.done():
+                    opening.cancel()  # nobody wants it any more
+                elif self.is_idle:
+                    self._rest()  # unless the one that waited last takes it now
         if not opening.cancelled() and (problem := opening.result()) is not None:
             raise _another(problem)
 
@@ -224,8 +227,10 @@ class Life:
         return running
 
     def _rest(self) -> None:
-        """Stop it after a while, unless somebody needs it before."""
+        """Stop it after a while, unless somebody needs it before; who waited for its start comes first."""
         self._stay()
+        if self._waiting:
+            return
         self._idle = asyncio.get_running_loop().call_later(self.config.idle_seconds, self._stop_if_idle)
 
     def _stay(self) -> None:

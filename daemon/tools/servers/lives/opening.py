@@ -25,7 +25,7 @@ from daemon.tools.servers.upstream.transport import Authorisation
 from daemon.tools.servers.values import Mode, ServerConfig
 
 OnNotice = Callable[[ServerConfig, str, str, Message], None]
-"""Hears what a server says unasked: the server, the session it runs for (empty for all), the method, and what is said."""
+"""Hears what a server says unasked: the server, its session (empty for all), the method, what it says."""
 
 AuthorisationOf = Callable[[ServerConfig], Authorisation | None]
 
@@ -42,7 +42,8 @@ def _nobody_hears(server: ServerConfig, session: str, method: str, params: Messa
     pass
 
 
-def _no_login(server: ServerConfig) -> Authorisation | None:  # noqa: ARG001 - so it is called
+def no_login(server: ServerConfig) -> Authorisation | None:  # noqa: ARG001 - so it is called
+    """Return nothing: the server is reached with the headers of its configuration alone."""
     return None
 
 
@@ -54,6 +55,10 @@ class Surroundings:
     """The daemon's own; a server gets a few named variables of it."""
     folder: Path
     """Where a server works that does not say where: the person's home."""
+
+    def folder_of(self, server: ServerConfig) -> Path:
+        """Return where a server works."""
+        return self.folder if server.folder is None else Path(server.folder).expanduser()
 
 
 class Opener:
@@ -67,7 +72,7 @@ class Opener:
         logs: ServerLogs,
         http: HttpPool,
         surroundings: Surroundings,
-        authorisation_of: AuthorisationOf = _no_login,
+        authorisation_of: AuthorisationOf = no_login,
     ) -> None:
         self._secrets = secrets
         self._keeping = keeping
@@ -127,11 +132,10 @@ class Opener:
             return await self._started(filled, server, session)
 
     async def _started(self, filled: ServerConfig, server: ServerConfig, session: str) -> Opened:
-        folder = self._surroundings.folder if filled.folder is None else Path(filled.folder).expanduser()
         environment = environment_of(self._surroundings.environment, filled.env)
         log = self._logs.of(server.name, lambda text: self._scrubbed(server.name, text))
         try:
-            kept = await self._keeping.start(filled.command, environment, folder, log)
+            kept = await self._keeping.start(filled.command, environment, self._surroundings.folder_of(filled), log)
         except StartError as problem:
             raise UpstreamError(Trouble.NOT_STARTED, str(problem)) from problem
         transport = StdioTransport(kept.reader, kept.writer, stop=kept.stop)
