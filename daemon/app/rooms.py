@@ -31,6 +31,7 @@ from daemon.tools.actions.build import Actions
 from daemon.tools.actions.provider import KIND as ACTION
 from daemon.tools.servers import build as servers_room
 from daemon.tools.servers.build import ServerLimits, Servers
+from daemon.tools.servers.configuration.configuration import Configuration
 from daemon.tools.servers.holding import Holding
 from daemon.tools.servers.holding import Places as ServerPlaces
 from daemon.tools.servers.lending import NO_SERVERS, HeldServers
@@ -92,11 +93,18 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
         ids=ids,
         faults=faults,
     )
+    configuration = await _configured_servers(basis)
     # What runs in the background uses everything above, so it is ended before any of that is.
     basis.stops.push_async_callback(basis.tasks.close)
     actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock)
     servers, server_service = await _open_servers(
-        basis, held, secrets=secrets, audit=audit, database=database, sessions=sessions
+        basis,
+        held,
+        configuration=configuration,
+        secrets=secrets,
+        audit=audit,
+        database=database,
+        sessions=sessions,
     )
     limits = basis.settings.limits
     execution = execution_room.build(
@@ -127,10 +135,17 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
 
 
 async def _open_servers(
-    basis: Basis, held: HeldServers | None, *, secrets: Secrets, audit: Audit, database: Database, sessions: Sessions
+    basis: Basis,
+    held: HeldServers | None,
+    *,
+    configuration: Configuration,
+    secrets: Secrets,
+    audit: Audit,
+    database: Database,
+    sessions: Sessions,
 ) -> tuple[Servers, ServerService | None]:
     settings = basis.settings.servers
-    holding = await _hold_servers(basis, secrets, sessions) if held is None else None
+    holding = None if held is not None else _hold_servers(basis, configuration, secrets, sessions)
     servers = await servers_room.build(
         held=held or (holding.held if holding is not None else NO_SERVERS),
         limits=ServerLimits(result_characters=settings.result_limit, listed_tools=settings.listed_tools),
@@ -144,24 +159,30 @@ async def _open_servers(
     return servers, None if holding is None else holding.begin(servers, audit.log)
 
 
-async def _hold_servers(basis: Basis, secrets: Secrets, sessions: Sessions) -> Holding:
-    home, network = basis.home, basis.settings.network
+async def _configured_servers(basis: Basis) -> Configuration:
+    """Read `servers.yaml`; who looks at it again is one of the tasks, which end before its thread does."""
+    configuration = Configuration(basis.home.servers_path)
+    basis.stops.callback(configuration.close)
+    await configuration.look()
+    return configuration
+
+
+def _hold_servers(basis: Basis, configuration: Configuration, secrets: Secrets, sessions: Sessions) -> Holding:
+    network = basis.settings.network
     http = HttpPool(
         extra_ca_file=network.extra_ca_file,
         connect_seconds=_CONNECT_SECONDS,
         allow_private=allowed_private(basis),
     )
     holding = Holding(
-        places=ServerPlaces(
-            file=home.servers_path, logs=home.server_logs_dir, person_home=Path.home(), environment=os.environ
-        ),
+        configuration=configuration,
+        places=ServerPlaces(logs=basis.home.server_logs_dir, person_home=Path.home(), environment=os.environ),
         vault=secrets.vault,
         http=http,
         clock=basis.clock,
         tasks=basis.tasks,
+        stops=basis.stops,
     )
-    basis.stops.push_async_callback(holding.close)
-    await holding.configuration.look()
     sessions.on_end(holding.session_ended)
     return holding
 

@@ -1,4 +1,4 @@
-"""A server whose tools a file names, and which tells everything that it was given: `python talker.py FILE [ARGUMENT]`."""
+"""A server whose tools a file names, and which tells all that it was given: `python talker.py FILE [ARGUMENT]`."""
 
 import json
 import os

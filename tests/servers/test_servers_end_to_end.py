@@ -4,7 +4,6 @@ import base64
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mcp_server.pipes import ByHand, launched
@@ -67,11 +66,7 @@ def ran(offer: Path) -> list[str]:
 
 
 def files_with(folder: Path, *forms: bytes) -> list[Path]:
-    return [
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and any(form in path.read_bytes() for form in forms)
-    ]
+    return [path for path in folder.rglob("*") if path.is_file() and any(form in path.read_bytes() for form in forms)]
 
 
 def test_a_call_reaches_the_server_with_its_secret_and_nothing_of_ours(agent: ByHand, offer: Path) -> None:
@@ -135,7 +130,11 @@ def test_a_secret_is_in_no_answer_no_log_and_no_file(agent: ByHand, world: World
 
 
 def test_what_is_missing_for_a_server_is_said_with_the_command_that_mends_it(world: World, offer: Path) -> None:
-    body = {"name": "other", "command": [sys.executable, "-Es", TALKER, str(offer)], "env": {"TOKEN": "vault://secrets/o"}}
+    body = {
+        "name": "other",
+        "command": [sys.executable, "-Es", TALKER, str(offer)],
+        "env": {"TOKEN": "vault://secrets/o"},
+    }
     world.ok("POST", "/v1/servers", body)
     missing = world.control("POST", "/v1/servers/other/test").json()["error"]
     assert (missing["class"], missing["details"]["command"]) == ("binding_required", "aileron secret add o")
@@ -180,7 +179,7 @@ def test_an_edit_of_the_file_takes_effect_and_a_broken_one_does_not(agent: ByHan
     problem = world.ok("GET", "/v1/servers")["problem"]
     assert (problem["line"], problem["problem"]) == (5, "A server has no key 'colour'.")
     assert agent.call("notes__read")["isError"] is False
-    checks = {check["name"]: check for check in world.ok("GET", "/v1/doctor")["checks"]}
+    checks = {check["name"]: check for check in world.ok("GET", "/v1/checks")["items"]}
     assert checks["servers.yaml"]["status"] == "failed"
     path.write_text("# mine\n" + good.replace("  - name: notes\n", "  - name: notes\n    enabled: false\n"))
     wait_until(lambda: agent.call("notes__read")["isError"])
@@ -196,6 +195,6 @@ def test_each_change_is_in_the_log_with_who_made_it(world: World, agent: ByHand)
     assert {event["payload"]["aileron.server.name"] for event in added} >= {"notes"}
     assert {event["actor"] for event in added} == {"person:local"} or all("person" in str(e["actor"]) for e in added)
     assert world.events(type="server.restarted")
-    modes = {event["payload"].get("aileron.execution_mode") for event in world.events(type="execution.succeeded")}
+    modes = {event["payload"].get("aileron.execution_mode") for event in world.events(type="execution.started")}
     assert modes == {"local", "remote"}
     assert TOKEN not in str(world.events())

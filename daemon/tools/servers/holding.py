@@ -12,85 +12,84 @@ from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.build import Servers
 from daemon.tools.servers.configuration.configuration import Configuration
 from daemon.tools.servers.keeping.log import ServerLogs
-from daemon.tools.servers.keeping.process import Keeping
 from daemon.tools.servers.lending import HeldServers
-from daemon.tools.servers.lives.opening import Opener, Surroundings
-from daemon.tools.servers.lives.pool import Pool
-from daemon.tools.servers.resolving import Resolver
+from daemon.tools.servers.lives.build import build
+from daemon.tools.servers.lives.opening import Surroundings
 from daemon.tools.servers.service import ServerService
-from daemon.tools.servers.upstream.seam import Message
-from daemon.tools.servers.values import ServerConfig
+from daemon.vault.names import SECRET
 from daemon.vault.vault import Vault
-
-_TOOLS_CHANGED = "notifications/tools/list_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where the file and the logs are, and what of the person's own a local server is given."""
+    """Where the logs are, and what of the person's own a local server is given."""
 
-    file: Path
     logs: Path
     person_home: Path
     environment: Mapping[str, str]
 
 
-class Holding:
-    """Everything that is made before the kind of tool, and closed after it."""
+class PlainSecrets:
+    """The plain secrets of the vault. The credentials of bindings are for their connectors, and are none of them."""
 
-    def __init__(self, *, places: Places, vault: Vault, http: HttpPool, clock: Clock, tasks: TaskSet) -> None:
-        self.configuration = Configuration(places.file)
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def secret(self, name: str) -> bytes | None:
+        """Return a secret; None if there is none of this name. Raises the Failure of a locked vault."""
+        entry = self._vault.contents.entries.get(name)
+        return None if entry is None or entry.kind != SECRET else self._vault.get(name)
+
+
+class Holding:
+    """What is made before the kind of tool; the kind of tool is built over `held`, and then `begin` is called."""
+
+    def __init__(
+        self,
+        *,
+        configuration: Configuration,
+        places: Places,
+        vault: Vault,
+        http: HttpPool,
+        clock: Clock,
+        tasks: TaskSet,
+        stops: AsyncExitStack,
+    ) -> None:
+        self._configuration = configuration
         self._clock = clock
         self._tasks = tasks
-        self._keeping = Keeping(tasks)
-        self._logs = ServerLogs(places.logs, clock)
-        self._http = http
-        self._servers: Servers | None = None
-        self._opener = Opener(
-            secrets=Resolver(vault),
-            keeping=self._keeping,
-            logs=self._logs,
+        self._lives = build(
+            configured=configuration,
+            secrets=PlainSecrets(vault),
+            logs=ServerLogs(places.logs, clock),
             http=http,
             surroundings=Surroundings(environment=places.environment, folder=places.person_home),
+            clock=clock,
+            tasks=tasks,
+            stops=stops,
         )
-        self._opener.on_notice = self._heard
-        self._pool = Pool(self._opener.open, clock, tasks, configured=self.configuration)
 
     @property
     def held(self) -> HeldServers:
         """Return what the kind of tool needs."""
-        return HeldServers(configured=self.configuration, lender=self._pool, scrubber_of=self._opener.scrubber_of)
+        return self._lives.held
 
     def session_ended(self, session: str) -> None:
         """End what a session has for itself."""
-        self._pool.session_ended(session)
+        self._lives.pool.session_ended(session)
 
     def begin(self, servers: Servers, audit: AuditLog) -> ServerService:
         """Follow the file from now on, and return the person's side."""
-        self._servers = servers
         service = ServerService(
-            configuration=self.configuration,
-            scrubber_of=self._opener.scrubber_of,
-            lives=self._pool,
-            logs=self._logs,
+            configuration=self._configuration,
+            scrubber_of=self._lives.held.scrubber_of,
+            lives=self._lives.pool,
+            logs=self._lives.logs,
             pins=servers.pins,
             looks=servers.looks,
             audit=audit,
             clock=self._clock,
         )
-        self._tasks.start(self.configuration.watch(), name="watch servers.yaml")
+        self._tasks.start(self._configuration.watch(), name="watch servers.yaml")
         self._tasks.start(service.follow(), name="follow servers.yaml")
         return service
-
-    async def close(self) -> None:
-        """End every server, then what holds them."""
-        async with AsyncExitStack() as ends:
-            ends.callback(self.configuration.close)
-            ends.callback(self._logs.close)
-            ends.push_async_callback(self._http.close)
-            ends.push_async_callback(self._keeping.close)
-            ends.push_async_callback(self._pool.close)
-
-    def _heard(self, server: ServerConfig, session: str, method: str, params: Message) -> None:  # noqa: ARG002
-        if method == _TOOLS_CHANGED and self._servers is not None:
-            self._servers.looks.list_changed(server, session)

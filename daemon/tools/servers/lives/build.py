@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from daemon.base.clock import Clock
 from daemon.base.tasks import TaskSet
 from daemon.net.http1.pool import Pool as HttpPool
+from daemon.tools.servers.hearing import Told
 from daemon.tools.servers.keeping.log import ServerLogs
 from daemon.tools.servers.keeping.process import Keeping
 from daemon.tools.servers.lending import Configured, HeldServers
@@ -55,5 +56,7 @@ def build(
     pool = Pool(opener.open, clock, tasks, configured=configured)
     stops.push_async_callback(pool.close)
     tasks.start(pool.follow(), name="follow the configuration of servers")
-    held = HeldServers(configured=configured, lender=pool, scrubber_of=opener.scrubber_of)
+    told = Told()
+    opener.on_notice = told.tell
+    held = HeldServers(configured=configured, lender=pool, scrubber_of=opener.scrubber_of, told=told)
     return Holding(held=held, pool=pool, opener=opener, logs=logs)
