@@ -39,7 +39,7 @@ app.command(cls=TakesSecret)(add)
 
 @app.command("list")
 def list_servers(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """List the servers: what each does, how many tools it offers, and what went wrong last."""
+    """List the servers, their tools and what went wrong last."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         answer = client.get("/v1/servers")
@@ -107,7 +107,7 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
 
 @app.command()
 def tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
-    """List a server's tools, with the names that agents call them by and what your rules say of them."""
+    """List a server's tools with what your rules say of them."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         answer = client.get("/v1/servers/{}/tools", name)
