@@ -180,6 +180,14 @@ async def test_a_remote_session_that_expired_is_replaced_by_one_new_one(room: Ro
     assert len(served.seen("initialize")) == 2
 
 
+async def test_a_server_that_floods_its_error_output_answers_and_fills_no_disk(room: Room) -> None:
+    server = room.local("floods_stderr")
+    for _ in range(50):
+        await room.call(server)
+    await room.pool.stop("hostile")
+    assert 0 < room.logs.path("hostile").stat().st_size < 2 << 20
+
+
 async def test_notices_are_heard_with_the_name_of_their_server(room: Room) -> None:
     heard: list[str] = []
     room.opener.on_notice = lambda server, _session, method, _params: heard.append(f"{server.name} {method}")
