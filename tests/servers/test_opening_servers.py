@@ -16,13 +16,13 @@ from waiting import eventually
 from daemon.base.clock import SystemClock
 from daemon.base.platform import is_gone
 from daemon.base.tasks import TaskSet
-from daemon.core.failures import Failure
+from daemon.core.failures import Failure, FailureClass
 from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.keeping.log import ServerLogs
 from daemon.tools.servers.keeping.process import Keeping
 from daemon.tools.servers.lives.opening import Opener, Surroundings
 from daemon.tools.servers.lives.pool import Pool
-from daemon.tools.servers.lives.put_in import PutIn
+from daemon.tools.servers.lives.put_in import PutIn, SecretsOfVault
 from daemon.tools.servers.lives.states import State
 from daemon.tools.servers.upstream.seam import Era, Message, Trouble, UpstreamError
 from daemon.tools.servers.values import Mode, ServerConfig
@@ -194,3 +194,46 @@ async def test_notices_are_heard_with_the_name_of_their_server(room: Room) -> No
     server = room.local("listens")
     await room.call(server)
     await eventually(lambda: "hostile notifications/tools/list_changed" in heard)
+
+
+class Plain:
+    """Secrets by name."""
+
+    def __init__(self, **values: bytes) -> None:
+        self.values = values
+
+    def secret(self, name: str) -> bytes | None:
+        return self.values.get(name)
+
+
+def test_secrets_stand_in_variables_headers_and_queries_and_in_arguments_only_if_the_person_said_so() -> None:
+    secrets = SecretsOfVault(Plain(token=SECRET.encode(), odd=b"a&b c"))
+    server = ServerConfig(
+        name="all",
+        command=("run", "vault://secrets/token"),
+        env={"ODD": "vault://secrets/odd"},
+        url="https://x.example/mcp?key=vault://secrets/odd",
+        headers={"Authorization": "Bearer vault://secrets/token"},
+    )
+    found = secrets.put_in(server)
+    assert found.config.command == server.command
+    assert found.config.env == {"ODD": "a&b c"}
+    assert found.config.url == "https://x.example/mcp?key=a%26b%20c"
+    assert found.config.headers == {"Authorization": f"Bearer {SECRET}"}
+    assert {SECRET, "a&b c", f"Bearer {SECRET}"} <= found.secrets
+    assert secrets.put_in(replace(server, unsafe_args=True)).config.command == ("run", SECRET)
+    assert SECRET not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("value", "of_class"),
+    [(None, FailureClass.BINDING_REQUIRED), (b"\xff", FailureClass.BINDING_FAILED), (b"a\nb", FailureClass.BINDING_FAILED)],
+)
+def test_a_secret_that_is_missing_or_cannot_stand_there_is_named_with_the_command_that_mends_it(
+    value: bytes | None, of_class: FailureClass
+) -> None:
+    server = ServerConfig(name="far", mode=Mode.REMOTE, url="https://x.example", headers={"X": "vault://secrets/token"})
+    with pytest.raises(Failure) as refused:
+        SecretsOfVault(Plain(**({} if value is None else {"token": value}))).put_in(server)
+    assert refused.value.failure_class is of_class
+    assert refused.value.details["command"] == "aileron secret add token"

@@ -51,6 +51,7 @@ async def build(
     pins = Pins(audit=audit, reader=reader, clock=clock)
     await pins.load()
     looks = Looks(pins=pins, lender=held.lender, scrubber_of=held.scrubber_of, clock=clock, tasks=tasks)
+    held.told.listen(looks.heard)
     rests = Rests(entropy=entropy)
     on_session_end(rests.session_ended)
     calls = CallServices(

@@ -17,9 +17,10 @@ from daemon.tools.servers.lending import Lender, ScrubberOf
 from daemon.tools.servers.news import News
 from daemon.tools.servers.pins.pins import Pins
 from daemon.tools.servers.scrubbing import clean_of, cleaned
-from daemon.tools.servers.upstream.seam import Asking, ToolExecutor, UpstreamError
+from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor, UpstreamError
 from daemon.tools.servers.values import ServerConfig
 
+_TOOLS_CHANGED = "notifications/tools/list_changed"
 _AGAIN_SECONDS = 10.0
 """How long after a look that failed nobody's listing begins another one."""
 
@@ -72,6 +73,11 @@ class Looks:
             scrubber = self._scrubber_of(server.name)
             await self._pins.take(server, said if scrubber is None else clean_of(scrubber, said))
             self._seen[executor] = now
+
+    def heard(self, server: ServerConfig, session: str, method: str, _: Message) -> None:
+        """Take in what a server says unasked, as far as it is about its tools."""
+        if method == _TOOLS_CHANGED:
+            self.list_changed(server, session)
 
     def list_changed(self, server: ServerConfig, session: str) -> None:
         """Take in that a server said that its list has changed: the next call waits for a look, and one begins."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote
 
-from daemon.core.scrubbing.scrub import Scrubber, secrets_of_header
+from daemon.core.scrubbing.scrub import secrets_of_header
 
 _SEGMENT = r"[a-z0-9][a-z0-9._-]*"
 # What stands behind a name ends it. Else a misspelled name would be read as a shorter one with a rest.
@@ -45,9 +45,3 @@ def secrets_in(values: Iterable[str], headers: Iterable[str] = ()) -> frozenset[
     for header in headers:
         found.update(secrets_of_header(header))
     return frozenset(each for each in found if each.strip())
-
-
-def scrubber_of(secrets: Iterable[str]) -> Scrubber | None:
-    """Return what takes them out; None if there are none."""
-    known = frozenset(secrets)
-    return Scrubber(known) if known else None

@@ -41,6 +41,10 @@ class ServerLogs:
         """Return the log for one process of a server; `clean` takes its secrets out."""
         return ServerLog(self.path(server), clean, self._clock, self._thread)
 
+    async def last_lines(self, server: str, most: int) -> list[str]:
+        """Return the last lines of a server's log, as they are kept: without secrets, safe to be shown."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(_tail, self.path(server), most))
+
     def close(self) -> None:
         """Give the thread back."""
         self._thread.shutdown(wait=True, cancel_futures=True)
@@ -160,6 +164,16 @@ class _Allowance:
         """Return the line that says what was left out, if anything was."""
         left_out, self._left_out = self._left_out, 0
         return [f"({left_out} pieces were left out: it wrote too much at once)"] if left_out else []
+
+
+def _tail(path: Path, most: int) -> list[str]:
+    lines: list[str] = []
+    for part in (path.with_name(f"{path.name}.1"), path):
+        try:
+            lines += part.read_text(errors="replace").splitlines()
+        except OSError:
+            continue  # there is no such part
+    return lines[len(lines) - most :] if most < len(lines) else lines
 
 
 def _append(path: Path, data: bytes) -> None:
