@@ -20,9 +20,7 @@ app = typer.Typer(
     help="Add MCP servers, and decide what of them is offered.",
 )
 
-NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="The server's name.", autocompletion=known.servers)
-]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The server's name.", autocompletion=known.servers)]
 _STYLES = {
     "ready": "green",
     "starting": "yellow",
@@ -128,8 +126,8 @@ def tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -
     )
 
 
-@app.command()
-def test(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+@app.command("test")
+def ask_for_tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Start a server if it does not run, and ask it for its tools."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client, invocation.output.progress(f"Asking {name}"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.failure import CliFailure
+from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
@@ -70,7 +70,10 @@ def add(
             "tool_prefix": prefix,
             "scope": "session" if per_session else "shared",
         }
+        keeping.check_vault()
         added = client.post("/v1/servers", body=body)
+        # After the server: one that is refused must not have replaced the secret of another one.
+        keeping.store()
         tested, failure = _tested(client, invocation, name) if test else (None, None)
     if as_json:
         error = None if failure is None else failure.envelope()["error"]
@@ -114,7 +117,7 @@ class _Keeping:
         self._client = client
         self._server = server
         self._plain = plain
-        self.stored: list[str] = []
+        self._values: dict[str, str] = {}
 
     def texts(self, given: Sequence[str], option: str) -> Mapping[str, str]:
         """Return the texts for the file, by name."""
@@ -142,13 +145,36 @@ class _Keeping:
             raise CliFailure("no answer was given; nothing was changed")
         return answer not in {"n", "no"}
 
+    @property
+    def stored(self) -> list[str]:
+        """Return the names of what goes to the vault."""
+        return list(self._values)
+
+    def check_vault(self) -> None:
+        """Raise CliFailure if there is something to store and the vault does not take it."""
+        state = self._client.get("/v1/vault")["state"] if self._values else "unlocked"
+        if state != "unlocked":
+            verb = "init" if state == "absent" else "unlock"
+            raise CliFailure(
+                f"{', '.join(self._values)} cannot be stored: the vault is {state}; nothing was changed",
+                exit_code=ExitCode.VAULT_LOCKED,
+                remedy=f"run: aileron vault {verb}. Or pass --plain to write the value into servers.yaml.",
+            )
+
+    def store(self) -> None:
+        """Put the values into the vault."""
+        for secret, value in self._values.items():
+            self._client.put("/v1/secrets", body={"name": secret, "value": value})
+
     def _stored(self, name: str, value: str) -> str:
-        """Put a value into the vault; what stands before it in a header, such as `Bearer `, stays in the file."""
+        """Return what the file says in place of a value that goes to the vault.
+
+        What stands before the secret in a header, such as `Bearer `, stays in the file.
+        """
         before, space, rest = value.partition(" ")
         scheme = f"{before} " if space and before.casefold() in {"bearer", "token"} and rest.strip() else ""
         secret = f"{self._server}/{_NOT_IN_NAMES.sub('-', name.casefold()).strip('._-') or 'value'}"
-        self._client.put("/v1/secrets", body={"name": secret, "value": value.removeprefix(scheme)})
-        self.stored.append(secret)
+        self._values[secret] = value.removeprefix(scheme)
         return f"{scheme}vault://secrets/{secret}"
 
 

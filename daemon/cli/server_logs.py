@@ -26,9 +26,8 @@ def logs(
     It lies in logs/servers/NAME.log in the Aileron home. Secrets that the server was given are taken out of it.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    from daemon.cli.log_files import Follower
+    from daemon.cli.log_files import Follower, last_lines
     from daemon.cli.log_files import follow as follow_log
-    from daemon.cli.log_files import last_lines
 
     if as_json and follow:
         raise CliFailure.usage("--json prints what there is, and --follow goes on", remedy="Pass one of them.")

@@ -1,11 +1,13 @@
 """A server of `servers.yaml`, from the file to the agent: added, called, decided about, reviewed, and nothing leaks."""
 
 import base64
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli.test_cli_end_to_end import Shell
 from mcp_server.pipes import ByHand, launched
 from servers.started import HostileHttp, Served
 from waiting import wait_until
@@ -188,6 +190,40 @@ def test_an_edit_of_the_file_takes_effect_and_a_broken_one_does_not(agent: ByHan
     assert agent.call("notes__read")["isError"] is False
     told = world.events(type="server.file_changed")
     assert told[-1]["payload"]["aileron.server.identities"].keys() == {"notes"}
+
+
+def test_a_server_is_added_and_looked_after_on_the_command_line(world: World, offer: Path) -> None:
+    shell = Shell(world.home, world.folder)
+    more = world.folder / "more"
+    more.write_text("one:The first.\n")
+    command = ("--", sys.executable, "-Es", TALKER, str(more), "-y")
+    world.ok("POST", "/v1/vault/lock")
+    locked = shell("server", "add", "more", "--env", f"API_TOKEN={KEY}", *command, expect=77)
+    assert "aileron vault unlock" in locked.stderr
+    assert "name: more" not in (world.home / "servers.yaml").read_text()
+    world.unlock()
+    added = shell("server", "add", "more", "--env", f"API_TOKEN={KEY}", "--env", "LEVEL=debug", *command)
+    assert "It offers 1 tool" in added.stdout
+    written = (world.home / "servers.yaml").read_text()
+    assert "vault://secrets/more/api_token" in written
+    assert KEY not in written
+    assert "more__one" in shell("server", "tools", "more").stdout
+    assert "LEVEL: debug" in shell("server", "show", "more").stdout
+    assert json.loads(shell("server", "list", "--json").stdout)["items"][-1]["state"] == "ready"
+    assert "I was given" in shell("server", "logs", "more").stdout
+    more.write_text("one:The first.\ntwo:The second.\n")
+    shell("server", "restart", "more")
+    assert "1 withheld" in shell("server", "test", "more").stdout
+    shown = shell("server", "review", "more")
+    assert "+  | The second." in shown.stdout
+    assert "--yes" in shown.stderr
+    assert "Accepted: two" in shell("server", "review", "more", "--yes").stdout
+    assert "disabled" in shell("server", "disable", "more").stdout
+    assert "enabled" in shell("server", "enable", "more").stdout
+    assert "running" in shell("status").stdout
+    shell("server", "remove", "more", "--yes")
+    again = shell("server", "show", "more", expect=1)
+    assert "aileron server list" in again.stderr
 
 
 def test_each_change_is_in_the_log_with_who_made_it(world: World, agent: ByHand) -> None:

@@ -143,6 +143,18 @@ def _servers(uses: Uses) -> list[dict[str, Any]]:
     return [_check("servers", "ok", f"{len(every)} configured, and nothing is wrong with them as far as is known.")]
 
 
+def servers_in_short(uses: Uses) -> dict[str, Any]:
+    """Return how many servers there are and run, how many of their tools wait, and what is wrong with the file."""
+    service = uses.server_service
+    every = [] if service is None else service.all()
+    return {
+        "enabled": sum(each.config.enabled for each in every),
+        "running": sum(each.life.running > 0 for each in every),
+        "withheld_tools": sum(each.withheld for each in every),
+        "problem": None if service is None or service.problem is None else str(service.problem),
+    }
+
+
 def _rules(uses: Uses) -> list[dict[str, Any]]:
     installed = set(uses.catalog.names())
     idle = [(name, "no such action is installed") for name in uses.rules.names(ACTION) if name not in installed]
