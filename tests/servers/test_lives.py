@@ -1,6 +1,7 @@
 """Lives of servers: started once by who needs them, stopped when idle, left alone after failures, never left over."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -135,7 +136,7 @@ class Room:
                 await until.wait()
                 return executor
 
-        return self.tasks.start(held(), name="long call")
+        return self.tasks.start(_kept(held()), name="long call")
 
 
 async def _kept(call: Any) -> Any:
@@ -392,3 +393,46 @@ async def test_nothing_runs_and_nothing_is_lent_after_the_end(room: Room) -> Non
     assert "stopping" in (await room.refused()).message
     done.set()
     await call
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_whatever_happens_there_is_one_server_at_a_time_and_each_is_closed_once(room: Room, seed: int) -> None:
+    chance = random.Random(seed)
+    configured = Configured(replace(LOCAL, idle_seconds=0.002))
+    room.pool = room.other(configured=configured)
+    done, calls = asyncio.Event(), []
+
+    def lent_now() -> list[Small]:
+        return [each for each in room.starting.started if each.is_open]
+
+    def edit() -> None:
+        configured.servers["files"] = replace(configured.servers["files"], call_seconds=chance.random())
+        room.pool.follow_configuration()
+
+    acts: list[Callable[[], object]] = [
+        lambda: calls.append(room.begin()),
+        lambda: calls.append(room.hold(done)),
+        lambda: chance.choice(calls).cancel() if calls else None,
+        lambda: lent_now()[-1].die() if lent_now() else None,
+        lambda: room.tasks.start(room.pool.stop("files"), name="stop"),
+        lambda: setattr(room.clock, "now", room.clock.now + 20),
+        room.starting.may_start.clear,
+        room.starting.may_start.set,
+        edit,
+        done.set,
+        done.clear,
+    ]
+    replaced = 0
+    for _ in range(60):
+        act = chance.choice(acts)
+        replaced += act is edit
+        act()
+        await asyncio.sleep(chance.choice((0, 0, 0.001, 0.004)))
+        assert len(lent_now()) <= 1 + replaced
+    done.set()
+    room.starting.may_start.set()
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls or [asyncio.ensure_future(asyncio.sleep(0))])
+    await room.pool.close()
+    assert all(server.closed == 1 for server in room.starting.started)

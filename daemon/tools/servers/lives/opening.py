@@ -24,6 +24,9 @@ from daemon.tools.servers.upstream.stdio import StdioTransport
 from daemon.tools.servers.upstream.transport import Authorisation
 from daemon.tools.servers.values import Mode, ServerConfig
 
+_SHORTEST_LINE = 8
+"""A shorter line of a secret stands in too much unrelated text to be taken out."""
+
 OnNotice = Callable[[ServerConfig, str, str, Message], None]
 """Hears what a server says unasked: the server, its session (empty for all), the method, what it says."""
 
@@ -115,6 +118,7 @@ class Opener:
 
     def _remember(self, server: str, secrets: frozenset[str]) -> None:
         """Add to what is scrubbed; a former value stays, because a process that has it may still run."""
+        secrets |= _lines(secrets)
         known = self._known.get(server, frozenset())
         if not secrets <= known:
             self._known[server] = known | secrets
@@ -182,6 +186,12 @@ class Opener:
     def _take_era(self, server: ServerConfig, executor: ToolExecutor) -> None:
         if executor.hello.era is Era.HANDSHAKE:
             self._older.add(server.identity)
+
+
+def _lines(secrets: frozenset[str]) -> frozenset[str]:
+    """Return the lines of secrets that have several: a log is written, and cleaned, line by line."""
+    several = [lines for secret in secrets if len(lines := secret.splitlines()) > 1]
+    return frozenset(line for lines in several for line in lines if len(line) >= _SHORTEST_LINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Puts secrets of the vault into the configuration of a server that is being started."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -8,8 +8,7 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.tools.servers import references
 from daemon.tools.servers.values import ServerConfig
 
-_SHORTEST_LINE = 8
-"""A shorter line of a secret with several lines stands in too much unrelated text to be taken out."""
+_CONTROL = frozenset(map(chr, (*range(32), 127)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +45,12 @@ class SecretsOfVault:
         filled = replace(
             server, command=command or server.command, env=_filled(server.env, values), url=url, headers=headers
         )
+        for name, text in headers.items():
+            names = references.used(server.headers[name])
+            if names and not _CONTROL.isdisjoint(text):
+                raise _unfit(server.name, names, f"cannot stand in the header {name}")
         with_secret = [headers[name] for name, text in server.headers.items() if references.used(text)]
-        return PutIn(config=filled, secrets=references.secrets_in((*values.values(), *_lines(values)), with_secret))
+        return PutIn(config=filled, secrets=references.secrets_in(values.values(), with_secret))
 
     def _value(self, server: str, name: str) -> str:
         value = self._plain.secret(name)
@@ -65,14 +68,19 @@ class SecretsOfVault:
         except UnicodeDecodeError:
             text = "\0"
         if "\0" in text:
-            raise Failure(
-                FailureClass.BINDING_FAILED,
-                f"The secret {name} is no text, so the server {server} cannot be given it. Nothing was run. A person "
-                f"can store another one with `{command}`.",
-                boundary=Boundary.USER,
-                details={"server": server, "secret": name, "command": command},
-            )
+            raise _unfit(server, (name,), "is no text")
         return text
+
+
+def _unfit(server: str, names: tuple[str, ...], why: str) -> Failure:
+    command = f"aileron secret add {names[0]}"
+    return Failure(
+        FailureClass.BINDING_FAILED,
+        f"The secret {', '.join(names)} {why}, so the server {server} was not started. Nothing was run. A person can "
+        f"mend it with `{command}`.",
+        boundary=Boundary.USER,
+        details={"server": server, "secret": ", ".join(names), "command": command},
+    )
 
 
 def _used(server: ServerConfig) -> frozenset[str]:
@@ -85,10 +93,3 @@ def _used(server: ServerConfig) -> frozenset[str]:
 def _filled(texts: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
     return {name: references.put_in(text, values) for name, text in texts.items()}
 
-
-def _lines(values: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines of secrets that have several: a log is written line by line."""
-    for value in values.values():
-        lines = value.splitlines()
-        if len(lines) > 1:
-            yield from (line for line in lines if len(line) >= _SHORTEST_LINE)

@@ -19,9 +19,10 @@ from daemon.base.tasks import TaskSet
 from daemon.core.failures import Failure, FailureClass
 from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.keeping.log import ServerLogs
-from daemon.tools.servers.lives.build import Holding, build
-from daemon.tools.servers.lives.opening import Surroundings
-from daemon.tools.servers.lives.put_in import SecretsOfVault
+from daemon.tools.servers.keeping.process import Keeping
+from daemon.tools.servers.lives.opening import Opener, Surroundings
+from daemon.tools.servers.lives.pool import Pool
+from daemon.tools.servers.lives.put_in import PutIn, SecretsOfVault
 from daemon.tools.servers.lives.states import State
 from daemon.tools.servers.upstream.seam import Era, Message, Trouble, UpstreamError
 from daemon.tools.servers.values import Mode, ServerConfig
@@ -30,61 +31,49 @@ from daemon.vault.errors import VaultLocked
 SECRET = "sentinel-4711-of-the-vault"
 
 
-class Plain:
-    """Secrets by name; a locked vault while `locked`."""
+PEM = "-----BEGIN-----\nfirst-line-of-it\nsecond-line-of-it"
+
+
+class Vault:
+    """Puts in two secrets for their names; a locked vault while `locked`."""
 
     def __init__(self) -> None:
         self.locked = False
-        self.values = {"token": SECRET.encode(), "pem": b"-----BEGIN-----\nfirst-line-of-it\nsecond-line-of-it"}
 
-    def secret(self, name: str) -> bytes | None:
+    def put_in(self, server: ServerConfig) -> PutIn:
         if self.locked:
             raise VaultLocked
-        return self.values.get(name)
-
-
-class Anything:
-    """Configured is whatever is asked for."""
-
-    def __init__(self) -> None:
-        self.servers: dict[str, ServerConfig] = {}
-
-    def all(self) -> dict[str, ServerConfig]:
-        return self.servers
-
-    async def changes(self) -> AsyncIterator[None]:
-        await asyncio.Event().wait()
-        yield
+        named = {"vault://secrets/token": SECRET, "vault://secrets/pem": PEM}
+        env = {name: named.get(text, text) for name, text in server.env.items()}
+        return PutIn(config=replace(server, env=env), secrets=frozenset(named.values()))
 
 
 class Room:
     """What holds the servers of a daemon, in this process."""
 
     def __init__(self, folder: Path, stops: AsyncExitStack) -> None:
-        self.folder, self.plain, self.configured = folder, Plain(), Anything()
-        tasks = TaskSet()
-        stops.push_async_callback(tasks.close)
-        self.holding: Holding = build(
-            configured=self.configured,
-            secrets=self.plain,
-            logs=ServerLogs(folder / "logs", SystemClock()),
-            http=HttpPool(extra_ca_file=None, connect_seconds=5, allow_private=frozenset()),
+        self.folder, self.vault, clock, tasks = folder, Vault(), SystemClock(), TaskSet()
+        self.keeping, self.logs = Keeping(tasks), ServerLogs(folder / "logs", clock)
+        http = HttpPool(extra_ca_file=None, connect_seconds=5, allow_private=frozenset())
+        self.opener = Opener(
+            secrets=self.vault,
+            keeping=self.keeping,
+            logs=self.logs,
+            http=http,
             surroundings=Surroundings(environment={"PATH": os.environ["PATH"]}, folder=folder),
-            clock=SystemClock(),
-            tasks=tasks,
-            stops=stops,
         )
+        self.pool = Pool(self.opener.open, clock, tasks)
+        stops.push_async_callback(tasks.close)
+        stops.callback(self.logs.close)
+        for each in (http, self.keeping, self.pool):
+            stops.push_async_callback(each.close)
 
     def local(self, *behaviours: str, **more: Any) -> ServerConfig:
         command = hostile(*behaviours, ledger=self.folder / "ledger", era=more.pop("era", "both"))
-        return self.configure(ServerConfig(name="hostile", command=tuple(command), **more))
-
-    def configure(self, server: ServerConfig) -> ServerConfig:
-        self.configured.servers[server.name] = server
-        return server
+        return ServerConfig(name="hostile", command=tuple(command), **more)
 
     async def call(self, server: ServerConfig, tool: str = "echo", text: str = "hi") -> Message:
-        async with self.holding.pool.lent(server, "s") as executor:
+        async with self.pool.lent(server, "s") as executor:
             return await executor.call_tool(tool, {"text": text}, SOON)
 
 
@@ -96,18 +85,21 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
 
 async def test_a_process_is_lent_gets_its_secret_and_its_log_does_not(room: Room) -> None:
     code = (
-        "import os, runpy, sys; sys.stderr.write('my token is ' + os.environ['TOKEN'] + '\\n'); sys.stderr.flush();"
-        " sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+        "import os, runpy, sys; sys.stderr.write('my token is ' + os.environ['TOKEN'] + os.environ['PEM'] + '\\n');"
+        " sys.stderr.flush(); sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     command = (sys.executable, "-Ec", code, *hostile()[2:])
-    server = room.configure(ServerConfig(name="teller", command=command, env={"TOKEN": "vault://secrets/token"}))
+    server = ServerConfig(
+        name="teller", command=command, env={"TOKEN": "vault://secrets/token", "PEM": "vault://secrets/pem"}
+    )
     assert (await room.call(server))["content"]
-    assert room.holding.pool.state(server).state is State.READY
-    await room.holding.pool.stop("teller")
-    log = room.holding.logs.path("teller")
+    assert room.pool.state(server).state is State.READY
+    await room.pool.stop("teller")
+    log = room.logs.path("teller")
     await eventually(lambda: log.exists() and "my token is [redacted]" in log.read_text())
-    assert SECRET not in log.read_text()
-    scrubber = room.holding.held.scrubber_of("teller")
+    for secret in (SECRET, *PEM.splitlines()):
+        assert secret not in log.read_text()
+    scrubber = room.opener.scrubber_of("teller")
     assert scrubber is not None
     assert scrubber.scrub(f"it is {SECRET}") == "it is [redacted]"
 
@@ -115,7 +107,7 @@ async def test_a_process_is_lent_gets_its_secret_and_its_log_does_not(room: Room
 async def test_five_hundred_first_calls_at_once_start_one_child(room: Room, tmp_path: Path) -> None:
     code = f"open({str(tmp_path / 'starts')!r}, 'a').write('x'); import runpy, sys; sys.argv = sys.argv[1:]; "
     code += "runpy.run_path(sys.argv[0], run_name='__main__')"
-    server = room.configure(ServerConfig(name="one", command=(sys.executable, "-Ec", code, *hostile()[2:])))
+    server = ServerConfig(name="one", command=(sys.executable, "-Ec", code, *hostile()[2:]))
     found = await asyncio.gather(*(room.call(server, text=str(number)) for number in range(500)))
     assert len(found) == 500
     assert (tmp_path / "starts").read_text() == "x"
@@ -143,11 +135,11 @@ async def test_what_cannot_be_started_is_a_failure_with_its_last_words_and_witho
     code = "import os, sys; sys.exit('no licence for ' + os.environ['TOKEN'])"
     dies = ServerConfig(name="dies", command=(sys.executable, "-ISc", code), env={"TOKEN": "vault://secrets/token"})
     with pytest.raises(UpstreamError) as problem:
-        await room.call(room.configure(dies))
+        await room.call(dies)
     assert problem.value.trouble is Trouble.NOT_STARTED
     assert "no licence for [redacted]" in problem.value.message
     assert "status 1" in problem.value.message
-    missing = room.configure(ServerConfig(name="missing", command=("no-such-program",)))
+    missing = ServerConfig(name="missing", command=("no-such-program",))
     with pytest.raises(UpstreamError, match="no-such-program cannot be started"):
         await room.call(missing)
 
@@ -156,7 +148,7 @@ async def test_a_server_that_takes_too_long_to_start_is_ended(room: Room) -> Non
     server = room.local("slow_start=60", start_seconds=1.0)
     with pytest.raises(UpstreamError, match="in 1 s"):
         await room.call(server)
-    assert room.holding.pool.state(server).state is State.FAILED
+    assert room.pool.state(server).state is State.FAILED
 
 
 async def test_a_server_that_ends_when_it_is_asked_for_its_era_is_started_again_and_greeted_in_the_older_way(
@@ -164,48 +156,22 @@ async def test_a_server_that_ends_when_it_is_asked_for_its_era_is_started_again_
 ) -> None:
     server = room.local("dies_on_unknown", era="handshake")
     await room.call(server)
-    hello = room.holding.pool.state(server).hello
+    hello = room.pool.state(server).hello
     assert hello is not None
     assert hello.era is Era.HANDSHAKE
 
 
-async def test_a_locked_vault_and_a_missing_secret_say_what_mends_them_and_then_it_works_at_once(room: Room) -> None:
-    server = room.local(env={"TOKEN": "Bearer vault://secrets/other"})
-    room.plain.locked = True
+async def test_a_locked_vault_is_said_and_the_next_call_after_it_was_unlocked_starts_the_server(room: Room) -> None:
+    server = room.local()
+    room.vault.locked = True
     assert "aileron vault unlock" in (await _refused(room, server)).message
-    room.plain.locked = False
-    refused = await _refused(room, server)
-    assert refused.failure_class is FailureClass.BINDING_REQUIRED
-    assert refused.details["command"] == "aileron secret add other"
-    room.plain.values["other"] = b"\xff"
-    assert (await _refused(room, server)).failure_class is FailureClass.BINDING_FAILED
-    room.plain.values["other"] = b"value"
+    room.vault.locked = False
     await room.call(server)
-
-
-def test_secrets_stand_in_variables_headers_and_queries_and_in_arguments_only_if_the_person_said_so() -> None:
-    plain = Plain()
-    plain.values["odd"] = b"a&b c"
-    server = ServerConfig(
-        name="all",
-        command=("run", "vault://secrets/token"),
-        env={"PEM": "vault://secrets/pem"},
-        url="https://x.example/mcp?key=vault://secrets/odd",
-        headers={"Authorization": "Bearer vault://secrets/token"},
-    )
-    found = SecretsOfVault(plain).put_in(server)
-    assert found.config.command == server.command
-    assert found.config.url == "https://x.example/mcp?key=a%26b%20c"
-    assert found.config.headers == {"Authorization": f"Bearer {SECRET}"}
-    assert {SECRET, "a&b c", "first-line-of-it", f"Bearer {SECRET}"} <= found.secrets
-    unsafe = SecretsOfVault(plain).put_in(replace(server, unsafe_args=True))
-    assert unsafe.config.command == ("run", SECRET)
-    assert SECRET not in repr(found)
 
 
 async def test_a_remote_session_that_expired_is_replaced_by_one_new_one(room: Room, http: HostileHttp) -> None:
     served = http.serve("expires=1", era="handshake")
-    server = room.configure(ServerConfig(name="far", mode=Mode.REMOTE, url=served.url))
+    server = ServerConfig(name="far", mode=Mode.REMOTE, url=served.url)
     await room.call(server)
     with pytest.raises(UpstreamError) as gone:
         await room.call(server)
@@ -214,9 +180,60 @@ async def test_a_remote_session_that_expired_is_replaced_by_one_new_one(room: Ro
     assert len(served.seen("initialize")) == 2
 
 
+async def test_a_server_that_floods_its_error_output_answers_and_fills_no_disk(room: Room) -> None:
+    server = room.local("floods_stderr")
+    for _ in range(50):
+        await room.call(server)
+    await room.pool.stop("hostile")
+    assert 0 < room.logs.path("hostile").stat().st_size < 2 << 20
+
+
 async def test_notices_are_heard_with_the_name_of_their_server(room: Room) -> None:
     heard: list[str] = []
-    room.holding.opener.on_notice = lambda server, _session, method, _params: heard.append(f"{server.name} {method}")
+    room.opener.on_notice = lambda server, _session, method, _params: heard.append(f"{server.name} {method}")
     server = room.local("listens")
     await room.call(server)
     await eventually(lambda: "hostile notifications/tools/list_changed" in heard)
+
+
+class Plain:
+    """Secrets by name."""
+
+    def __init__(self, **values: bytes) -> None:
+        self.values = values
+
+    def secret(self, name: str) -> bytes | None:
+        return self.values.get(name)
+
+
+def test_secrets_stand_in_variables_headers_and_queries_and_in_arguments_only_if_the_person_said_so() -> None:
+    secrets = SecretsOfVault(Plain(token=SECRET.encode(), odd=b"a&b c"))
+    server = ServerConfig(
+        name="all",
+        command=("run", "vault://secrets/token"),
+        env={"ODD": "vault://secrets/odd"},
+        url="https://x.example/mcp?key=vault://secrets/odd",
+        headers={"Authorization": "Bearer vault://secrets/token"},
+    )
+    found = secrets.put_in(server)
+    assert found.config.command == server.command
+    assert found.config.env == {"ODD": "a&b c"}
+    assert found.config.url == "https://x.example/mcp?key=a%26b%20c"
+    assert found.config.headers == {"Authorization": f"Bearer {SECRET}"}
+    assert {SECRET, "a&b c", f"Bearer {SECRET}"} <= found.secrets
+    assert secrets.put_in(replace(server, unsafe_args=True)).config.command == ("run", SECRET)
+    assert SECRET not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("value", "of_class"),
+    [(None, FailureClass.BINDING_REQUIRED), (b"\xff", FailureClass.BINDING_FAILED), (b"a\nb", FailureClass.BINDING_FAILED)],
+)
+def test_a_secret_that_is_missing_or_cannot_stand_there_is_named_with_the_command_that_mends_it(
+    value: bytes | None, of_class: FailureClass
+) -> None:
+    server = ServerConfig(name="far", mode=Mode.REMOTE, url="https://x.example", headers={"X": "vault://secrets/token"})
+    with pytest.raises(Failure) as refused:
+        SecretsOfVault(Plain(**({} if value is None else {"token": value}))).put_in(server)
+    assert refused.value.failure_class is of_class
+    assert refused.value.details["command"] == "aileron secret add token"
