@@ -227,7 +227,11 @@ def test_secrets_stand_in_variables_headers_and_queries_and_in_arguments_only_if
 
 @pytest.mark.parametrize(
     ("value", "of_class"),
-    [(None, FailureClass.BINDING_REQUIRED), (b"\xff", FailureClass.BINDING_FAILED), (b"a\nb", FailureClass.BINDING_FAILED)],
+    [
+        (None, FailureClass.BINDING_REQUIRED),
+        (b"\xff", FailureClass.BINDING_FAILED),
+        (b"a\nb", FailureClass.BINDING_FAILED),
+    ],
 )
 def test_a_secret_that_is_missing_or_cannot_stand_there_is_named_with_the_command_that_mends_it(
     value: bytes | None, of_class: FailureClass
