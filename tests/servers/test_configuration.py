@@ -1,7 +1,9 @@
 """`servers.yaml` is taken whole or refused whole, and changed without losing a comment."""
 
 import asyncio
+import re
 import stat
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from daemon.core.failures import DocumentError, Failure
 from daemon.tools.servers.configuration.configuration import Configuration
 from daemon.tools.servers.configuration.editing import with_server, with_switch, without_server
-from daemon.tools.servers.configuration.reading import read_servers
+from daemon.tools.servers.configuration.reading import KEYS, read_servers
 from daemon.tools.servers.values import Mode, Scope, ServerConfig
 
 WHOLE = """\
@@ -50,6 +52,15 @@ def test_a_file_is_read_with_its_defaults_in_its_order() -> None:
     assert (second.mode, second.scope, second.prefix) == (Mode.REMOTE, Scope.SESSION, "lin")
     assert read("") == []
     assert read('version: "1"\n') == []
+
+
+def test_the_file_on_the_page_is_one_that_is_taken_and_names_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "servers.md").read_text()
+    block = re.search(r'^    version: "1"\n(?:    .*\n)+', page, re.MULTILINE)
+    assert block is not None
+    assert [server.prefix for server in read(textwrap.dedent(block[0]))] == ["files", "lin"]
+    table = page[page.index("| key | for |") : page.index("## Secrets")]
+    assert {key for key in KEYS if f"`{key}" in table} == set(KEYS)
 
 
 @pytest.mark.parametrize(
