@@ -72,15 +72,16 @@ def _changed(text: str, parts: list[str], value: Any, *, file: str) -> str:
 def _checked(changed: str, expected: Mapping[str, Any], file: str) -> str:
     """Return a text that says what was meant and nothing else, and that a daemon would start with."""
     source = parse_source(changed, file=file)
-    if source.data != _plain(expected):
+    if _told(source.data) != _told(tomllib.loads(tomlkit.dumps(expected))):
         raise _refused(file, "It is written in a way that this cannot change.", "Edit it yourself: aileron config edit")
     settings_from(source, _NOWHERE)
     return changed
 
 
-def _plain(value: Any) -> Any:
-    """Return values without the form in which tomlkit holds them, and no table that is empty only because of us."""
-    return tomllib.loads(tomlkit.dumps(value))
+def _told(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tables say: an empty one says the same as none, and goes with the last line in it."""
+    found = {key: _told(value) if isinstance(value, dict) else value for key, value in data.items()}
+    return {key: value for key, value in found.items() if value != {}}
 
 
 def _parent(data: dict[str, Any], parts: list[str]) -> dict[str, Any]:

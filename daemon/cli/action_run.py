@@ -46,7 +46,7 @@ def run(
 
     with invocation.connect() as client:
         action = client.get("/v1/actions/{}", name)
-        if action["problems"]:
+        if action["state"] == "broken":  # what else keeps it from running, the daemon says with its class
             raise _broken(action["problems"][0])
         values = build_arguments(arguments or [], args_json=args_json, inputs=action["inputs"])
         try:
@@ -84,7 +84,8 @@ def _broken(problem: Mapping[str, Any]) -> CliFailure:
 def result(
     ctx: typer.Context,
     approval: Annotated[
-        str, typer.Argument(metavar="ID", help="The id of the approval, apr_...", autocompletion=known.approvals)
+        str,
+        typer.Argument(metavar="ID", help="The id of the approval, or the end of it.", autocompletion=known.approvals),
     ],
     wait: WaitOption = False,
     timeout: TimeoutOption = "10m",
@@ -96,8 +97,10 @@ def result(
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     seconds = seconds_of(timeout, option="--timeout") if wait else 0.0
+    from daemon.cli.ids import find_approval
+
     with invocation.connect() as client:
-        _wait(invocation, client, approval, seconds)
+        _wait(invocation, client, find_approval(client, approval), seconds)
 
 
 def _wait(invocation: Invocation, client: "ControlClient", approval: str, seconds: float) -> None:

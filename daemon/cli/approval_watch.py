@@ -33,7 +33,7 @@ class ApprovalWatch:
     def __init__(self, *, invocation: Invocation, client: ControlClient) -> None:
         self._invocation = invocation
         self._client = client
-        self._news: queue.SimpleQueue[dict[str, Any] | CliFailure] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[dict[str, Any] | Exception] = queue.SimpleQueue()
         self._pending: dict[str, dict[str, Any]] = {}
         self._skipped: set[str] = set()
         self._decided: set[str] = set()
@@ -63,15 +63,15 @@ class ApprovalWatch:
                     # A stream that broke is opened again; a daemon that is gone fails in the catch-up and ends this.
                     pass
                 time.sleep(_RECONNECT_SECONDS)
-        except CliFailure as failure:
-            self._news.put(failure)
+        except Exception as error:  # noqa: BLE001 - it is raised where somebody sees it, and not in this thread
+            self._news.put(error)
 
     def _catch_up(self) -> None:
         for item in reversed(self._client.get("/v1/approvals", state="pending", limit=1000)["items"]):
             self._news.put(item)
 
-    def _take(self, news: dict[str, Any] | CliFailure) -> None:
-        if isinstance(news, CliFailure):
+    def _take(self, news: dict[str, Any] | Exception) -> None:
+        if isinstance(news, Exception):
             raise news
         identifier, state = str(news["id"]), str(news["state"])
         known = self._states.get(identifier)

@@ -67,7 +67,7 @@ def list_events(
     invocation = Invocation.of(ctx, as_json=as_json)
     filters = _filters(invocation, since, until, session, type_, action, connector, failure_class)
     with invocation.connect() as client:
-        filters["session"] = session and find_any_session(client, session)
+        filters["session"] = _session(client, session)
         # Where to go on from is read first: an event that comes in between is then shown by the list or after it.
         answer = client.get_some("/v1/audit", limit=limit, newest_first=True, **filters)
         events = list(reversed(answer["items"]))
@@ -102,6 +102,11 @@ def _filters(
         "connector": connector,
         "failure_class": failure_class,
     }
+
+
+def _session(client: "ControlClient", given: str | None) -> str | None:
+    """Return the id of the session that is meant; one that the log alone still knows is written out."""
+    return None if given is None else find_any_session(client, given)
 
 
 def _follow(invocation: Invocation, client: "ControlClient", seq: int, filters: dict[str, str | None]) -> None:
@@ -311,7 +316,7 @@ def export(
     # A spinner in between lines that go to the same terminal would only garble them.
     progress = nullcontext() if output is None else invocation.output.progress("Exporting")
     with invocation.connect() as client, OutputFile(output, stdout=invocation.output) as file, progress:
-        filters["session"] = session and find_any_session(client, session)
+        filters["session"] = _session(client, session)
         count = 0
         for line in client.lines("/v1/audit/export", **filters):
             if line:

@@ -3,7 +3,7 @@
 import json
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -181,7 +181,19 @@ def _filled(path: str, segments: tuple[str, ...]) -> str:
     for segment in segments:
         if segment.strip(".") == "":
             raise CliFailure.usage(f"{segment!r} is not a name or an id")
-    return path.format(*(quote(segment, safe="") for segment in segments))
+    with _sendable():
+        return path.format(*(quote(segment, safe="") for segment in segments))
+
+
+@contextmanager
+def _sendable() -> Iterator[None]:
+    """Refuse what a shell handed over in another encoding: it is no text, and no name is like that."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise CliFailure.usage(
+            f"{error.object!r} is not UTF-8 text", remedy="Type it again in a terminal that writes UTF-8."
+        ) from error
 
 
 def _target(path: str, query: Mapping[str, Any] | None) -> str:
@@ -190,7 +202,8 @@ def _target(path: str, query: Mapping[str, Any] | None) -> str:
         for name, value in (query or {}).items()
         if value is not None
     }
-    return f"{path}?{urlencode(given)}" if given else path
+    with _sendable():
+        return f"{path}?{urlencode(given)}" if given else path
 
 
 def _encoded(body: Mapping[str, Any] | None) -> bytes | None:

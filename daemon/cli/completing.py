@@ -6,7 +6,7 @@ No command runs for this. Nothing is started, asked or written but the words, on
 import io
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import TYPE_CHECKING
 
 from daemon.cli.completion_scripts import LINE_VARIABLE, SCRIPTS
@@ -33,9 +33,9 @@ def complete(shell: str, root: "Command", environ: Mapping[str, str]) -> None:
             found = list(_answers(root, words, begun))[:_MOST]
     except (Exception, SystemExit):  # noqa: BLE001 - a prompt is no place for a message
         return
-    for item in found:
-        sys.stdout.write(_written(shell, item, begun) + "\n")
-    sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        sys.stdout.write("".join(f"{_written(shell, item, begun)}\n" for item in found))
+        sys.stdout.flush()
 
 
 def _split(line: str) -> tuple[list[str], str]:
@@ -53,6 +53,8 @@ def _answers(root: "Command", words: list[str], begun: str) -> "Iterator[Complet
     from daemon.cli.old_spellings import renew
 
     context = _resolve_context(root, {}, "aileron", list(renew(words).arguments))
+    if hasattr(context.command, "commands") and context._protected_args:  # noqa: SLF001
+        return iter(())  # a command that there is not
     asked, begun = _resolve_incomplete(context, words, begun)
     # Files are what the shell completes by itself when nothing comes from here.
     return (item for item in asked.shell_complete(context, begun) if item.type == "plain")

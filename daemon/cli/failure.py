@@ -85,3 +85,25 @@ class CliFailure(Exception):
                 "details": details,
             }
         }
+
+
+def unexpected(error: Exception, other_version: str | None) -> CliFailure:
+    """Say what an exception means that no command expected."""
+    if isinstance(error, OSError):
+        from daemon.core.named_errors import in_words
+
+        return CliFailure(
+            f"this could not be read or written: {in_words(error)}",
+            remedy="What was asked of the daemon may be done: see `aileron audit list`.",
+        )
+    if other_version is not None:
+        return CliFailure(
+            f"the daemon is of version {other_version}, and this command does not understand its answer",
+            exit_code=ExitCode.UNREACHABLE,
+            remedy="End it with `aileron stop`; the next command starts the daemon of its own version.",
+        )
+    return CliFailure(
+        f"this is a defect of aileron itself: {type(error).__name__}: {error}",
+        failure_class="internal_error",
+        remedy="Run it again with `aileron --debug ...` and report what it prints.",
+    )

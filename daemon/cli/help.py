@@ -24,7 +24,8 @@ def show(
     from daemon.cli.main import app as root
 
     command = get_command(root)
-    path = typer.Context(command, info_name="aileron", obj=ctx.obj, **command.context_settings)
+    settings = {"terminal_width": ctx.terminal_width, **command.context_settings}
+    path = typer.Context(command, info_name="aileron", obj=ctx.obj, **settings)
     for name in names or ():
         known = getattr(command, "commands", {})
         inner = command.get_command(path, name) if known else None  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """The entry point of `aileron`: the table of commands, the global options, and how a command ends."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -8,11 +9,12 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.failure import CliFailure, ExitCode, unexpected
 from daemon.cli.invocation import Invocation
 from daemon.cli.lazy import LazyCommand, LazyGroup
 from daemon.cli.old_spellings import renew
 from daemon.cli.parameters import set_up_parameters
+from daemon.cli.streams import leave, open_streams
 
 set_up_parameters()
 
@@ -97,14 +99,7 @@ def run(arguments: Sequence[str], invocation: Invocation) -> int:
     except Exception as error:
         if invocation.debug:
             raise
-        return _end(
-            CliFailure(
-                f"this is a defect of aileron itself: {type(error).__name__}: {error}",
-                failure_class="internal_error",
-                remedy="Run it again with `aileron --debug ...` and report what it prints.",
-            ),
-            invocation,
-        )
+        return _end(unexpected(error, invocation.connection.other_version), invocation)
     return ExitCode.OK
 
 
@@ -124,15 +119,21 @@ def _end(failure: CliFailure, invocation: Invocation) -> int:
         import traceback
 
         traceback.print_exception(failure)
-    if invocation.as_json:
-        invocation.output.json(failure.envelope())
+    try:
+        if invocation.as_json:
+            invocation.output.json(failure.envelope())
+    except (OSError, ValueError):
+        pass  # the answer cannot be written, which the failure may be about; it is told on the other stream
     invocation.output.failure(failure)
     return failure.exit_code
 
 
 def main() -> None:
     """Run the command line of this process, or answer a shell that completes one."""
+    open_streams()
     if shell := os.environ.get("_AILERON_COMPLETE"):
         _complete(shell)
-        return
-    sys.exit(run(sys.argv[1:], Invocation.from_process()))
+        leave(ExitCode.OK)
+    # A command lives for a moment; one that follows something still collects garbage, only more rarely.
+    gc.set_threshold(100_000)
+    leave(run(sys.argv[1:], Invocation.from_process()))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from daemon.core.visible import spell_out
@@ -95,8 +95,9 @@ class Output:
         self._write(self._out, text, style, terminal=self.terminal)
 
     def note(self, text: str, *, style: str = "") -> None:
-        """Write something beside the answer to stderr."""
-        self._write(self._err, text, style, terminal=self.err_terminal)
+        """Write something beside the answer to stderr; if that is closed or full, there is nobody to tell."""
+        with suppress(OSError):
+            self._write(self._err, text, style, terminal=self.err_terminal)
 
     def more(self, answer: Mapping[str, Any], how: str) -> None:
         """Say beside a list that it goes on, and what shows the rest."""
@@ -105,8 +106,9 @@ class Output:
 
     def ask(self, question: str) -> None:
         """Write a question to stderr and stay on its line."""
-        self._err.write(question)
-        self._err.flush()
+        with suppress(OSError):
+            self._err.write(question)
+            self._err.flush()
 
     def raw(self, text: str) -> None:
         """Write text that already is as it should be, line ends included."""

@@ -38,7 +38,13 @@ def restore(
     from daemon.custody.restoring import is_taken, left_behind
 
     home = _resolved(invocation.home())
-    if is_taken(home.path):
+    try:
+        taken = is_taken(home.path)
+    except OSError as error:
+        raise CliFailure(
+            f"{home.path} cannot be looked into: {error.strerror}", remedy="Check its permissions."
+        ) from error
+    if taken:
         if not replace:
             raise CliFailure(
                 f"there is a home at {home.path} already, and a restore would take its place",
@@ -85,14 +91,13 @@ def _nobody_uses(home: "Home") -> Iterator[None]:
 
 
 def _restore(invocation: Invocation, file: Path, home: "Home") -> "Restored":
-    from daemon.base.faults import faults_from
     from daemon.core.named_errors import in_words
     from daemon.custody.manifest import BackupError
     from daemon.custody.restoring import restore as bring_back
 
     stamp = f"{invocation.now():%Y%m%d-%H%M%S}"
     try:
-        return bring_back(file, home.path, stamp=stamp, faults=faults_from(invocation.environ))
+        return bring_back(file, home.path, stamp=stamp)
     except BackupError as error:
         raise CliFailure(f"nothing was restored: {error}") from error
     except OSError as error:

@@ -15,14 +15,16 @@ class TakesSecret(TyperCommand):
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
         """Read the line; a word that does not belong there is not named."""
-        from typer._click.exceptions import UsageError
+        from typer._click.exceptions import BadOptionUsage, MissingParameter, UsageError
 
-        given = [word for each in args for word in (each, *each.split("=", 1))]
+        given = [word for each in args for word in (each, *each.split("=", 1)) if word]
         try:
             return super().parse_args(ctx, args)
+        except (MissingParameter, BadOptionUsage):
+            raise  # these name what is missing, in words of ours
         except UsageError as error:
             said = error.format_message()
-            if not any(word and word in said for word in given):
+            if not any(word in said for word in given):
                 raise
         raise CliFailure.usage(
             f"`{ctx.command_path}` was given a word or an option that it does not take; it is not repeated here",

@@ -1,6 +1,6 @@
-"""Plain HTTP to one address of this machine, with the standard library alone.
+"""Plain HTTP to one address of this machine.
 
-Every command waits for what it imports: a client library with its defaults is 65 ms, this is 15 (docs/performance.md).
+Every command waits for what it imports: a client library with its defaults is 65 ms (docs/performance.md).
 It follows no redirect, knows no proxy and no TLS, and never asks twice: the master token goes to that address only.
 """
 
@@ -9,14 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import urlsplit
 
 from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.http_answer import Connection, Incoming
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 120.0
-_PIECE = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +33,9 @@ class Wire:
     def __init__(self, *, url: str, token: str) -> None:
         place = urlsplit(url)
         self._host = place.hostname or ""
-        self._port = place.port
+        self._port = place.port or 80
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        self._idle: list[HTTPConnection] = []
+        self._idle: list[Connection] = []
         self._guard = threading.Lock()
 
     def close(self) -> None:
@@ -67,7 +66,7 @@ class Wire:
     @contextmanager
     def stream(
         self, method: str, target: str, *, body: bytes | None = None
-    ) -> Iterator[tuple[HTTPResponse, Iterator[bytes]]]:
+    ) -> Iterator[tuple[Incoming, Iterator[bytes]]]:
         """Send one request and hand out its answer with the pieces of its body as they come."""
         connection, answer = self._send(method, target, body, "application/json", patient=True)
         try:
@@ -77,44 +76,38 @@ class Wire:
 
     def _send(
         self, method: str, target: str, body: bytes | None, kind: str, *, patient: bool
-    ) -> tuple[HTTPConnection, HTTPResponse]:
+    ) -> tuple[Connection, Incoming]:
         connection = self._connected()
         headers = self._headers if body is None else self._headers | {"Content-Type": kind}
         try:
             with _translated():
-                if connection.sock is not None:
-                    connection.sock.settimeout(None if patient else ANSWER_SECONDS)
-                connection.request(method, target, body=body, headers=headers)
-                return connection, connection.getresponse()
+                connection.socket.settimeout(None if patient else ANSWER_SECONDS)
+                return connection, connection.request(method, target, headers, body)
         except BaseException:
             connection.close()
             raise
 
-    def _connected(self) -> HTTPConnection:
+    def _connected(self) -> Connection:
         with self._guard:
             while self._idle:
                 connection = self._idle.pop()
                 # What can be read before anything was asked is the end of the connection.
-                if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
+                if not select.select([connection.socket], [], [], 0)[0]:
                     return connection
                 connection.close()
-        connection = HTTPConnection(self._host, self._port, timeout=CONNECT_SECONDS)
         try:
-            connection.connect()
+            return Connection(self._host, self._port, seconds=CONNECT_SECONDS)
         except OSError as error:
-            connection.close()
             raise CliFailure(
                 "the daemon does not answer at the address in its discovery file",
                 exit_code=ExitCode.UNREACHABLE,
                 remedy="See `aileron doctor`, or run: aileron daemon start",
             ) from error
-        return connection
 
 
-def _pieces(answer: HTTPResponse) -> Iterator[bytes]:
+def _pieces(answer: Incoming) -> Iterator[bytes]:
     with _translated():
-        while piece := answer.read1(_PIECE):
-            yield piece
+        yield from answer.pieces()
 
 
 @contextmanager
@@ -128,7 +121,7 @@ def _translated() -> Iterator[None]:
             exit_code=ExitCode.UNREACHABLE,
             remedy="See `aileron status`.",
         ) from error
-    except (HTTPException, OSError) as error:
+    except OSError as error:
         raise BrokenError from error
 
 

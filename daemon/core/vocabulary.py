@@ -55,8 +55,8 @@ class EventType(StrEnum):
 
     SANDBOX_ATTACHED = "sandbox.attached"
     SANDBOX_ENDED = "sandbox.ended"
-    SANDBOX_GUEST_ENDED = "sandbox.guest_ended"
-    SANDBOX_GUEST_STARTED = "sandbox.guest_started"
+    SANDBOX_EXEC_ENDED = "sandbox.exec_ended"
+    SANDBOX_EXEC_STARTED = "sandbox.exec_started"
     SANDBOX_STARTED = "sandbox.started"
 
     SESSION_DENIED = "session.denied"
@@ -167,7 +167,7 @@ class Attr:
 
     SANDBOX_AGENT: Final = "aileron.sandbox.agent"
     SANDBOX_COMMAND: Final = "aileron.sandbox.command"
-    SANDBOX_GUEST: Final = "aileron.sandbox.guest"
+    SANDBOX_EXEC: Final = "aileron.sandbox.exec"
     SANDBOX_NETWORK: Final = "aileron.sandbox.network"
     SANDBOX_PROBED: Final = "aileron.sandbox.probed"
     SANDBOX_REASON: Final = "aileron.sandbox.reason"

@@ -42,11 +42,22 @@ def belongs(path: str) -> bool:
 
 
 def survey(home: Path) -> Iterator[str]:
-    """Yield the paths of all files that belong to a backup, but for those that the daemon takes; in order."""
-    for folder, folders, files in os.walk(home):
-        inside = Path(folder).relative_to(home)
-        folders[:] = sorted(name for name in folders if belongs((inside / name).as_posix()))
-        for name in sorted(files):
-            path = (inside / name).as_posix()
-            if belongs(path) and path not in SNAPSHOT and path != RESTORED:
-                yield path
+    """Yield the paths of all files that belong to a backup, but for those that the daemon takes; in order.
+
+    A folder of the home may be a link, as people have it who keep their actions elsewhere: it is looked into. A link
+    to a folder further down is yielded as if it were a file, so that it is not left out without a word.
+    """
+    yield from _walk(home, "", follow=True)
+
+
+def _walk(home: Path, inside: str, *, follow: bool) -> Iterator[str]:
+    with os.scandir(home / inside) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        path = f"{inside}{entry.name}"
+        if not belongs(path) or path in SNAPSHOT or path == RESTORED:
+            continue
+        if entry.is_dir(follow_symlinks=follow):
+            yield from _walk(home, f"{path}/", follow=False)
+        else:
+            yield path

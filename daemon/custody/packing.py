@@ -59,11 +59,13 @@ def _add_from(archive: tarfile.TarFile, packed: Packed, home: Path, path: str) -
         if place.is_symlink():
             packed.left_out.append(f"{path} (a link that leads nowhere)")
         return  # it went away since the folder was read
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        what = "a link to a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        packed.left_out.append(f"{path} ({what})")
+        return
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            packed.left_out.append(f"{path} (no regular file)")
-            return
         if place.is_symlink():
             packed.followed.append(path)
         _add(archive, packed.manifest, path, file, mode=stat.S_IMODE(status.st_mode) & 0o700)

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from daemon.audit.at_rest import verify_at_rest
 from daemon.base import exact_renames
-from daemon.base.faults import FaultPoints
 from daemon.base.files import sync_folder
 from daemon.custody.manifest import BackupError, Manifest
 from daemon.custody.unpacking import unpack
@@ -36,7 +35,7 @@ class Restored:
     """Where the home lies that was there before."""
 
 
-def restore(backup: Path, home: Path, *, stamp: str, faults: FaultPoints) -> Restored:
+def restore(backup: Path, home: Path, *, stamp: str) -> Restored:
     """Put the home of a backup in the place of whatever home is there; the caller holds the lock of that one.
 
     Raises BackupError and OSError; then the home is as it was.
@@ -49,15 +48,13 @@ def restore(backup: Path, home: Path, *, stamp: str, faults: FaultPoints) -> Res
         (staging / _UNFINISHED).touch(0o600)
         free = shutil.disk_usage(staging).free
         manifest = unpack(backup, staging, most=max(0, free - _SPARE))
-        faults.hit("restore.unpacked")
         _check(staging, manifest)
         (staging / _UNFINISHED).unlink()
         sync_folder(staging)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    faults.hit("restore.checked")
-    kept = _put_in_place(staging, home, stamp=stamp, faults=faults)
+    kept = _put_in_place(staging, home, stamp=stamp)
     return Restored(manifest=manifest, home=home, kept=kept)
 
 
@@ -67,6 +64,8 @@ def is_taken(home: Path) -> bool:
         return any(_holds_something(path) for path in home.iterdir())
     except FileNotFoundError:
         return False
+    except NotADirectoryError:
+        return True
 
 
 def clear_unfinished(home: Path) -> None:
@@ -101,14 +100,13 @@ def _check(folder: Path, manifest: Manifest) -> None:
         raise BackupError("The audit log in the backup does not end where the backup says.")
 
 
-def _put_in_place(staging: Path, home: Path, *, stamp: str, faults: FaultPoints) -> Path | None:
+def _put_in_place(staging: Path, home: Path, *, stamp: str) -> Path | None:
     if not home.exists():
         staging.rename(home)
         sync_folder(home.parent)
         return None
     _exchange(staging, home)
     sync_folder(home.parent)
-    faults.hit("restore.exchanged")
     if not is_taken(staging):
         shutil.rmtree(staging, ignore_errors=True)
         return None

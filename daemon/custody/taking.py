@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from daemon.db.snapshot import Snapshot
 from daemon.version import VERSION
 
 _PREFIX = "snapshot-"
+_OLD_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +48,12 @@ class Taking:
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="backup")
 
-    def clear(self) -> None:
-        """Remove what killed commands have left; done at start, when nobody packs."""
+    def clear(self, *, older_than_ms: int = 0) -> None:
+        """Remove what killed commands have left: all of it at a start, when nobody packs; else what is old."""
         for folder in self._backups.glob(f"{_PREFIX}*"):
-            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                if self._clock.now_ms() - folder.stat().st_mtime_ns // 1_000_000 >= older_than_ms:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     async def take(self, *, actor: Principal, session: str | None) -> Taken:
         """Write down that a copy of everything is taken, then put the log aside with that in it; raises Failure."""
@@ -62,6 +66,7 @@ class Taking:
         self._thread.shutdown(wait=True)
 
     def _put_aside(self, rest: AtRest, snapshot: Snapshot) -> Taken:
+        self.clear(older_than_ms=_OLD_MS)
         folder = self._backups / f"{_PREFIX}{secrets.token_hex(8)}"
         try:
             folder.mkdir(mode=0o700)

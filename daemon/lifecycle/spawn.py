@@ -16,6 +16,7 @@ from daemon.base.home import Home
 from daemon.base.platform import Fate
 from daemon.core.named_errors import about, in_words
 from daemon.lifecycle.discovery import Discovery, fate_of_daemon, read_discovery
+from daemon.lifecycle.errors import SpawnError
 from daemon.lifecycle.lock import FileLock
 
 START_SECONDS = 20.0
@@ -27,10 +28,6 @@ _LAST_WORDS = 64 * 1024
 _MUCH_OUTPUT = 2**20
 _NOT_HANDED_ON = frozenset({"AILERON_VAULT_PASSPHRASE", "AILERON_TOKEN", "AILERON_SESSION_ID", "AILERON_URL"})
 """What a command may have in its environment and a process that lives for days must not."""
-
-
-class SpawnError(Exception):
-    """The daemon did not start or did not stop; the message says why and what to do."""
 
 
 def ensure_daemon(home: Home) -> Discovery:

@@ -1,6 +1,7 @@
 """The standard streams of a container: reads what it writes, in pieces with their kind, and writes to its input."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,6 +34,9 @@ class Attachment:
                 return
             if not piece:
                 return
+            # What is there is read without waiting, and what is sent to a reader who has gone is dropped at once. So a
+            # program that writes without end would never let the loop see that they have gone.
+            await asyncio.sleep(0)
             if self._terminal:
                 yield STDOUT, piece
                 continue
@@ -51,6 +55,11 @@ class Attachment:
     def end_input(self) -> None:
         """Let the container read the end of its input."""
         self._socket.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        """End the connection; whoever reads it reads its end."""
+        with contextlib.suppress(OSError):  # it has ended already
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection."""

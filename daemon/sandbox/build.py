@@ -12,7 +12,7 @@ from daemon.sandbox.berth_keeper import BerthKeeper
 from daemon.sandbox.berth_maker import BerthMaker
 from daemon.sandbox.container_options import ContainerLimits
 from daemon.sandbox.engine import Engine
-from daemon.sandbox.guests import Guests
+from daemon.sandbox.execs import Execs
 from daemon.sandbox.images import Images
 from daemon.sandbox.onlookers import Onlookers
 from daemon.sandbox.packing import Packing, PackingLimits
@@ -51,7 +51,7 @@ class SandboxRoom:
 
     sandboxes: Sandboxes
     starter: Starter
-    guests: Guests
+    execs: Execs
     onlookers: Onlookers
     packing: Packing
     upkeep: Upkeep
@@ -124,5 +124,5 @@ def build(
     )
     packing = Packing(engine=engine, images=images, off_limits=off_limits, home=str(home.path), limits=options.packing)
     upkeep = Upkeep(sandboxes, packing, workplaces, keep_seconds=options.keep_seconds, room=options.room)
-    guests = Guests(engine=engine, audit=audit, entropy=entropy)
-    return SandboxRoom(sandboxes, starter, guests, Onlookers(engine, audit, sandboxes), packing, upkeep)
+    execs = Execs(engine=engine, audit=audit, entropy=entropy)
+    return SandboxRoom(sandboxes, starter, execs, Onlookers(engine, audit, sandboxes), packing, upkeep)

@@ -186,7 +186,7 @@ def creation(spec: Spec) -> dict[str, Any]:
     }
 
 
-def guest_creation(command: Sequence[str], *, terminal: bool, kind_of_terminal: str) -> dict[str, Any]:
+def exec_creation(command: Sequence[str], *, terminal: bool, kind_of_terminal: str) -> dict[str, Any]:
     """Return the keyword arguments of a program beside the agent.
 
     Its user, limits, rights, network and files are those of the container; nothing of that can be said here.
@@ -202,7 +202,7 @@ def guest_creation(command: Sequence[str], *, terminal: bool, kind_of_terminal: 
 
 
 def signal_creation(process: int, number: int) -> dict[str, Any]:
-    """Return the keyword arguments of the program that sends a signal to a guest."""
+    """Return the keyword arguments of the program that sends a signal to one of these."""
     return {"cmd": [*_INTERPRETER, f"{ROOT}/inside/signal_group.py", str(process), str(number)], "privileged": False}
 
 

@@ -42,6 +42,8 @@ class Sandbox:
     )
     may_start: asyncio.Event = field(default_factory=asyncio.Event)
     """The report was right, so the agent may start."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """The agent has ended, or is being ended: nobody else may hold the engine up any more."""
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     """A task removes it; nothing new may begin in it."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)

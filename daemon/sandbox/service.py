@@ -179,6 +179,7 @@ class Sandboxes:
         try:
             async for piece in attachment.output():
                 yield piece
+            sandbox.over.set()
             await self._read_outcome(sandbox)
         finally:
             if not sandbox.outcome:
@@ -313,6 +314,7 @@ class Sandboxes:
         task = self._ending.get(sandbox.session)
         if task is None:
             sandbox.ending.set()
+            sandbox.over.set()
             task = asyncio.get_running_loop().create_task(self._undo(sandbox), name=f"end {sandbox.session}")
             task.add_done_callback(_complain)
             self._ending[sandbox.session] = task

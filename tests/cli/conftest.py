@@ -47,6 +47,8 @@ class StandIn:
     answers: dict[str, Answer] = field(default_factory=dict)
     requests: list[httpx.Request] = field(default_factory=list)
     running: bool = True
+    otherwise: Answer = None
+    """What is answered where nothing is said; not found, if it is None."""
 
     def _listed(self, prefix: str) -> dict[str, Any]:
         """Return what the list would hold: everything that there is an answer about."""
@@ -62,6 +64,8 @@ class StandIn:
             answer = answer(request)
         if isinstance(answer, httpx.Response):
             return answer
+        if answer is None:
+            answer = self.otherwise
         if answer is None and request.url.path in LISTS:
             answer = self._listed(LISTS[request.url.path])
         if answer is None:

@@ -108,6 +108,8 @@ def test_a_wait_that_is_over_ends_with_75(cli: Any, stand_in: Any) -> None:
     assert ended.code == ExitCode.WAITING
     assert "aileron action result apr_1 --wait" in ended.err
     assert cli("action", "result", "apr_1").code == ExitCode.WAITING
+    assert cli("action", "result", "1").code == ExitCode.WAITING  # the end of the id is enough
+    assert "no approval" in cli("action", "result", "nope").err
 
 
 def test_ctrl_c_while_waiting_tells_how_to_come_back(cli: Any, stand_in: Any) -> None:

@@ -174,3 +174,19 @@ def test_sessions_are_listed_and_shown(cli: Any, stand_in: Any) -> None:
     assert "ses_1  terminal  shell\\u001b[2J  1h ago   -     active" in cli("session", "list", "--active").out
     assert stand_in.queries("GET /v1/sessions") == [{"active": "true", "limit": "50"}]
     assert "ended: closed" in cli("session", "show", "ses_1").out
+
+
+def test_events_of_a_session_are_found_by_the_end_of_its_id(cli: Any, stand_in: Any) -> None:
+    other = {**SESSION, "id": "ses_21"}
+    stand_in.answers |= {
+        "GET /v1/sessions": {"items": [SESSION, other], "next": None},
+        "GET /v1/audit": {"items": [], "next": None},
+        "GET /v1/audit/export": httpx.Response(200, content=b""),
+    }
+    assert cli("audit", "list", "--session", "21").code == 0
+    assert cli("audit", "export", "--session", "ses_2").code == 0
+    asked = [stand_in.queries(call)[0]["session"] for call in ("GET /v1/audit", "GET /v1/audit/export")]
+    assert asked == ["ses_21", "ses_21"]
+    ambiguous = cli("audit", "list", "--session", "1")
+    assert ambiguous.code == 2
+    assert "means more than one session" in ambiguous.err

@@ -221,6 +221,7 @@ def test_of_an_action_the_lists_and_the_doctor_say_what_a_call_would_meet(world:
     shown, counts, (check,) = state()
     assert (shown, counts, check["status"]) == ("blocked", {"enabled": 1, "blocked": 1}, "warning")
     assert check["message"] == gone
+    assert gone in say("action", "run", "ship", f"url={world.upstream}/x", "body={}")[2]
 
     text = (world.home / "actions" / "ship.md").read_text()
     other = text.replace(world.hashes["wellbehaved"], "sha256:" + "0" * 64)

@@ -31,12 +31,10 @@ FORBIDDEN = {
 }
 _LISTING = """
 import sys
-from daemon.cli.main import main
-sys.argv[0] = "aileron"
-try:
-    main()
-finally:
-    print("\\n".join(sys.modules), file=sys.stderr)
+from daemon.cli.invocation import Invocation
+from daemon.cli.main import run
+run(sys.argv[1:], Invocation.from_process())
+print(*sys.modules, sep=chr(10), file=sys.stderr)
 """
 
 

@@ -149,3 +149,5 @@ def test_a_key_on_the_line_is_not_repeated_and_the_message_says_where_it_belongs
 
 def test_a_line_that_lacks_something_still_says_what(cli: Any) -> None:
     assert "Missing argument 'NAME'" in cli("secret", "add").err
+    assert "Missing argument 'CONNECTOR'" in cli("binding", "add", "--identity", "a").err
+    assert "'--value-file' requires an argument" in cli("secret", "add", "a", "--value-file").err

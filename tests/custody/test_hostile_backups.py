@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from custody.homes import contents, furnish
 
-from daemon.base.faults import NO_FAULTS
 from daemon.custody.manifest import MANIFEST, BackupError
 from daemon.custody.restoring import restore
 from daemon.custody.unpacking import check, unpack
@@ -76,7 +75,7 @@ def test_what_was_put_in_is_refused_and_nothing_is_written(good: Members, tmp_pa
     if name.startswith("a file that is there") or name.endswith("capitals"):
         members = [*good[:-1], PUT_IN[name], good[-1]]
     path = write(tmp_path / "bad", members)
-    for use in (check, lambda path: restore(path, tmp_path / "home", stamp="x", faults=NO_FAULTS)):
+    for use in (check, lambda path: restore(path, tmp_path / "home", stamp="x")):
         with pytest.raises(BackupError):
             use(path)
     assert contents(tmp_path / "home") == before
@@ -111,7 +110,7 @@ CHANGED: dict[str, Callable[[Members], Members]] = {
 def test_a_backup_that_is_not_whole_is_not_restored(good: Members, tmp_path: Path, name: str) -> None:
     path = write(tmp_path / "bad", CHANGED[name](good))
     with pytest.raises(BackupError):
-        restore(path, tmp_path / "new", stamp="x", faults=NO_FAULTS)
+        restore(path, tmp_path / "new", stamp="x")
     assert not list(tmp_path.glob("new*"))
 
 

@@ -10,7 +10,6 @@ import pytest
 from custody.homes import FILES, NOT_FILES, contents, furnish
 
 from daemon.base import exact_renames
-from daemon.base.faults import NO_FAULTS
 from daemon.custody.contents import RESTORED
 from daemon.custody.manifest import BackupError
 from daemon.custody.restoring import is_taken, left_behind, restore
@@ -20,7 +19,7 @@ _STEPS = ("fsync", "mkdir", "rename", "unlink")
 
 def test_a_restored_home_is_the_one_that_was_backed_up_in_content_and_modes(original: Path, tmp_path: Path) -> None:
     backup = original / "backup"
-    restored = restore(backup, tmp_path / "new", stamp="x", faults=NO_FAULTS)
+    restored = restore(backup, tmp_path / "new", stamp="x")
     assert restored.kept is None
     before, after = contents(original / "home"), contents(tmp_path / "new")
     for path in FILES:
@@ -34,7 +33,7 @@ def test_a_restored_home_is_the_one_that_was_backed_up_in_content_and_modes(orig
 def test_the_home_that_was_there_is_kept_beside_the_restored_one(backup: Path, tmp_path: Path) -> None:
     furnish(tmp_path / "home")
     before = contents(tmp_path / "home")
-    restored = restore(backup, tmp_path / "home", stamp="20261126", faults=NO_FAULTS)
+    restored = restore(backup, tmp_path / "home", stamp="20261126")
     assert restored.kept == tmp_path / "home.before-20261126"
     assert contents(restored.kept) == before
     assert set(contents(tmp_path / "home")) & set(NOT_FILES) == set()
@@ -60,7 +59,7 @@ def test_where_two_folders_cannot_change_places_nothing_is_changed_and_the_way_i
     before = contents(tmp_path / "home")
     monkeypatch.setattr(exact_renames, "exchange", cannot)
     with pytest.raises(BackupError, match="mv "):
-        restore(backup, tmp_path / "home", stamp="x", faults=NO_FAULTS)
+        restore(backup, tmp_path / "home", stamp="x")
     assert contents(tmp_path / "home") == before
     assert not list(tmp_path.glob("home.*"))
 
@@ -102,10 +101,10 @@ def test_killed_before_any_step_the_home_is_the_old_or_the_restored_one_whole(
         (home / "actions").mkdir(parents=True)
         (home / "actions" / "old.md").write_text("old")
         old = contents(home)
-    new = contents(restore(backup, tmp_path / "whole", stamp="x", faults=NO_FAULTS).home)
+    new = contents(restore(backup, tmp_path / "whole", stamp="x").home)
     seen = set()
     for step in range(1, 200):
-        killed = killed_at(step, lambda: restore(backup, home, stamp="x", faults=NO_FAULTS))
+        killed = killed_at(step, lambda: restore(backup, home, stamp="x"))
         found = contents(home) if home.exists() else {}
         assert found in (old, new), step
         seen.add("new" if found == new else "old")

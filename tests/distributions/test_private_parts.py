@@ -18,6 +18,7 @@ ATTRIBUTES = {
     "_fp": "docker",
     "_coerce_value": "typer",
     "_usage_display_name": "typer",
+    "_protected_args": "typer",
 }
 """Names with an underscore that are reached on an object of a library."""
 INHERITED = {

@@ -26,6 +26,8 @@ def service() -> Iterator[UpstreamProcess]:
         yield running
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # two compilers: most of a minute of processor time
 @pytest.mark.parametrize(
     "language",
     [

@@ -17,8 +17,9 @@ from world import ROOT, World
 
 from daemon.base.home import Home
 from daemon.lifecycle.discovery import DiscoveryError, read_discovery
+from daemon.lifecycle.errors import SpawnError
 from daemon.lifecycle.lock import FileLock
-from daemon.lifecycle.spawn import SpawnError, ensure_daemon, stop_daemon
+from daemon.lifecycle.spawn import ensure_daemon, stop_daemon
 
 
 @pytest.fixture

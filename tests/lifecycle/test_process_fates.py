@@ -17,7 +17,8 @@ from daemon.base.platform import CannotTellError, Fate, fate_of, is_gone, proces
 from daemon.base.processes import Processes
 from daemon.cli.launch.scratch import scratch
 from daemon.lifecycle.discovery import Discovery, read_discovery, write_discovery
-from daemon.lifecycle.spawn import SpawnError, stop_daemon
+from daemon.lifecycle.errors import SpawnError
+from daemon.lifecycle.spawn import stop_daemon
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 from daemon.base.home import Home
 from daemon.base.platform import process_identity
 from daemon.lifecycle import spawn
+from daemon.lifecycle.errors import SpawnError
 from daemon.lifecycle.lock import FileLock
-from daemon.lifecycle.spawn import SpawnError, ensure_daemon, stop_daemon
+from daemon.lifecycle.spawn import ensure_daemon, stop_daemon
 
 
 @pytest.fixture

@@ -126,10 +126,13 @@ ONLY_IN = {
     "TCPConnector": set[str](),
     "ClientSession": set[str](),
     "open_connection": set[str](),
-    # These two talk to the daemon itself, on the loopback address that its own file names.
-    "HTTPConnection": {"daemon/cli/wire.py", "daemon/lifecycle/spawn.py"},
-    # A look at the Docker engine's socket, and our own listeners.
-    "socket": {"daemon/net/dialling.py", "daemon/cli/machine_checks.py", "daemon/lifecycle/listeners.py"},
+    # This talks to the daemon itself, on the loopback address that its own file names.
+    "HTTPConnection": {"daemon/lifecycle/spawn.py"},
+    # The daemon itself again, a look at the Docker engine's socket, and our own listeners.
+    "socket": {
+        *("daemon/net/dialling.py", "daemon/cli/http_answer.py", "daemon/cli/machine_checks.py"),
+        "daemon/lifecycle/listeners.py",
+    },
 }
 
 

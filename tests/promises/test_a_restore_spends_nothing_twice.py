@@ -1,5 +1,6 @@
 """Promise 3 over a backup: what was used after it was made cannot be used again in the home that comes out of it."""
 
+import gzip
 import json
 import os
 import sqlite3
@@ -11,7 +12,7 @@ from typing import Any
 
 from former import FORMER, turn_back
 from services.upstream import UpstreamProcess
-from world import ROOT, World
+from world import API_KEY, ROOT, World
 
 from daemon.custody.contents import SNAPSHOT
 from daemon.custody.manifest import About
@@ -62,6 +63,8 @@ def test_an_approval_that_was_spent_after_the_backup_is_void_after_the_restore(
     made = aileron(world, "backup", "backup")
     assert (world.folder / "backup").stat().st_mode & 0o777 == 0o600
     assert not list((world.home / "backups").glob("snapshot-*"))
+    unpacked = gzip.decompress((world.folder / "backup").read_bytes())
+    assert not any(secret.encode() in unpacked for secret in (API_KEY, token, world.discovery["token"]))
     world.unlock()
     world.ok("POST", f"/v1/approvals/{pending}/approve", {})
     finish(world, token, pending)

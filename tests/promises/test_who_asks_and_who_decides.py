@@ -31,15 +31,15 @@ CAUSES_NO_EVENT = {
     "sandbox_input": "the agent's own terminal",
     "sandbox_size": "the agent's own terminal",
     "sandbox_signal": "the agent's own terminal",
-    "guest_input": "the person's own program; its start is recorded",
-    "guest_size": "the person's own program; its start is recorded",
-    "guest_signal": "the person's own program; its start is recorded",
+    "exec_input": "the person's own program; its start is recorded",
+    "exec_size": "the person's own program; its start is recorded",
+    "exec_signal": "the person's own program; its start is recorded",
     "settings_take_over": "it takes over what the person wrote; tests/settings/test_live_settings.py changes something",
     "sandbox_image_build": "images have no events",
     "sandbox_own_build": "images have no events",
     "sandbox_images_prune": "images have no events",
 }
-NEEDS_AN_ENGINE = {"sandbox_start", "sandbox_end", "sandbox_guest", "sandbox_attach"}
+NEEDS_AN_ENGINE = {"sandbox_start", "sandbox_end", "sandbox_exec", "sandbox_attach"}
 """tests/sandbox/test_sandbox_principals.py and test_running_sandboxes.py call these."""
 
 

@@ -75,7 +75,7 @@ def test_a_program_beside_the_agent_is_logged_before_it_runs_and_has_what_the_ag
     assert ended.stdout.splitlines()[:3] == [str(USER), "/workspace", "agent"]
     assert ended.stdout.splitlines()[3].startswith("https://aileron.internal:")
     assert ended.stderr == "no\n"
-    started, over = events(world, "sandbox.guest_started")[-1], events(world, "sandbox.guest_ended")[-1]
+    started, over = events(world, "sandbox.exec_started")[-1], events(world, "sandbox.exec_ended")[-1]
     assert started["actor"] == "person:owner"
     assert started["payload"]["aileron.sandbox.command"][0] == "sh"
     assert over["payload"]["process.exit.code"] == 7
@@ -93,22 +93,30 @@ def test_a_program_beside_the_agent_is_logged_before_it_runs_and_has_what_the_ag
 def test_a_program_beside_the_agent_ends_when_nobody_reads_it_any_more_and_with_the_sandbox(
     world: World, shell: Shell, running: str
 ) -> None:
-    def guests() -> list[str]:
-        return shell.run("sandbox", "exec", running, "pgrep", "-f", "sleep 41[12]").stdout.split()
+    def beside() -> list[str]:
+        return shell.run("sandbox", "exec", running, "pgrep", "-f", "sleep 41[123]").stdout.split()
 
     deaf = shell.start("sandbox", "exec", running, "--", "sh", "-c", "trap '' HUP; sleep 411 & wait; sleep 411")
-    wait_until(lambda: len(guests()) > 0)
+    wait_until(lambda: len(beside()) > 0)
     deaf.kill()
     deaf.communicate(timeout=30)
-    wait_until(lambda: guests() == [])
+    wait_until(lambda: beside() == [])
+    busy = shell.start("sandbox", "exec", running, "--", "sh", "-c", "sleep 413 & exec yes")
+    wait_until(lambda: len(beside()) > 0)
+    busy.kill()  # in the middle of what it writes, which nobody reads
+    busy.communicate(timeout=30)
+    wait_until(lambda: beside() == [])
     told = shell.start("sandbox", "exec", running, "sleep", "412")
-    wait_until(lambda: len(guests()) > 0)
+    wait_until(lambda: len(beside()) > 0)
     told.send_signal(signal.SIGTERM)
     told.communicate(timeout=30)
     assert told.returncode == 128 + signal.SIGTERM
     last = shell.start("sandbox", "exec", running, "sleep", "412")
-    wait_until(lambda: len(guests()) > 0)
-    shell.run("sandbox", "stop", running)
+    unread = shell.start("sandbox", "exec", running, "--", "sh", "-c", "sleep 411 & exec yes")
+    wait_until(lambda: len(beside()) == 2)
+    assert shell.run("sandbox", "stop", running).returncode == 0, "what nobody reads holds no end up"
+    unread.kill()
+    unread.communicate(timeout=30)
     last.communicate(timeout=30)
     assert last.returncode == 128 + signal.SIGKILL
 

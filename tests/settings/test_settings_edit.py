@@ -4,7 +4,7 @@ import contextlib
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.base.settings import SettingsError, parse_source, setting_paths, settings_from
@@ -82,6 +82,9 @@ def test_a_setting_is_taken_out_and_one_that_is_not_there_is_said() -> None:
     changed = without_setting(FILE, "vault.auto_lock", file="config.toml")
     assert "auto_lock" not in changed
     assert "# the test" in changed
+    assert tomllib.loads(without_setting(FILE, "approvals.rules", file="config.toml")).get("approvals", {}) == {}
+    without_rule = without_setting(FILE, "approvals.rules.ship-update", file="config.toml")
+    assert "ship-update" not in without_rule
     with pytest.raises(SettingsError, match=r"vault\.auto_lock is not set in it"):
         without_setting(changed, "vault.auto_lock", file="config.toml")
 
@@ -90,6 +93,7 @@ _NAMES = [".".join(path) for path in setting_paths()] + ["approvals.rules.a-b", 
 _TEXTS = ["", FILE, "vault = { auto_lock = 5 }\n", "vault.auto_lock = 5\r\n", "[[vault]]\n", '"va\\u0075lt".x = 1\n']
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     text=st.sampled_from(_TEXTS),
     changes=st.lists(

@@ -1,4 +1,4 @@
-"""What the testing package promises beside the example of docs/testing.md, which test_followed_page.py follows."""
+"""What the testing package promises beside the example of docs/testing.md, which test_testing_page.py follows."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -12,13 +12,13 @@ from daemon.api.control.sandboxes import SandboxId, SignalBody, SizeBody
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.principals import Who
 from daemon.sandbox.build import SandboxRoom
-from daemon.sandbox.guests import GuestRequest
+from daemon.sandbox.execs import ExecRequest
 
 _WORD = 131_072
-GuestId = Annotated[str, Path(max_length=40)]
+ExecId = Annotated[str, Path(max_length=40)]
 
 
-class GuestBody(Body):
+class ExecBody(Body):
     """A program to run beside the agent."""
 
     command: list[Annotated[str, Field(max_length=_WORD, pattern="^[^\x00]*$")]] = Field(min_length=1, max_length=1000)
@@ -31,7 +31,7 @@ class GuestBody(Body):
 def router(room: SandboxRoom) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(responses=DOCUMENTED)
-    sandboxes, guests, onlookers = room.sandboxes, room.guests, room.onlookers
+    sandboxes, execs, onlookers = room.sandboxes, room.execs, room.onlookers
 
     @routes.get("/v1/sandboxes/{sandbox_id}/logs", operation_id="sandbox_logs", response_class=StreamingResponse)
     async def logs(sandbox_id: SandboxId, follow: Annotated[bool, Query()] = False) -> StreamingResponse:
@@ -45,31 +45,31 @@ def router(room: SandboxRoom) -> APIRouter:
         sandbox = sandboxes.get(sandbox_id)
         return stream_of(onlookers.attach(sandbox, by=who), lambda: sandbox.outcome)
 
-    @routes.post("/v1/sandboxes/{sandbox_id}/guests", operation_id="sandbox_guest", response_class=StreamingResponse)
-    async def run(sandbox_id: SandboxId, body: GuestBody, who: Who) -> StreamingResponse:
+    @routes.post("/v1/sandboxes/{sandbox_id}/execs", operation_id="sandbox_exec", response_class=StreamingResponse)
+    async def run(sandbox_id: SandboxId, body: ExecBody, who: Who) -> StreamingResponse:
         """Run a program beside the agent and stream what it writes; it ends when this answer is not read any more."""
-        request = GuestRequest(**body.model_dump() | {"command": tuple(body.command)})
-        guest = guests.name(sandboxes.get(sandbox_id), request, by=who)
-        return stream_of(guests.run(guest), lambda: {"code": guest.code})
+        request = ExecRequest(**body.model_dump() | {"command": tuple(body.command)})
+        program = execs.name(sandboxes.get(sandbox_id), request, by=who)
+        return stream_of(execs.run(program), lambda: {"code": program.code})
 
-    @routes.post("/v1/sandboxes/{sandbox_id}/guests/{guest_id}/input", operation_id="guest_input", status_code=204)
+    @routes.post("/v1/sandboxes/{sandbox_id}/execs/{exec_id}/input", operation_id="exec_input", status_code=204)
     async def give(
-        sandbox_id: SandboxId, guest_id: GuestId, request: Request, end: Annotated[bool, Query()] = False
+        sandbox_id: SandboxId, exec_id: ExecId, request: Request, end: Annotated[bool, Query()] = False
     ) -> Response:
         """Write to the program's standard input."""
-        await guests.give(guests.get(sandbox_id, guest_id), await request.body(), end=end)
+        await execs.give(execs.get(sandbox_id, exec_id), await request.body(), end=end)
         return Response(status_code=204)
 
-    @routes.post("/v1/sandboxes/{sandbox_id}/guests/{guest_id}/size", operation_id="guest_size", status_code=204)
-    async def size(sandbox_id: SandboxId, guest_id: GuestId, body: SizeBody) -> Response:
+    @routes.post("/v1/sandboxes/{sandbox_id}/execs/{exec_id}/size", operation_id="exec_size", status_code=204)
+    async def size(sandbox_id: SandboxId, exec_id: ExecId, body: SizeBody) -> Response:
         """Say how large the terminal is."""
-        await guests.resize(guests.get(sandbox_id, guest_id), body.columns, body.rows)
+        await execs.resize(execs.get(sandbox_id, exec_id), body.columns, body.rows)
         return Response(status_code=204)
 
-    @routes.post("/v1/sandboxes/{sandbox_id}/guests/{guest_id}/signal", operation_id="guest_signal", status_code=204)
-    async def send_signal(sandbox_id: SandboxId, guest_id: GuestId, body: SignalBody) -> Response:
+    @routes.post("/v1/sandboxes/{sandbox_id}/execs/{exec_id}/signal", operation_id="exec_signal", status_code=204)
+    async def send_signal(sandbox_id: SandboxId, exec_id: ExecId, body: SignalBody) -> Response:
         """Send a signal to the program."""
-        await guests.signal(guests.get(sandbox_id, guest_id), body.signal)
+        await execs.signal(execs.get(sandbox_id, exec_id), body.signal)
         return Response(status_code=204)
 
     return routes

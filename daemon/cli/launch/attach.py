@@ -48,12 +48,12 @@ def attach(client: "ControlClient", sandbox: str, *, raw: bool) -> dict[str, Any
 
 def run_beside(client: "ControlClient", sandbox: str, body: Mapping[str, Any], *, raw: bool) -> dict[str, Any]:
     """Run a program beside an agent, and carry everything both ways until it ends; return how it ended."""
-    at = f"/v1/sandboxes/{sandbox}/guests"
+    at = f"/v1/sandboxes/{sandbox}/execs"
     pieces = client.pieces(at, body=body)
     kind, told = next(pieces, (_END, b"{}"))
     if kind != _TOLD:
         return show(iter([(kind, told)]))
-    path = f"{at}/{json.loads(told)['guest']}"
+    path = f"{at}/{json.loads(told)['program']}"
     with contextlib.ExitStack() as held:
         held.enter_context(terminal.lent_terminal(raw=raw))
         if raw:
