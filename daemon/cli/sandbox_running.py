@@ -10,9 +10,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 
-SandboxArgument = Annotated[
-    str, typer.Argument(metavar="SESSION", help="The id of its session, or any beginning or end of it.")
-]
+SandboxArgument = Annotated[str, typer.Argument(metavar="SESSION", help="The id of its session, or any part of it.")]
 _SHELL = ("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")
 
 
@@ -46,7 +44,7 @@ def execute(
     ctx: typer.Context,
     session: SandboxArgument,
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- COMMAND]...", help="The program; a shell, if not given.")
+        list[str] | None, typer.Argument(metavar="-- COMMAND", help="The program; a shell, if not given.")
     ] = None,
 ) -> None:
     """Run a program in a sandbox that runs, beside its agent.
