@@ -4,13 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.ids import find_sandbox
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 
-SandboxArgument = Annotated[str, typer.Argument(metavar="SESSION", help="The id of its session, or any part of it.")]
+SandboxArgument = Annotated[
+    str,
+    typer.Argument(metavar="SESSION", help="The id of its session, or any part of it.", autocompletion=known.sessions),
+]
 _SHELL = ("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")
 
 
