@@ -23,6 +23,7 @@ from daemon.tools.servers.upstream.slots import Slot
 from daemon.tools.servers.upstream.transport import Outgoing, Transport
 
 _REMEMBERED = 256
+_LONGEST_MESSAGE = 4000
 _NEVER_CALLED_OFF = frozenset({"initialize", "server/discover"})
 
 
@@ -184,7 +185,7 @@ def _refused(error: Message) -> UpstreamError:
     code, said = error.get("code"), error.get("message")
     return UpstreamError(
         Trouble.REFUSED,
-        said if isinstance(said, str) and said else "The server refused, and did not say why.",
+        said[:_LONGEST_MESSAGE] if isinstance(said, str) and said else "The server refused, and did not say why.",
         code=code if type(code) is int else messages.INTERNAL_ERROR,
         data=error.get("data"),
     )
