@@ -242,8 +242,13 @@ async def test_people_are_asked_only_while_a_call_is_under_way() -> None:
     person = Answering()
     async with connected(hostile("asks_unasked", era="handshake"), answers=person) as server:
         assert await server.connection.tools(SOON)
-        await asyncio.sleep(0.1)
-        assert len(person.asked) <= 10 * 2  # during the handshake and the list
+        await server.echo()  # a call of somebody whom nobody can ask
+        assert person.asked == []
+        asking = Asking(seconds=20, answers=person)
+        call = asyncio.ensure_future(server.connection.call_tool("slow", {}, asking))
+        await eventually(lambda: server.connection.oddities["it asked back too often"] > 0)
+        assert len(person.asked) == 10
+        call.cancel()
 
 
 async def test_a_connection_that_is_closed_ends_the_calls_under_way() -> None:

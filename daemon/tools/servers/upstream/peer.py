@@ -87,7 +87,7 @@ class Peer:
             raise
         finally:
             del self._slots[number]
-            slot.close()
+            self._questions.over(slot)
 
     async def tell(self, method: str, headers: Mapping[str, str] | None = None) -> None:
         """Send a notification; raises UpstreamError."""
