@@ -53,6 +53,8 @@ class CallResult:
     audit_id: str
     result: Any
     content: tuple[Mapping[str, Any], ...]
+    failed: bool = False
+    """The tool answered, and said that it failed."""
     """The result in blocks, as MCP has them."""
 
 
@@ -119,7 +121,7 @@ class AgentClient:
         body = _body(answer)
         if answer.status_code == httpx.codes.ACCEPTED:
             return CallPending(body["approval_id"], body["review_url"], body["message"])
-        return CallResult(body["audit_id"], body["result"], tuple(body["content"]))
+        return CallResult(body["audit_id"], body["result"], tuple(body["content"]), body.get("is_error", False))
 
     async def poll(self, approval_id: str, *, wait_seconds: float = 0) -> Mapping[str, Any]:
         """Return where an approval stands, waiting at most so long for an end."""

@@ -124,7 +124,9 @@ class ToolServer:
         async def run(client: AgentClient) -> Reply:
             outcome = await client.call(tool, arguments)
             if isinstance(outcome, CallResult):
-                return texts.finished(audit_id=outcome.audit_id, result=outcome.result, content=outcome.content)
+                return texts.finished(
+                    audit_id=outcome.audit_id, result=outcome.result, content=outcome.content, failed=outcome.failed
+                )
             return texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)
 
         return await self._with_session(run)

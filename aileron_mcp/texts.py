@@ -32,10 +32,10 @@ class Reply:
     """The result in blocks; without any, the text is the one block there is."""
 
 
-def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ...] = ()) -> Reply:
-    """Tell that a tool ran."""
+def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ...] = (), failed: bool = False) -> Reply:
+    """Tell that a tool ran, and what it said; `failed` if it said that it failed."""
     data = {"result": _flat(result), "audit_id": audit_id}
-    return Reply(text=_written(result), structured=data, content=content)
+    return Reply(text=_written(result), structured=data, content=content, failed=failed)
 
 
 def waiting(*, approval_id: str, review_url: str) -> Reply:
@@ -60,12 +60,13 @@ def standing(answer: Mapping[str, Any]) -> Reply:
     if answer.get("error"):
         told = failure({"error": answer["error"]})
         return Reply(text=told.text, structured={**known, **told.structured}, failed=True)
-    if status == "completed":
+    if status == "completed" or answer.get("content"):
         result = answer.get("result")
         data = known | {"result": _flat(result), "audit_id": answer.get("audit_id")}
         blocks = answer.get("content") or ()
         said = ({"type": "text", "text": f"{status}:"}, *blocks) if blocks else ()
-        return Reply(text=f"{status}: {_written(result)}", structured=data, content=said)
+        failed = bool(answer.get("is_error"))
+        return Reply(text=f"{status}: {_written(result)}", structured=data, content=said, failed=failed)
     if status in _WAITING:
         step = f"Call {STATUS_TOOL} again."
         return Reply(

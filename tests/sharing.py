@@ -9,6 +9,9 @@ _TOGETHER = {
 """What one worker runs one after the other, by where the tests are: those that look after each test whether the Docker
 engine is clean, and those that share a costly set-up. The longest come first. The others go by file."""
 
+_LONG = ("api/test_api_contract.py", "audit/test_audit_storage.py", "faults/", "gateway/test_gateway.py")
+"""Files that take longest, handed out behind the groups: one of them alone at the end would leave a processor idle."""
+
 
 def group_of(nodeid: str) -> str:
     """Return the name of the group that a test belongs to: one of those above, or its file."""
@@ -21,4 +24,6 @@ def rank_of(nodeid: str) -> int:
     """Return when a test is handed out: the lower, the earlier."""
     order = list(_TOGETHER)
     group = group_of(nodeid)
-    return order.index(group) if group in order else len(order)
+    if group in order:
+        return order.index(group)
+    return len(order) if nodeid.removeprefix("tests/").startswith(_LONG) else len(order) + 1

@@ -27,6 +27,8 @@ class World:
 
     module = "daemon"
     """What is run as the daemon."""
+    forks = False
+    """Whether a daemon that is another module is forked, too, as most are; see processes.py."""
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class World:
                 self.module,
                 environment=kept | {"AILERON_HOME": str(self.home)} | self._environment | environment,
                 output=output.fileno(),
-                fresh=self._fresh or self.module != "daemon",
+                fresh=self._fresh or (self.module != "daemon" and not self.forks),
                 prefix=self._prefix,
             )
 

@@ -66,6 +66,7 @@ TOOLS: dict[str, Any] = {
                     "definition_hash",
                     "approval_required",
                     "annotations",
+                    "meta",
                 ],
                 "properties": {
                     "name": {"type": "string"},
@@ -88,6 +89,7 @@ TOOLS: dict[str, Any] = {
                             "open_world": {"type": "boolean"},
                         },
                     },
+                    "meta": {"type": ["object", "null"]},
                 },
             },
         },

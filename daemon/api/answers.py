@@ -49,6 +49,9 @@ class CallFinished(RunFinished):
     """The tool ran; this is what it returned, as blocks for a model and as data."""
 
     content: list[dict[str, Any]]
+    is_error: bool
+    """The tool answered, and said that it failed."""
+    meta: dict[str, Any] | None
 
 
 class RunWaiting(BaseModel):
@@ -67,6 +70,8 @@ class ApprovalResult(BaseModel):
     message: str
     result: Any = None
     content: list[dict[str, Any]] | None = None
+    is_error: bool = False
+    meta: dict[str, Any] | None = None
     audit_id: str | None = None
     error: dict[str, Any] | None = None
 
@@ -111,6 +116,8 @@ def call_answer(outcome: Finished | Waiting, *, control_url: str) -> JSONRespons
             "audit_id": outcome.audit_id,
             "content": content_blocks(outcome.result, outcome.content),
             "result": outcome.result,
+            "is_error": outcome.failed_by_tool,
+            "meta": outcome.meta,
         }
     )
 

@@ -100,6 +100,7 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
         catalog=rooms.actions.catalog,
         connectors=rooms.connectors.service,
         rules=rooms.decisions.rules,
+        servers=rooms.servers.provider,
     )
     return status.router(
         status.Uses(

@@ -27,6 +27,7 @@ from daemon.base.settings import Settings
 from daemon.execution.executor import Executor
 from daemon.execution.seam import ToolProvider
 from daemon.lifecycle.process import Addresses
+from daemon.tools.servers.lending import NO_SERVERS, HeldServers
 
 _log = structlog.get_logger("daemon")
 
@@ -66,10 +67,11 @@ async def start(
     entropy: Entropy,
     faults: FaultPoints,
     more_providers: Sequence[ToolProvider] = (),
+    held: HeldServers = NO_SERVERS,
 ) -> Daemon:
     """Build every room, settle what the last daemon left behind, and begin to dispatch.
 
-    `more_providers` are kinds of tools beside those that the daemon has itself.
+    `more_providers` are kinds of tools beside those that the daemon has itself. `held` are the servers that there are.
 
     When that fails half-way, what was built by then is stopped before the exception goes on.
     """
@@ -83,11 +85,13 @@ async def start(
         started_ms=clock.now_ms(),
     )
     async with basis.stops:
-        return await _start(basis, addresses, more_providers)
+        return await _start(basis, addresses, more_providers, held)
 
 
-async def _start(basis: Basis, addresses: Addresses, more_providers: Sequence[ToolProvider]) -> Daemon:
-    rooms = await open_rooms(basis, more_providers)
+async def _start(
+    basis: Basis, addresses: Addresses, more_providers: Sequence[ToolProvider], held: HeldServers
+) -> Daemon:
+    rooms = await open_rooms(basis, more_providers, held)
     await take_up(basis, rooms)
     rooms.execution.dispatcher.start(on_vault_change=rooms.secrets.vault.on_change)
     basis.tasks.start(keep_house(rooms), name="keep house")

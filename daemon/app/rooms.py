@@ -26,6 +26,10 @@ from daemon.sessions.service import Sessions
 from daemon.tools.actions import build as actions_room
 from daemon.tools.actions.build import Actions
 from daemon.tools.actions.provider import KIND as ACTION
+from daemon.tools.servers import build as servers_room
+from daemon.tools.servers.build import ServerLimits, Servers
+from daemon.tools.servers.lending import NO_SERVERS, HeldServers
+from daemon.tools.servers.values import KIND as SERVER
 from daemon.vault import build as vault_room
 from daemon.vault.build import Secrets
 from daemon.version import VERSION
@@ -42,11 +46,12 @@ class Rooms:
     sessions: Sessions
     decisions: Decisions
     actions: Actions
+    servers: Servers
     execution: OnePath
     processes: Processes
 
 
-async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Rooms:
+async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held: HeldServers = NO_SERVERS) -> Rooms:
     """Build the rooms from the ground up; nothing runs in them yet.
 
     `more_providers` are kinds of tools beside those that the daemon has itself.
@@ -78,9 +83,10 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Ro
     # What runs in the background uses everything above, so it is ended before any of that is.
     basis.stops.push_async_callback(basis.tasks.close)
     actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock)
+    servers = await _open_servers(basis, held, audit=audit, database=database, sessions=sessions)
     limits = basis.settings.limits
     execution = execution_room.build(
-        providers=(actions.provider, *more_providers),
+        providers=(actions.provider, servers.provider, *more_providers),
         limits=RunLimits(most=limits.max_concurrent_runs, queued=limits.queued_runs, wait_seconds=limits.wait_seconds),
         audit=audit,
         approvals=decisions.approvals,
@@ -99,15 +105,38 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Ro
         sessions=sessions,
         decisions=decisions,
         actions=actions,
+        servers=servers,
         execution=execution,
         processes=processes,
     )
 
 
+async def _open_servers(
+    basis: Basis, held: HeldServers, *, audit: Audit, database: Database, sessions: Sessions
+) -> Servers:
+    settings = basis.settings.servers
+    return await servers_room.build(
+        held=held,
+        limits=ServerLimits(result_characters=settings.result_limit, listed_tools=settings.listed_tools),
+        on_session_end=sessions.on_end,
+        audit=audit.log,
+        reader=database.reader,
+        clock=basis.clock,
+        entropy=basis.entropy,
+        tasks=basis.tasks,
+    )
+
+
 def rules_of(settings: Settings) -> dict[ToolId, Rule]:
-    """Return what the person decided beforehand; so far there are such rules for actions only."""
+    """Return what the person decided beforehand."""
     given = settings.approvals.rules.items()
-    return {ToolId(ACTION, name): Rule(decision=Decision(each.decision), reason=each.reason) for name, each in given}
+    return {_ruled(name): Rule(decision=Decision(each.decision), reason=each.reason, name=name) for name, each in given}
+
+
+def _ruled(name: str) -> ToolId:
+    """Return which tool, or which tools of a server, a rule is about; no name of a server holds two underscores."""
+    server, joined, tool = name.partition("__")
+    return ToolId(SERVER, f"{server}/{tool}") if joined else ToolId(ACTION, name)
 
 
 def allowed_private(basis: Basis) -> frozenset[HostPort]:

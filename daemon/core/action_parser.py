@@ -84,6 +84,8 @@ def _parse(text: str, file: str, problems: Problems) -> tuple[Action | None, tup
     requires, connectors = keep(_parse_requires, root, problems) or ((), None)
     intent = keep(_parse_intent, root)
     inputs, input_names = keep(_parse_inputs, root, problems) or ((), None)
+    if root.is_misspelt("inputs"):
+        input_names = None
     steps = keep(parse_steps, root, Declared(connectors, input_names), problems)
     approval = keep(parse_approval, root, input_names, problems)
     description = body.strip()
@@ -153,8 +155,8 @@ def _parse_requires(root: Fields, problems: Problems) -> tuple[tuple[ConnectorRe
     table = root.table("requires", ("connectors",))
     found = () if table is None else table.tables("connectors", _CONNECTOR_KEYS)
     if not found:
-        raise root.wrong(
-            None if table is None else "requires",
+        raise (table or root).absent(
+            "requires" if table is None else "connectors",
             "The action requires no connector, so it can do nothing.",
             "Add [[requires.connectors]] with name, version, hash and capabilities.",
         )
@@ -169,7 +171,8 @@ def _parse_requires(root: Fields, problems: Problems) -> tuple[tuple[ConnectorRe
         if name is None or version is None or digest is None or capabilities is None:
             continue
         requires.append(ConnectorRequirement(name=name, version=version, hash=digest, capabilities=capabilities))
-    return tuple(requires), None if None in names else frozenset(name for name in names if name is not None)
+    unknown = None in names or (table is not None and table.is_misspelt("connectors"))
+    return tuple(requires), None if unknown else frozenset(name for name in names if name is not None)
 
 
 def _parse_required_name(given: Fields, names: Mapping[Fqn | None, None]) -> Fqn:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from daemon.core.failures import DocumentError
-from daemon.core.problems import Problems
+from daemon.core.problems import AlreadyTold, Problems
 from daemon.core.toml_lines import Path
 from daemon.core.toml_source import TomlSource
 
@@ -31,6 +31,7 @@ class Fields:
         self._path = path
         self._values = values
         self._problems = problems
+        self._meant = set[str]()
         for key in values:
             if key not in known:
                 unknown = self.wrong(
@@ -39,6 +40,7 @@ class Fields:
                 if problems is None:
                     raise unknown
                 problems.found.append(unknown)
+                self._meant.update(get_close_matches(key[:80], known, n=1))
 
     @classmethod
     def root(cls, source: TomlSource, known: Sequence[str], problems: Problems | None = None) -> "Fields":
@@ -64,8 +66,19 @@ class Fields:
     def require(self, key: str, remedy: str) -> Any:
         """Return the value of a key that must be there."""
         if key not in self._values:
-            raise self.wrong(key, f"{self.label(key)} is missing.", remedy)
+            raise self.absent(key, f"{self.label(key)} is missing.", remedy, at=key)
         return self._values[key]
+
+    def is_misspelt(self, key: str) -> bool:
+        """Say whether an unknown key was probably meant to be this one, of which there may be others."""
+        return key in self._meant
+
+    def absent(self, key: str, problem: str, remedy: str, *, at: str | None = None) -> DocumentError:
+        """Make the error for a key that is not there; one that was misspelt was told about."""
+        told = self.wrong(at, problem, remedy)
+        if not self.is_misspelt(key):
+            return told
+        return AlreadyTold(file=told.file, line=told.line, problem=told.problem, remedy=told.remedy)
 
     def text(self, key: str, remedy: str, *, pattern: re.Pattern[str] | None = None) -> str:
         """Return a text that must be there, must not be blank, and must have the given form."""

@@ -5,6 +5,11 @@ from typing import ParamSpec, TypeVar
 
 from daemon.core.failures import DocumentError
 
+
+class AlreadyTold(DocumentError):
+    """Something is missing that an unknown key was probably meant to be, which is among the problems already."""
+
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -19,6 +24,8 @@ class Problems:
         """Return what a reader returns, or None after keeping the problem that it raises."""
         try:
             return read(*given, **named)
+        except AlreadyTold:
+            return None
         except DocumentError as problem:
             self.found.append(problem)
             return None

@@ -45,10 +45,10 @@ class Declared:
 def parse_steps(root: Fields, declared: Declared, problems: Problems) -> tuple[Step, ...]:
     """Read every step; what is wrong with one does not keep the next from being read."""
     steps: dict[str, Step] = {}
-    ids: list[str] | None = []
+    ids: list[str] | None = None if root.is_misspelt("execute") else []
     tables = at_most(MAX_STEPS, root, "execute", _STEP_KEYS)
     if not tables:
-        raise root.wrong(None, "The action has no steps.", "Add [[execute]] with id, connector, op and inputs.")
+        raise root.absent("execute", "The action has no steps.", "Add [[execute]] with id, connector, op and inputs.")
     for fields in tables:
         step_id = problems.keep(_parse_id, fields, steps)
         connector = problems.keep(_parse_connector, fields, declared.connectors)

@@ -46,6 +46,11 @@ class Toolbox:
             await self.list(who)
         return self._table.get(name, ToolId(_NO_KIND, name))
 
+    def meant(self, call: ToolCall) -> ToolCall:
+        """Return the call that is meant by one whose tool may stand in for others."""
+        provider = self._providers.get(call.tool.kind)
+        return call if provider is None else provider.meant(call)
+
     async def prepare(self, call: ToolCall) -> PreparedCall:
         """Have a call checked by its kind."""
         provider = self._providers.get(call.tool.kind)

@@ -102,6 +102,8 @@ def test_every_problem_of_a_file_is_told_at_once_with_its_line() -> None:
     [
         ('name = "title"', 'name = "Title"'),  # an input whose name cannot be read: what refers to it may be right
         ('name = "title"\ntype = "string"', 'name = "title"\ntype = "strong"'),
+        ("version = ", "versoin = "),
+        ("[[requires.connectors]]", "[[requires.conectors]]"),
     ],
 )
 def test_what_follows_from_one_mistake_is_not_told_as_another(old: str, new: str) -> None:
@@ -125,6 +127,15 @@ def test_the_strict_reading_refuses_exactly_what_the_patient_one_finds_something
     with pytest.raises(DocumentError) as refused:
         parse_action(text, file="<it>")
     assert str(refused.value) in {str(problem) for problem in reading.problems}
+
+
+@pytest.mark.parametrize("table", ["requires.connectors", "inputs", "execute"])
+def test_a_misspelt_table_is_told_once_for_each_time_it_stands_there_and_not_as_missing(table: str) -> None:
+    first, dot, rest = table.partition(".")
+    text = REPORT.replace(f"[[{table}", f"[[{first[:-1]}{dot}{rest}").replace(f"[{first}.", f"[{first[:-1]}.")
+    (problem,) = read_action(text, file="<it>").problems
+    assert "is unknown" in problem.problem
+    assert f"`{first}`" in problem.remedy
 
 
 def test_requirements_that_can_be_read_are_there_whatever_else_is_wrong() -> None:

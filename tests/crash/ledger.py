@@ -122,4 +122,6 @@ class Ledger:
 
 
 def _is_about(event: dict[str, Any], path: str) -> bool:
-    return str(event["payload"]["aileron.action.arguments"].get("url", "")).endswith(path)
+    payload = event["payload"]
+    arguments = payload.get("aileron.action.arguments") or payload["aileron.tool.arguments"]
+    return str(arguments.get("url", "")).endswith(path)

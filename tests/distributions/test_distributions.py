@@ -140,6 +140,10 @@ def test_the_runtime_has_the_command_and_the_server_beside_the_agent(environment
     runtime = environment("aileron_runtime")
     shown = subprocess.run([runtime.bin / "aileron", "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout == f"aileron {VERSION}\n"
+    # What a first action needs is there, too, without a checkout and a compiler.
+    made = [runtime.bin / "aileron", "connector", "init", str(tmp_path / "new"), "--host", "api.example.com:443"]
+    subprocess.run(made, capture_output=True, check=True)
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["connector.wasm", "manifest.toml"]
     for command in (["-P", "-m", "aileron_mcp"], [str(runtime.bin / "aileron-mcp")]):
         assert runtime.run(*command, "--version", folder=tmp_path).stdout == f"aileron-mcp {VERSION}\n"
 

@@ -93,6 +93,9 @@ class LedgerProvider:
             )
         ]
 
+    def meant(self, call: ToolCall) -> ToolCall:
+        return call
+
     async def prepare(self, call: ToolCall) -> PreparedLine:
         if not isinstance(call.arguments.get("line"), str):
             raise Failure(FailureClass.INVALID_ARGUMENTS, "'line' is a text.", boundary=Boundary.ACTION)

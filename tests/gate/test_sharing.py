@@ -19,6 +19,8 @@ def test_what_needs_the_engine_is_one_group_and_comes_first(folder: str) -> None
 def test_other_tests_go_by_their_file() -> None:
     assert group_of("tests/vault/test_a.py::test_b[x::y]") == "tests/vault/test_a.py"
     assert rank_of("tests/vault/test_a.py::test_b") > rank_of("tests/crash/test_a.py::test_b")
+    for long in ("tests/faults/test_a.py::test_b", "tests/gateway/test_gateway.py::test_b"):
+        assert rank_of("tests/vault/test_a.py::test_b") > rank_of(long) > rank_of("tests/crash/test_a.py::test_b")
 
 
 def test_every_test_that_is_marked_for_the_engine_is_in_its_group() -> None:

@@ -15,6 +15,8 @@ from daemon.db.reader import Reader
 from daemon.tools.actions.catalog import ActionCatalog
 from daemon.tools.actions.fitness import readiness
 from daemon.tools.actions.provider import KIND as ACTION
+from daemon.tools.servers.provider import ServerProvider
+from daemon.tools.servers.values import KIND as SERVER
 from daemon.vault.vault import Vault
 
 _MIB = 1024 * 1024
@@ -32,6 +34,7 @@ class Uses:
     catalog: ActionCatalog
     connectors: ConnectorService
     rules: Rules
+    servers: ServerProvider
 
 
 async def service_checks(uses: Uses) -> list[dict[str, Any]]:
@@ -117,13 +120,15 @@ async def _actions(uses: Uses) -> list[dict[str, Any]]:
 
 def _rules(uses: Uses) -> list[dict[str, Any]]:
     installed = set(uses.catalog.names())
+    idle = [(name, "no such action is installed") for name in uses.rules.names(ACTION) if name not in installed]
+    of_servers = ((name.replace("/", "__", 1), uses.servers.idle_rule(name)) for name in uses.rules.names(SERVER))
+    idle += [(name, why) for name, why in of_servers if why is not None]
     return [
         _check(
             f"rule for {name}",
             "warning",
-            f"config.toml has a rule for {name}, but no such action is installed.",
+            f"config.toml has a rule for {name}, but {why}.",
             "Check the spelling, or remove the rule.",
         )
-        for name in uses.rules.names(ACTION)
-        if name not in installed
+        for name, why in idle
     ]
