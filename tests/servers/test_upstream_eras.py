@@ -159,6 +159,7 @@ async def test_a_question_of_a_call_that_is_over_is_dropped() -> None:
         dropped = False
 
         async def answer(self, method: str, params: Any) -> Any:
+            await super().answer(method, params)
             try:
                 await asyncio.Event().wait()
             finally:
@@ -167,9 +168,9 @@ async def test_a_question_of_a_call_that_is_over_is_dropped() -> None:
     person = Never()
     async with connected(hostile("asks", era="handshake")) as server:
         call = asyncio.ensure_future(server.connection.call_tool("echo", {}, Asking(seconds=20, answers=person)))
-        await asyncio.sleep(0.2)
+        await eventually(lambda: bool(person.asked))
         call.cancel()
-        await eventually(lambda: person.dropped or not server.connection.is_open)
+        await eventually(lambda: person.dropped)
         assert await server.connection.tools(SOON)
 
 
