@@ -1,7 +1,9 @@
 """Servers over standard input and output that do what no server should: each is a real process."""
 
 import asyncio
+import os
 import resource
+import signal
 import time
 from pathlib import Path
 
@@ -267,3 +269,22 @@ async def test_a_connection_that_is_closed_ends_the_calls_under_way() -> None:
             await call
         assert raised.value.trouble is Trouble.LOST
         await process.wait()
+
+
+async def test_children_that_a_server_leaves_do_not_keep_the_connection_open(tmp_path: Path) -> None:
+    """They have its standard error only: ending them is for whoever holds the process."""
+    file = tmp_path / "children"
+
+    def children() -> list[int]:
+        return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+    async with connected(hostile(f"leaves_children={file}", "dies_in_call")) as server:
+        await eventually(lambda: len(children()) == 2)
+        try:
+            with pytest.raises(UpstreamError) as raised:
+                await server.echo()
+            assert raised.value.trouble is Trouble.LOST
+            assert {os.getsid(child) for child in children()}.isdisjoint({os.getsid(0), server.process.pid})
+        finally:
+            for child in children():
+                os.kill(child, signal.SIGKILL)
