@@ -3,6 +3,7 @@
 import contextlib
 import random
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import httpx
 from crash.ledger import FINAL, Ledger
+from servers.served_world import ServedWorld
 from services.upstream import UpstreamProcess
-from world import World
 
 COMMIT_POINTS = ("audit.before_insert", "audit.before_commit", "audit.after_commit")
 SEAL_POINTS = ("audit.before_seal", "audit.seal_written", "audit.after_seal")
@@ -104,13 +105,6 @@ def _of_servers() -> Iterator[Cycle]:
         yield Cycle(SERVER_APPROVAL_ACT, "audit.after_commit", count)
 
 
-class ServedWorld(World):
-    """A home whose daemon has a server, too."""
-
-    module = "tests.crash.daemon_with_servers"
-    forks = True
-
-
 class Lives:
     """A home whose daemon is killed over and over."""
 
@@ -122,7 +116,8 @@ class Lives:
         # Checkpoints so often that every act makes some.
         settings = "[limits]\nactive_guests = 2\n[audit]\ncheckpoint_every = 2\n"
         settings += '[approvals.rules.shop__ask]\ndecision = "ask"\n'
-        self.world = ServedWorld(folder, upstream=upstream.url, settings=settings)
+        shop = [sys.executable, "-Es", str(Path(__file__).with_name("shop_server.py"))]
+        self.world = ServedWorld(folder, {"shop": shop}, upstream=upstream.url, settings=settings)
         self.armed = folder / "fault"
         self.log = folder / "fault-points"
         self.kills = 0
@@ -143,17 +138,7 @@ class Lives:
             "spin", connector="hostile", op="spin", capabilities=("mischief",), inputs={}, timeout="5m"
         )
         self._two_steps()
-        self._look_at_the_server()
-
-    def _look_at_the_server(self) -> None:
-        """Wait until the tools of the server are listed; that begins with the first listing."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            listed = self.world.agent("GET", "/v1/tools", token=self._session[1]).json()["items"]
-            if any(tool["name"] == "shop__ask" for tool in listed):
-                return
-            time.sleep(0.02)
-        raise AssertionError(f"the tools of the server are not listed: {listed}")
+        self.world.look(self._session[1], "shop__ask")
 
     def rehearse(self) -> set[str]:
         """Do everything once without being killed, and return the fault points that were passed."""

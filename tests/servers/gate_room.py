@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from servers.piped_servers import PipedServers
 from servers.small_servers import SmallServers
 
 from daemon.app.basis import Basis
@@ -37,7 +38,7 @@ class GateRoom:
     """One life of a daemon with these servers, and one agent's session."""
 
     rooms: Rooms
-    servers: SmallServers
+    servers: SmallServers | PipedServers
     session: str
 
     @property
@@ -115,11 +116,13 @@ def _new_database() -> bytes:
 
 
 @asynccontextmanager
-async def gate_room(folder: Path, servers: SmallServers, *, settings: str = "") -> AsyncIterator[GateRoom]:
+async def gate_room(
+    folder: Path, servers: SmallServers | PipedServers, *, settings: str = ""
+) -> AsyncIterator[GateRoom]:
     """Offer the rooms of a home; entering once more is the daemon's next life."""
     home = Home(folder)
-    (folder / "config.toml").write_text(settings)
     home.prepare()
+    (folder / "config.toml").write_text(settings)
     if not home.database_path.exists():
         home.database_path.write_bytes(_new_database())
     clock = SystemClock()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.core.scrubbing.scrub import Scrubber
+from daemon.tools.servers.hearing import Told
 from daemon.tools.servers.lending import HeldServers
 from daemon.tools.servers.news import News
 from daemon.tools.servers.upstream.seam import Asking, Era, Hello, Message, Trouble, UpstreamError
@@ -120,4 +121,4 @@ class SmallServers:
 
     def held(self) -> HeldServers:
         """Return them as the room takes them."""
-        return HeldServers(configured=self, lender=self, scrubber_of=self.secrets.get)
+        return HeldServers(configured=self, lender=self, scrubber_of=self.secrets.get, told=Told())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from daemon.core.scrubbing.scrub import Scrubber
+from daemon.tools.servers.hearing import Told
 from daemon.tools.servers.upstream.seam import ToolExecutor, Trouble, UpstreamError
 from daemon.tools.servers.values import ServerConfig
 
@@ -45,6 +46,8 @@ class HeldServers:
     configured: Configured
     lender: Lender
     scrubber_of: ScrubberOf
+    told: Told
+    """Who makes connections gives each what it hears with."""
 
 
 class _NoServers:
@@ -64,4 +67,4 @@ class _NoServers:
         raise UpstreamError(Trouble.NOT_STARTED, f"there is no server {server.name}")
 
 
-NO_SERVERS = HeldServers(configured=_NoServers(), lender=_NoServers(), scrubber_of=lambda _: None)
+NO_SERVERS = HeldServers(configured=_NoServers(), lender=_NoServers(), scrubber_of=lambda _: None, told=Told())

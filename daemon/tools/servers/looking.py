@@ -13,13 +13,14 @@ from daemon.base.clock import Clock
 from daemon.base.tasks import TaskSet
 from daemon.core.failures import Failure
 from daemon.tools.servers.failing import failure_of
-from daemon.tools.servers.lending import Lender, ScrubberOf
+from daemon.tools.servers.lending import HeldServers
 from daemon.tools.servers.news import News
 from daemon.tools.servers.pins.pins import Pins
 from daemon.tools.servers.scrubbing import clean_of, cleaned
-from daemon.tools.servers.upstream.seam import Asking, ToolExecutor, UpstreamError
+from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor, UpstreamError
 from daemon.tools.servers.values import ServerConfig
 
+_TOOLS_CHANGED = "notifications/tools/list_changed"
 _AGAIN_SECONDS = 10.0
 """How long after a look that failed nobody's listing begins another one."""
 
@@ -30,10 +31,9 @@ _PAUSE_SECONDS = 1.0
 class Looks:
     """Which connections were looked at. All of it belongs to the event loop's thread."""
 
-    def __init__(self, *, pins: Pins, lender: Lender, scrubber_of: ScrubberOf, clock: Clock, tasks: TaskSet) -> None:
+    def __init__(self, *, held: HeldServers, pins: Pins, clock: Clock, tasks: TaskSet) -> None:
         self._pins = pins
-        self._lender = lender
-        self._scrubber_of = scrubber_of
+        self._configured, self._lender, self._scrubber_of = held.configured, held.lender, held.scrubber_of
         self._clock = clock
         self._tasks = tasks
         self._lists: defaultdict[str, int] = defaultdict(int)
@@ -73,6 +73,11 @@ class Looks:
             await self._pins.take(server, said if scrubber is None else clean_of(scrubber, said))
             self._seen[executor] = now
 
+    def heard(self, server: ServerConfig, session: str, method: str, _: Message) -> None:
+        """Take in what a server says unasked, as far as it is about its tools."""
+        if method == _TOOLS_CHANGED:
+            self.list_changed(server, session)
+
     def list_changed(self, server: ServerConfig, session: str) -> None:
         """Take in that a server said that its list has changed: the next call waits for a look, and one begins."""
         if server.name in self._heard:
@@ -107,6 +112,8 @@ class Looks:
             self._under_way.discard(server.name)
 
     async def _try(self, server: ServerConfig, session: str) -> None:
+        if self._configured.all().get(server.name) != server or not server.enabled:
+            return  # the person has changed it since, and what it was is not started for a look
         try:
             async with self._lender.lent(server, session) as executor:
                 await self.current(server, executor)

@@ -11,6 +11,9 @@ from daemon.tools.servers.upstream.seam import Message, Trouble, UpstreamError
 READ_ON = "read_result"
 """The tool with which an agent reads on."""
 
+_OF_THE_PROTOCOL = "io.modelcontextprotocol/"
+"""What stands under such a name is between the daemon and the server; an agent has a connection of its own."""
+
 
 class Outcomes:
     """Makes outcomes; what is too large is cut, and the rest kept for the session."""
@@ -22,19 +25,19 @@ class Outcomes:
 
     def of_operation(self, answer: Message, *, session: str) -> Outcome:
         """Return the outcome of a request that is not the call of a tool: its answer, as data."""
-        return self._cut((), dict(answer), session=session, meta=None, failed=False)
+        data = {key: value for key, value in answer.items() if key != "_meta"}
+        return self._cut((), data, session=session, meta=_meta(answer), failed=False)
 
     def of_tool(self, answer: Message, *, session: str) -> Outcome:
         """Return the outcome of a tool's answer. Raises UpstreamError for one that is none of the protocol."""
         content = answer.get("content", [])
         if not isinstance(content, list) or not all(isinstance(block, Mapping) for block in content):
             raise UpstreamError(Trouble.MALFORMED, "its answer has no blocks of content")
-        meta = answer.get("_meta")
         return self._cut(
             tuple(content),
             answer.get("structuredContent"),
             session=session,
-            meta=meta if isinstance(meta, Mapping) else None,
+            meta=_meta(answer),
             failed=answer.get("isError") is True,
         )
 
@@ -54,3 +57,10 @@ class Outcomes:
         if handle is None:
             return f"{said} That is more than the {MAX_SESSION} that are kept; ask for less at once.]"
         return f'{said} To read on, call {READ_ON} with {{"handle": "{handle}", "offset": 0}}.]'
+
+
+def _meta(answer: Message) -> Message | None:
+    given = answer.get("_meta")
+    if not isinstance(given, Mapping):
+        return None
+    return {key: value for key, value in given.items() if not str(key).startswith(_OF_THE_PROTOCOL)} or None
