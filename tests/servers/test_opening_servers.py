@@ -116,13 +116,19 @@ async def test_five_hundred_first_calls_at_once_start_one_child(room: Room, tmp_
 async def test_a_server_that_dies_in_a_call_is_left_alone_says_why_and_leaves_no_children(room: Room) -> None:
     pids = room.folder / "children"
     server = room.local("dies_in_call", f"leaves_children={pids}")
+
+    def numbers() -> list[int]:
+        return list(map(int, pids.read_text().split()))
+
+    async with room.pool.lent(server, "s"):
+        await eventually(lambda: len(numbers()) == 2)
     with pytest.raises(UpstreamError) as lost:
         await room.call(server)
     assert lost.value.trouble is Trouble.LOST
     refused = await _refused(room, server)
     assert "in 1 s or later" in refused.message
     assert len(ran(room.folder / "ledger")) == 1
-    await eventually(lambda: all(map(is_gone, map(int, pids.read_text().split()))))
+    await eventually(lambda: all(map(is_gone, numbers())))
 
 
 async def _refused(room: Room, server: ServerConfig) -> Failure:
@@ -227,7 +233,11 @@ def test_secrets_stand_in_variables_headers_and_queries_and_in_arguments_only_if
 
 @pytest.mark.parametrize(
     ("value", "of_class"),
-    [(None, FailureClass.BINDING_REQUIRED), (b"\xff", FailureClass.BINDING_FAILED), (b"a\nb", FailureClass.BINDING_FAILED)],
+    [
+        (None, FailureClass.BINDING_REQUIRED),
+        (b"\xff", FailureClass.BINDING_FAILED),
+        (b"a\nb", FailureClass.BINDING_FAILED),
+    ],
 )
 def test_a_secret_that_is_missing_or_cannot_stand_there_is_named_with_the_command_that_mends_it(
     value: bytes | None, of_class: FailureClass

@@ -92,4 +92,3 @@ def _used(server: ServerConfig) -> frozenset[str]:
 
 def _filled(texts: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
     return {name: references.put_in(text, values) for name, text in texts.items()}
-
