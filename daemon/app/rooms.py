@@ -1,11 +1,10 @@
 """The rooms below the two APIs, each built from values and from those before it; the order is that of the floors."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from daemon.app.basis import Basis
+from daemon.app.servers import BelowServers, open_servers, read_configuration
 from daemon.approvals import build as approvals_room
 from daemon.approvals.build import Decisions
 from daemon.approvals.rules import Decision, Rule
@@ -23,26 +22,18 @@ from daemon.db.build import Database
 from daemon.execution import build as execution_room
 from daemon.execution.build import OnePath, RunLimits
 from daemon.execution.seam import ToolProvider
-from daemon.net.http1.pool import Pool as HttpPool
 from daemon.sessions import build as sessions_room
 from daemon.sessions.service import Sessions
 from daemon.tools.actions import build as actions_room
 from daemon.tools.actions.build import Actions
 from daemon.tools.actions.provider import KIND as ACTION
-from daemon.tools.servers import build as servers_room
-from daemon.tools.servers.build import ServerLimits, Servers
-from daemon.tools.servers.configuration.configuration import Configuration
-from daemon.tools.servers.holding import Holding
-from daemon.tools.servers.holding import Places as ServerPlaces
-from daemon.tools.servers.lending import NO_SERVERS, HeldServers
+from daemon.tools.servers.build import Servers
+from daemon.tools.servers.lending import HeldServers
 from daemon.tools.servers.service import ServerService
 from daemon.tools.servers.values import KIND as SERVER
 from daemon.vault import build as vault_room
 from daemon.vault.build import Secrets
 from daemon.version import VERSION
-
-_CONNECT_SECONDS = 10.0
-"""How long a connection to a remote server may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,32 +84,16 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
         ids=ids,
         faults=faults,
     )
-    configuration = await _configured_servers(basis)
+    configuration = await read_configuration(basis)
     # What runs in the background uses everything above, so it is ended before any of that is.
     basis.stops.push_async_callback(basis.tasks.close)
     actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock)
-    servers, server_service = await _open_servers(
-        basis,
-        held,
-        configuration=configuration,
-        secrets=secrets,
-        audit=audit,
-        database=database,
-        sessions=sessions,
+    below = BelowServers(
+        vault=secrets.vault, audit=audit.log, reader=database.reader, sessions=sessions, allowed=allowed_private(basis)
     )
-    limits = basis.settings.limits
-    execution = execution_room.build(
-        providers=(actions.provider, servers.provider, *more_providers),
-        limits=RunLimits(most=limits.max_concurrent_runs, queued=limits.queued_runs, wait_seconds=limits.wait_seconds),
-        audit=audit,
-        approvals=decisions.approvals,
-        rules=decisions.rules,
-        sessions=sessions,
-        clock=clock,
-        ids=ids,
-        tasks=basis.tasks,
-        faults=faults,
-    )
+    servers, server_service = await open_servers(basis, configuration, below, held)
+    providers: tuple[ToolProvider, ...] = (actions.provider, servers.provider, *more_providers)
+    execution = _open_path(basis, providers, audit=audit, decisions=decisions, sessions=sessions)
     return Rooms(
         database=database,
         audit=audit,
@@ -134,57 +109,22 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
     )
 
 
-async def _open_servers(
-    basis: Basis,
-    held: HeldServers | None,
-    *,
-    configuration: Configuration,
-    secrets: Secrets,
-    audit: Audit,
-    database: Database,
-    sessions: Sessions,
-) -> tuple[Servers, ServerService | None]:
-    settings = basis.settings.servers
-    holding = None if held is not None else _hold_servers(basis, configuration, secrets, sessions)
-    servers = await servers_room.build(
-        held=held or (holding.held if holding is not None else NO_SERVERS),
-        limits=ServerLimits(result_characters=settings.result_limit, listed_tools=settings.listed_tools),
-        on_session_end=sessions.on_end,
-        audit=audit.log,
-        reader=database.reader,
+def _open_path(
+    basis: Basis, providers: Sequence[ToolProvider], *, audit: Audit, decisions: Decisions, sessions: Sessions
+) -> OnePath:
+    limits = basis.settings.limits
+    return execution_room.build(
+        providers=providers,
+        limits=RunLimits(most=limits.max_concurrent_runs, queued=limits.queued_runs, wait_seconds=limits.wait_seconds),
+        audit=audit,
+        approvals=decisions.approvals,
+        rules=decisions.rules,
+        sessions=sessions,
         clock=basis.clock,
-        entropy=basis.entropy,
+        ids=basis.ids,
         tasks=basis.tasks,
+        faults=basis.faults,
     )
-    return servers, None if holding is None else holding.begin(servers, audit.log)
-
-
-async def _configured_servers(basis: Basis) -> Configuration:
-    """Read `servers.yaml`; who looks at it again is one of the tasks, which end before its thread does."""
-    configuration = Configuration(basis.home.servers_path)
-    basis.stops.callback(configuration.close)
-    await configuration.look()
-    return configuration
-
-
-def _hold_servers(basis: Basis, configuration: Configuration, secrets: Secrets, sessions: Sessions) -> Holding:
-    network = basis.settings.network
-    http = HttpPool(
-        extra_ca_file=network.extra_ca_file,
-        connect_seconds=_CONNECT_SECONDS,
-        allow_private=allowed_private(basis),
-    )
-    holding = Holding(
-        configuration=configuration,
-        places=ServerPlaces(logs=basis.home.server_logs_dir, person_home=Path.home(), environment=os.environ),
-        vault=secrets.vault,
-        http=http,
-        clock=basis.clock,
-        tasks=basis.tasks,
-        stops=basis.stops,
-    )
-    sessions.on_end(holding.session_ended)
-    return holding
 
 
 def rules_of(settings: Settings) -> dict[ToolId, Rule]:

@@ -39,7 +39,7 @@ app.command(cls=TakesSecret)(add)
 
 @app.command("list")
 def list_servers(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """List the servers: what each does, how many tools it offers, and what went wrong last."""
+    """List the servers, their tools and what went wrong last."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         answer = client.get("/v1/servers")
@@ -77,7 +77,7 @@ def _said(problem: dict[str, Any]) -> str:
 
 @app.command()
 def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
-    """Show a server: how it is started or reached, and what is known of it."""
+    """Show how a server is reached, and what is known of it."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         item = client.get("/v1/servers/{}", name)
@@ -107,7 +107,7 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
 
 @app.command()
 def tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
-    """List a server's tools, with the names that agents call them by and what your rules say of them."""
+    """List a server's tools with what your rules say of them."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         answer = client.get("/v1/servers/{}/tools", name)
@@ -168,9 +168,9 @@ def restart(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False)
 
 @app.command()
 def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Take a server out of servers.yaml, end it, and forget what its tools were.
+    """Take a server out of servers.yaml, and end it.
 
-    Its secrets stay in the vault: aileron secret list
+    What its tools were is forgotten, too, so a server that is added again has another first look. Its secrets stay in the vault: aileron secret list
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     invocation.prompts.confirm(f"Remove the server {name}?", yes=yes)

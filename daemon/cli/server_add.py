@@ -23,7 +23,7 @@ def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name for the server, such as github.")],
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- COMMAND ...]", help="The command that starts it, behind two dashes."),
+        typer.Argument(metavar="-- COMMAND", help="The command that starts it, behind two dashes."),
     ] = None,
     url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Where a remote server is.")] = None,
     env: Annotated[
@@ -59,18 +59,11 @@ def add(
     _check(command, url, env, header, folder)
     with invocation.connect() as client:
         keeping = _Keeping(invocation, client, name, plain=plain)
-        body = {
-            "name": name,
-            "mode": "local" if url is None else "remote",
-            "command": command or [],
-            "env": keeping.texts(env or [], "--env"),
-            "url": url,
-            "headers": keeping.texts(header or [], "--header"),
-            "folder": folder,
-            "tool_prefix": prefix,
-            "scope": "session" if per_session else "shared",
-        }
+        texts = {"env": keeping.texts(env or [], "--env"), "headers": keeping.texts(header or [], "--header")}
         keeping.check_vault()
+        where = {"mode": "local" if url is None else "remote", "command": command or [], "url": url, "folder": folder}
+        body = {"name": name, **where, **texts, "tool_prefix": prefix}
+        body["scope"] = "session" if per_session else "shared"
         added = client.post("/v1/servers", body=body)
         # After the server: one that is refused must not have replaced the secret of another one.
         keeping.store()
@@ -78,9 +71,19 @@ def add(
     if as_json:
         error = None if failure is None else failure.envelope()["error"]
         invocation.output.json(added | {"stored": keeping.stored, "test": tested, "test_error": error})
-        return
+    else:
+        _write(invocation, name, keeping.stored, tested, failure)
+
+
+def _write(
+    invocation: Invocation,
+    name: str,
+    stored: Sequence[str],
+    tested: dict[str, Any] | None,
+    failure: CliFailure | None,
+) -> None:
     invocation.output.line(f"{one_line(name)} is added.")
-    for secret in keeping.stored:
+    for secret in stored:
         invocation.output.note(f"In the vault: {one_line(secret)}", style="dim")
     if tested is not None:
         count = tested["tools"]

@@ -18,7 +18,9 @@ def logs(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The server's name.", autocompletion=known.servers)],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=10_000, help="So many of the last lines.")] = 50,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", metavar="NUMBER", min=0, max=10_000, help="So many of the last lines.")
+    ] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Print what a local server wrote to its error output.

@@ -22,7 +22,7 @@ def review(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is different about a server's tools, and let those be called that you accept.
+    """Show what changed in a server's tools, and accept it.
 
     A tool that is new or changed after the first look is withheld until then. Characters that cannot be seen, or that
     turn the reading order, are spelled out. What you accept is exactly what was shown: if a tool has changed again

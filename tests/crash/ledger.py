@@ -123,5 +123,6 @@ class Ledger:
 
 def _is_about(event: dict[str, Any], path: str) -> bool:
     payload = event["payload"]
-    arguments = payload.get("aileron.action.arguments") or payload["aileron.tool.arguments"]
+    key = "aileron.action.arguments"
+    arguments = payload.get(key, payload.get("aileron.tool.arguments"))
     return str(arguments.get("url", "")).endswith(path)

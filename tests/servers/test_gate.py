@@ -134,6 +134,17 @@ async def test_a_server_that_is_disabled_offers_nothing_and_runs_nothing(room: G
     assert calls(room) == []
 
 
+async def test_a_server_that_the_person_changed_or_disabled_is_not_asked_in_the_background(room: GateRoom) -> None:
+    asked = room.servers.servers["hub"].asked
+    before = asked["tools/list"]
+    room.servers.put(replace(HUB, enabled=False))
+    room.rooms.servers.looks.heard(HUB, "", "notifications/tools/list_changed", {})
+    room.rooms.servers.looks.begin(HUB, "")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert asked["tools/list"] == before
+
+
 # Calling
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli.test_cli_end_to_end import Shell
 from mcp_server.pipes import ByHand, launched
 from servers.started import HostileHttp, Served
+from shell import Shell
 from waiting import wait_until
 from world import World
 

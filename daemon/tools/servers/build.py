@@ -50,7 +50,7 @@ async def build(
     """Join what is pinned to the servers that are configured and held."""
     pins = Pins(audit=audit, reader=reader, clock=clock)
     await pins.load()
-    looks = Looks(pins=pins, lender=held.lender, scrubber_of=held.scrubber_of, clock=clock, tasks=tasks)
+    looks = Looks(held=held, pins=pins, clock=clock, tasks=tasks)
     held.told.listen(looks.heard)
     rests = Rests(entropy=entropy)
     on_session_end(rests.session_ended)

@@ -13,7 +13,7 @@ from daemon.base.clock import Clock
 from daemon.base.tasks import TaskSet
 from daemon.core.failures import Failure
 from daemon.tools.servers.failing import failure_of
-from daemon.tools.servers.lending import Lender, ScrubberOf
+from daemon.tools.servers.lending import HeldServers
 from daemon.tools.servers.news import News
 from daemon.tools.servers.pins.pins import Pins
 from daemon.tools.servers.scrubbing import clean_of, cleaned
@@ -31,10 +31,9 @@ _PAUSE_SECONDS = 1.0
 class Looks:
     """Which connections were looked at. All of it belongs to the event loop's thread."""
 
-    def __init__(self, *, pins: Pins, lender: Lender, scrubber_of: ScrubberOf, clock: Clock, tasks: TaskSet) -> None:
+    def __init__(self, *, held: HeldServers, pins: Pins, clock: Clock, tasks: TaskSet) -> None:
         self._pins = pins
-        self._lender = lender
-        self._scrubber_of = scrubber_of
+        self._configured, self._lender, self._scrubber_of = held.configured, held.lender, held.scrubber_of
         self._clock = clock
         self._tasks = tasks
         self._lists: defaultdict[str, int] = defaultdict(int)
@@ -113,6 +112,8 @@ class Looks:
             self._under_way.discard(server.name)
 
     async def _try(self, server: ServerConfig, session: str) -> None:
+        if self._configured.all().get(server.name) != server or not server.enabled:
+            return  # the person has changed it since, and what it was is not started for a look
         try:
             async with self._lender.lent(server, session) as executor:
                 await self.current(server, executor)

@@ -23,9 +23,10 @@ from daemon.tools.servers.pins import store
 from daemon.tools.servers.pins.difference import ToolReview, reviews
 from daemon.tools.servers.pins.names import exposed_name
 from daemon.tools.servers.pins.pin import Pin, PinState, compared, taken_as_they_are
-from daemon.tools.servers.pins.reading import LeftOut, read_offer
+from daemon.tools.servers.pins.reading import LeftOut, Offered, Reading
 from daemon.tools.servers.values import ServerConfig
 
+_READ_AT_ONCE = 50
 _MOST_NAMED = 50
 """How many tools that are left out a line of the daemon's own log names; it always says how many there are."""
 _log = structlog.get_logger("daemon")
@@ -106,7 +107,7 @@ class Pins:
         """
         async with self._changing:
             known, first = self._pins.get(server.name, {}), server.name not in self._looked
-            offered = read_offer(server.name, said, known={pin.record: pin.tool for pin in known.values()})
+            offered = await self._read(server.name, said, known)
             now_ms = self._clock.now_ms()
             if first:
                 pins = taken_as_they_are(offered.definitions, names=offered.records, server=server.name, now_ms=now_ms)
@@ -127,6 +128,14 @@ class Pins:
             self._looked.add(server.name)
             self._remember(pins.values(), names)
             _log.info("the tools of a server were looked at", server=server.name, first=first, changed=len(pins))
+
+    async def _read(self, server: str, said: Sequence[Any], known: Mapping[str, Pin]) -> Offered:
+        reading = Reading(server, known={pin.record: pin.tool for pin in known.values()})
+        for number, each in enumerate(said):
+            reading.take(each)
+            if number % _READ_AT_ONCE == 0:
+                await asyncio.sleep(0)  # thousands of definitions take a while, and others want to be served meanwhile
+        return reading.offered()
 
     async def accept(self, server: str, digests: Collection[str], by: Principal) -> Sequence[Pin]:
         """Let tools be called again whose definitions a person has looked at; return them.

@@ -35,33 +35,44 @@ class Offered:
     left_out: Sequence[LeftOut]
 
 
-def read_offer(server: str, said: Sequence[Any], *, known: Mapping[str, str]) -> Offered:
-    """Return what can be taken of a list of tools. Of two with one name the first stays.
+class Reading:
+    """Takes in a list of tools, one after the other. Of two with one name the first stays.
 
     `known` has the names in records of tools that were offered before, with the server's own names of them.
     """
-    definitions: dict[str, Definition] = {}
-    records: dict[str, str] = {}
-    holders = dict(known)
-    left_out: list[LeftOut] = []
-    total = 0
-    for each in said:
+
+    def __init__(self, server: str, *, known: Mapping[str, str]) -> None:
+        self._server = server
+        self._holders = dict(known)
+        self._definitions: dict[str, Definition] = {}
+        self._records: dict[str, str] = {}
+        self._left_out: list[LeftOut] = []
+        self._total = 0
+
+    def take(self, said: Any) -> None:
+        """Take one tool, or leave it out and note why."""
         try:
-            definition = read_definition(each)
-            record = record_name(server, definition.tool)
-            if definition.tool in definitions or holders.get(record, definition.tool) != definition.tool:
-                raise UnusableDefinitionError("another tool before it has the same name")
-            if len(definitions) == MAX_TOOLS:
-                raise UnusableDefinitionError(f"the server offers more than {MAX_TOOLS} tools")
-            if total + len(definition.text) > MAX_TOTAL:
-                raise UnusableDefinitionError(f"all definitions together have more than {MAX_TOTAL} characters")
+            definition = read_definition(said)
+            record = record_name(self._server, definition.tool)
+            self._check(definition, record)
         except UnusableDefinitionError as problem:
-            left_out.append(LeftOut(_named(each), str(problem)))
-            continue
-        total += len(definition.text)
-        definitions[definition.tool], records[definition.tool] = definition, record
-        holders[record] = definition.tool
-    return Offered(definitions, records, left_out)
+            self._left_out.append(LeftOut(_named(said), str(problem)))
+            return
+        self._total += len(definition.text)
+        self._definitions[definition.tool], self._records[definition.tool] = definition, record
+        self._holders[record] = definition.tool
+
+    def offered(self) -> Offered:
+        """Return what was taken and what was left out."""
+        return Offered(self._definitions, self._records, self._left_out)
+
+    def _check(self, definition: Definition, record: str) -> None:
+        if definition.tool in self._definitions or self._holders.get(record, definition.tool) != definition.tool:
+            raise UnusableDefinitionError("another tool before it has the same name")
+        if len(self._definitions) == MAX_TOOLS:
+            raise UnusableDefinitionError(f"the server offers more than {MAX_TOOLS} tools")
+        if self._total + len(definition.text) > MAX_TOTAL:
+            raise UnusableDefinitionError(f"all definitions together have more than {MAX_TOTAL} characters")
 
 
 def _named(said: Any) -> str:
