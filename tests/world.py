@@ -160,8 +160,7 @@ class World:
 
     def set_up(self, *names: str) -> None:
         """Put a vault there and unlock it, install connectors, bind a key to each."""
-        put_vault(self.home, PASSPHRASE)
-        self.unlock()
+        self.set_up_vault()
         for name in names or ("wellbehaved",):
             self.install(name)
             self.ok(
@@ -169,6 +168,11 @@ class World:
                 "/v1/bindings",
                 {"connector": f"file://aileron/{name}", "value": {"type": "api_key", "key": API_KEY}},
             )
+
+    def set_up_vault(self) -> None:
+        """Put a vault there and unlock it."""
+        put_vault(self.home, PASSPHRASE)
+        self.unlock()
 
     def unlock(self) -> None:
         """Unlock the vault."""

@@ -27,7 +27,7 @@ from daemon.base.settings import Settings
 from daemon.execution.executor import Executor
 from daemon.execution.seam import ToolProvider
 from daemon.lifecycle.process import Addresses
-from daemon.tools.servers.lending import NO_SERVERS, HeldServers
+from daemon.tools.servers.lending import HeldServers
 
 _log = structlog.get_logger("daemon")
 
@@ -67,11 +67,12 @@ async def start(
     entropy: Entropy,
     faults: FaultPoints,
     more_providers: Sequence[ToolProvider] = (),
-    held: HeldServers = NO_SERVERS,
+    held: HeldServers | None = None,
 ) -> Daemon:
     """Build every room, settle what the last daemon left behind, and begin to dispatch.
 
-    `more_providers` are kinds of tools beside those that the daemon has itself. `held` are the servers that there are.
+    `more_providers` are kinds of tools beside those that the daemon has itself. `held` are servers in place of those
+    of `servers.yaml`.
 
     When that fails half-way, what was built by then is stopped before the exception goes on.
     """
@@ -89,7 +90,7 @@ async def start(
 
 
 async def _start(
-    basis: Basis, addresses: Addresses, more_providers: Sequence[ToolProvider], held: HeldServers
+    basis: Basis, addresses: Addresses, more_providers: Sequence[ToolProvider], held: HeldServers | None
 ) -> Daemon:
     rooms = await open_rooms(basis, more_providers, held)
     await take_up(basis, rooms)

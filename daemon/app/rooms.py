@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daemon.app.basis import Basis
+from daemon.app.servers import BelowServers, open_servers, read_configuration
 from daemon.approvals import build as approvals_room
 from daemon.approvals.build import Decisions
 from daemon.approvals.rules import Decision, Rule
@@ -26,9 +27,9 @@ from daemon.sessions.service import Sessions
 from daemon.tools.actions import build as actions_room
 from daemon.tools.actions.build import Actions
 from daemon.tools.actions.provider import KIND as ACTION
-from daemon.tools.servers import build as servers_room
-from daemon.tools.servers.build import ServerLimits, Servers
-from daemon.tools.servers.lending import NO_SERVERS, HeldServers
+from daemon.tools.servers.build import Servers
+from daemon.tools.servers.lending import HeldServers
+from daemon.tools.servers.service import ServerService
 from daemon.tools.servers.values import KIND as SERVER
 from daemon.vault import build as vault_room
 from daemon.vault.build import Secrets
@@ -47,14 +48,17 @@ class Rooms:
     decisions: Decisions
     actions: Actions
     servers: Servers
+    server_service: ServerService | None
+    """The person's side of the servers; None where they are none of `servers.yaml`."""
     execution: OnePath
     processes: Processes
 
 
-async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held: HeldServers = NO_SERVERS) -> Rooms:
+async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held: HeldServers | None = None) -> Rooms:
     """Build the rooms from the ground up; nothing runs in them yet.
 
-    `more_providers` are kinds of tools beside those that the daemon has itself.
+    `more_providers` are kinds of tools beside those that the daemon has itself. `held` are servers in place of those
+    of `servers.yaml`.
     """
     database = _open_database(basis)
     audit = _open_log(basis, database)
@@ -80,23 +84,16 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
         ids=ids,
         faults=faults,
     )
+    configuration = await read_configuration(basis)
     # What runs in the background uses everything above, so it is ended before any of that is.
     basis.stops.push_async_callback(basis.tasks.close)
     actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock)
-    servers = await _open_servers(basis, held, audit=audit, database=database, sessions=sessions)
-    limits = basis.settings.limits
-    execution = execution_room.build(
-        providers=(actions.provider, servers.provider, *more_providers),
-        limits=RunLimits(most=limits.max_concurrent_runs, queued=limits.queued_runs, wait_seconds=limits.wait_seconds),
-        audit=audit,
-        approvals=decisions.approvals,
-        rules=decisions.rules,
-        sessions=sessions,
-        clock=clock,
-        ids=ids,
-        tasks=basis.tasks,
-        faults=faults,
+    below = BelowServers(
+        vault=secrets.vault, audit=audit.log, reader=database.reader, sessions=sessions, allowed=allowed_private(basis)
     )
+    servers, server_service = await open_servers(basis, configuration, below, held)
+    providers: tuple[ToolProvider, ...] = (actions.provider, servers.provider, *more_providers)
+    execution = _open_path(basis, providers, audit=audit, decisions=decisions, sessions=sessions)
     return Rooms(
         database=database,
         audit=audit,
@@ -106,24 +103,27 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
         decisions=decisions,
         actions=actions,
         servers=servers,
+        server_service=server_service,
         execution=execution,
         processes=processes,
     )
 
 
-async def _open_servers(
-    basis: Basis, held: HeldServers, *, audit: Audit, database: Database, sessions: Sessions
-) -> Servers:
-    settings = basis.settings.servers
-    return await servers_room.build(
-        held=held,
-        limits=ServerLimits(result_characters=settings.result_limit, listed_tools=settings.listed_tools),
-        on_session_end=sessions.on_end,
-        audit=audit.log,
-        reader=database.reader,
+def _open_path(
+    basis: Basis, providers: Sequence[ToolProvider], *, audit: Audit, decisions: Decisions, sessions: Sessions
+) -> OnePath:
+    limits = basis.settings.limits
+    return execution_room.build(
+        providers=providers,
+        limits=RunLimits(most=limits.max_concurrent_runs, queued=limits.queued_runs, wait_seconds=limits.wait_seconds),
+        audit=audit,
+        approvals=decisions.approvals,
+        rules=decisions.rules,
+        sessions=sessions,
         clock=basis.clock,
-        entropy=basis.entropy,
+        ids=basis.ids,
         tasks=basis.tasks,
+        faults=basis.faults,
     )
 
 

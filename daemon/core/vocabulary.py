@@ -59,7 +59,13 @@ class EventType(StrEnum):
     SANDBOX_EXEC_STARTED = "sandbox.exec_started"
     SANDBOX_STARTED = "sandbox.started"
 
+    SERVER_ADDED = "server.added"
+    SERVER_DISABLED = "server.disabled"
+    SERVER_ENABLED = "server.enabled"
+    SERVER_FILE_CHANGED = "server.file_changed"
     SERVER_FORGOTTEN = "server.forgotten"
+    SERVER_REMOVED = "server.removed"
+    SERVER_RESTARTED = "server.restarted"
     SERVER_TOOLS_ACCEPTED = "server.tools_accepted"
     SERVER_TOOLS_CHANGED = "server.tools_changed"
     SERVER_TOOLS_PINNED = "server.tools_pinned"
@@ -186,6 +192,9 @@ class Attr:
     SANDBOX_WORKSPACE_RESUMED: Final = "aileron.sandbox.workspace.resumed"
     SANDBOX_WORKSPACE_WAY: Final = "aileron.sandbox.workspace.way"
 
+    SERVER_COUNT: Final = "aileron.server.count"
+    SERVER_IDENTITIES: Final = "aileron.server.identities"
+    SERVER_IDENTITY: Final = "aileron.server.identity"
     SERVER_NAME: Final = "aileron.server.name"
     SERVER_TOOLS: Final = "aileron.server.tools"
     SERVER_TOOLS_COUNT: Final = "aileron.server.tools.count"

@@ -10,7 +10,7 @@ from daemon.core.failures import Failure
 from daemon.core.outcome import Outcome
 from daemon.core.principal import Principal
 from daemon.core.subject import Subject
-from daemon.core.tools import ApprovalPolicy, Stage, ToolCall, ToolSpec
+from daemon.core.tools import ApprovalPolicy, Stage, ToolCall, ToolId, ToolSpec
 from daemon.core.turn import Turn
 
 
@@ -158,6 +158,13 @@ class ToolProvider(Protocol):
 
     async def list(self, who: Principal) -> Sequence[ToolSpec]:
         """Return the tools that somebody may call."""
+        ...
+
+    def known(self, name: str) -> ToolId | None:
+        """Return the tool that has this name for agents, or had it, although the list does not show it now.
+
+        So a call of one that is withheld or switched off is told why, and not that there is no such tool.
+        """
         ...
 
     def meant(self, call: ToolCall) -> ToolCall:

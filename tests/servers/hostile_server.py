@@ -378,10 +378,10 @@ class Lines:
 
 
 def leave_children(file):
-    """Start two processes in a session of their own, which would outlive everything; their ids go into the file."""
-    code = "import os, time; os.setsid(); os.fork(); os.write(1, b'%d\\n' % os.getpid()); time.sleep(600)"
-    with open(file, "wb") as pids:
-        subprocess.Popen([sys.executable, "-ISc", code], stdout=pids, stdin=subprocess.DEVNULL)
+    """Start processes that leave the group and would outlive everything; their ids go into the file."""
+    code = "import os, time; os.fork() or os.setsid(); print(os.getpid(), flush=True); time.sleep(600)"
+    with open(file, "w") as pids:
+        subprocess.Popen([sys.executable, "-ISc", code], stdout=pids, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def main():

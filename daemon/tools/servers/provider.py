@@ -14,7 +14,7 @@ from daemon.base.tasks import TaskSet
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.principal import Principal, PrincipalKind
 from daemon.core.subject import NamedHash, Subject
-from daemon.core.tools import ToolCall, ToolSpec
+from daemon.core.tools import ToolCall, ToolId, ToolSpec
 from daemon.execution.seam import PreparedCall
 from daemon.tools.servers import own_tools
 from daemon.tools.servers.arguments import ArgumentChecks
@@ -120,6 +120,11 @@ class ServerProvider:
             await asyncio.gather(*following, return_exceptions=True)
 
     # Calling
+
+    def known(self, name: str) -> ToolId | None:
+        """Return the tool that was given this name once, also if it is withheld, gone, or its server disabled."""
+        pin = self._pins.called(name)
+        return None if pin is None else ToolId(KIND, pin.record)
 
     def meant(self, call: ToolCall) -> ToolCall:
         """Return the call of the tool that `call_tool` names; every other call as it is."""
