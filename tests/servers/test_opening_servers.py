@@ -116,13 +116,19 @@ async def test_five_hundred_first_calls_at_once_start_one_child(room: Room, tmp_
 async def test_a_server_that_dies_in_a_call_is_left_alone_says_why_and_leaves_no_children(room: Room) -> None:
     pids = room.folder / "children"
     server = room.local("dies_in_call", f"leaves_children={pids}")
+
+    def numbers() -> list[int]:
+        return list(map(int, pids.read_text().split()))
+
+    async with room.pool.lent(server, "s"):
+        await eventually(lambda: len(numbers()) == 2)
     with pytest.raises(UpstreamError) as lost:
         await room.call(server)
     assert lost.value.trouble is Trouble.LOST
     refused = await _refused(room, server)
     assert "in 1 s or later" in refused.message
     assert len(ran(room.folder / "ledger")) == 1
-    await eventually(lambda: all(map(is_gone, map(int, pids.read_text().split()))))
+    await eventually(lambda: all(map(is_gone, numbers())))
 
 
 async def _refused(room: Room, server: ServerConfig) -> Failure:

@@ -81,8 +81,8 @@ class ServerLog:
                     continue
                 await self._write([*allowance.said(), *map(self._shown, lines.feed(data))])
             await self._write([*allowance.said(), *map(self._shown, lines.rest())])
-        except OSError:
-            pass  # the pipe broke, which is its end
+        except (OSError, RuntimeError):
+            pass  # the pipe broke, which is its end, or the daemon stops and writes no more
         finally:
             self._ended.set()
             transport.close()

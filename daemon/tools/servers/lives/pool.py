@@ -148,7 +148,7 @@ class Pool:
             current = found
         if not current.enabled:
             raise refusals.disabled(server.name)
-        if current.identity != server.identity:
+        if current is not server and current.identity != server.identity:
             raise refusals.changed(server.name)
         return current
 
@@ -157,7 +157,7 @@ class Pool:
         if key[1] in self._ended_sessions:
             raise refusals.session_over(config.name)
         life = self._lives.get(key)
-        if life is not None and life.config != config:
+        if life is not None and life.config is not config and life.config != config:
             self._retire(key)
             life = None
         if life is None:
