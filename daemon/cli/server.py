@@ -170,7 +170,8 @@ def restart(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False)
 def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Take a server out of servers.yaml, and end it.
 
-    What its tools were is forgotten, too, so a server that is added again has another first look. Its secrets stay in the vault: aileron secret list
+    What its tools were is forgotten, so a server that is added again is looked at as for the first time. Its secrets
+    stay in the vault: aileron secret list
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     invocation.prompts.confirm(f"Remove the server {name}?", yes=yes)

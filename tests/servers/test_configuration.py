@@ -73,6 +73,7 @@ def test_a_file_is_read_with_its_defaults_in_its_order() -> None:
         (one("    command: [x, vault://secrets/t]\n"), 4, "unsafe_args: true"),
         (one("    mode: remote\n    url: https://vault://secrets/t@a.example/\n"), 5, "url"),
         (one("    mode: remote\n    url: https://a.example/vault://secrets/t\n"), 5, "outside of its query"),
+        (one("    mode: remote\n    url: http://a.example/?k=vault://secrets/t\n"), 5, "without encryption"),
         (one("    mode: remote\n    url: ftp://a.example/\n"), 5, "no URL of the web"),
         (one("    mode: remote\n    url: https://me:pass@a.example/\n"), 5, "password"),
         (one('    mode: remote\n    url: https://a.example/\n    headers: { X: "a\\nb" }\n'), 6, "several lines"),

@@ -59,6 +59,13 @@ def read_servers(text: str, file: str) -> Mapping[str, ServerConfig]:
     return servers
 
 
+def _is_readable_on_the_way(url: str) -> bool:
+    """Say whether what is sent to a URL can be read on the way: it is plain HTTP, and not to this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return parts.scheme == "http" and host not in {"localhost", "::1"} and not host.startswith("127.")
+
+
 def is_nothing(node: Node) -> bool:
     """Say whether a node is an empty value."""
     return isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:null"
@@ -151,6 +158,10 @@ class _Entry:
         self._check_reference(member.value, url)
         self._check_url(member.value, url)
         given: dict[str, Any] = {"url": url, "headers": self._texts("headers", _HEADER, "a header")}
+        if any(references.used(text) for text in (url, *given["headers"].values())) and _is_readable_on_the_way(url):
+            raise self._source.wrong(
+                member.value, "A secret would be sent without encryption.", "Write https://, or take the secret out."
+            )
         if (client := self._members.get("client_id")) is not None:
             given["client_id"] = self._source.text(client.value, "client_id")
         return given
