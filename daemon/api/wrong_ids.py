@@ -16,7 +16,7 @@ from daemon.core.missing import no_such
 _BY_PARAMETER = {
     "approval_id": ("approval", IdPrefix.APPROVAL),
     "event_id": ("event", IdPrefix.AUDIT),
-    "guest_id": ("program in this sandbox", None),
+    "exec_id": ("program in this sandbox", None),
     "sandbox_id": ("sandbox", IdPrefix.SESSION),
     "session_id": ("session", IdPrefix.SESSION),
 }

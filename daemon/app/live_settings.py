@@ -39,7 +39,7 @@ def takers(rooms: Rooms, sandboxes: SandboxRoom, workspaces: Workspaces) -> dict
     return {
         ("daemon", "log_level"): lambda new: log_from(new.daemon.log_level),
         ("vault", "auto_lock"): lambda new: rooms.secrets.vault.lock_after(new.vault.auto_lock),
-        ("approvals", "rules"): lambda new: rooms.decisions.rules.replace(rules_of(new)),
+        ("approvals", "rules"): lambda new: rooms.decisions.rules.exchange(rules_of(new)),
         ("sandbox", "memory"): limits,
         ("sandbox", "cpus"): limits,
         ("sandbox", "pids"): limits,

@@ -34,7 +34,7 @@ class Rules:
     def __init__(self, rules: Mapping[ToolId, Rule]) -> None:
         self._rules = dict(rules)
 
-    def replace(self, rules: Mapping[ToolId, Rule]) -> None:
+    def exchange(self, rules: Mapping[ToolId, Rule]) -> None:
         """Decide by other rules from now on; a call that waits or is approved is measured by them when it is to run."""
         self._rules = dict(rules)
 

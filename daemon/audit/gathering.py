@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 
 J = TypeVar("J")
 
-_MOST_TURNS = 8
+_MOST_TURNS = 16
 """An event waits for at most so many turns of the loop."""
-_MOST_SECONDS = 0.005
+_MOST_SECONDS = 0.02
 """And for no longer than this, when the turns are long ones."""
 _IDLE_SECONDS = 0.0001
 """A turn that was shorter than this did nothing else: there is nobody to wait for."""

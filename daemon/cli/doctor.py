@@ -1,6 +1,5 @@
 """`aileron doctor`: everything that can be checked, with a remedy for what is not as it should be."""
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,7 +13,6 @@ from daemon.cli.rendering import neutralise, one_line
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
 
-_SECONDS = 5.0
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -61,20 +59,10 @@ def _daemon_checks(invocation: Invocation) -> list[dict[str, Any]]:
 
 def _agents(client: "ControlClient") -> dict[str, Any]:
     """Knock where agents do: that the control API answers says nothing of the other listener."""
-    from http.client import HTTPConnection, HTTPException
-    from urllib.parse import urlsplit
+    from daemon.lifecycle.spawn import answers
 
     url = str(client.get("/v1/status")["agent_url"])
-    place = urlsplit(url)
-    connection = HTTPConnection(place.hostname or "", place.port, timeout=_SECONDS)
-    try:
-        connection.request("GET", "/healthz")
-        answered = connection.getresponse().status == HTTPStatus.OK
-    except (OSError, HTTPException):
-        answered = False
-    finally:
-        connection.close()
-    if answered:
+    if answers(url):
         return _check("agents' door", "ok", f"Agents on this machine reach the daemon at {url}.")
     return _check("agents' door", "failed", f"No agent reaches the daemon at {url}.", "Run: aileron stop")
 

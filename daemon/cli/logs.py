@@ -22,7 +22,9 @@ _OWN_PLACE = frozenset({"timestamp", "level", "logger", "message", "exception"})
 def logs(
     ctx: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1_000_000, help="So many of the last lines.")] = 50,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", metavar="NUMBER", min=0, max=1_000_000, help="So many of the last lines.")
+    ] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Print the daemon's own log.

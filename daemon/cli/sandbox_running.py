@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from daemon.cli import known
 from daemon.cli.failure import CliFailure
 from daemon.cli.ids import find_sandbox
 from daemon.cli.invocation import Invocation
@@ -11,7 +12,8 @@ from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 
 SandboxArgument = Annotated[
-    str, typer.Argument(metavar="SESSION", help="The id of its session, or any beginning or end of it.")
+    str,
+    typer.Argument(metavar="SESSION", help="The id of its session, or any part of it.", autocompletion=known.sessions),
 ]
 _SHELL = ("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")
 
@@ -46,7 +48,7 @@ def execute(
     ctx: typer.Context,
     session: SandboxArgument,
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- COMMAND]...", help="The program; a shell, if not given.")
+        list[str] | None, typer.Argument(metavar="-- COMMAND", help="The program; a shell, if not given.")
     ] = None,
 ) -> None:
     """Run a program in a sandbox that runs, beside its agent.

@@ -91,7 +91,7 @@ def _start(home: Home) -> Discovery:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         found = read_discovery(home.discovery_path)
-        if found is not None and _answers(found):
+        if found is not None and answers(found.control_url):
             # The daemon outlives this process on purpose. Without this, Python warns when the object is collected.
             process.returncode = 0
             return found
@@ -114,8 +114,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _answers(found: Discovery) -> bool:
-    place = urlsplit(found.control_url)
+def answers(url: str) -> bool:
+    """Say whether a listener of a daemon is in good health."""
+    place = urlsplit(url)
     connection = HTTPConnection(place.hostname or "", place.port, timeout=2)
     try:
         connection.request("GET", "/healthz")

@@ -147,7 +147,7 @@ def _classify_ipv6(address: IPv6Address) -> AddressKind:
 
 def to_open(place: HostPort) -> str:
     """Say what a person does to have a private address, or plain http, allowed for one place."""
-    return f'a person adds "{place}" to network.allow_private in config.toml (then: aileron stop)'
+    return f'a person adds "{place}" to network.allow_private (aileron config edit; then: aileron stop)'
 
 
 def refusal(addresses: Iterable[IpAddress], *, private_allowed: bool, place: HostPort) -> str | None:

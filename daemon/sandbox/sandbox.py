@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daemon.core.failures import Failure
+from daemon.core.ids import IdPrefix
+from daemon.core.missing import no_such
 from daemon.core.principal import DAEMON, Principal
 from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.berth import Berth
@@ -94,3 +97,8 @@ class Sandbox:
             "owner_pid": self.owner_pid,
             "copied": {"files": progress.files, "bytes": progress.bytes} if progress.running else None,
         }
+
+
+def no_sandbox(session: str) -> Failure:
+    """Return the failure of an id that no sandbox has."""
+    return no_such("sandbox", session, prefix=IdPrefix.SESSION, remedy="See `aileron sandbox list`.")

@@ -12,9 +12,7 @@ import structlog
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.core.failures import Failure
-from daemon.core.ids import IdPrefix
 from daemon.core.launch_request import LaunchRequest
-from daemon.core.missing import no_such
 from daemon.core.principal import Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.sandbox import engine_calls
@@ -25,7 +23,7 @@ from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.injection import examine
 from daemon.sandbox.labels import NO_SESSION, labels
-from daemon.sandbox.sandbox import Sandbox
+from daemon.sandbox.sandbox import Sandbox, no_sandbox
 from daemon.sandbox.starting import Starter, usage
 from daemon.sandbox.surveying import Ground, Surveyor
 from daemon.sandbox.workplace import Workplaces
@@ -98,7 +96,7 @@ class Sandboxes:
         """Return the sandbox of a session; raise Failure if there is none."""
         found = self._by_session.get(session)
         if found is None:
-            raise no_such("sandbox", session, prefix=IdPrefix.SESSION, remedy="See `aileron sandbox list`.")
+            raise no_sandbox(session)
         return found
 
     def all(self) -> list[Sandbox]:

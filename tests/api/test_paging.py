@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
@@ -16,6 +17,7 @@ from world import World
 from daemon.api.control.workspaces import _part_of_changes
 from daemon.api.paging import Part, cursor_at, cut
 from daemon.core.failures import Failure
+from daemon.web.renderer import Renderer
 
 Ask = Callable[[str], Any]
 ENGINE = {"/v1/sandbox-images"}
@@ -207,3 +209,17 @@ def test_parts_of_changes_are_all_of_the_look_that_the_decision_names() -> None:
 
 def test_a_cursor_is_opaque_text_that_needs_no_escape_in_an_address() -> None:
     assert re.fullmatch(r"[A-Za-z0-9_-]+", cursor_at("secrets", ("a name with / and ü?",)))
+
+
+def test_the_page_of_what_waits_leads_to_the_rest_and_takes_no_harm_from_a_made_up_cursor(world: World) -> None:
+    page = bytes(
+        Renderer()
+        .page("index.html", pending=[{"id": "apr_1", "action": "ship", "created_ms": 1}], more="abc_-1", rfc3339=str)
+        .body
+    )
+    assert b'href="/?cursor=abc_-1"' in page
+    link = world.ok("POST", "/v1/browser-logins", {"next": "/"})["url"]
+    with httpx.Client(trust_env=False, follow_redirects=True) as browser:
+        first = browser.get(link).text
+        assert first.count("/approvals/apr_") >= 3
+        assert browser.get(f"{world.control_url}/?cursor=made-up").text == first

@@ -26,7 +26,7 @@ NOUNS = {
     "workspaces": "session",
 }
 BODIES: dict[str, Any] = {
-    "guests": {"command": ["true"]},
+    "execs": {"command": ["true"]},
     "size": {"columns": 80, "rows": 24},
     "signal": {"signal": "SIGINT"},
     "file": {"path": "a"},
@@ -77,14 +77,14 @@ def filled(path: str, text: str) -> str:
 
 def test_every_route_of_the_control_api_says_which_thing_is_not_there(world: World) -> None:
     for method, path in routes(world):
-        noun = "program in this sandbox" if "{guest_id}" in path else NOUNS[path.split("/")[2]]
+        noun = "program in this sandbox" if "{exec_id}" in path else NOUNS[path.split("/")[2]]
         body = BODIES.get(path.rsplit("/", 1)[1], {}) if method != "get" else None
         for text in NOWHERE:
             answer = world.control(method.upper(), filled(path, text), body)
             assert answer.status_code == 404, (method, path, text, answer.text)
             error = answer.json()["error"]
             assert error["class"] == "not_found"
-            assert f" {noun} " in error["message"] or "{guest_id}" in path, (method, path, text, error["message"])
+            assert f" {noun} " in error["message"] or "{exec_id}" in path, (method, path, text, error["message"])
             assert "no such path" not in error["message"]
             assert "\u202e" not in error["message"]
             assert len(error["message"]) < 250
@@ -94,7 +94,7 @@ def test_an_id_of_another_kind_is_named_as_what_it_is(world: World) -> None:
     for method, path in routes(world):
         parameter = path.split("{")[1].split("}")[0]
         own = {"approval_id": "apr_", "event_id": "aud_", "session_id": "ses_", "sandbox_id": "ses_"}.get(parameter)
-        if own is None or "{guest_id}" in path:
+        if own is None or "{exec_id}" in path:
             continue
         body = BODIES.get(path.rsplit("/", 1)[1], {}) if method != "get" else None
         for prefix, kind in OTHER_KINDS.items():

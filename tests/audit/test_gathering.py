@@ -39,7 +39,7 @@ async def test_what_comes_within_a_few_busy_turns_of_the_loop_is_handed_over_tog
         gathered.add(job, loop)
         await turns(1)
     assert handed == []
-    await turns(10)
+    await turns(20)
     assert handed == [[0, 1, 2, 3]]
 
 
@@ -51,7 +51,7 @@ async def test_an_idle_loop_hands_over_at_its_next_turn() -> None:
 
 
 async def test_long_turns_do_not_hold_an_event_back_for_long() -> None:
-    gathered, handed = gathering(0.004)
+    gathered, handed = gathering(0.015)
     gathered.add(1, asyncio.get_running_loop())
     await turns(3)
     assert handed == [[1]]
@@ -64,7 +64,7 @@ async def test_nothing_is_handed_over_twice_or_left_behind_by_a_flush() -> None:
     gathered.flush()
     gathered.flush()
     gathered.add(2, loop)
-    await turns(12)
+    await turns(20)
     assert handed == [[1], [2]]
 
 
@@ -76,5 +76,5 @@ def test_what_a_stopped_loop_has_left_behind_goes_with_the_first_event_of_anothe
         await turns(wait)
 
     asyncio.run(add(1, 0))
-    asyncio.run(add(2, 12))
+    asyncio.run(add(2, 20))
     assert handed == [[1, 2]]

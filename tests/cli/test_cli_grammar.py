@@ -63,6 +63,7 @@ WITHOUT_JSON = {
     "open session": "prints a link",
     "help": "prints help",
     "completion": "prints a script",
+    "config edit": "is the person's editor",
     "sandbox exec": "is another program",
     "sandbox attach": "is another program",
     "sandbox logs": "prints what another program wrote",

@@ -332,7 +332,7 @@ async def test_the_credential_reaches_the_service_and_nothing_else(room: Room) -
     assert room.up.requests[0].headers["authorization"] == f"Bearer {SECRET}"
     seen += [repr(room.log.lines), repr(room.events()), repr(result)]
     assert len(room.log.lines) == 3
-    assert any("authorization" in line["message"].lower() for line in room.log.lines)
+    assert any("authorization" in line["said"].lower() for line in room.log.lines)
     for text in seen:
         assert SECRET not in text
         assert SECRET.encode().hex() not in text
@@ -343,7 +343,7 @@ async def test_a_log_line_of_a_connector_is_made_visible_and_says_where_it_comes
     pinned = await room.install(room.lay_out({"talk": Does(end="ok", text="1", steps=steps)}))
     await room.call(pinned, "talk")
     first, low, odd = room.log.lines
-    assert first["message"] == "\\u{1b}[2Jhello"
+    assert first["said"] == "\\u{1b}[2Jhello"
     assert (first["level"], low["level"], odd["level"]) == (40, 10, 40)
     assert (first["connector"], first["op"], first["execution"]) == ("github://acme/staged", "talk", "exe_test")
 
@@ -354,7 +354,7 @@ async def test_the_redactor_is_asked_about_logs_and_messages(room: Room) -> None
     pinned = await room.install(room.lay_out({"talk": does}))
     failure = await room.fails(pinned, "talk")
     assert failure.message == "bad [redacted]"
-    assert room.log.lines[0]["message"] == "saw [redacted]"
+    assert room.log.lines[0]["said"] == "saw [redacted]"
 
 
 async def test_calls_run_at_once(room: Room) -> None:

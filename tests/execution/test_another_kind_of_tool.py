@@ -90,7 +90,7 @@ def test_it_is_listed_beside_the_others(server: ByHand, ledger: LedgerWorld) -> 
     assert (item["kind"], item["origin"], item["name"]) == ("ledger", "test", TOOL)
     again = ledger.agent("GET", "/v1/tools", token=token, headers={"If-None-Match": listed.headers["etag"]})
     assert again.status_code == 304
-    assert ledger.agent("GET", "/v1/actions", token=token).json() == {"items": []}
+    assert ledger.agent("GET", "/v1/actions", token=token).json()["items"] == []
 
 
 def test_it_waits_for_a_person_who_is_shown_what_it_would_do_and_then_runs_once(

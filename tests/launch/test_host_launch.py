@@ -105,7 +105,7 @@ def test_a_launch_ends_with_the_agents_exit_code_and_its_session_with_it(bench: 
     assert got == code
     assert said["argv"][-2:] == ["exec", "do it"]
     assert bench.session(said)["end_reason"] == "the agent ended"
-    assert said["env"]["AILERON_SESSION_ID"] in err
+    assert f"Session {said['env']['AILERON_SESSION_ID'][-8:]} ended" in err
     assert "0 actions run" in err
     assert list(bench.runtime.iterdir()) == []
 

@@ -19,7 +19,7 @@ def places(*texts: str) -> list[HostPort]:
 def test_a_private_address_in_a_name_is_refused_with_the_setting_that_opens_it(text: str) -> None:
     problem = never_reached(places(text), allowed=NONE)
     assert problem is not None
-    assert f'adds "{HostPort.parse(text)}" to network.allow_private in config.toml' in problem
+    assert f'adds "{HostPort.parse(text)}" to network.allow_private (aileron config edit' in problem
     assert never_reached(places(text), allowed=frozenset(places(text))) is None
 
 

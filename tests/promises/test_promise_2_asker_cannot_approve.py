@@ -177,7 +177,7 @@ def test_the_token_of_a_sandbox_opens_nothing_at_the_listener_of_this_machine(wo
     for place, key in ((token, None), (session, token), (host_token, token)):
         headers = {} if key is None else {"X-Api-Key": key}
         refused = world._client.post(f"{world.agent_url}/llm/{place}/v1/messages", json={}, headers=headers)
-        assert refused.status_code == 401, place
+        assert refused.status_code == 403, place
     assert world.agent("GET", "/v1/actions", token=host_token).status_code == 200
     reasons = [event["payload"]["reason"] for event in world.events(type="session.denied", session=session)]
     assert len(reasons) == len(AGENT_ROUTES) - 1

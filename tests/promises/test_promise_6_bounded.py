@@ -115,7 +115,7 @@ def test_a_private_address_needs_the_persons_leave_although_the_manifest_names_i
     world.add_action("asked", approval=True)
     refused = world.control("POST", "/v1/actions/asked/run", body).json()["error"]
     assert refused["class"] == "capability_denied"
-    assert f'adds "{world.host_port}" to network.allow_private in config.toml' in refused["message"]
+    assert f'adds "{world.host_port}" to network.allow_private (aileron config edit' in refused["message"]
     assert world.ok("GET", "/v1/approvals")["items"] == []
     assert any(event["id"] == refused["audit_id"] for event in world.events())
     text = (world.home / "actions" / "asked.md").read_text()

@@ -201,6 +201,7 @@ def test_every_route_that_changes_something_records_the_person_and_their_means(
         walk_runs(walk, token)
         walk_sessions_and_workspaces(walk, tmp_path)
         walk_connectors_and_keys(walk)
+        walk.did("backup_take", "POST", "/v1/backups", caused="home.backed_up")
         walk_a_damaged_log(walk)
         assert walk.walked | CAUSES_NO_EVENT.keys() | NEEDS_AN_ENGINE == state_changing(world)
 

@@ -7,9 +7,10 @@ can count them. `hostile_http.py` is the same over HTTP. Behaviours:
 
     at the start    dies_at_start, dies_on_unknown, deaf_to_unknown, slow_start=SECONDS, version=TEXT,
                     leaves_children=FILE
-    in the output   floods (notices), floods_junk, floods_stderr, floods_pings, junk, endless_line=BYTES, batches
+    in the output   floods (notices), floods_junk, floods_stderr, floods_pings, floods_blank,
+                    floods_batches, junk, endless_line=BYTES, batches
     in answers      reversed=COUNT, twice, wrong_id, only_wrong_id, never, after_cancel, no_object, broken_json,
-                    long=BYTES, surrogates, dies_in_call, dies_every_second_call, stops_reading
+                    long=BYTES, surrogates, refuses_headers, dies_in_call, dies_every_second_call, stops_reading
     in lists        changes_tool, tools=COUNT, odd_names, odd_descriptions, same_page, pages_without_end, bare_lists
     unasked         listens (subscriptions of the modern era)
     asking back     asks (once for each call), asks_without_end, asks_unasked
@@ -202,6 +203,8 @@ class Server:
             os._exit(3)
         if "never" in self.be:
             return None
+        if "refuses_headers" in self.be:
+            raise Refused(-32020, "Header mismatch")
         if "no_object" in self.be:
             return "a text"
         token = (params.get("_meta") or {}).get("progressToken")
@@ -274,8 +277,8 @@ class Lines:
         time.sleep(float(self.be.get("slow_start", 0)))
         if "leaves_children" in self.be:
             leave_children(self.be["leaves_children"])
-        for name in ("floods", "floods_junk", "floods_stderr", "floods_pings", "asks_unasked"):
-            if name in self.be:
+        for name in self.be:
+            if name.startswith("floods") or name == "asks_unasked":
                 threading.Thread(target=getattr(self, name), daemon=True).start()
         for line in sys.stdin.buffer:
             message = json.loads(line)
@@ -349,6 +352,16 @@ class Lines:
     def floods_junk(self):
         while True:
             self.write(b"no json at all\n" * 100)
+
+    def floods_blank(self):
+        while True:
+            self.write(b"\n" * (1 << 16))
+
+    def floods_batches(self):
+        notice = {"jsonrpc": "2.0", "method": "notifications/message", "params": {}}
+        line = json.dumps([notice] * 500).encode() + b"\n"
+        while True:
+            self.write(line)
 
     def floods_stderr(self):
         while True:

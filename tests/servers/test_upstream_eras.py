@@ -139,15 +139,39 @@ async def test_changes_are_heard_in_the_modern_era_and_resources_when_they_are_s
 
 
 async def test_a_question_over_one_pipe_never_reaches_another_sessions_person() -> None:
-    mine, theirs, fallback = Answering(), Answering(), Answering({"action": "decline"})
-    async with connected(hostile("asks", era="handshake"), answers=fallback) as server:
-        await asyncio.gather(
-            server.connection.call_tool("echo", {}, Asking(seconds=20, answers=mine)),
-            server.connection.call_tool("echo", {}, Asking(seconds=20, answers=theirs)),
+    people = {
+        name: Answering({"action": "accept", "content": {"who": name}}) for name in ("mine", "theirs", "nobody's")
+    }
+    async with connected(hostile("asks", era="handshake"), answers=people["nobody's"]) as server:
+        mine, theirs = await asyncio.gather(
+            server.connection.call_tool("echo", {}, Asking(seconds=20, answers=people["mine"])),
+            server.connection.call_tool("echo", {}, Asking(seconds=20, answers=people["theirs"])),
         )
     # While both calls are under way, nobody can say whose question it is.
-    assert fallback.asked
-    assert len(mine.asked) + len(theirs.asked) + len(fallback.asked) == 2
+    assert people["nobody's"].asked
+    assert mine["structuredContent"]["given"]["q"]["content"]["who"] in {"mine", "nobody's"}
+    assert theirs["structuredContent"]["given"]["q"]["content"]["who"] in {"theirs", "nobody's"}
+    assert sum(len(each.asked) for each in people.values()) == 2
+
+
+async def test_a_question_of_a_call_that_is_over_is_dropped() -> None:
+    class Never(Answering):
+        dropped = False
+
+        async def answer(self, method: str, params: Any) -> Any:
+            await super().answer(method, params)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.dropped = True
+
+    person = Never()
+    async with connected(hostile("asks", era="handshake")) as server:
+        call = asyncio.ensure_future(server.connection.call_tool("echo", {}, Asking(seconds=20, answers=person)))
+        await eventually(lambda: bool(person.asked))
+        call.cancel()
+        await eventually(lambda: person.dropped)
+        assert await server.connection.tools(SOON)
 
 
 @pytest.mark.parametrize("era", ["handshake", "modern"])

@@ -153,6 +153,13 @@ async def test_the_modern_era_repeats_a_request_in_its_headers(http: HostileHttp
     assert len(served.ran()) == 2
 
 
+async def test_a_call_is_not_made_again_for_its_headers_when_its_definition_asks_for_none(http: HostileHttp) -> None:
+    served = http.serve("refuses_headers", era="modern")
+    problem = await refused_call(served.url)
+    assert (problem.trouble, problem.code) == (Trouble.REFUSED, -32020)
+    assert len(served.ran()) == 1
+
+
 @ERAS
 async def test_no_redirect_leads_to_another_host(era: str, http: HostileHttp) -> None:
     other = http.serve()

@@ -1,7 +1,9 @@
 """Servers over standard input and output that do what no server should: each is a real process."""
 
 import asyncio
+import os
 import resource
+import signal
 import time
 from pathlib import Path
 
@@ -73,16 +75,18 @@ async def test_an_answer_that_is_too_long_fails_its_call_at_once() -> None:
         assert raised.value.trouble is Trouble.MALFORMED
 
 
-@pytest.mark.parametrize(("flood", "most"), [("floods", 5000), ("floods_junk", 20_000), ("floods_pings", 5000)])
+FLOODS = {"floods": 5000, "floods_junk": 20_000, "floods_pings": 5000, "floods_batches": 5000, "floods_blank": 400_000}
+
+
+@pytest.mark.parametrize(("flood", "most"), FLOODS.items())
 async def test_a_flood_slows_down_its_own_server_and_not_the_daemon(flood: str, most: int) -> None:
     async with connected(hostile(flood), limits=Limits(unasked_each_second=most)) as server:
-        await server.echo()
         cpu, wall = time.process_time(), time.monotonic()
+        assert await server.echo() == "hi"
         for _ in range(50):  # the loop of events goes on for everybody else
             await asyncio.sleep(0.01)
         spent = (time.process_time() - cpu) / (time.monotonic() - wall)
         assert spent < 0.5, f"{spent:.0%} of a processor"
-        assert await server.echo() == "hi"
 
 
 @ERAS
@@ -240,8 +244,13 @@ async def test_people_are_asked_only_while_a_call_is_under_way() -> None:
     person = Answering()
     async with connected(hostile("asks_unasked", era="handshake"), answers=person) as server:
         assert await server.connection.tools(SOON)
-        await asyncio.sleep(0.1)
-        assert len(person.asked) <= 10 * 2  # during the handshake and the list
+        await server.echo()  # a call of somebody whom nobody can ask
+        assert person.asked == []
+        asking = Asking(seconds=20, answers=person)
+        call = asyncio.ensure_future(server.connection.call_tool("slow", {}, asking))
+        await eventually(lambda: server.connection.oddities["it asked back too often"] > 0)
+        assert len(person.asked) == 10
+        call.cancel()
 
 
 async def test_a_connection_that_is_closed_ends_the_calls_under_way() -> None:
@@ -260,3 +269,22 @@ async def test_a_connection_that_is_closed_ends_the_calls_under_way() -> None:
             await call
         assert raised.value.trouble is Trouble.LOST
         await process.wait()
+
+
+async def test_children_that_a_server_leaves_do_not_keep_the_connection_open(tmp_path: Path) -> None:
+    """They have its standard error only: ending them is for whoever holds the process."""
+    file = tmp_path / "children"
+
+    def children() -> list[int]:
+        return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+    async with connected(hostile(f"leaves_children={file}", "dies_in_call")) as server:
+        await eventually(lambda: len(children()) == 2)
+        try:
+            with pytest.raises(UpstreamError) as raised:
+                await server.echo()
+            assert raised.value.trouble is Trouble.LOST
+            assert {os.getsid(child) for child in children()}.isdisjoint({os.getsid(0), server.process.pid})
+        finally:
+            for child in children():
+                os.kill(child, signal.SIGKILL)

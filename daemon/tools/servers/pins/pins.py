@@ -147,9 +147,10 @@ class Pins:
             if unknown := sorted(set(digests) - waiting.keys()):
                 raise Failure(
                     FailureClass.NOT_FOUND,
-                    f"No tool of {server} waits with the digest {unknown[0][:80]}. It may have changed again since it "
-                    f"was shown: look once more with `aileron server review {server}`.",
+                    f"What was to be accepted of {server} is not what waits now: it may have changed again since it "
+                    f"was shown. Nothing was accepted: look once more with `aileron server review {server}`.",
                     boundary=Boundary.USER,
+                    details={"unknown": unknown[:_MOST_NAMED]},
                 )
             now_ms = self._clock.now_ms()
             chosen = [pin for pin in self.pinned(server) if pin.pending is not None and pin.pending.digest in digests]

@@ -168,14 +168,17 @@ class ModernConnection(Connection):
         """Call a tool; raises UpstreamError.
 
         The first call may lack headers that the tool's definition asks for. The server then refuses before it does
-        anything; the definitions are read, and the call is made once more.
+        anything; the definitions are read, and if they do ask for other headers, the call is made once more.
         """
+        before = self._mirrored.get(name)
         try:
             return await super().call_tool(name, arguments, asking)
         except UpstreamError as problem:
             if problem.code != HEADER_MISMATCH:
                 raise
-        await self.every("tools/list", Asking(seconds=asking.seconds))
+            await self.every("tools/list", Asking(seconds=asking.seconds))
+            if self._mirrored.get(name) == before:
+                raise
         return await super().call_tool(name, arguments, asking)
 
     async def ask(self, method: str, params: Message, asking: Asking) -> Message:

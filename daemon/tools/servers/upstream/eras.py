@@ -18,6 +18,7 @@ _CAPABILITIES_KEY = f"{_PREFIX}clientCapabilities"
 _LEVEL_KEY = f"{_PREFIX}logLevel"
 _SERVER_KEY = f"{_PREFIX}serverInfo"
 SUBSCRIPTION_KEY = f"{_PREFIX}subscriptionId"
+_MOST_INSTRUCTIONS = 1 << 16
 _MODERN_ONLY = frozenset({"resultType", "ttlMs", "cacheScope"})
 
 
@@ -113,4 +114,4 @@ def _object(value: Any) -> Message:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return value[:_MOST_INSTRUCTIONS] if isinstance(value, str) else ""

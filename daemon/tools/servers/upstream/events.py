@@ -7,6 +7,8 @@ from daemon.tools.servers.upstream.lines import Dropped, Lines
 
 _LONGEST_RETRY_MS = 30_000
 _LONGEST_ID = 4096
+_LINE_COSTS = 32
+"""What a line takes in memory besides its bytes."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -33,11 +35,13 @@ class Events:
         self._too_long = False
         self._id: str | None = None
         self._began = True
+        self._lines_taken = 0
         self._after_return = False
 
     def feed(self, data: bytes) -> Iterator[Event | Dropped]:
         """Take bytes; give out the events that are complete with them."""
         for line in self._lines.feed(self._with_plain_ends(data), blank=True):
+            self._lines_taken += 1
             if isinstance(line, Dropped):
                 self._size += line.size
                 self._too_long = True
@@ -45,6 +49,11 @@ class Events:
                 self._field(line)
             elif (event := self._finish()) is not None:
                 yield event
+
+    def lines_taken(self) -> int:
+        """Return how many lines came since this was asked the last time."""
+        taken, self._lines_taken = self._lines_taken, 0
+        return taken
 
     @property
     def is_dropping(self) -> bool:
@@ -68,7 +77,7 @@ class Events:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            self._size += len(value) + 1
+            self._size += len(value) + _LINE_COSTS
             if self._size > self._limit:
                 self._too_long = True
                 self._data = []

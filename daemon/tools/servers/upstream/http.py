@@ -24,6 +24,7 @@ _GET = {"accept": _STREAM}
 _SESSION = "mcp-session-id"
 _SESSION_NAME = re.compile(r"[\x21-\x7e]{1,1024}")
 _MOST_SENT_SOON = 64
+_LINES_AS_ONE = 16
 _PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 _DELETE_SECONDS = 2.0
@@ -162,6 +163,8 @@ class HttpTransport:
             piece, last = await connection.read()
             if events.is_dropping:
                 pace.dropped(len(piece))
+            # Comments and fields make no event, and a large answer may have many lines; so a line counts for little.
+            pace.unasked(events.lines_taken() // _LINES_AS_ONE)
             for event in events.feed(piece):
                 if not isinstance(event, Event):
                     self._receiver.unreadable("it sent an event that is too long", number)

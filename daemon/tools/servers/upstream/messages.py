@@ -21,6 +21,7 @@ SESSION_NOT_FOUND = -32001
 
 _LARGE = 1 << 20
 _MOST_VALUES = 250_000
+_MOST_IN_BATCH = 1000
 _LARGE_NUMBER = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}")
 """What may be read as infinity, which no JSON can say again. It may stand in a text, too."""
 
@@ -78,7 +79,7 @@ def decode(data: bytes | bytearray) -> Sequence[Message] | Unreadable:
         return Unreadable("it wrote a number that is too large", answered(data, data))
     if isinstance(value, dict):
         return (value,)
-    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+    if isinstance(value, list) and 0 < len(value) <= _MOST_IN_BATCH and all(isinstance(each, dict) for each in value):
         return value
     return Unreadable("it wrote JSON that is no message")
 
@@ -104,6 +105,8 @@ def answered(head: bytes | bytearray, tail: bytes | bytearray) -> int | None:
 
 def _mended(data: bytes | bytearray) -> Any:
     """Read JSON whose only fault are characters that no text can hold; they become question marks."""
+    if not data.lstrip().startswith((b"{", b"[")):
+        raise ValueError("this is no message")  # most of what is no JSON: said without a second look
     value = json.loads(data.decode("utf-8", "replace"), parse_constant=_no_number)
     return from_json(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 

@@ -14,15 +14,20 @@ class Pace:
         self._began = 0.0
         self._dropped = 0
 
-    def unasked(self) -> None:
-        """Count one message that nobody asked for."""
-        self._count += 1
+    def unasked(self, count: int = 1) -> None:
+        """Count messages that nobody asked for."""
+        self._count += count
 
     def dropped(self, size: int) -> None:
         """Count bytes that were thrown away."""
         self._dropped += size
         self._count += self._dropped // _BYTES_AS_ONE
         self._dropped %= _BYTES_AS_ONE
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether too much has come since the last rest to go on without looking at the time."""
+        return self._count > self._each_second
 
     async def rest(self) -> None:
         """Wait until the second is over, if too much came in it."""

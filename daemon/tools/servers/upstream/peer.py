@@ -23,6 +23,7 @@ from daemon.tools.servers.upstream.slots import Slot
 from daemon.tools.servers.upstream.transport import Outgoing, Transport
 
 _REMEMBERED = 256
+_LONGEST_MESSAGE = 4000
 _NEVER_CALLED_OFF = frozenset({"initialize", "server/discover"})
 
 
@@ -86,7 +87,7 @@ class Peer:
             raise
         finally:
             del self._slots[number]
-            slot.close()
+            self._questions.over(slot)
 
     async def tell(self, method: str, headers: Mapping[str, str] | None = None) -> None:
         """Send a notification; raises UpstreamError."""
@@ -184,7 +185,7 @@ def _refused(error: Message) -> UpstreamError:
     code, said = error.get("code"), error.get("message")
     return UpstreamError(
         Trouble.REFUSED,
-        said if isinstance(said, str) and said else "The server refused, and did not say why.",
+        said[:_LONGEST_MESSAGE] if isinstance(said, str) and said else "The server refused, and did not say why.",
         code=code if type(code) is int else messages.INTERNAL_ERROR,
         data=error.get("data"),
     )

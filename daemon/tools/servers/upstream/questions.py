@@ -1,7 +1,7 @@
 """What a server of the handshake era asks back: who answers it, and how much of it there may be."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daemon.base.tasks import TaskSet
@@ -14,6 +14,8 @@ from daemon.tools.servers.upstream.transport import Outgoing, Transport
 
 _ALWAYS = "roots/list"
 """The one question that a server may ask while no request is under way; people are asked only during a request."""
+_ASKS_BACK = frozenset({"tools/call", "prompts/get", "resources/read"})
+"""The requests during which a server may ask people."""
 METHODS = frozenset({"elicitation/create", "sampling/createMessage", _ALWAYS})
 
 
@@ -21,7 +23,8 @@ class Questions:
     """Answers requests that come from the server.
 
     Over one pipe, a question does not say to which call it belongs. It goes to the answerer of the calls under way if
-    they all have the same one, and otherwise to the answerer of the connection: never to that of another session.
+    they all have the same one, and otherwise to the answerer of the connection: never to that of another session. If
+    no call under way has an answerer, nobody is asked.
     """
 
     def __init__(
@@ -64,47 +67,54 @@ class Questions:
         """Drop every question."""
         await self._tasks.close()
 
+    def over(self, slot: Slot) -> None:
+        """Drop what was asked for a request that is over, unless it may have been asked for another one."""
+        for number, task in slot.questions.items():
+            if not any(number in other.questions for other in self._slots.values()):
+                task.cancel()
+        slot.close()
+
     def _begin(self, number: Any, method: str, params: Message, request: int | None) -> None:
-        slot, answers = self._answerer(request)
+        slots = self._asked_for(request)
+        answers = self._answerer(method, slots)
         if answers is None:
             self._refuse(number, f"Nobody here answers {method}.", code=messages.METHOD_NOT_FOUND)
             return
-        charged = [slot] if slot is not None else list(self._slots.values())
-        if method != _ALWAYS and not charged:
-            self._refuse(number, "Nothing is under way that this could be asked for.")
-            return
         if len(self._open) >= self._limits.open_questions or any(
-            each.asked_back >= self._limits.questions for each in charged
+            slot.asked_back >= self._limits.questions for slot in slots
         ):
             self._oddities.note("it asked back too often")
             self._refuse(number, "Too many questions were asked; go on without an answer.")
             return
-        for each in charged:
-            each.asked_back += 1
         task = self._tasks.start(self._answer(number, method, params, answers), name="server-question")
         self._open[number] = task
-        if slot is not None:
+        for slot in slots:
+            slot.asked_back += 1
             slot.questions[number] = task
             slot.hold_clock()
 
         def closed(_: "asyncio.Task[None]") -> None:
             # Not in the task itself, which does not run at all if it is cancelled at once.
             self._open.pop(number, None)
-            if slot is not None:
+            for slot in slots:
                 slot.questions.pop(number, None)
                 slot.release_clock()
 
         task.add_done_callback(closed)
 
-    def _answerer(self, request: int | None) -> tuple[Slot | None, Answers | None]:
+    def _asked_for(self, request: int | None) -> list[Slot]:
+        """Return the requests that a question may belong to."""
         if request is not None and (slot := self._slots.get(request)) is not None:
-            return slot, slot.asking.answers or self._answers
-        asking = [slot for slot in self._slots.values() if slot.asking.answers is not None]
-        if len(asking) == 1 and len(self._slots) == 1:
-            return asking[0], asking[0].asking.answers
-        if asking and all(slot.asking.answers is asking[0].asking.answers for slot in self._slots.values()):
-            return None, asking[0].asking.answers
-        return None, self._answers
+            return [slot]
+        return [slot for slot in self._slots.values() if slot.outgoing.message.get("method") in _ASKS_BACK]
+
+    def _answerer(self, method: str, slots: Sequence[Slot]) -> Answers | None:
+        first = slots[0].asking.answers if slots else None
+        if first is not None and all(slot.asking.answers is first for slot in slots):
+            return first
+        if method == _ALWAYS or any(slot.asking.answers is not None for slot in slots):
+            return self._answers
+        return None
 
     async def _answer(self, number: Any, method: str, params: Message, answers: Answers) -> None:
         try:

@@ -50,7 +50,5 @@ class Slot:
             self._clock.reschedule(self._loop.time() + self._left)
 
     def close(self) -> None:
-        """Drop the questions: nobody needs their answers any more."""
+        """Let go of the clock: the request is over."""
         self._clock = None
-        for task in list(self.questions.values()):
-            task.cancel()

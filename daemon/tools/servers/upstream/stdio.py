@@ -93,9 +93,10 @@ class StdioTransport:
             while data := await self._reader.read(_READ_BYTES):
                 if lines.is_dropping:
                     pace.dropped(len(data))
-                for line in lines.feed(data):
-                    if not _hand_over(line, receiver):
-                        pace.unasked()
+                for line in lines.feed(data, blank=True):
+                    pace.unasked(_hand_over(line, receiver))
+                    if pace.is_over:
+                        await pace.rest()
                 await pace.rest()
         except OSError as error:
             why = f"The server's output could not be read: {error}."
@@ -104,17 +105,15 @@ class StdioTransport:
             receiver.ended(self._ended)
 
 
-def _hand_over(line: bytes | Dropped, receiver: Receiver) -> bool:
-    """Give a line to the receiver; return whether the server was asked for it."""
+def _hand_over(line: bytes | Dropped, receiver: Receiver) -> int:
+    """Give a line to the receiver; return how much there was in it that nobody had asked for."""
     if isinstance(line, Dropped):
         receiver.unreadable("it wrote a line that is too long", answered(line.head, line.tail))
-        return False
+        return 1
+    if not line or line.isspace():
+        return 1
     messages = decode(line)
     if isinstance(messages, Unreadable):
-        if line.strip():
-            receiver.unreadable(messages.what, messages.answers)
-        return False
-    asked = False
-    for message in messages:
-        asked = receiver.received(message) or asked
-    return asked
+        receiver.unreadable(messages.what, messages.answers)
+        return 1
+    return sum(not receiver.received(message) for message in messages)
