@@ -6,6 +6,7 @@ import stat
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,6 +172,24 @@ def test_line_ends_of_another_system_stay() -> None:
     text = with_server(WHOLE.replace("\n", "\r\n"), ADDED, "servers.yaml")
     assert text.count("\r\n") == text.count("\n")
     assert without_server(text, "git", "servers.yaml") == WHOLE.replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "Git"}, "no name for a server"),
+        ({"name": "a\n  - name: b"}, "no name for a server"),
+        ({"name": "a # b"}, "no name for a server"),
+        ({"command": ()}, "command is empty"),
+        ({"command": ("x", "vault://secrets/t")}, "unsafe_args"),
+        ({"env": {"A B": "c"}}, "no name of a variable"),
+        ({"env": {"A": "b\u202ec"}}, "not allowed"),
+        ({"tool_prefix": "a__b"}, "no prefix"),
+    ],
+)
+def test_a_server_that_breaks_a_rule_is_not_added_and_the_rule_is_named(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises((DocumentError, Failure), match=said):
+        with_server(WHOLE, replace(ADDED, **changed), "servers.yaml")
 
 
 def test_a_form_that_cannot_be_kept_is_left_to_the_person() -> None:
