@@ -48,7 +48,7 @@ def test_a_setting_that_is_not_known_is_found(home: Home) -> None:
     assert "nonsense" in failed(home)[0]["message"]
 
 
-@pytest.mark.parametrize("name", ["vault_path", "database_path", "keyring_path"])
+@pytest.mark.parametrize("name", ["vault_path", "database_path", "keyring_path", "servers_path"])
 def test_a_secret_file_that_others_may_read_is_found(home: Home, name: str) -> None:
     path: Path = getattr(home, name)
     path.touch()
