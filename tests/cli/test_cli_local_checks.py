@@ -56,6 +56,12 @@ def test_a_secret_file_that_others_may_read_is_found(home: Home, name: str) -> N
     assert [item["remedy"] for item in failed(home)] == [f"Run: chmod 600 {path}"]
 
 
+def test_a_link_to_a_private_file_of_servers_is_no_problem(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.yaml").touch(0o600)
+    home.servers_path.symlink_to(tmp_path / "elsewhere.yaml")
+    assert failed(home) == []
+
+
 def test_a_key_that_others_may_read_is_found(home: Home) -> None:
     (home.ca_dir / "audit.key").touch()
     (home.ca_dir / "audit.key").chmod(0o644)
