@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from daemon.core.failures import DocumentError, Failure
+from daemon.custody.contents import belongs
 from daemon.tools.servers.configuration.configuration import Configuration
 from daemon.tools.servers.configuration.editing import with_server, with_switch, without_server
 from daemon.tools.servers.configuration.reading import KEYS, read_servers
@@ -228,6 +229,10 @@ def test_a_broken_edit_keeps_the_servers_as_they_were_and_says_so(tmp_path: Path
         configuration.close()
 
     asyncio.run(scene())
+
+
+def test_the_file_belongs_to_a_backup() -> None:
+    assert belongs("servers.yaml")
 
 
 def test_the_file_may_be_a_link_and_stays_one(tmp_path: Path) -> None:
