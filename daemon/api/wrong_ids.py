@@ -20,7 +20,7 @@ _BY_PARAMETER = {
     "sandbox_id": ("sandbox", IdPrefix.SESSION),
     "session_id": ("session", IdPrefix.SESSION),
 }
-_BY_COLLECTION = {"actions": "action", "providers": "model provider", "tools": "tool"}
+_BY_COLLECTION = {"actions": "action", "providers": "model provider", "servers": "server", "tools": "tool"}
 
 
 def wrong_id(request: Request, paths: Collection[str]) -> Failure | None:

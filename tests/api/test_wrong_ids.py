@@ -21,6 +21,7 @@ NOUNS = {
     "audit": "event",
     "providers": "model provider",
     "sandboxes": "sandbox",
+    "servers": "server",
     "sessions": "session",
     "tools": "tool",
     "workspaces": "session",
@@ -31,6 +32,7 @@ BODIES: dict[str, Any] = {
     "signal": {"signal": "SIGINT"},
     "file": {"path": "a"},
     "land": {"plan": "none"},
+    "review": {"digests": ["none"]},
 }
 OTHER_KINDS = {
     "ses_": "a session",
