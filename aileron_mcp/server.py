@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import mcp_types as types
 from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.session import ServerSession
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
     ListenHandler,
     PromptsListChanged,
     ResourcesListChanged,
+    ServerEvent,
     ToolsListChanged,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -33,6 +35,12 @@ _INSTRUCTIONS = (
     "What is refused is refused by the person's rules: look for no way around it."
 )
 _TOOLS, _RESOURCES, _PROMPTS = "tools_changed", "resources_changed", "prompts_changed"
+_NEWS: Mapping[str, tuple[ServerEvent, Callable[[ServerSession], Awaitable[None]]]] = {
+    _TOOLS: (ToolsListChanged(), ServerSession.send_tool_list_changed),
+    _RESOURCES: (ResourcesListChanged(), ServerSession.send_resource_list_changed),
+    _PROMPTS: (PromptsListChanged(), ServerSession.send_prompt_list_changed),
+}
+_MOST_OLDER = 16
 OPTIONS = NotificationOptions(tools_changed=True, resources_changed=True, prompts_changed=True)
 
 
@@ -45,7 +53,8 @@ class ToolServer:
         self._told: tuple[Any, ...] | None = None
         self._bus = InMemorySubscriptionBus()
         self._asked = asyncio.Event()
-        self._legacy: Any = None
+        self._older: dict[str, Any] = {}
+        """Agents of the older era that asked for tools: one over a pipe, several over HTTP."""
         self._telling: set[asyncio.Task[None]] = set()
         rounds = Rounds()
         others = Others(link, rounds, self._late)
@@ -86,7 +95,10 @@ class ToolServer:
 
     async def _list_tools(self, ctx: Context, _: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            self._legacy = ctx.session
+            headers = getattr(ctx.request, "headers", {})
+            self._older[headers.get("mcp-session-id", "")] = ctx.session
+            if len(self._older) > _MOST_OLDER:
+                del self._older[next(iter(self._older))]
         # A daemon that is away leaves the list as it was known; the watcher tells when that has changed.
         with contextlib.suppress(AgentApiError):
             await self._listing.refresh()
@@ -106,15 +118,8 @@ class ToolServer:
         task.add_done_callback(self._telling.discard)
 
     async def _tell(self, changed: str) -> None:
-        legacy = self._legacy
-        with contextlib.suppress(Exception):  # the agent may just be leaving, which its reader will notice
-            match changed:
-                case "tools_changed":
-                    await self._bus.publish(ToolsListChanged())
-                    await (legacy.send_tool_list_changed() if legacy is not None else asyncio.sleep(0))
-                case "resources_changed":
-                    await self._bus.publish(ResourcesListChanged())
-                    await (legacy.send_resource_list_changed() if legacy is not None else asyncio.sleep(0))
-                case "prompts_changed":
-                    await self._bus.publish(PromptsListChanged())
-                    await (legacy.send_prompt_list_changed() if legacy is not None else asyncio.sleep(0))
+        event, send = _NEWS[changed]
+        await self._bus.publish(event)
+        for session in list(self._older.values()):
+            with contextlib.suppress(Exception):  # the agent may just be leaving, which its reader will notice
+                await send(session)

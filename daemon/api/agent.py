@@ -34,8 +34,10 @@ from daemon.api.paging import cut, part_of
 from daemon.api.principals import principal_of
 from daemon.api.stopping import Stopping
 from daemon.api.streamed import MEDIA_TYPE, CallStream
+from daemon.api.surface import Surfaces
 from daemon.api.talking import CallTalk, Questions
 from daemon.approvals.service import Approvals
+from daemon.base.tasks import TaskSet
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.tools import ToolCall, ToolId, ToolSpec
 from daemon.execution.executor import Executor
@@ -81,6 +83,9 @@ class Uses:
     """Returns the servers whose tools agents may call, and what each offers beside tools, as far as that is known."""
     hear: Callable[[Callable[[str, str], None]], None]
     """Has a listener told what servers say unasked: for which session (empty: for all), and the method."""
+    tasks: TaskSet
+    agent_url: str
+    """Where this API is, for what is served over HTTP through it."""
     control_url: str
     """Where a person decides; answers name it."""
 
@@ -199,6 +204,7 @@ class AgentRoutes:
 def agent_app(uses: Uses, report: Report) -> Starlette:
     """Return the agent API, without its door."""
     handle = AgentRoutes(uses)
+    surfaces = Surfaces(sessions=uses.sessions, stopping=uses.stopping, tasks=uses.tasks, agent_url=uses.agent_url)
     routes = [
         Route("/healthz", handle.health),
         Route("/openapi.json", handle.openapi),
@@ -210,6 +216,7 @@ def agent_app(uses: Uses, report: Report) -> Starlette:
         Route("/v1/tool-servers", handle.list_servers),
         Route("/v1/action-approvals/{approval_id}/result", handle.approval_result),
         Route("/v1/events", handle.events),
+        Route("/mcp", surfaces),
     ]
     return Starlette(routes=routes, exception_handlers=handlers(report, [route.path for route in routes]))
 

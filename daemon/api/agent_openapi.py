@@ -115,6 +115,22 @@ def _paths_of_sessions() -> dict[str, Any]:
                 parameters=[_path("approval_id"), WAIT],
             )
         },
+        "/mcp": {
+            "post": _operation(
+                "mcp",
+                "Speak MCP over Streamable HTTP, in either era: the same surface as aileron-mcp.",
+                {
+                    "application/json": {"schema": {"type": "object"}},
+                    "text/event-stream": {"schema": {"type": "string"}},
+                },
+            ),
+            "get": _operation(
+                "mcp_stream",
+                "Listen to what the surface says unasked, in a session of the older era.",
+                {"text/event-stream": {"schema": {"type": "string"}}},
+            ),
+            "delete": _operation("end_mcp", "End a session of the older era.", {}),
+        },
         "/v1/events": {
             "get": _operation(
                 "agent_events",

@@ -103,7 +103,7 @@ async def _start(
     gateway = open_gateway(basis, rooms, denials)
     browser = BrowserSessions(clock=basis.clock, entropy=basis.entropy)
     doors = Doors(master_token=basis.entropy(32).hex(), browser=browser, sessions=rooms.sessions, denials=denials)
-    for_agents = agent.agent_app(_agent_uses(rooms, stopping, addresses), _report)
+    for_agents = agent.agent_app(_agent_uses(basis, rooms, stopping, addresses), _report)
 
     def of_one_session(session: str, url: str) -> ASGIApp:
         return doors.agent(for_agents, gateway=gateway, own_url=url, only_session=session)
@@ -131,7 +131,7 @@ async def _start(
     )
 
 
-def _agent_uses(rooms: Rooms, stopping: Stopping, addresses: Addresses) -> agent.Uses:
+def _agent_uses(basis: Basis, rooms: Rooms, stopping: Stopping, addresses: Addresses) -> agent.Uses:
     return agent.Uses(
         tools=rooms.execution.tools,
         executor=rooms.execution.executor,
@@ -140,6 +140,8 @@ def _agent_uses(rooms: Rooms, stopping: Stopping, addresses: Addresses) -> agent
         stopping=stopping,
         servers=lambda: rooms.servers.provider.offers(_unasked(rooms)),
         hear=lambda listener: rooms.servers.told.listen(lambda _, session, method, __: listener(session, method)),
+        tasks=basis.tasks,
+        agent_url=addresses.agent,
         control_url=addresses.control,
     )
 
