@@ -8,6 +8,8 @@ from typing import Any
 from aileron_mcp.next_steps import next_step
 
 STATUS_TOOL = "check_action_status"
+AUDIT_ID = "aileron/audit_id"
+"""Where in `_meta` the entry of the log is named, if the result is not ours to add to."""
 _DEEPEST = 100
 """Levels; the library writes about 250, and what is wrapped around the result takes a few."""
 _IN_WORDS = frozenset({"limit", "cause"})
@@ -26,16 +28,35 @@ class Reply:
     """The answer to one tool call."""
 
     text: str
-    structured: Mapping[str, Any]
+    structured: Any
     failed: bool = False
     content: tuple[Mapping[str, Any], ...] = ()
     """The result in blocks; without any, the text is the one block there is."""
+    meta: Mapping[str, Any] | None = None
+    """What is said for programs beside it."""
 
 
 def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ...] = (), failed: bool = False) -> Reply:
     """Tell that a tool ran, and what it said; `failed` if it said that it failed."""
     data = {"result": _flat(result), "audit_id": audit_id}
     return Reply(text=_written(result), structured=data, content=content, failed=failed)
+
+
+def handed_on(
+    *,
+    audit_id: str,
+    result: Any,
+    content: tuple[Mapping[str, Any], ...],
+    meta: Mapping[str, Any] | None,
+    failed: bool,
+    shaped: bool,
+) -> Reply:
+    """Hand on what the tool of a server answered as it is; `shaped` if clients insist on structured content."""
+    data = _flat(result)
+    if data is None and shaped and not failed:
+        data = {"status": "cut", "next_step": "Read the blocks of text; the last one says how to read on."}
+    said = {**(meta or {}), AUDIT_ID: audit_id}
+    return Reply(text=_written(result), structured=data, content=content, failed=failed, meta=said)
 
 
 def waiting(*, approval_id: str, review_url: str) -> Reply:

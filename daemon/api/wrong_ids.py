@@ -18,6 +18,7 @@ _BY_PARAMETER = {
     "event_id": ("event", IdPrefix.AUDIT),
     "exec_id": ("program in this sandbox", None),
     "sandbox_id": ("sandbox", IdPrefix.SESSION),
+    "question_id": ("open question", None),
     "session_id": ("session", IdPrefix.SESSION),
 }
 _BY_COLLECTION = {"actions": "action", "providers": "model provider", "servers": "server", "tools": "tool"}

@@ -13,6 +13,7 @@ AGENT_ROUTES = {
     "/v1/action-approvals/{approval_id}/result": "get",
     "/v1/actions/{name}/run": "post",
     "/v1/tools/{name}/call": "post",
+    "/v1/tool-questions/{question_id}/answer": "post",
 }
 NOUNS = {
     "action-approvals": "approval",
@@ -23,6 +24,7 @@ NOUNS = {
     "sandboxes": "sandbox",
     "servers": "server",
     "sessions": "session",
+    "tool-questions": "open question",
     "tools": "tool",
     "workspaces": "session",
 }
