@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any
 
+import httpx
 import mcp_types as types
 from pydantic import ValidationError
 
@@ -55,13 +56,14 @@ class Calls:
         )
 
     async def _run(self, tool: str, arguments: dict[str, Any]) -> Reply:
-        if tool not in self._listing.offer.names:
-            await self._listing.refresh()
-        if tool not in self._listing.offer.names:
-            names = ", ".join(sorted(self._listing.offer.names)) or "none"
-            message = f"There is no tool {tool!r} (any more). Those there are: {names}."
-            return texts.trouble(message, failure_class="not_found", retriable=False)
-        outcome = await self._link.do(lambda client: client.call(tool, arguments))
+        try:
+            outcome = await self._link.do(lambda client: client.call(tool, arguments))
+        except AgentApiError as problem:
+            # A name that is not in the list is asked for all the same: the daemon knows why, such as that a person
+            # must look at the tool first. Of one that nobody knows, the model is helped by those there are.
+            if problem.status != httpx.codes.NOT_FOUND or problem.envelope is None:
+                raise
+            return texts.not_there(problem.envelope, self._listing.offer.names)
         if isinstance(outcome, CallPending):
             return texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)
         return texts.finished(

@@ -1,7 +1,7 @@
 """What a model is told about each outcome: the same in words and as data, because clients show it one or the other."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,8 +83,11 @@ def standing(answer: Mapping[str, Any]) -> Reply:
         return Reply(text=told.text, structured={**known, **told.structured}, failed=True)
     if status == "completed" or answer.get("content"):
         result = answer.get("result")
-        data = known | {"result": _flat(result), "audit_id": answer.get("audit_id")}
         blocks = answer.get("content") or ()
+        if result is None and blocks:
+            # Some agents show a model the structured content only.
+            result = "\n".join(str(each["text"]) for each in blocks if each.get("type") == "text")
+        data = known | {"result": _flat(result), "audit_id": answer.get("audit_id")}
         said = ({"type": "text", "text": f"{status}:"}, *blocks) if blocks else ()
         failed = bool(answer.get("is_error"))
         return Reply(text=f"{status}: {_written(result)}", structured=data, content=said, failed=failed)
@@ -96,6 +99,13 @@ def standing(answer: Mapping[str, Any]) -> Reply:
         )
     message = str(answer.get("message", ""))
     return Reply(text=f"{status}: {message}", structured=known | {"message": message}, failed=True)
+
+
+def not_there(envelope: Mapping[str, Any], names: Iterable[str]) -> Reply:
+    """Tell that there is no such tool, and which there are."""
+    error = envelope["error"]
+    details = {**(error.get("details") or {}), "tools": sorted(names)}
+    return failure({"error": {**error, "details": details}})
 
 
 def failure(envelope: Mapping[str, Any], *, step: str = "") -> Reply:
