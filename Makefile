@@ -22,6 +22,7 @@ demo: $(READY) ## A real agent in a sandbox, with no account and no key
 test: $(READY) check ## Lint, types, import contract, and every test
 	@scripts/ensure-chromium
 	@scripts/ensure-agents
+	@scripts/ensure-servers
 	@scripts/ensure-docker
 	@rm -rf .branches
 	@BRANCHES_TO=.branches env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadscope \

@@ -27,6 +27,8 @@ class World:
 
     module = "daemon"
     """What is run as the daemon."""
+    forks = False
+    """Whether a daemon that is another module is forked, too, as most are; see processes.py."""
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class World:
                 self.module,
                 environment=kept | {"AILERON_HOME": str(self.home)} | self._environment | environment,
                 output=output.fileno(),
-                fresh=self._fresh or self.module != "daemon",
+                fresh=self._fresh or (self.module != "daemon" and not self.forks),
                 prefix=self._prefix,
             )
 
@@ -158,8 +160,7 @@ class World:
 
     def set_up(self, *names: str) -> None:
         """Put a vault there and unlock it, install connectors, bind a key to each."""
-        put_vault(self.home, PASSPHRASE)
-        self.unlock()
+        self.set_up_vault()
         for name in names or ("wellbehaved",):
             self.install(name)
             self.ok(
@@ -167,6 +168,11 @@ class World:
                 "/v1/bindings",
                 {"connector": f"file://aileron/{name}", "value": {"type": "api_key", "key": API_KEY}},
             )
+
+    def set_up_vault(self) -> None:
+        """Put a vault there and unlock it."""
+        put_vault(self.home, PASSPHRASE)
+        self.unlock()
 
     def unlock(self) -> None:
         """Unlock the vault."""

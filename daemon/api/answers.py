@@ -1,7 +1,7 @@
 """How runs and approvals look to those who asked, the same on both APIs."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -38,6 +38,19 @@ class RunBody(Body):
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 
+class CallBody(RunBody):
+    """What a tool is called with."""
+
+    answers: list[Literal["elicitation/create"]] = Field(default_factory=list, max_length=8)
+    """What the caller can answer if the tool asks back; for calls that are answered as a stream."""
+
+
+class QuestionBody(Body):
+    """The answer to what a tool asks back; without a result it is turned down."""
+
+    result: dict[str, Any] | None = None
+
+
 class RunFinished(BaseModel):
     """The action ran; this is what it returned."""
 
@@ -49,6 +62,9 @@ class CallFinished(RunFinished):
     """The tool ran; this is what it returned, as blocks for a model and as data."""
 
     content: list[dict[str, Any]]
+    is_error: bool
+    """The tool answered, and said that it failed."""
+    meta: dict[str, Any] | None
 
 
 class RunWaiting(BaseModel):
@@ -67,6 +83,8 @@ class ApprovalResult(BaseModel):
     message: str
     result: Any = None
     content: list[dict[str, Any]] | None = None
+    is_error: bool = False
+    meta: dict[str, Any] | None = None
     audit_id: str | None = None
     error: dict[str, Any] | None = None
 
@@ -111,6 +129,8 @@ def call_answer(outcome: Finished | Waiting, *, control_url: str) -> JSONRespons
             "audit_id": outcome.audit_id,
             "content": content_blocks(outcome.result, outcome.content),
             "result": outcome.result,
+            "is_error": outcome.failed_by_tool,
+            "meta": outcome.meta,
         }
     )
 

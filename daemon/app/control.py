@@ -21,6 +21,7 @@ from daemon.api.control import (
     sandbox_images,
     sandbox_visits,
     sandboxes,
+    servers,
     sessions,
     settings,
     status,
@@ -59,6 +60,7 @@ def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report)
         _status(basis, rooms, parts),
         *_secrets(rooms, parts),
         *_tools(rooms, parts),
+        *_servers(rooms),
         audit.router(audit.Uses(log=rooms.audit.log, reader=rooms.database.reader, large=rooms.audit.large)),
         backups.router(backups.Uses(taking=_taking(basis, rooms), sessions=rooms.sessions)),
         *_sessions(rooms, parts),
@@ -100,6 +102,8 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
         catalog=rooms.actions.catalog,
         connectors=rooms.connectors.service,
         rules=rooms.decisions.rules,
+        servers=rooms.servers.provider,
+        server_service=rooms.server_service,
     )
     return status.router(
         status.Uses(
@@ -159,6 +163,13 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
             )
         ),
     ]
+
+
+def _servers(rooms: Rooms) -> list[APIRouter]:
+    if rooms.server_service is None:
+        return []
+    uses = servers.Uses(servers=rooms.server_service, rules=rooms.decisions.rules, sessions=rooms.sessions)
+    return [servers.router(uses)]
 
 
 def _sessions(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:

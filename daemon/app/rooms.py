@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daemon.app.basis import Basis
+from daemon.app.servers import BelowServers, open_servers, read_configuration
 from daemon.approvals import build as approvals_room
 from daemon.approvals.build import Decisions
 from daemon.approvals.rules import Decision, Rule
@@ -26,6 +27,10 @@ from daemon.sessions.service import Sessions
 from daemon.tools.actions import build as actions_room
 from daemon.tools.actions.build import Actions
 from daemon.tools.actions.provider import KIND as ACTION
+from daemon.tools.servers.build import Servers
+from daemon.tools.servers.lending import HeldServers
+from daemon.tools.servers.service import ServerService
+from daemon.tools.servers.values import KIND as SERVER
 from daemon.vault import build as vault_room
 from daemon.vault.build import Secrets
 from daemon.version import VERSION
@@ -42,14 +47,18 @@ class Rooms:
     sessions: Sessions
     decisions: Decisions
     actions: Actions
+    servers: Servers
+    server_service: ServerService | None
+    """The person's side of the servers; None where they are none of `servers.yaml`."""
     execution: OnePath
     processes: Processes
 
 
-async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Rooms:
+async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held: HeldServers | None = None) -> Rooms:
     """Build the rooms from the ground up; nothing runs in them yet.
 
-    `more_providers` are kinds of tools beside those that the daemon has itself.
+    `more_providers` are kinds of tools beside those that the daemon has itself. `held` are servers in place of those
+    of `servers.yaml`.
     """
     database = _open_database(basis)
     audit = _open_log(basis, database)
@@ -75,22 +84,16 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Ro
         ids=ids,
         faults=faults,
     )
+    configuration = await read_configuration(basis)
     # What runs in the background uses everything above, so it is ended before any of that is.
     basis.stops.push_async_callback(basis.tasks.close)
     actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock)
-    limits = basis.settings.limits
-    execution = execution_room.build(
-        providers=(actions.provider, *more_providers),
-        limits=RunLimits(most=limits.max_concurrent_runs, queued=limits.queued_runs, wait_seconds=limits.wait_seconds),
-        audit=audit,
-        approvals=decisions.approvals,
-        rules=decisions.rules,
-        sessions=sessions,
-        clock=clock,
-        ids=ids,
-        tasks=basis.tasks,
-        faults=faults,
+    below = BelowServers(
+        vault=secrets.vault, audit=audit.log, reader=database.reader, sessions=sessions, allowed=allowed_private(basis)
     )
+    servers, server_service = await open_servers(basis, configuration, below, held)
+    providers: tuple[ToolProvider, ...] = (actions.provider, servers.provider, *more_providers)
+    execution = _open_path(basis, providers, audit=audit, decisions=decisions, sessions=sessions)
     return Rooms(
         database=database,
         audit=audit,
@@ -99,15 +102,41 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider]) -> Ro
         sessions=sessions,
         decisions=decisions,
         actions=actions,
+        servers=servers,
+        server_service=server_service,
         execution=execution,
         processes=processes,
     )
 
 
+def _open_path(
+    basis: Basis, providers: Sequence[ToolProvider], *, audit: Audit, decisions: Decisions, sessions: Sessions
+) -> OnePath:
+    limits = basis.settings.limits
+    return execution_room.build(
+        providers=providers,
+        limits=RunLimits(most=limits.max_concurrent_runs, queued=limits.queued_runs, wait_seconds=limits.wait_seconds),
+        audit=audit,
+        approvals=decisions.approvals,
+        rules=decisions.rules,
+        sessions=sessions,
+        clock=basis.clock,
+        ids=basis.ids,
+        tasks=basis.tasks,
+        faults=basis.faults,
+    )
+
+
 def rules_of(settings: Settings) -> dict[ToolId, Rule]:
-    """Return what the person decided beforehand; so far there are such rules for actions only."""
+    """Return what the person decided beforehand."""
     given = settings.approvals.rules.items()
-    return {ToolId(ACTION, name): Rule(decision=Decision(each.decision), reason=each.reason) for name, each in given}
+    return {_ruled(name): Rule(decision=Decision(each.decision), reason=each.reason, name=name) for name, each in given}
+
+
+def _ruled(name: str) -> ToolId:
+    """Return which tool, or which tools of a server, a rule is about; no name of a server holds two underscores."""
+    server, joined, tool = name.partition("__")
+    return ToolId(SERVER, f"{server}/{tool}") if joined else ToolId(ACTION, name)
 
 
 def allowed_private(basis: Basis) -> frozenset[HostPort]:

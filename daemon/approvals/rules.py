@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from daemon.core.tools import ToolId
 
+EVERY = "*"
+"""Stands in a rule for every tool of one origin: the rule for `server`, `github/*` is about all tools of github."""
+
 
 class Decision(StrEnum):
     """What a rule says of a tool."""
@@ -21,6 +24,8 @@ class Rule:
 
     decision: Decision
     reason: str
+    name: str | None = None
+    """How the configuration names it; None for what the tool itself asks for."""
 
 
 class Rules:
@@ -34,10 +39,14 @@ class Rules:
         self._rules = dict(rules)
 
     def ruling(self, tool: ToolId, *, required: bool) -> Rule:
-        """Return what applies to a tool: its rule, or else what the tool itself asks for."""
-        rule = self._rules.get(tool)
-        if rule is not None:
-            return rule
+        """Return what applies to a tool: its rule, or else what the tool itself asks for.
+
+        A deny holds whatever another rule says. Otherwise the rule of one tool goes before that of all tools of its
+        origin, so that `ask` for all and `allow` for one is possible.
+        """
+        found = [rule for each in (tool, _every(tool)) if (rule := self._rules.get(each)) is not None]
+        if found:
+            return next((rule for rule in found if rule.decision is Decision.DENY), found[0])
         if required:
             return Rule(decision=Decision.ASK, reason="the tool itself requires approval")
         return Rule(decision=Decision.ALLOW, reason="the tool itself requires no approval")
@@ -46,7 +55,6 @@ class Rules:
         """Return the names of the tools of a kind that have a rule."""
         return sorted(tool.name for tool in self._rules if tool.kind == kind)
 
-    def is_unattended(self, tool: ToolId) -> bool:
-        """Say whether a rule of the configuration, not the tool itself, lets it run."""
-        rule = self._rules.get(tool)
-        return rule is not None and rule.decision is Decision.ALLOW
+
+def _every(tool: ToolId) -> ToolId:
+    return ToolId(tool.kind, f"{tool.name.partition('/')[0]}/{EVERY}")

@@ -68,6 +68,11 @@ class Home:
         return self.path / "config.toml"
 
     @property
+    def servers_path(self) -> Path:
+        """Return the file of MCP servers."""
+        return self.path / "servers.yaml"
+
+    @property
     def discovery_path(self) -> Path:
         """Return the file that says where the daemon listens."""
         return self.path / "daemon.json"
@@ -111,6 +116,11 @@ class Home:
     def log_path(self) -> Path:
         """Return the daemon's own log; older parts of it have a number behind the name."""
         return self.logs_dir / "daemon.jsonl"
+
+    @property
+    def server_logs_dir(self) -> Path:
+        """Return where each local server has a log of what it writes to its error output."""
+        return self.logs_dir / "servers"
 
     @property
     def cache_dir(self) -> Path:

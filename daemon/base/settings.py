@@ -24,6 +24,7 @@ from daemon.base.settings_sections import (
     NetworkSettings,
     RuleSettings,
     SandboxSettings,
+    ServerSettings,
     VaultSettings,
     WorkspaceSettings,
 )
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     approvals: ApprovalSettings = Field(default_factory=ApprovalSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    servers: ServerSettings = Field(default_factory=ServerSettings)
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
     workspace: WorkspaceSettings = Field(default_factory=WorkspaceSettings)
 

@@ -45,6 +45,17 @@ file asks for approval, and the reason is written into the audit log with every 
 once:
 
     aileron config set approvals.rules.ship-update '{ decision = "deny", reason = "Frozen until Monday." }'
+
+Tools of MCP servers are named by the server's name and the server's own name of the tool, whatever name agents see:
+
+    [approvals.rules."github__*"]
+    decision = "ask"
+    [approvals.rules.github__get_issue]
+    decision = "allow"
+    reason = "Reading issues is harmless."
+
+`*` stands for every tool of the server, and for its resources and prompts. The rule of one tool goes before it, but a
+`deny` always holds. A tool that is denied stays in the list: an agent that calls it is told the reason.
 """
 
 
@@ -58,7 +69,7 @@ def reference() -> str:
         parts.append(f"\n## `[{section}]`\n\n{model.__doc__}\n\n")
         parts.append(_table(section, model))
     parts.append(_RULES)
-    parts.append("\n" + _table("approvals.rules.<action>", RuleSettings))
+    parts.append("\n" + _table("approvals.rules.<tool>", RuleSettings))
     return "".join(parts)
 
 

@@ -13,6 +13,7 @@ from daemon.core.authority import AuthorityError, HostPort
 from daemon.core.providers import Provider, Style
 from daemon.core.quantities import QuantityError, parse_duration, parse_size
 
+_SERVER_TOOL = re.compile(r"[a-z][a-z0-9-]*__.+")
 _ACTION_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
@@ -41,6 +42,15 @@ def _authorities(value: Any) -> Any:
 def _action_name(value: str) -> str:
     if not _ACTION_NAME.fullmatch(value):
         raise ValueError("it is not the name of an action; names are written like ship-update")
+    return value
+
+
+def _ruled_name(value: str) -> str:
+    if not (_ACTION_NAME.fullmatch(value) or _SERVER_TOOL.fullmatch(value)):
+        raise ValueError(
+            "it is not the name of an action, like ship-update, and not that of a tool of a server, like"
+            " github__create_issue, or github__* for all of its tools"
+        )
     return value
 
 
@@ -160,9 +170,10 @@ class RuleSettings(_Section):
 class ApprovalSettings(_Section):
     """Unattended rules."""
 
-    rules: dict[Annotated[str, AfterValidator(_action_name)], RuleSettings] = Field(
+    rules: dict[Annotated[str, AfterValidator(_ruled_name)], RuleSettings] = Field(
         default_factory=dict,
-        description="A rule for each action, by its name; in the variable, as JSON.",
+        description="A rule for each action, by its name, and for tools of servers, as `server__tool` or `server__*`;"
+        " in the variable, as JSON.",
         json_schema_extra=AT_ONCE,
     )
 
@@ -185,6 +196,21 @@ class LimitSettings(_Section):
     )
     agent_connections: int = Field(
         2048, ge=16, le=30_000, description="Connections that all agents on this machine may have open at once."
+    )
+
+
+class ServerSettings(_Section):
+    """What agents are given of MCP servers."""
+
+    result_limit: Annotated[int, BeforeValidator(_size), Field(ge=1024)] = Field(
+        1024**2,
+        description="How many characters of a result an agent is given at once; it can read on with `read_result`.",
+    )
+    listed_tools: int = Field(
+        128,
+        ge=1,
+        description="With more tools of servers than this, agents are shown `search_tools`, `describe_tool` and"
+        " `call_tool` in their place. Some providers of models refuse more than 128 tools.",
     )
 
 

@@ -80,9 +80,9 @@ class ControlClient:
         """Store something."""
         return self._request("PUT", path, body=body)
 
-    def delete(self, path: str, **query: Any) -> Any:
+    def delete(self, path: str, *segments: str, **query: Any) -> Any:
         """Remove something."""
-        return self._request("DELETE", path, query=query)
+        return self._request("DELETE", _filled(path, segments), query=query)
 
     def post_bytes(self, path: str, data: bytes) -> None:
         """Hand bytes over as they are."""

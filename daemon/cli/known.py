@@ -31,6 +31,11 @@ def actions() -> Names:
     return _asked("/v1/actions", lambda item: item["name"], lambda item: item.get("state"))
 
 
+def servers() -> Names:
+    """Return the names of the MCP servers."""
+    return _asked("/v1/servers", lambda item: item["name"], lambda item: item.get("state"))
+
+
 def pending_approvals() -> Names:
     """Return the ends of the ids of what waits for a decision."""
     return _asked("/v1/approvals", lambda item: short(item["id"]), lambda item: item.get("action"), state="pending")

@@ -35,6 +35,7 @@ class _Root(LazyGroup):
         "binding": LazyCommand("daemon.cli.binding", "Give connectors the credentials they may use."),
         "connector": LazyCommand("daemon.cli.connector", "Install and look at connectors."),
         "keyring": LazyCommand("daemon.cli.keyring", "Choose whose signatures on connectors you trust."),
+        "server": LazyCommand("daemon.cli.server", "Add MCP servers, and decide what of them is offered."),
         "action": LazyCommand("daemon.cli.action", "Write, check and run actions."),
         "approval": LazyCommand("daemon.cli.approval", "See and decide what waits for your approval."),
         "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),

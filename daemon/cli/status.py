@@ -8,6 +8,7 @@ from daemon.cli.failure import ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import span
 from daemon.cli.options import JsonOption
+from daemon.cli.rendering import one_line
 
 _MIB = 1024 * 1024
 
@@ -75,8 +76,11 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
             ("sessions", f"{answer['sessions']['active']} active"),
             ("actions", counts),
             ("connectors", str(answer["connectors"])),
+            ("servers", _servers(answer.get("servers"))),
         ]
     )
+    if servers := answer.get("servers"):  # a daemon of an older version has none
+        _write_servers(invocation, servers)
     if storage["state"] != "ok":
         invocation.output.note("Raise [audit] budget in config.toml, then: aileron stop", style="yellow")
     if actions.get("blocked") or actions["broken"]:
@@ -85,3 +89,14 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
         invocation.output.note("See all of it with: aileron audit verify", style="bold red")
     if answer["approvals"]["pending"]:
         invocation.output.note("See them with: aileron approval list", style="yellow")
+
+
+def _servers(servers: dict[str, Any] | None) -> str:
+    return "-" if servers is None else f"{servers['enabled']} enabled, {servers['running']} running"
+
+
+def _write_servers(invocation: Invocation, servers: dict[str, Any]) -> None:
+    if servers["problem"]:
+        invocation.output.note(f"{one_line(servers['problem'])} The servers are as they were before.", style="red")
+    if servers["withheld_tools"]:
+        invocation.output.note("Tools of servers wait for you: aileron server list", style="yellow")

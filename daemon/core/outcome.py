@@ -46,6 +46,10 @@ class Outcome:
     """The structured result, any JSON value."""
     content: Content | None = None
     """The result as blocks, where the tool gives them itself; else the result is the one text there is."""
+    meta: Mapping[str, Any] | None = None
+    """What the tool says of its result for programs, as `_meta` of MCP."""
+    failed_by_tool: bool = False
+    """The tool answered, and said that it failed: a result for who asked, a failure in the records."""
     failure: Failure | None = None
 
     @property

@@ -48,6 +48,8 @@ class ToolSpec:
     approval_required: bool
     output_schema: Mapping[str, Any] | None = None
     annotations: Annotations = Annotations()
+    meta: Mapping[str, Any] | None = None
+    """What its origin says of it for programs, as `_meta` of MCP."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the agent API shows it."""
@@ -68,6 +70,7 @@ class ToolSpec:
                 "idempotent": self.annotations.idempotent,
                 "open_world": self.annotations.open_world,
             },
+            "meta": None if self.meta is None else dict(self.meta),
         }
 
 

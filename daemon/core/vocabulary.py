@@ -59,6 +59,17 @@ class EventType(StrEnum):
     SANDBOX_EXEC_STARTED = "sandbox.exec_started"
     SANDBOX_STARTED = "sandbox.started"
 
+    SERVER_ADDED = "server.added"
+    SERVER_DISABLED = "server.disabled"
+    SERVER_ENABLED = "server.enabled"
+    SERVER_FILE_CHANGED = "server.file_changed"
+    SERVER_FORGOTTEN = "server.forgotten"
+    SERVER_REMOVED = "server.removed"
+    SERVER_RESTARTED = "server.restarted"
+    SERVER_TOOLS_ACCEPTED = "server.tools_accepted"
+    SERVER_TOOLS_CHANGED = "server.tools_changed"
+    SERVER_TOOLS_PINNED = "server.tools_pinned"
+
     SESSION_DENIED = "session.denied"
     SESSION_ENDED = "session.ended"
     SESSION_STARTED = "session.started"
@@ -131,6 +142,9 @@ class Attr:
     CONSENT_LIMITS: Final = "aileron.consent.limits"
     CONSENT_OPS: Final = "aileron.consent.ops"
 
+    DECISION: Final = "aileron.decision"
+    DECISION_RULE: Final = "aileron.decision.rule"
+
     DENIALS: Final = "aileron.denials"
     DENIALS_COUNT: Final = "aileron.denials.count"
 
@@ -165,6 +179,9 @@ class Attr:
     REFUSALS_COUNT: Final = "aileron.refusals.count"
     REFUSALS_COUNTED_SINCE: Final = "aileron.refusals.counted_since"
 
+    RESULT_BYTES: Final = "aileron.result.bytes"
+    RESULT_SHA256: Final = "aileron.result.sha256"
+
     SANDBOX_AGENT: Final = "aileron.sandbox.agent"
     SANDBOX_COMMAND: Final = "aileron.sandbox.command"
     SANDBOX_EXEC: Final = "aileron.sandbox.exec"
@@ -174,6 +191,16 @@ class Attr:
     SANDBOX_WORKSPACE: Final = "aileron.sandbox.workspace"
     SANDBOX_WORKSPACE_RESUMED: Final = "aileron.sandbox.workspace.resumed"
     SANDBOX_WORKSPACE_WAY: Final = "aileron.sandbox.workspace.way"
+
+    SERVER_COUNT: Final = "aileron.server.count"
+    SERVER_IDENTITIES: Final = "aileron.server.identities"
+    SERVER_IDENTITY: Final = "aileron.server.identity"
+    SERVER_NAME: Final = "aileron.server.name"
+    SERVER_TOOLS: Final = "aileron.server.tools"
+    SERVER_TOOLS_COUNT: Final = "aileron.server.tools.count"
+    SERVER_TOOLS_GONE: Final = "aileron.server.tools.gone"
+    SERVER_TOOLS_LEFT_OUT: Final = "aileron.server.tools.left_out"
+    SERVER_TOOLS_WITHHELD: Final = "aileron.server.tools.withheld"
 
     SESSION_CAPABILITIES: Final = "aileron.session.capabilities"
     SESSION_END_REASON: Final = "aileron.session.end_reason"

@@ -1,6 +1,6 @@
 """The tables, in types that every database has; times are Unix milliseconds, in the audit log text."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 metadata = MetaData()
 
@@ -110,4 +110,35 @@ open_executions = Table(
     Column("may_have_left", Boolean, nullable=False),
     Column("started_ms", BigInteger, nullable=False),
     Column("started_audit_id", String(40), nullable=False),
+)
+
+server_looks = Table(  # the servers whose tools were looked at once
+    "server_looks",
+    metadata,
+    Column("server", String(100), primary_key=True),
+    Column("first_ms", BigInteger, nullable=False),
+)
+
+server_tools = Table(
+    "server_tools",
+    metadata,
+    Column("server", String(100), primary_key=True),
+    Column("tool", String(512), primary_key=True),  # as the server calls it
+    Column("record", String(300), nullable=False),  # as the log and rules call it
+    Column("state", String(20), nullable=False),
+    Column("accepted", Text),  # the definition that may be called, as canonical JSON
+    Column("pending", Text),  # the definition that waits for a person
+    Column("first_ms", BigInteger, nullable=False),
+    Column("accepted_ms", BigInteger),
+    Column("accepted_by", String(200)),
+)
+
+server_tool_names = Table(  # a row is never changed or removed, so that no name is given to another tool
+    "server_tool_names",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("prefix", String(100), nullable=False),
+    Column("server", String(100), nullable=False),
+    Column("tool", String(512), nullable=False),
+    UniqueConstraint("prefix", "server", "tool", name="server_tool_names_once"),
 )

@@ -1,5 +1,7 @@
 """The checks before a run: may the session ask at all, what would run, and is it still what a person approved."""
 
+from dataclasses import replace
+
 from daemon.approvals.record import Approval
 from daemon.audit.budget import LogBudget
 from daemon.core.failures import Boundary, Failure, FailureClass
@@ -19,6 +21,10 @@ class Checks:
         self._tools = tools
         self._sessions = sessions
         self._budget = budget
+
+    def meant(self, request: RunRequest) -> RunRequest:
+        """Return the request for the call that is meant; everything after this is about that one."""
+        return replace(request, call=self._tools.meant(request.call))
 
     async def check(self, request: RunRequest) -> CheckedRun:
         """Return a run that may start as far as its tool is concerned; raise the Failure that says why it may not."""

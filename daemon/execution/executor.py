@@ -13,7 +13,7 @@ What happens between `waiting for a place` and `ended` is drawn in `run.py`.
 import asyncio
 
 from daemon.approvals.record import ApprovalRequest
-from daemon.approvals.rules import Decision, Rules
+from daemon.approvals.rules import Decision, Rule, Rules
 from daemon.approvals.service import Approvals
 from daemon.base.clock import Clock, IdSource
 from daemon.base.faults import NO_FAULTS, FaultPoints
@@ -82,15 +82,16 @@ class Executor:
 
     async def _run(self, request: RunRequest) -> Finished | Waiting:
         try:
+            request = self._checks.meant(request)
             checked = await self._checks.check(request)
-            unattended = self._authorise(checked)
-            if unattended is None:
+            ruling = self._authorise(checked)
+            if ruling.decision is Decision.ASK and request.approval is None:
                 return await self._ask(checked)
         except Failure as failure:
             raise await self._refused(request, failure) from failure.__cause__
-        return await self._execute(checked, unattended=unattended or None)
+        return await self._execute(checked, ruling)
 
-    async def _execute(self, checked: CheckedRun, *, unattended: str | None) -> Finished:
+    async def _execute(self, checked: CheckedRun, ruling: Rule) -> Finished:
         """Wait for a place and run; what cannot begin is refused, and its approval stays good."""
         request, checked_at = checked.request, self._clock.monotonic()
         session = checked.session
@@ -103,7 +104,7 @@ class Executor:
                     services=self._services,
                     checked=checked,
                     execution=self._ids.new(IdPrefix.EXECUTION),
-                    unattended=unattended,
+                    ruling=ruling,
                     checked_at=checked_at,
                     start_by=None if request.approval is not None else checked_at + self._admission.wait_seconds,
                 )
@@ -116,8 +117,8 @@ class Executor:
                 raise
             raise await self._refused(request, failure) from failure.__cause__
 
-    def _authorise(self, checked: CheckedRun) -> str | None:
-        """Return None if a person must be asked; otherwise the unattended reason, empty where none was needed."""
+    def _authorise(self, checked: CheckedRun) -> Rule:
+        """Return what decides about a call; raise the Failure of one that may not run, asked for or approved."""
         self._refuse_while_draining()
         tool = checked.request.call.tool
         ruling = self._rules.ruling(tool, required=checked.prepared.approval.required)
@@ -129,10 +130,7 @@ class Executor:
             )
         if checked.request.approval is not None:
             check_approved(checked)
-            return ""
-        if ruling.decision is Decision.ASK:
-            return None
-        return ruling.reason if self._rules.is_unattended(tool) else ""
+        return ruling
 
     def _refuse_while_draining(self) -> None:
         if self._draining:

@@ -1,16 +1,20 @@
 """Writes down each stage of a run: the event and the open-execution row in one transaction."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from daemon.approvals.machine import ApprovalState
+from daemon.approvals.rules import Decision, Rule
 from daemon.approvals.service import Approvals
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.audit.repeats import Repeats
 from daemon.base.clock import Clock, IdSource
+from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.core.outcome import Outcome
@@ -26,6 +30,7 @@ _OPEN = tables.open_executions
 _INSERT = HotStatement(insert(_OPEN))
 _CLOSE = HotStatement(delete(_OPEN).where(_OPEN.c.id == bindparam("execution")))
 _MAX_NAME = 200
+_FAILED_BY_TOOL = "The tool answered, and said that it failed."
 
 
 class ExecutionJournal:
@@ -38,7 +43,7 @@ class ExecutionJournal:
         self._clock = clock
         self._ids = ids
 
-    async def start(self, checked: CheckedRun, execution: str, *, unattended: str | None) -> None:
+    async def start(self, checked: CheckedRun, execution: str, *, ruling: Rule) -> None:
         """Write down that a run begins, and spend its approval, before the first byte can leave."""
         call, approval, prepared = checked.request.call, checked.request.approval, checked.prepared
         stage = prepared.first_stage
@@ -63,11 +68,14 @@ class ExecutionJournal:
             _INSERT.run(conn, row)
 
         payload: dict[str, Any] = {Attr.EXECUTION_ID: execution, **attributes_of(prepared)}
+        payload[Attr.DECISION] = ruling.decision.value
+        if ruling.name is not None:
+            payload[Attr.DECISION_RULE] = ruling.name
         if approval is not None:
             payload[Attr.APPROVAL_ID] = approval.id
             payload[Attr.APPROVAL_DIGEST] = approval.digest
-        if unattended is not None:
-            payload[Attr.APPROVAL_UNATTENDED_REASON] = unattended
+        elif ruling.name is not None and ruling.decision is Decision.ALLOW:
+            payload[Attr.APPROVAL_UNATTENDED_REASON] = ruling.reason
         event = _event(EventType.EXECUTION_STARTED, checked, payload, audit_id=audit_id)
         await self._audit.append(event, effect=store)
         if approval is not None:
@@ -94,17 +102,20 @@ class ExecutionJournal:
         }
         failure = outcome.failure
         if failure is None:
-            kept: dict[str, Any] = {"result": outcome.result, "audit_id": audit_id}
-            if outcome.content is not None:
-                kept["content"] = [dict(block) for block in outcome.content]
+            kept = _kept(outcome, audit_id)
+            payload |= _size_and_digest(outcome)
             event_type, state = EventType.EXECUTION_SUCCEEDED, ApprovalState.COMPLETED
+            if outcome.failed_by_tool:
+                payload[Attr.ERROR_MESSAGE] = _FAILED_BY_TOOL
+                event_type, state = EventType.EXECUTION_FAILED, ApprovalState.FAILED
         else:
             unknown = failure.failure_class is FailureClass.OUTCOME_UNKNOWN
             payload |= error_attributes(failure)
             kept = failure.with_audit_id(audit_id).envelope()
             event_type = EventType.EXECUTION_UNKNOWN if unknown else EventType.EXECUTION_FAILED
             state = ApprovalState.UNKNOWN if unknown else ApprovalState.FAILED
-        failed = None if failure is None else failure.failure_class
+        failed = FailureClass.EXTERNAL_API_ERROR if outcome.failed_by_tool else None
+        failed = failed if failure is None else failure.failure_class
         event = _event(event_type, checked, payload, audit_id=audit_id, failure_class=failed)
         approval = checked.request.approval
         settle = None if approval is None else self._approvals.settling(approval.id, state, kept)
@@ -145,6 +156,29 @@ def attributes_of(prepared: PreparedCall) -> dict[str, Any]:
         prepared.arguments_key or Attr.TOOL_ARGUMENTS: dict(prepared.arguments),
         **prepared.attributes,
     }
+
+
+def _kept(outcome: Outcome, audit_id: str) -> dict[str, Any]:
+    """Return the result as it is kept for whoever asks what became of an approved call."""
+    kept: dict[str, Any] = {"result": outcome.result, "audit_id": audit_id}
+    if outcome.content is not None:
+        kept["content"] = [dict(block) for block in outcome.content]
+    if outcome.meta is not None:
+        kept["meta"] = dict(outcome.meta)
+    if outcome.failed_by_tool:
+        kept["is_error"] = True
+    return kept
+
+
+def _size_and_digest(outcome: Outcome) -> dict[str, Any]:
+    """Return what the log says of a result, which it does not hold: how large it was, and its hash."""
+    given = {"result": outcome.result, "content": outcome.content}
+    try:
+        raw = canonical_json(given).encode()
+    except CanonicalError:
+        # Lone surrogates and the like have no canonical form; a result is not refused for them.
+        raw = json.dumps(given, sort_keys=True, separators=(",", ":"), default=dict).encode()
+    return {Attr.RESULT_BYTES: len(raw), Attr.RESULT_SHA256: hashlib.sha256(raw).hexdigest()}
 
 
 def error_attributes(failure: Failure) -> dict[str, Any]:

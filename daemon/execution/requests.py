@@ -1,5 +1,6 @@
 """What goes into the one path and what comes out of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from daemon.core.fairness import Rank
 from daemon.core.outcome import Content
 from daemon.core.subject import call_digest
 from daemon.core.tools import ToolCall
-from daemon.execution.seam import PreparedCall
+from daemon.execution.seam import PreparedCall, Talk
 
 _PASSES = frozenset({FailureClass.VAULT_LOCKED, FailureClass.AUDIT_UNAVAILABLE, FailureClass.RESOURCE_LIMIT_EXCEEDED})
 """What can pass without the approved call having changed."""
@@ -21,6 +22,8 @@ class RunRequest:
 
     call: ToolCall
     approval: Approval | None = None
+    talk: Talk | None = None
+    """How the tool reaches who asked while it runs; None where nobody listens."""
 
     @property
     def rank(self) -> Rank:
@@ -66,6 +69,8 @@ class Finished:
     execution: str
     result: Any
     content: Content | None = None
+    meta: Mapping[str, Any] | None = None
+    failed_by_tool: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

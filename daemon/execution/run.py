@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from daemon.approvals.rules import Rule
 from daemon.approvals.service import StaleApprovalError
 from daemon.base.clock import Clock
 from daemon.base.faults import FaultPoints
@@ -27,6 +28,7 @@ from daemon.core.turn import Turn
 from daemon.execution.checks import Checks, check_accounts
 from daemon.execution.journal import ExecutionJournal
 from daemon.execution.requests import CheckedRun, Finished
+from daemon.execution.seam import Talk
 from daemon.sessions.service import Sessions
 
 _RECORD_RETRY_SECONDS = 1.0
@@ -57,13 +59,13 @@ class Run:
         services: RunServices,
         checked: CheckedRun,
         execution: str,
-        unattended: str | None,
+        ruling: Rule,
         checked_at: float,
         start_by: float | None,
     ) -> None:
         self._services = services
         self._checked = checked
-        self._unattended = unattended
+        self._ruling = ruling
         self._checked_at = checked_at
         self._start_by = start_by
         self._started: asyncio.Task[None] | None = None
@@ -74,6 +76,11 @@ class Run:
     def call(self) -> ToolCall:
         """Return what is being run."""
         return self._checked.request.call
+
+    @property
+    def talk(self) -> Talk | None:
+        """Return how the tool reaches who asked."""
+        return self._checked.request.talk
 
     @property
     def begun(self) -> bool:
@@ -91,7 +98,14 @@ class Run:
         else:
             await self._started  # what kept it from beginning is what it failed for; then there is no end to write
         audit_id = await self._end(outcome)
-        return Finished(audit_id=audit_id, execution=self.execution, result=outcome.result, content=outcome.content)
+        return Finished(
+            audit_id=audit_id,
+            execution=self.execution,
+            result=outcome.result,
+            content=outcome.content,
+            meta=outcome.meta,
+            failed_by_tool=outcome.failed_by_tool,
+        )
 
     async def _outcome(self) -> Outcome:
         try:
@@ -156,7 +170,7 @@ class Run:
         try:
             # The run may have waited for its place: an approval is spent on the account that was approved only.
             check_accounts(checked)
-            await services.journal.start(checked, self.execution, unattended=self._unattended)
+            await services.journal.start(checked, self.execution, ruling=self._ruling)
         except StaleApprovalError as stale:
             raise Failure(FailureClass.APPROVAL_VOID, f"{stale}", boundary=Boundary.USER) from None
         services.faults.hit("execution.after_started")

@@ -1,5 +1,6 @@
 """The seam between the one path and the kinds of tools: what a kind offers, and what it is given while it runs."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -9,8 +10,25 @@ from daemon.core.failures import Failure
 from daemon.core.outcome import Outcome
 from daemon.core.principal import Principal
 from daemon.core.subject import Subject
-from daemon.core.tools import ApprovalPolicy, Stage, ToolCall, ToolSpec
+from daemon.core.tools import ApprovalPolicy, Stage, ToolCall, ToolId, ToolSpec
 from daemon.core.turn import Turn
+
+
+class Talk(Protocol):
+    """How a tool reaches who asked for it, while it runs. Nothing that comes this way decides anything."""
+
+    @property
+    def cancelled(self) -> asyncio.Event:
+        """Return the event that is set when who asked no longer wants the result; what has left is not undone."""
+        ...
+
+    def progress(self, params: Mapping[str, Any]) -> None:
+        """Hear how far the tool is. Must not block."""
+        ...
+
+    async def answer(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer what the tool asks back; raise a Failure to turn it down."""
+        ...
 
 
 class RunContext(Protocol):
@@ -24,6 +42,11 @@ class RunContext(Protocol):
     @property
     def call(self) -> ToolCall:
         """Return what is being run."""
+        ...
+
+    @property
+    def talk(self) -> Talk | None:
+        """Return how the tool reaches who asked; None where nobody listens."""
         ...
 
     def enter(self, stage: Stage) -> Turn:
@@ -135,6 +158,20 @@ class ToolProvider(Protocol):
 
     async def list(self, who: Principal) -> Sequence[ToolSpec]:
         """Return the tools that somebody may call."""
+        ...
+
+    def known(self, name: str) -> ToolId | None:
+        """Return the tool that has this name for agents, or had it, although the list does not show it now.
+
+        So a call of one that is withheld or switched off is told why, and not that there is no such tool.
+        """
+        ...
+
+    def meant(self, call: ToolCall) -> ToolCall:
+        """Return the call that this one means: another one if its tool stands in for others, else itself.
+
+        Rules, approvals and the log are about the call that is meant. Raises a Failure if it cannot be told.
+        """
         ...
 
     async def prepare(self, call: ToolCall) -> PreparedCall:

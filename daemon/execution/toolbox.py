@@ -44,7 +44,15 @@ class Toolbox:
         """Return which tool agents mean by a name; for a name of none, one that `prepare` refuses."""
         if name not in self._table:
             await self.list(who)
-        return self._table.get(name, ToolId(_NO_KIND, name))
+        if name in self._table:
+            return self._table[name]
+        known = (provider.known(name) for provider in self._providers.values())
+        return next((tool for tool in known if tool is not None), ToolId(_NO_KIND, name))
+
+    def meant(self, call: ToolCall) -> ToolCall:
+        """Return the call that is meant by one whose tool may stand in for others."""
+        provider = self._providers.get(call.tool.kind)
+        return call if provider is None else provider.meant(call)
 
     async def prepare(self, call: ToolCall) -> PreparedCall:
         """Have a call checked by its kind."""

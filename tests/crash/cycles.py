@@ -3,6 +3,7 @@
 import contextlib
 import random
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import httpx
 from crash.ledger import FINAL, Ledger
+from servers.served_world import ServedWorld
 from services.upstream import UpstreamProcess
-from world import World
 
 COMMIT_POINTS = ("audit.before_insert", "audit.before_commit", "audit.after_commit")
 SEAL_POINTS = ("audit.before_seal", "audit.seal_written", "audit.after_seal")
@@ -43,7 +44,9 @@ ANSWERED = "after the service answered"
 ANYTIME = "at any time"
 QUEUED = "while its call only queues"
 QUEUED_ACT = "approval behind a spinning call"
-APPROVAL_ACTS = frozenset(("approval", QUEUED_ACT))
+SERVER_ACT = "server's tool"
+SERVER_APPROVAL_ACT = "approved tool of a server"
+APPROVAL_ACTS = frozenset(("approval", QUEUED_ACT, SERVER_APPROVAL_ACT))
 RECOVERY = "while it comes back"
 MOMENTS = frozenset((UPSTREAM, ANSWERING, ANSWERED, ANYTIME, QUEUED))
 ANYTIME_SECONDS = 0.08
@@ -80,6 +83,7 @@ def plan() -> Iterator[Cycle]:
     for count in (1, 2, 3, 4):
         for point in COMMIT_POINTS:
             yield Cycle("approval", point, count)
+    yield from _of_servers()
     yield Cycle(QUEUED_ACT, QUEUED)
     yield Cycle(QUEUED_ACT, "execution.before_turn", 2)
     for point in (*VAULT_POINTS, *AUDIT_POINTS):
@@ -93,6 +97,14 @@ def plan() -> Iterator[Cycle]:
         yield Cycle("several", point, again=True)
 
 
+def _of_servers() -> Iterator[Cycle]:
+    for act in (SERVER_ACT, SERVER_APPROVAL_ACT):
+        for point in (*RUN_POINTS, *COMMIT_POINTS, UPSTREAM, ANSWERING, ANSWERED, ANYTIME):
+            yield Cycle(act, point)
+    for count in (2, 3, 4):
+        yield Cycle(SERVER_APPROVAL_ACT, "audit.after_commit", count)
+
+
 class Lives:
     """A home whose daemon is killed over and over."""
 
@@ -103,7 +115,9 @@ class Lives:
         # Two places to compute: a session has one of them, and while a guest of its own spins there, its others queue.
         # Checkpoints so often that every act makes some.
         settings = "[limits]\nactive_guests = 2\n[audit]\ncheckpoint_every = 2\n"
-        self.world = World(folder, upstream=upstream.url, settings=settings)
+        settings += '[approvals.rules.shop__ask]\ndecision = "ask"\n'
+        shop = [sys.executable, "-Es", str(Path(__file__).with_name("shop_server.py"))]
+        self.world = ServedWorld(folder, {"shop": shop}, upstream=upstream.url, settings=settings)
         self.armed = folder / "fault"
         self.log = folder / "fault-points"
         self.kills = 0
@@ -124,11 +138,12 @@ class Lives:
             "spin", connector="hostile", op="spin", capabilities=("mischief",), inputs={}, timeout="5m"
         )
         self._two_steps()
+        self.world.look(self._session[1], "shop__ask")
 
     def rehearse(self) -> set[str]:
         """Do everything once without being killed, and return the fault points that were passed."""
         self.begin(AILERON_FAULT_LOG=str(self.log))
-        for act in ("post", "get", "two steps", "approval", "secret", "install"):
+        for act in ("post", "get", "two steps", "approval", SERVER_ACT, SERVER_APPROVAL_ACT, "secret", "install"):
             self._serial += 1
             for work in self._acts(act, [f"/k/{self._serial}/0"]):
                 assert work().is_success, f"{act} does not work even in peace"
@@ -200,6 +215,10 @@ class Lives:
             return [lambda: self._ask_and_approve(paths[0])]
         if act == QUEUED_ACT:
             return [self._spin, lambda: self._queue_approved(paths[0])]
+        if act == SERVER_ACT:
+            return [lambda: self._call_server("post", paths[0])]
+        if act == SERVER_APPROVAL_ACT:
+            return [lambda: self._ask_and_approve(paths[0], ask=partial(self._call_server, "ask"))]
         if act == "secret":
             return [self._keep_secret]
         if act == "install":
@@ -211,8 +230,16 @@ class Lives:
         arguments = {"url": f"{self.world.upstream}{path}"} | ({} if action == "get" else {"body": '{"n":1}'})
         return self.world.agent("POST", f"/v1/actions/{action}/run", {"arguments": arguments}, token=self._session[1])
 
-    def _ask_and_approve(self, path: str, *, only_queues: bool = False) -> httpx.Response:
-        asked = self._run("approval", path)
+    def _call_server(self, tool: str, path: str) -> httpx.Response:
+        arguments = {"url": f"{self.world.upstream}{path}", "body": "once"}
+        return self.world.agent(
+            "POST", f"/v1/tools/shop__{tool}/call", {"arguments": arguments}, token=self._session[1]
+        )
+
+    def _ask_and_approve(
+        self, path: str, *, only_queues: bool = False, ask: Callable[[str], httpx.Response] | None = None
+    ) -> httpx.Response:
+        asked = self._run("approval", path) if ask is None else ask(path)
         approval = asked.json()["approval_id"]
         if only_queues:
             self._ledger.queued(approval)

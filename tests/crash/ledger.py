@@ -122,4 +122,7 @@ class Ledger:
 
 
 def _is_about(event: dict[str, Any], path: str) -> bool:
-    return str(event["payload"]["aileron.action.arguments"].get("url", "")).endswith(path)
+    payload = event["payload"]
+    key = "aileron.action.arguments"
+    arguments = payload.get(key, payload.get("aileron.tool.arguments"))
+    return str(arguments.get("url", "")).endswith(path)

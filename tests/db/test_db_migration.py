@@ -22,7 +22,7 @@ from daemon.db.engine import open_engine
 from daemon.db.migration import DatabaseError, DatabaseTooNewError, known_revisions, migrate
 from daemon.db.tables import metadata
 
-NEWEST, NEXT = "0005", "9999"
+NEWEST, NEXT = "0006", "9999"
 
 
 @pytest.fixture

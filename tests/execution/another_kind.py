@@ -93,6 +93,13 @@ class LedgerProvider:
             )
         ]
 
+    def known(self, name: str) -> ToolId | None:  # noqa: ARG002 - as the seam has it
+        """Return none: every tool of this kind is listed."""
+        return None
+
+    def meant(self, call: ToolCall) -> ToolCall:
+        return call
+
     async def prepare(self, call: ToolCall) -> PreparedLine:
         if not isinstance(call.arguments.get("line"), str):
             raise Failure(FailureClass.INVALID_ARGUMENTS, "'line' is a text.", boundary=Boundary.ACTION)

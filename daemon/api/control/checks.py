@@ -15,6 +15,10 @@ from daemon.db.reader import Reader
 from daemon.tools.actions.catalog import ActionCatalog
 from daemon.tools.actions.fitness import readiness
 from daemon.tools.actions.provider import KIND as ACTION
+from daemon.tools.servers.lives.states import State
+from daemon.tools.servers.provider import ServerProvider
+from daemon.tools.servers.service import ServerService
+from daemon.tools.servers.values import KIND as SERVER
 from daemon.vault.vault import Vault
 
 _MIB = 1024 * 1024
@@ -32,6 +36,8 @@ class Uses:
     catalog: ActionCatalog
     connectors: ConnectorService
     rules: Rules
+    servers: ServerProvider
+    server_service: ServerService | None
 
 
 async def service_checks(uses: Uses) -> list[dict[str, Any]]:
@@ -42,6 +48,7 @@ async def service_checks(uses: Uses) -> list[dict[str, Any]]:
         _vault(uses),
         *_keyring(uses),
         *await _actions(uses),
+        *_servers(uses),
         *_rules(uses),
     ]
 
@@ -115,15 +122,50 @@ async def _actions(uses: Uses) -> list[dict[str, Any]]:
     return found or [_check("actions", "ok", f"{len(uses.catalog.names())} installed, none of them broken.")]
 
 
+def _servers(uses: Uses) -> list[dict[str, Any]]:
+    if uses.server_service is None:
+        return []
+    found = []
+    if (problem := uses.server_service.problem) is not None:
+        message = f"{problem} The servers are as they were before."
+        found.append(_check("servers.yaml", "failed", message, "Mend the file; it is read again by itself."))
+    every = uses.server_service.all()
+    for each in every:
+        name, review = each.config.name, f"aileron server review {each.config.name}"
+        if each.withheld:
+            message = f"{each.withheld} of its tools are new or changed, and withheld."
+            found.append(_check(f"server {name}", "warning", message, f"Look at them: {review}"))
+        elif each.config.enabled and (each.life.state is State.FAILED or (each.error and not each.looked_at)):
+            remedy = f"Try again: aileron server test {name}"
+            found.append(_check(f"server {name}", "warning", each.error or "It failed.", remedy))
+    if found or not every:
+        return found
+    return [_check("servers", "ok", f"{len(every)} configured, and nothing is wrong with them as far as is known.")]
+
+
+def servers_in_short(uses: Uses) -> dict[str, Any]:
+    """Return how many servers there are and run, how many of their tools wait, and what is wrong with the file."""
+    service = uses.server_service
+    every = [] if service is None else service.all()
+    return {
+        "enabled": sum(each.config.enabled for each in every),
+        "running": sum(each.life.running > 0 for each in every),
+        "withheld_tools": sum(each.withheld for each in every),
+        "problem": None if service is None or service.problem is None else str(service.problem),
+    }
+
+
 def _rules(uses: Uses) -> list[dict[str, Any]]:
     installed = set(uses.catalog.names())
+    idle = [(name, "no such action is installed") for name in uses.rules.names(ACTION) if name not in installed]
+    of_servers = ((name.replace("/", "__", 1), uses.servers.idle_rule(name)) for name in uses.rules.names(SERVER))
+    idle += [(name, why) for name, why in of_servers if why is not None]
     return [
         _check(
             f"rule for {name}",
             "warning",
-            f"config.toml has a rule for {name}, but no such action is installed.",
+            f"config.toml has a rule for {name}, but {why}.",
             "Check the spelling, or remove the rule.",
         )
-        for name in uses.rules.names(ACTION)
-        if name not in installed
+        for name, why in idle
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from daemon.api.control import checks
-from daemon.api.control.checks import service_checks
+from daemon.api.control.checks import servers_in_short, service_checks
 from daemon.api.envelopes import DOCUMENTED
 from daemon.approvals.service import Approvals
 from daemon.base.clock import Clock, rfc3339
@@ -96,6 +96,7 @@ def router(uses: Uses) -> APIRouter:
                 "broken": states.count("broken"),
             },
             "connectors": len(await checked.connectors.list()),
+            "servers": servers_in_short(checked),
         }
 
     @routes.get("/v1/checks", operation_id="checks")

@@ -113,6 +113,11 @@ class Connection(asyncio.Protocol):
         else:
             self.abort()
 
+    @property
+    def is_complete(self) -> bool:
+        """Say whether the whole answer has come and was read."""
+        return self._complete and not self._pieces
+
     def abort(self) -> None:
         """Close it in the middle of whatever it does."""
         self._dirty = True

@@ -32,7 +32,7 @@ class Pool:
         self._system = SystemResolver()
         self._resolve = resolver or self._system
         self._context: ssl.SSLContext | None = None
-        self._idle: dict[Origin, list[Connection]] = {}
+        self._idle: dict[tuple[Origin, bool], list[Connection]] = {}
         self._open: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -41,9 +41,9 @@ class Pool:
         if self._extra_ca_file is not None:
             self._trust()
 
-    def kept(self, origin: Origin) -> Connection | None:
+    def kept(self, origin: Origin, *, private_allowed: bool = False) -> Connection | None:
         """Return a connection to a service that is there already and free."""
-        kept = self._idle.get(origin)
+        kept = self._idle.get(self._kind(origin, private_allowed))
         while kept:
             connection = kept.pop()
             if connection.is_open:
@@ -51,9 +51,15 @@ class Pool:
             connection.abort()
         return None
 
-    async def take(self, origin: Origin) -> Connection:
-        """Return a connection to a service: a kept one, or a new one; raises Unreachable."""
-        return self.kept(origin) or await self.dial(origin)
+    async def take(self, origin: Origin, *, private_allowed: bool = False) -> Connection:
+        """Return a connection to a service: a kept one, or a new one; raises Unreachable.
+
+        `private_allowed` allows private addresses for this request, besides the services for which they always are.
+        A connection that was dialled under this allowance is kept for requests that have it, too.
+        """
+        return self.kept(origin, private_allowed=private_allowed) or await self.dial(
+            origin, private_allowed=private_allowed
+        )
 
     async def close(self) -> None:
         """Close every connection and give the threads back."""
@@ -63,15 +69,16 @@ class Pool:
             connection.abort()
         self._system.close()
 
-    async def dial(self, origin: Origin) -> Connection:
+    async def dial(self, origin: Origin, *, private_allowed: bool = False) -> Connection:
         """Return a new connection to a service; raises Unreachable."""
+        _, private_allowed = self._kind(origin, private_allowed)
         where = str(origin.host_port)
         loop = asyncio.get_running_loop()
-        destination = Destination(origin.host_port, origin.host_port in self._allow_private)
+        destination = Destination(origin.host_port, private_allowed)
 
         def keep(connection: Connection) -> None:
             connection.idle_since = loop.time()
-            self._idle.setdefault(origin, []).append(connection)
+            self._idle.setdefault((origin, private_allowed), []).append(connection)
             if self._sweeping is None:
                 self._sweeping = loop.call_later(IDLE_SECONDS / 3, self._sweep)
 
@@ -95,6 +102,9 @@ class Pool:
         self._open.add(connection)
         return connection
 
+    def _kind(self, origin: Origin, private_allowed: bool) -> tuple[Origin, bool]:
+        return origin, private_allowed or origin.host_port in self._allow_private
+
     def _trust(self) -> ssl.SSLContext:
         # Made when it is needed first: a daemon whose servers all speak plain HTTP starts without it.
         if self._context is None:
@@ -105,10 +115,10 @@ class Pool:
         loop = asyncio.get_running_loop()
         self._sweeping = None
         oldest = loop.time() - IDLE_SECONDS
-        for origin, kept in self._idle.items():
+        for kind, kept in self._idle.items():
             for connection in kept:
                 if connection.idle_since < oldest:
                     connection.abort()
-            self._idle[origin] = [connection for connection in kept if connection.is_open]
+            self._idle[kind] = [connection for connection in kept if connection.is_open]
         if any(self._idle.values()):
             self._sweeping = loop.call_later(IDLE_SECONDS / 3, self._sweep)

@@ -45,6 +45,14 @@ class ActionProvider:
         ready = [entry for entry in self._catalog.all() if entry.state == "ready"]
         return [await self._spec(entry, entry.action) for entry in ready if entry.action is not None]
 
+    def known(self, name: str) -> ToolId | None:  # noqa: ARG002 - every action is listed while it can be called
+        """Return none: an action that is not listed has no name for agents."""
+        return None
+
+    def meant(self, call: ToolCall) -> ToolCall:
+        """Return the call as it is: no action stands in for another one."""
+        return call
+
     async def prepare(self, call: ToolCall) -> PreparedAction:
         """Load the action and its connectors, and check hashes, capabilities and arguments, in that order."""
         entry, action = self._catalog.runnable(call.tool.name)

@@ -1,0 +1,184 @@
+"""`aileron server`: the MCP servers behind the gate."""
+
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli import known
+from daemon.cli.invocation import Invocation
+from daemon.cli.options import JsonOption, YesOption
+from daemon.cli.rendering import neutralise, one_line
+from daemon.cli.server_add import add
+from daemon.cli.server_logs import logs
+from daemon.cli.server_review import review
+from daemon.cli.takes_secret import TakesSecret
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Add MCP servers, and decide what of them is offered.",
+)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The server's name.", autocompletion=known.servers)]
+_STYLES = {
+    "ready": "green",
+    "starting": "yellow",
+    "stopping": "yellow",
+    "failed": "red",
+    "disabled": "dim",
+    "ask": "yellow",
+    "deny": "red",
+    "changed": "yellow",
+    "new": "yellow",
+    "gone": "dim",
+}
+
+app.command(cls=TakesSecret)(add)
+
+
+@app.command("list")
+def list_servers(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the servers, their tools and what went wrong last."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        answer = client.get("/v1/servers")
+    if as_json:
+        invocation.output.json(answer)
+        return
+    invocation.output.table(
+        ["name", "mode", "state", "era", "tools", "withheld", "last error"],
+        [
+            [
+                item["name"],
+                item["mode"],
+                item["state"],
+                item["era"],
+                item["tools"] if item["looked_at"] else "?",
+                item["withheld"] or "-",
+                one_line(item["error"] or "-", limit=200),
+            ]
+            for item in answer["items"]
+        ],
+        empty="There are no servers. Add one with: aileron server add NAME -- COMMAND ...",
+        fold="last error",
+        styles=_STYLES,
+    )
+    if answer["problem"] is not None:
+        invocation.output.note(f"{_said(answer['problem'])} The servers are as they were before.", style="red")
+    if any(item["withheld"] for item in answer["items"]):
+        invocation.output.note("See what changed: aileron server review NAME", style="yellow")
+
+
+def _said(problem: dict[str, Any]) -> str:
+    line = "" if problem["line"] is None else f":{problem['line']}"
+    return f"{one_line(problem['file'])}{line}: {one_line(problem['problem'])} {one_line(problem['remedy'])}".rstrip()
+
+
+@app.command()
+def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Show how a server is reached, and what is known of it."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        item = client.get("/v1/servers/{}", name)
+    if as_json:
+        invocation.output.json(item)
+        return
+    local = item["mode"] == "local"
+    given, what = (item["env"], "variable") if local else (item["headers"], "header")
+    invocation.output.fields(
+        [
+            ("name", item["name"]),
+            ("mode", item["mode"]),
+            ("state", item["state"]),
+            ("protocol", item["protocol"]),
+            ("command", item["command"]) if local else ("url", item["url"]),
+            *((what, f"{key}: {value}") for key, value in given.items()),
+            *((("folder", item["folder"]),) if local else ()),
+            ("scope", item["scope"]),
+            ("tools", f"{item['tools']}, {item['withheld']} withheld" if item["looked_at"] else "not looked at yet"),
+            ("names begin", f"{item['tool_prefix']}__"),
+            ("secrets", item["secrets"] or "-"),
+            ("identity", item["identity"]),
+            ("last error", item["error"]),
+        ]
+    )
+
+
+@app.command()
+def tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """List a server's tools with what your rules say of them."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client:
+        answer = client.get("/v1/servers/{}/tools", name)
+    if as_json:
+        invocation.output.json(answer)
+        return
+    invocation.output.table(
+        ["tool", "name for agents", "state", "rule", "description"],
+        [
+            [item["tool"], item["name"], item["state"], item["decision"], one_line(item["description"], limit=70)]
+            for item in answer["items"]
+        ],
+        empty=f"Its tools were not looked at yet, or it offers none. Look with: aileron server test {name}",
+        fold="description",
+        styles=_STYLES,
+    )
+
+
+@app.command("test")
+def ask_for_tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Start a server if it does not run, and ask it for its tools."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client, invocation.output.progress(f"Asking {name}"):
+        answer = client.post("/v1/servers/{}/test", name, patient=True)
+    said = f"{one_line(answer['server'] or name)} answered in {answer['milliseconds']} ms: {answer['tools']} tools"
+    withheld = f", {answer['withheld']} withheld" if answer["withheld"] else ""
+    invocation.answer(answer, f"{said}{withheld} (protocol {one_line(answer['protocol'])}).")
+    if answer["withheld"]:
+        invocation.output.note(f"See what changed: aileron server review {name}", style="yellow")
+
+
+@app.command()
+def enable(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Offer a server's tools to agents again."""
+    _switched(Invocation.of(ctx, as_json=as_json), name, "enable")
+
+
+@app.command()
+def disable(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Keep a server, but neither start it nor offer its tools."""
+    _switched(Invocation.of(ctx, as_json=as_json), name, "disable")
+
+
+def _switched(invocation: Invocation, name: str, verb: str) -> None:
+    with invocation.connect() as client:
+        answer = client.post(f"/v1/servers/{{}}/{verb}", name)
+    invocation.answer(answer, f"{one_line(name)} is {verb}d.")
+
+
+@app.command()
+def restart(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """End a server with what it does just now, and start it again."""
+    invocation = Invocation.of(ctx, as_json=as_json)
+    with invocation.connect() as client, invocation.output.progress(f"Starting {name}"):
+        answer = client.post("/v1/servers/{}/restart", name, patient=True)
+    invocation.answer(answer, f"{one_line(name)} is {neutralise(answer['state'])}.")
+
+
+@app.command()
+def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Take a server out of servers.yaml, and end it.
+
+    What its tools were is forgotten, so a server that is added again is looked at as for the first time. Its secrets
+    stay in the vault: aileron secret list
+    """
+    invocation = Invocation.of(ctx, as_json=as_json)
+    invocation.prompts.confirm(f"Remove the server {name}?", yes=yes)
+    with invocation.connect() as client:
+        client.delete("/v1/servers/{}", name)
+    invocation.answer({"name": name}, f"{one_line(name)} is removed.")
+
+
+app.command()(review)
+app.command()(logs)

@@ -1,0 +1,281 @@
+"""A call of one server, checked and ready: what it is bound to, and how it is sent, once.
+
+    lent -> looked at -> still what was checked -> before_effect -> sent -> answered
+                                                                      `-> lost: unknown, unless it may be repeated
+
+What certainly did not leave is sent once more, on another connection. Nothing else is ever sent twice.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, ClassVar, Protocol
+
+from daemon.base.clock import Clock
+from daemon.base.tasks import TaskSet
+from daemon.core.account import Account
+from daemon.core.attempts import AttemptRecord
+from daemon.core.explanation import Explanation, InputShown, PreviewShown, StepShown
+from daemon.core.failures import Failure
+from daemon.core.outcome import Outcome, StageRecord
+from daemon.core.outline import written_out
+from daemon.core.scrubbing.scrub import Scrubber
+from daemon.core.subject import Subject
+from daemon.core.tools import ApprovalPolicy, Stage
+from daemon.core.vocabulary import Attr
+from daemon.execution.seam import PreviewContext, RunContext, Talk
+from daemon.tools.servers.failing import MAY_BE_SENT_AGAIN, failure_of
+from daemon.tools.servers.lending import Lender, ScrubberOf
+from daemon.tools.servers.looking import Looks
+from daemon.tools.servers.outcomes import Outcomes
+from daemon.tools.servers.scrubbing import clean_of, cleaned
+from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor, Trouble, UpstreamError
+from daemon.tools.servers.values import Mode, ServerConfig
+
+_STAGE = "call"
+_REACH_OF_A_LOCAL_SERVER = "whatever you can reach: it runs on this machine, as you"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallServices:
+    """What every call is made with."""
+
+    lender: Lender
+    looks: Looks
+    outcomes: Outcomes
+    scrubber_of: ScrubberOf
+    clock: Clock
+    tasks: TaskSet
+
+
+class Request(Protocol):
+    """What is asked of a server."""
+
+    @property
+    def method(self) -> str:
+        """Return the method of the protocol."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Return what it is, for messages, such as `create_issue`."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Return what it does, in the words of whoever offers it."""
+        ...
+
+    @property
+    def may_repeat(self) -> bool:
+        """Say whether doing it twice does no more than once, by our own knowledge."""
+        ...
+
+    def check_again(self) -> None:
+        """Raise the Failure of a request that is no longer what was checked, such as that its tool has changed."""
+        ...
+
+    async def send(self, executor: ToolExecutor, arguments: Mapping[str, Any], asking: Asking) -> Message:
+        """Send it and return the answer."""
+        ...
+
+    def outcome(self, answer: Message, outcomes: Outcomes, session: str) -> Outcome:
+        """Return what an answer means. Raises UpstreamError for one that is none of the protocol."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedServerCall:
+    """A call of a server after every check that touches nothing."""
+
+    services: CallServices
+    server: ServerConfig
+    identity: str
+    """The hash of what the server is."""
+    request: Request
+    subject: Subject
+    arguments: Mapping[str, Any]
+
+    approval: ClassVar[ApprovalPolicy] = ApprovalPolicy()
+    defined_by: ClassVar[str] = "the definition that the server gives of the tool"
+    arguments_key: ClassVar[None] = None
+    blocked: ClassVar[None] = None
+
+    @cached_property
+    def first_stage(self) -> Stage:
+        """Return the one stage there is."""
+        return Stage(name=_STAGE, op=self.request.method, target=self.server.name, may_repeat=self.request.may_repeat)
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Return whether the server runs here or elsewhere: the one value in which the two differ."""
+        return {Attr.EXECUTION_MODE: self.server.mode.value}
+
+    def accounts(self) -> tuple[Account, ...]:
+        """Return none: whom the server acts as is a matter between it and its service."""
+        return ()
+
+    async def explain(self) -> Explanation:
+        """Return what would be sent to which server, in full."""
+        local = self.server.mode is Mode.LOCAL
+        step = StepShown(
+            id=_STAGE,
+            doer="server",
+            reach=_REACH_OF_A_LOCAL_SERVER if local else "no host",
+            acts_as="whom the server itself decides; Aileron does not know",
+            connector=self.server.name,
+            version=self.subject.version,
+            hash=self.identity,
+            op=self.request.title,
+            op_description="",
+            capability=self.request.method,
+            may_repeat=self.request.may_repeat,
+            hosts=(self.server.url,) if self.server.url is not None else (),
+            inputs=tuple(InputShown(name=name, parts=written_out(value)) for name, value in self.arguments.items()),
+        )
+        return Explanation(complete=True, description=self.request.description, steps=(step,))
+
+    async def preview(self, context: PreviewContext) -> PreviewShown:  # noqa: ARG002 - there is nothing to look at
+        """Say that servers offer no way to look beforehand."""
+        return PreviewShown(available=False, message="Tools of servers have no preview.")
+
+    async def run(self, context: RunContext) -> Outcome:
+        """Send the call, and say what became of it."""
+        context.enter(self.first_stage)
+        return await _Sending(self, context).run()
+
+
+@dataclass
+class _Sending:
+    """One run: at most two tries, of which at most one has left."""
+
+    call: PreparedServerCall
+    context: RunContext
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    sent: bool = False
+
+    async def run(self) -> Outcome:
+        began = self.call.services.clock.monotonic()
+        try:
+            answer = await self._answer()
+            outcome = self.call.request.outcome(answer, self.call.services.outcomes, self.context.call.session)
+        except UpstreamError as trouble:
+            failure = self._failure(trouble)
+            return Outcome(stages=(self._record(began, succeeded=False),), failure=failure)
+        except Failure as failure:
+            return Outcome(stages=(self._record(began, succeeded=False),), failure=failure)
+        return replace(outcome, stages=(self._record(began, succeeded=not outcome.failed_by_tool),))
+
+    async def _answer(self) -> Message:
+        try:
+            return await self._try()
+        except UpstreamError as trouble:
+            if trouble.trouble not in MAY_BE_SENT_AGAIN:
+                raise
+        return await self._try()
+
+    async def _try(self) -> Message:
+        call, services = self.call, self.call.services
+        began, self.sent = services.clock.monotonic(), False
+        try:
+            async with services.lender.lent(call.server, self.context.call.session) as executor:
+                await services.looks.current(call.server, executor)
+                call.request.check_again()
+                await self.context.before_effect(call.first_stage)
+                self.sent = True
+                answer = await self._send(executor)
+        except UpstreamError as trouble:
+            self._note(began, trouble)
+            raise
+        self._note(began, None)
+        return _clean(services.scrubber_of(call.server.name), answer)
+
+    async def _send(self, executor: ToolExecutor) -> Message:
+        talk, seconds = self.context.talk, self.call.server.call_seconds
+        if talk is None:
+            return await self.call.request.send(executor, self.call.arguments, Asking(seconds=seconds))
+        clean = partial(_clean, self.call.services.scrubber_of(self.call.server.name))
+        asking = Asking(
+            seconds=seconds, progress=lambda params: talk.progress(clean(params)), answers=_Answers(talk, clean)
+        )
+        sending = self.call.services.tasks.start(
+            _kept(self.call.request.send(executor, self.call.arguments, asking)), name=f"call {self.call.subject.name}"
+        )
+        giving_up = self.call.services.tasks.start(talk.cancelled.wait(), name=f"give up {self.call.subject.name}")
+        try:
+            await asyncio.wait((sending, giving_up), return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                sending.cancel()
+                await asyncio.wait((sending,))
+            if sending.cancelled():
+                raise UpstreamError(Trouble.LOST, "who asked for it called it off")
+            found = sending.result()
+        finally:
+            giving_up.cancel()
+            sending.cancel()
+        if isinstance(found, UpstreamError):
+            raise found
+        return found
+
+    def _failure(self, trouble: UpstreamError) -> Failure:
+        call = self.call
+        failure = failure_of(
+            trouble,
+            server=call.server.name,
+            what=call.request.title,
+            sent=self.sent,
+            may_repeat=call.request.may_repeat,
+        )
+        return cleaned(call.services.scrubber_of(call.server.name), failure)
+
+    def _note(self, began: float, trouble: UpstreamError | None) -> None:
+        self.attempts.append(
+            AttemptRecord(
+                number=len(self.attempts) + 1,
+                method=self.call.request.method,
+                host=self.call.server.name,
+                path=self.call.subject.name,
+                status=None,
+                error=None if trouble is None else trouble.trouble.value,
+                bytes_sent=self.sent and (trouble is None or trouble.trouble is not Trouble.NOT_REACHED),
+                ms=round((self.call.services.clock.monotonic() - began) * 1000),
+            )
+        )
+
+    def _record(self, began: float, *, succeeded: bool) -> StageRecord:
+        return StageRecord(
+            id=_STAGE,
+            op=self.call.request.method,
+            succeeded=succeeded,
+            ms=round((self.call.services.clock.monotonic() - began) * 1000),
+            attempts=tuple(self.attempts),
+        )
+
+
+def _clean(scrubber: Scrubber | None, params: Message) -> Message:
+    return params if scrubber is None else clean_of(scrubber, params)
+
+
+async def _kept(sending: Any) -> Message | UpstreamError:
+    """Return the error instead of raising it: a task that fails is logged as a defect, and this is none."""
+    try:
+        answer: Message = await sending
+    except UpstreamError as trouble:
+        return trouble
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """Hands what a server asks back to who asked for the call."""
+
+    talk: Talk
+    clean: Callable[[Message], Message]
+
+    async def answer(self, method: str, params: Message) -> Message:
+        """Return the answer; turn down what is turned down there."""
+        try:
+            return await self.talk.answer(method, self.clean(params))
+        except Failure as failure:
+            raise UpstreamError(Trouble.REFUSED, failure.message) from failure

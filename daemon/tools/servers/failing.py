@@ -1,0 +1,61 @@
+"""What goes wrong with a server, as a failure for who asked: what may have run is never called not run. Pure."""
+
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.visible import visible
+from daemon.tools.servers.upstream.seam import Trouble, UpstreamError
+
+_LONGEST = 500
+
+MAY_BE_SENT_AGAIN = frozenset({Trouble.NOT_REACHED, Trouble.SESSION_GONE})
+"""The request certainly had no effect, and a new connection may help."""
+
+
+def failure_of(trouble: UpstreamError, *, server: str, what: str, sent: bool, may_repeat: bool) -> Failure:
+    """Return the failure of a call.
+
+    `sent` says whether the request itself was handed over: what went wrong before that is no failure of it.
+    """
+    reason = visible(trouble.message.replace("\n", " "))[:_LONGEST].rstrip(".")
+    details = {"server": server, "trouble": trouble.trouble.value}
+    if trouble.code is not None:
+        details["code"] = str(trouble.code)
+    if sent and trouble.may_have_run and not may_repeat:
+        return Failure(
+            FailureClass.OUTCOME_UNKNOWN,
+            f"{what} was sent to the server {server}, and what became of it is not known: {reason}. It may or may not "
+            "have taken effect: look there before asking again.",
+            boundary=Boundary.EXTERNAL,
+            details=details,
+        )
+    match trouble.trouble:
+        case Trouble.UNAUTHORISED:
+            command = f"aileron server login {server}"
+            return Failure(
+                FailureClass.BINDING_REQUIRED,
+                f"The server {server} wants a login ({reason}). Nothing was run. A person can run `{command}`.",
+                boundary=Boundary.USER,
+                details=details | {"command": command},
+            )
+        case Trouble.NOT_STARTED:
+            command = f"aileron server logs {server}"
+            return Failure(
+                FailureClass.CONNECTOR_RUNTIME_ERROR,
+                f"The server {server} could not be started: {reason}. Nothing was run. A person can run `{command}`.",
+                boundary=Boundary.EXTERNAL,
+                details=details | {"command": command},
+            )
+        case Trouble.REFUSED:
+            return Failure(
+                FailureClass.EXTERNAL_API_ERROR,
+                f"The server {server} answered {what} with an error: {reason}.",
+                boundary=Boundary.EXTERNAL,
+                details=details,
+            )
+        case _:
+            return Failure(
+                FailureClass.NETWORK_ERROR,
+                f"The server {server} could not be asked: {reason}. Nothing that has an effect was run.",
+                boundary=Boundary.EXTERNAL,
+                retriable=True,
+                details=details,
+            )

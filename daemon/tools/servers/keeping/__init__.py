@@ -1,0 +1,1 @@
+"""Processes of servers: one small program starts them, holds their descendants, and ends them with the daemon."""

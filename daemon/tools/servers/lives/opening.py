@@ -1,0 +1,236 @@
+"""Opens a server: fills in its secrets, starts its process or reaches it over HTTP, and finds out what it speaks."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from daemon.core.scrubbing.scrub import Scrubber
+from daemon.core.visible import visible
+from daemon.net.http1.pool import Pool as HttpPool
+from daemon.tools.servers.keeping.environment import environment_of
+from daemon.tools.servers.keeping.kept import Kept, StartError
+from daemon.tools.servers.keeping.log import ServerLogs
+from daemon.tools.servers.keeping.process import Keeping
+from daemon.tools.servers.lives.opened import Opened
+from daemon.tools.servers.lives.put_in import PutIn
+from daemon.tools.servers.upstream.connecting import connect
+from daemon.tools.servers.upstream.http import HttpTransport
+from daemon.tools.servers.upstream.limits import Limits
+from daemon.tools.servers.upstream.negotiating import ProbeEndedServer
+from daemon.tools.servers.upstream.seam import Era, Message, ToolExecutor, Trouble, UpstreamError
+from daemon.tools.servers.upstream.stdio import StdioTransport
+from daemon.tools.servers.upstream.transport import Authorisation
+from daemon.tools.servers.values import Mode, ServerConfig
+
+_SHORTEST_LINE = 8
+"""A shorter line of a secret stands in too much unrelated text to be taken out."""
+
+OnNotice = Callable[[ServerConfig, str, str, Message], None]
+"""Hears what a server says unasked: the server, its session (empty for all), the method, what it says."""
+
+AuthorisationOf = Callable[[ServerConfig], Authorisation | None]
+
+
+class Secrets(Protocol):
+    """Puts the person's secrets into the configuration of a server."""
+
+    def put_in(self, server: ServerConfig) -> PutIn:
+        """Return the configuration with the values; raises the Failure of a locked vault or a missing name."""
+        ...
+
+
+def _nobody_hears(server: ServerConfig, session: str, method: str, params: Message) -> None:
+    pass
+
+
+def no_login(server: ServerConfig) -> Authorisation | None:  # noqa: ARG001 - so it is called
+    """Return nothing: the server is reached with the headers of its configuration alone."""
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a server is started in."""
+
+    environment: Mapping[str, str]
+    """The daemon's own; a server gets a few named variables of it."""
+    folder: Path
+    """Where a server works that does not say where: the person's home."""
+
+    def folder_of(self, server: ServerConfig) -> Path:
+        """Return where a server works."""
+        return self.folder if server.folder is None else Path(server.folder).expanduser()
+
+
+class Opener:
+    """Opens servers. `on_notice` is set by whoever wants to hear what servers say unasked."""
+
+    def __init__(
+        self,
+        *,
+        secrets: Secrets,
+        keeping: Keeping,
+        logs: ServerLogs,
+        http: HttpPool,
+        surroundings: Surroundings,
+        authorisation_of: AuthorisationOf = no_login,
+    ) -> None:
+        self._secrets = secrets
+        self._keeping = keeping
+        self._logs = logs
+        self._http = http
+        self._surroundings = surroundings
+        self._authorisation_of = authorisation_of
+        self._known: dict[str, frozenset[str]] = {}
+        self._scrubbers: dict[str, Scrubber] = {}
+        self._older: set[str] = set()
+        """Servers, by their identity, that speak the older era only: they are not asked for it again."""
+        self.on_notice: OnNotice = _nobody_hears
+
+    def scrubber_of(self, server: str) -> Scrubber | None:
+        """Return what takes out the secrets that were put in for a server, by its name; None if there are none."""
+        return self._scrubbers.get(server)
+
+    async def open(self, server: ServerConfig, session: str) -> Opened:
+        """Start a server and return it when it said who it is. Raises UpstreamError or the Failure of its secrets.
+
+        One that is called off, or takes too long, leaves no process and no connection.
+        """
+        filled = self._secrets.put_in(server)
+        self._remember(server.name, filled.secrets)
+        try:
+            async with asyncio.timeout(server.start_seconds):
+                if server.mode is Mode.REMOTE:
+                    return _Remote(await self._reached(filled.config, server, session))
+                return await self._local(filled.config, server, session)
+        except TimeoutError as error:
+            message = f"{server.name} did not say who it is in {server.start_seconds:g} s"
+            raise UpstreamError(Trouble.NOT_STARTED, message) from error
+        except UpstreamError as problem:
+            raise UpstreamError(
+                problem.trouble,
+                self._clean(server.name, problem.message),
+                code=problem.code,
+                challenge=problem.challenge,
+            ) from problem
+
+    def _remember(self, server: str, secrets: frozenset[str]) -> None:
+        """Add to what is scrubbed; a former value stays, because a process that has it may still run."""
+        secrets |= _lines(secrets)
+        known = self._known.get(server, frozenset())
+        if not secrets <= known:
+            self._known[server] = known | secrets
+            self._scrubbers[server] = Scrubber(known | secrets, like=self._scrubbers.get(server))
+
+    def _clean(self, server: str, text: str) -> str:
+        scrubber = self._scrubbers.get(server)
+        return visible(text if scrubber is None else scrubber.scrub(text))
+
+    async def _local(self, filled: ServerConfig, server: ServerConfig, session: str) -> Opened:
+        try:
+            return await self._started(filled, server, session)
+        except ProbeEndedServer:
+            self._older.add(server.identity)
+            return await self._started(filled, server, session)
+
+    async def _started(self, filled: ServerConfig, server: ServerConfig, session: str) -> Opened:
+        environment = environment_of(self._surroundings.environment, filled.env)
+        log = self._logs.of(server.name, lambda text: self._scrubbed(server.name, text))
+        try:
+            kept = await self._keeping.start(filled.command, environment, self._surroundings.folder_of(filled), log)
+        except StartError as problem:
+            raise UpstreamError(Trouble.NOT_STARTED, str(problem)) from problem
+        transport = StdioTransport(kept.reader, kept.writer, stop=kept.stop)
+        try:
+            executor = await connect(
+                transport,
+                name=server.name,
+                notices=_Notices(self, server, session),
+                limits=Limits(start_seconds=server.start_seconds),
+                era=self._era_of(server),
+            )
+        except ProbeEndedServer:
+            raise
+        except UpstreamError as problem:
+            self._older.discard(server.identity)
+            message = problem.message + await kept.last_words()
+            raise UpstreamError(problem.trouble, message, code=problem.code, data=problem.data) from problem
+        self._take_era(server, executor)
+        return _Local(kept, executor)
+
+    def _scrubbed(self, server: str, text: str) -> str:
+        scrubber = self._scrubbers.get(server)
+        return text if scrubber is None else scrubber.scrub(text)
+
+    async def _reached(self, filled: ServerConfig, server: ServerConfig, session: str) -> ToolExecutor:
+        transport = HttpTransport(filled.url or "", filled.headers, self._http, self._authorisation_of(server))
+        try:
+            executor = await connect(
+                transport,
+                name=server.name,
+                notices=_Notices(self, server, session),
+                limits=Limits(start_seconds=server.start_seconds),
+                era=self._era_of(server),
+            )
+        except UpstreamError:
+            self._older.discard(server.identity)
+            raise
+        self._take_era(server, executor)
+        return executor
+
+    def _era_of(self, server: ServerConfig) -> Era | None:
+        return Era.HANDSHAKE if server.identity in self._older else None
+
+    def _take_era(self, server: ServerConfig, executor: ToolExecutor) -> None:
+        if executor.hello.era is Era.HANDSHAKE:
+            self._older.add(server.identity)
+
+
+def _lines(secrets: frozenset[str]) -> frozenset[str]:
+    """Return the lines of secrets that have several: a log is written, and cleaned, line by line."""
+    several = [lines for secret in secrets if len(lines := secret.splitlines()) > 1]
+    return frozenset(line for lines in several for line in lines if len(line) >= _SHORTEST_LINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Notices:
+    opener: Opener
+    server: ServerConfig
+    session: str
+
+    def notice(self, method: str, params: Message) -> None:
+        """Hand on what a server said."""
+        self.opener.on_notice(self.server, self.session, method, params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """A server that is a process of ours."""
+
+    kept: Kept
+    executor: ToolExecutor
+
+    async def over(self) -> None:
+        """Return when the process ended, or closed its output."""
+        await self.kept.over.wait()
+
+    async def why(self) -> str:
+        """Return how it ended."""
+        return "It ended unexpectedly." + await self.kept.last_words()
+
+
+@dataclass(frozen=True, slots=True)
+class _Remote:
+    """A server that runs elsewhere. Whether its session still holds is known when something is asked."""
+
+    executor: ToolExecutor
+
+    async def over(self) -> None:
+        """Wait for ever: there is no process to end."""
+        await asyncio.Event().wait()
+
+    async def why(self) -> str:
+        """Return what there is to say."""
+        return "Its session has ended."

@@ -1,0 +1,145 @@
+"""Looks at the tools of servers: when a connection is new, and when the server says that its list has changed.
+
+A call is sent only over a connection whose list was compared with the pins. So a definition that changed between the
+list and the call withholds the tool, and not the next call after it.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from weakref import WeakKeyDictionary
+
+from daemon.base.clock import Clock
+from daemon.base.tasks import TaskSet
+from daemon.core.failures import Failure
+from daemon.tools.servers.failing import failure_of
+from daemon.tools.servers.lending import HeldServers
+from daemon.tools.servers.news import News
+from daemon.tools.servers.pins.pins import Pins
+from daemon.tools.servers.scrubbing import clean_of, cleaned
+from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor, UpstreamError
+from daemon.tools.servers.values import ServerConfig
+
+_TOOLS_CHANGED = "notifications/tools/list_changed"
+_AGAIN_SECONDS = 10.0
+"""How long after a look that failed nobody's listing begins another one."""
+
+_PAUSE_SECONDS = 1.0
+"""A server that says again and again that its list has changed is asked once in this time."""
+
+
+class Looks:
+    """Which connections were looked at. All of it belongs to the event loop's thread."""
+
+    def __init__(self, *, held: HeldServers, pins: Pins, clock: Clock, tasks: TaskSet) -> None:
+        self._pins = pins
+        self._configured, self._lender, self._scrubber_of = held.configured, held.lender, held.scrubber_of
+        self._clock = clock
+        self._tasks = tasks
+        self._lists: defaultdict[str, int] = defaultdict(int)
+        """How often a server's list has changed since the daemon started."""
+        self._seen: WeakKeyDictionary[ToolExecutor, int] = WeakKeyDictionary()
+        self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._under_way: set[str] = set()
+        self._problems: dict[str, Failure] = {}
+        self._failed_at: dict[str, float] = {}
+        self._heard: dict[str, bool] = {}
+        self._offers: dict[str, frozenset[str]] = {}
+        self._news = News()
+        self.version = 0
+        """Becomes another number when a look begins or stops to fail."""
+
+    def changes(self) -> AsyncGenerator[None, None]:
+        """Yield each time a look begins or stops to fail."""
+        return self._news.changes()
+
+    def offers(self, server: str) -> frozenset[str] | None:
+        """Return what a server said that it offers, such as `resources`; None if it was not started yet."""
+        return self._offers.get(server)
+
+    def problem(self, server: str) -> Failure | None:
+        """Return why the last look in the background failed, if it did."""
+        return self._problems.get(server)
+
+    async def current(self, server: ServerConfig, executor: ToolExecutor) -> None:
+        """Return when the tools of a connection, as they are now, were compared with the pins.
+
+        Raises UpstreamError, or the Failure of a log that cannot be written.
+        """
+        if self._seen.get(executor) == self._lists[server.name]:
+            return
+        async with self._one_at_a_time[server.name]:
+            now = self._lists[server.name]
+            if self._seen.get(executor) == now:
+                return
+            said = await executor.tools(Asking(seconds=server.start_seconds))
+            # A server may write into a description what was put into its environment.
+            scrubber = self._scrubber_of(server.name)
+            await self._pins.take(server, said if scrubber is None else clean_of(scrubber, said))
+            self._seen[executor] = now
+            self._offers[server.name] = frozenset(map(str, executor.hello.capabilities))
+
+    def heard(self, server: ServerConfig, session: str, method: str, _: Message) -> None:
+        """Take in what a server says unasked, as far as it is about its tools."""
+        if method == _TOOLS_CHANGED:
+            self.list_changed(server, session)
+
+    def list_changed(self, server: ServerConfig, session: str) -> None:
+        """Take in that a server said that its list has changed: the next call waits for a look, and one begins."""
+        if server.name in self._heard:
+            self._heard[server.name] = True  # another look follows the pause
+            return
+        self._heard[server.name] = False
+        self._lists[server.name] += 1
+        self._tasks.start(self._follow(server, session), name=f"follow the tools of {server.name}")
+
+    def begin(self, server: ServerConfig, session: str) -> None:
+        """Look at a server in the background, unless that goes on already or has just failed."""
+        failed = self._failed_at.get(server.name)
+        if failed is not None and self._clock.monotonic() - failed < _AGAIN_SECONDS:
+            return
+        if server.name not in self._under_way:
+            self._under_way.add(server.name)
+            self._tasks.start(self._look(server, session), name=f"look at the tools of {server.name}")
+
+    async def _follow(self, server: ServerConfig, session: str) -> None:
+        try:
+            await self._try(server, session)
+            await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            again = self._heard.pop(server.name, False)
+        if again:
+            self.list_changed(server, session)
+
+    async def _look(self, server: ServerConfig, session: str) -> None:
+        try:
+            await self._try(server, session)
+        finally:
+            self._under_way.discard(server.name)
+
+    async def _try(self, server: ServerConfig, session: str) -> None:
+        if self._configured.all().get(server.name) != server or not server.enabled:
+            return  # the person has changed it since, and what it was is not started for a look
+        try:
+            async with self._lender.lent(server, session) as executor:
+                await self.current(server, executor)
+        except UpstreamError as trouble:
+            problem: Failure | None = cleaned(
+                self._scrubber_of(server.name),
+                failure_of(trouble, server=server.name, what="The list of its tools", sent=False, may_repeat=True),
+            )
+        except Failure as failure:
+            problem = failure
+        else:
+            problem = None
+        self._note(server.name, problem)
+
+    def _note(self, server: str, problem: Failure | None) -> None:
+        before = self._problems.pop(server, None)
+        self._failed_at.pop(server, None)
+        if problem is not None:
+            self._problems[server] = problem
+            self._failed_at[server] = self._clock.monotonic()
+        if (None if before is None else before.message) != (None if problem is None else problem.message):
+            self.version += 1
+            self._news.tell()

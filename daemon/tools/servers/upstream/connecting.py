@@ -1,0 +1,214 @@
+"""Makes a connection to a server: finds out which era it speaks, and offers the inner seam over it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from daemon.tools.servers.upstream import headers
+from daemon.tools.servers.upstream.eras import Client, capabilities_of, in_modern_form, modern_params
+from daemon.tools.servers.upstream.limits import Limits
+from daemon.tools.servers.upstream.listening import METHOD as LISTEN
+from daemon.tools.servers.upstream.listening import Listening
+from daemon.tools.servers.upstream.lists import every_page
+from daemon.tools.servers.upstream.messages import HEADER_MISMATCH, METHOD_NOT_FOUND
+from daemon.tools.servers.upstream.negotiating import Negotiation
+from daemon.tools.servers.upstream.peer import Peer
+from daemon.tools.servers.upstream.rounds import through_rounds
+from daemon.tools.servers.upstream.seam import (
+    Answers,
+    Asking,
+    Era,
+    Hello,
+    Message,
+    Notices,
+    ToolExecutor,
+    Trouble,
+    UpstreamError,
+)
+from daemon.tools.servers.upstream.transport import Transport
+
+_SAID_AS_IT_IS = frozenset({Trouble.NOT_STARTED, Trouble.NOT_REACHED, Trouble.UNAUTHORISED})
+_FOR_EVER = 10 * 365 * 86400.0
+
+
+async def connect(
+    transport: Transport,
+    *,
+    name: str,
+    notices: Notices,
+    limits: Limits,
+    answers: Answers | None = None,
+    client: Client | None = None,
+    era: Era | None = None,
+) -> ToolExecutor:
+    """Return a server that can be asked; raises UpstreamError, and then the transport is closed.
+
+    `answers` answers what the server asks back outside of one call (`roots/list`), or when several calls are under way
+    and nobody can say which of them it means. `era` spares the question for it when it is known from before.
+    """
+    peer = Peer(transport, name=name, limits=limits, notices=notices, answers=answers)
+    client = client or Client.answering(everything=answers is not None)
+    transport.open(peer, limits)
+    try:
+        async with asyncio.timeout(limits.start_seconds):
+            hello = await Negotiation(peer, client, limits).hello(era)
+            peer.agreed(hello)
+            if hello.era is Era.HANDSHAKE:
+                await peer.tell("notifications/initialized")
+    except TimeoutError as error:
+        await peer.close()
+        message = f"{name} did not say who it is in {limits.start_seconds:g} s."
+        raise UpstreamError(Trouble.NOT_STARTED, message) from error
+    except UpstreamError as problem:
+        await peer.close()
+        if problem.trouble in _SAID_AS_IT_IS:
+            raise
+        # No request of anybody's was made yet, so nothing of theirs may have run.
+        raise UpstreamError(Trouble.NOT_STARTED, problem.message, code=problem.code, data=problem.data) from problem
+    except BaseException:
+        await peer.close()
+        raise
+    if hello.era is Era.HANDSHAKE:
+        return Connection(name, hello, peer, limits)
+    return ModernConnection(name, hello, peer, limits, client=client, notices=notices)
+
+
+class Connection:
+    """A server that can be asked, in the handshake era."""
+
+    def __init__(self, name: str, hello: Hello, peer: Peer, limits: Limits) -> None:
+        self._name = name
+        self._hello = hello
+        self._peer = peer
+        self._limits = limits
+
+    @property
+    def name(self) -> str:
+        """Return the name of the server in the configuration."""
+        return self._name
+
+    @property
+    def hello(self) -> Hello:
+        """Return what the server said of itself."""
+        return self._hello
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether a request can still be made."""
+        return self._peer.is_open
+
+    @property
+    def oddities(self) -> Mapping[str, int]:
+        """Return how often the server did what no server should do."""
+        return self._peer.oddities.counts
+
+    async def tools(self, asking: Asking) -> Sequence[Message]:
+        """Return all definitions of tools; none if the server has no tools. Raises UpstreamError."""
+        return [tool for tool in await self.every("tools/list", asking) if isinstance(tool.get("name"), str)]
+
+    async def every(self, method: str, asking: Asking) -> Sequence[Message]:
+        """Return all entries of a list, none if the server has no such list; raises UpstreamError."""
+        try:
+            return await every_page(method, lambda params: self.ask(method, params, asking), self._limits)
+        except UpstreamError as problem:
+            if problem.code == METHOD_NOT_FOUND and method.partition("/")[0] not in self._hello.capabilities:
+                return []
+            raise
+
+    async def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Message:
+        """Call a tool; raises UpstreamError."""
+        return await self.ask("tools/call", {"name": name, "arguments": arguments}, asking)
+
+    async def ask(self, method: str, params: Message, asking: Asking) -> Message:
+        """Make any other request; raises UpstreamError."""
+        if asking.meta:
+            params = {**params, "_meta": {**params.get("_meta", {}), **asking.meta}}
+        return in_modern_form(await self._once(method, params, asking))
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._peer.close()
+
+    async def _once(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
+        return await self._peer.ask(method, params, asking)
+
+
+class ModernConnection(Connection):
+    """A server that can be asked, in the modern era."""
+
+    def __init__(
+        self, name: str, hello: Hello, peer: Peer, limits: Limits, *, client: Client, notices: Notices
+    ) -> None:
+        super().__init__(name, hello, peer, limits)
+        self._client = client
+        self._level: str | None = None
+        self._mirrored: dict[str, headers.Mirrored] = {}
+        self._listening = Listening(self._listen, hello.capabilities, notices)
+        self._listening.begin()
+
+    async def every(self, method: str, asking: Asking) -> Sequence[Message]:
+        """Return all entries of a list, without the tools whose headers nobody could send; raises UpstreamError."""
+        found = await super().every(method, asking)
+        if method != "tools/list":
+            return found
+        kept, mirrored = [], {}
+        for tool in found:
+            wanted = headers.mirrored_in(tool.get("inputSchema"))
+            if wanted is None:
+                self._peer.oddities.note("it has a tool whose x-mcp-header is not allowed")
+                continue
+            kept.append(tool)
+            if wanted:
+                mirrored[str(tool.get("name"))] = wanted
+        self._mirrored = mirrored
+        return kept
+
+    async def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Message:
+        """Call a tool; raises UpstreamError.
+
+        The first call may lack headers that the tool's definition asks for. The server then refuses before it does
+        anything; the definitions are read, and if they do ask for other headers, the call is made once more.
+        """
+        before = self._mirrored.get(name)
+        try:
+            return await super().call_tool(name, arguments, asking)
+        except UpstreamError as problem:
+            if problem.code != HEADER_MISMATCH:
+                raise
+            await self.every("tools/list", Asking(seconds=asking.seconds))
+            if self._mirrored.get(name) == before:
+                raise
+        return await super().call_tool(name, arguments, asking)
+
+    async def ask(self, method: str, params: Message, asking: Asking) -> Message:
+        """Make a request; what the modern era does in another way is done in that way. Raises UpstreamError."""
+        uri = params.get("uri")
+        if method in {"resources/subscribe", "resources/unsubscribe"} and isinstance(uri, str):
+            (self._listening.subscribe if method == "resources/subscribe" else self._listening.unsubscribe)(uri)
+            return {"resultType": "complete"}
+        if method == "logging/setLevel":
+            self._level = str(params.get("level"))
+            return {"resultType": "complete"}
+        return await super().ask(method, params, asking)
+
+    async def close(self) -> None:
+        """End the connection and the subscription."""
+        await self._listening.close()
+        await super().close()
+
+    async def _once(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
+        return await through_rounds(partial(self._round, method), params, asking, most=self._limits.questions)
+
+    async def _round(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
+        version = self._hello.version
+        capabilities = capabilities_of(asking, self._client)
+        sent = headers.routing(version, method, params)
+        mirrored = self._mirrored.get(params.get("name", "")) if method == "tools/call" else None
+        if mirrored:
+            sent |= headers.parameters(mirrored, params.get("arguments") or {})
+        said = modern_params(params, self._client, version=version, capabilities=capabilities, level=self._level)
+        return await self._peer.ask(method, said, asking, headers=sent)
+
+    async def _listen(self, params: Mapping[str, Any]) -> Message:
+        return await self._round(LISTEN, params, Asking(seconds=_FOR_EVER))

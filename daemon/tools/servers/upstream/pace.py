@@ -1,0 +1,40 @@
+"""Slows down the reading from a server that says too much unasked."""
+
+import asyncio
+
+_BYTES_AS_ONE = 1 << 16
+
+
+class Pace:
+    """Counts what comes unasked in each second. Over the limit, the reader waits, and so the server waits, too."""
+
+    def __init__(self, each_second: int) -> None:
+        self._each_second = each_second
+        self._count = 0
+        self._began = 0.0
+        self._dropped = 0
+
+    def unasked(self, count: int = 1) -> None:
+        """Count messages that nobody asked for."""
+        self._count += count
+
+    def dropped(self, size: int) -> None:
+        """Count bytes that were thrown away."""
+        self._dropped += size
+        self._count += self._dropped // _BYTES_AS_ONE
+        self._dropped %= _BYTES_AS_ONE
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether too much has come since the last rest to go on without looking at the time."""
+        return self._count > self._each_second
+
+    async def rest(self) -> None:
+        """Wait until the second is over, if too much came in it."""
+        if not self._count:
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._began >= 1:
+            self._began, self._count = now, 0
+        elif self._count > self._each_second:
+            await asyncio.sleep(self._began + 1 - now)

@@ -1,0 +1,137 @@
+"""The inner seam: what the rest of the room sees of a server that runs, whatever transport and era it has."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+Message = Mapping[str, Any]
+"""A JSON object of the protocol: parameters, a result, a definition."""
+
+
+class Era(StrEnum):
+    """Which of the two forms of the protocol a server speaks."""
+
+    HANDSHAKE = "handshake"
+    """Up to 2025-11-25: `initialize`, and requests of the server's own on the same connection."""
+    MODERN = "modern"
+    """Since 2026-07-28: every request says who asks, and the server asks back in its result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """What a server said of itself when the connection was made. None of it is trusted."""
+
+    era: Era
+    version: str
+    """The version of the protocol."""
+    server: Message
+    """Name, title and version, as the server gives them."""
+    capabilities: Message
+    instructions: str = ""
+
+
+class Trouble(StrEnum):
+    """Why a server did not answer as it should."""
+
+    NOT_STARTED = "not_started"
+    NOT_REACHED = "not_reached"
+    """The request certainly did not leave."""
+    LOST = "lost"
+    """The request left, and its answer did not come: the connection or the process ended."""
+    TIMED_OUT = "timed_out"
+    """The request left, and its answer did not come in time."""
+    SESSION_GONE = "session_gone"
+    """The server no longer knows the upstream session, and said so before doing anything."""
+    UNAUTHORISED = "unauthorised"
+    """The server wants a login, another one, or one with more rights."""
+    REFUSED = "refused"
+    """The server answered with an error of the protocol."""
+    MALFORMED = "malformed"
+    """The answer is no answer of the protocol, or too large."""
+
+
+class UpstreamError(Exception):
+    """A request to a server went wrong: why, and whether it may have had an effect."""
+
+    def __init__(
+        self, trouble: Trouble, message: str, *, code: int | None = None, data: Any = None, challenge: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+        self.message = message
+        self.code = code
+        self.data = data
+        self.challenge = challenge
+        """The `WWW-Authenticate` header that came with UNAUTHORISED."""
+
+    @property
+    def may_have_run(self) -> bool:
+        """Say whether the server may have done what was asked."""
+        return self.trouble in {Trouble.LOST, Trouble.TIMED_OUT, Trouble.MALFORMED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How one request is made: how long it may take, and who hears of its progress and answers what it asks back."""
+
+    seconds: float
+    progress: Callable[[Message], None] | None = None
+    answers: "Answers | None" = None
+    meta: Message = field(default_factory=dict)
+    """What goes into `_meta` beside what the protocol demands."""
+
+
+class Answers(Protocol):
+    """Answers what a server asks back while it works on a request: elicitation, sampling, roots."""
+
+    async def answer(self, method: str, params: Message) -> Message:
+        """Return the result; raise UpstreamError with REFUSED to turn it down."""
+        ...
+
+
+class Notices(Protocol):
+    """Hears what a server says unasked: a list changed, a resource was updated, a line for the log."""
+
+    def notice(self, method: str, params: Message) -> None:
+        """Take one notification. Must not block."""
+        ...
+
+
+class ToolExecutor(Protocol):
+    """One server that can be asked."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the server in the configuration."""
+        ...
+
+    @property
+    def hello(self) -> Hello:
+        """Return what the server said of itself."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether a request can still be made; once this is no, it stays no."""
+        ...
+
+    async def tools(self, asking: Asking) -> Sequence[Message]:
+        """Return all definitions of tools, from every page."""
+        ...
+
+    async def every(self, method: str, asking: Asking) -> Sequence[Message]:
+        """Return all entries of a list from every page; `method` is a list's, such as `resources/list`."""
+        ...
+
+    async def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Message:
+        """Call a tool; return its result as the server gave it, in the form of the modern era."""
+        ...
+
+    async def ask(self, method: str, params: Message, asking: Asking) -> Message:
+        """Make any other request; return its result."""
+        ...
+
+    async def close(self) -> None:
+        """End the connection, and the process with all its descendants if it is a local one."""
+        ...

@@ -1,0 +1,34 @@
+"""A home whose daemon has servers."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from world import ROOT, World
+
+
+class ServedWorld(World):
+    """An installation with servers, by name and command."""
+
+    module = "tests.servers.piped_daemon"
+    forks = True
+
+    def __init__(self, folder: Path, servers: dict[str, Sequence[str]], *, upstream: str, settings: str = "") -> None:
+        super().__init__(
+            folder,
+            upstream=upstream,
+            settings=settings,
+            PYTHONPATH=str(ROOT / "tests"),
+            PIPED_SERVERS=json.dumps(servers),
+        )
+
+    def look(self, token: str, name: str) -> None:
+        """Wait until a tool of a server is listed; the first listing begins the look at its server."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            listed = self.agent("GET", "/v1/tools", token=token).json()["items"]
+            if any(tool["name"] == name for tool in listed):
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"{name} is not listed: {[tool['name'] for tool in listed]}")
