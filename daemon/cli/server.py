@@ -9,6 +9,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import neutralise, one_line
 from daemon.cli.server_add import add
+from daemon.cli.server_login import login, logout
 from daemon.cli.server_logs import logs
 from daemon.cli.server_review import review
 from daemon.cli.takes_secret import TakesSecret
@@ -181,4 +182,6 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_js
 
 
 app.command()(review)
+app.command()(login)
+app.command()(logout)
 app.command()(logs)
