@@ -1,9 +1,10 @@
 """Logins over a real vault and a real log in a folder, with a clock that the test moves, and a lying server."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -14,6 +15,7 @@ from servers.pin_room import PERSON, PinRoom, pin_room
 
 from daemon.base.clock import SystemClock
 from daemon.base.tasks import TaskSet
+from daemon.net.addresses import IpAddress
 from daemon.net.http1.pool import Pool
 from daemon.tools.servers.logins import LoginBasis, Logins
 from daemon.tools.servers.oauth.choosing import OwnClient
@@ -96,13 +98,18 @@ class LoginRoom:
         self.config = replace(self.config, **changes)
 
 
+async def _to_this_machine(host: str, port: int) -> Sequence[IpAddress]:  # noqa: ARG001 - as every resolver
+    """Resolve every name to this machine, as somebody does who wants our requests to go to services here."""
+    return [ip_address("127.0.0.1")]
+
+
 @asynccontextmanager
 async def login_room(folder: Path, *, own: OwnClient | None = None) -> AsyncIterator[LoginRoom]:
     """Offer one."""
     clock, tasks, secrets, plain = MovedClock(), TaskSet(), set[str](), dict[str, bytes]()
     vault = Vault(path=folder / "vault.json", clock=clock, idle_seconds=0, entropy=os.urandom, kdf=KdfCost(1, 8, 1))
     await vault.create(PASSPHRASE)
-    http = Pool(extra_ca_file=None, connect_seconds=2, allow_private=frozenset())
+    http = Pool(extra_ca_file=None, connect_seconds=2, allow_private=frozenset(), resolver=_to_this_machine)
     async with pin_room(folder) as log, lying() as server:
         logins = Logins(
             LoginBasis(

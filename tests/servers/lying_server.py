@@ -45,7 +45,7 @@ class LyingServer:
 
     def honest(self) -> None:
         """Say the truth everywhere."""
-        self.resource = {"resource": f"{self.origin}/mcp", "authorization_servers": [self.origin]}
+        self.resource: dict[str, Any] = {"resource": f"{self.origin}/mcp", "authorization_servers": [self.origin]}
         self.metadata: dict[str, Any] = {
             "issuer": self.origin,
             "authorization_endpoint": f"{self.origin}/authorize",

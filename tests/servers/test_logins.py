@@ -60,9 +60,8 @@ async def test_a_login_asks_with_pkce_state_and_resource_and_keeps_the_tokens_in
     assert files_with(tmp_path, b"sentinel") == []
 
 
-@pytest.mark.parametrize(
-    ("lie", "said"),
-    [
+async def test_an_authorization_server_that_lies_or_is_unsafe_is_refused(room: LoginRoom) -> None:
+    lies: list[tuple[dict[str, Any], str]] = [
         ({"issuer": "https://good.example"}, "says that it is 'https://good.example'"),
         ({"issuer": None}, "says that it is nothing"),
         ({"code_challenge_methods_supported": None}, "PKCE"),
@@ -71,45 +70,35 @@ async def test_a_login_asks_with_pkce_state_and_resource_and_keeps_the_tokens_in
         ({"token_endpoint": None}, "is not said"),
         ({"authorization_endpoint": "javascript:alert(1)"}, "is not an absolute https URL"),
         ({"registration_endpoint": None}, "`client_id`"),
-    ],
-)
-async def test_an_authorization_server_that_lies_or_is_unsafe_is_refused(
-    room: LoginRoom, lie: dict[str, Any], said: str
-) -> None:
-    room.lying.metadata |= lie
-    assert said in await refused(room)
-    assert "server.login_failed" in await types(room)
+    ]
+    for lie, said in lies:
+        room.lying.honest()
+        room.lying.metadata |= lie
+        assert said in await refused(room), lie
+    assert (await types(room)).count("server.login_failed") == len(lies)
 
 
-@pytest.mark.parametrize(
-    "named", ["https://bank.example/mcp", "ORIGIN/other", "ORIGIN/mc", "ORIGIN/x/../mcp", "ORIGIN/mcp?x=1", None]
-)
-async def test_a_document_that_is_for_another_resource_is_refused(room: LoginRoom, named: str | None) -> None:
-    room.lying.resource["resource"] = named.replace("ORIGIN", room.lying.origin) if named else None  # type: ignore[assignment]
-    assert "is for another server" in await refused(room)
+async def test_a_document_that_is_for_another_resource_is_refused(room: LoginRoom) -> None:
+    here = room.lying.origin
+    others = (f"{here}/other", f"{here}/mc", f"{here}/x/../mcp", f"{here}/mcp?x=1", "https://bank.example/mcp", None)
+    for named in others:
+        room.lying.resource["resource"] = named
+        assert "is for another server" in await refused(room), named
 
 
-@pytest.mark.parametrize(
-    ("promised", "iss", "taken"),
-    [
-        (True, "same", True),
-        (True, None, False),
-        (True, "other", False),
-        (False, "same", True),
-        (False, None, True),
-        (False, "other", False),
-    ],
-)
-async def test_the_code_is_sent_only_if_the_answer_is_of_the_server_that_was_asked(
-    room: LoginRoom, promised: bool, iss: str | None, taken: bool
-) -> None:
-    room.lying.metadata["authorization_response_iss_parameter_supported"] = promised
-    named = {"same": room.lying.origin, "other": "https://evil.example", None: None}[iss]
-    ended = await room.come_back(await room.begin(), iss=named)
-    assert ended.stage is (Stage.DONE if taken else Stage.FAILED)
-    assert len(room.lying.forms("/token")) == taken
-    if not taken:
-        assert "The code is not used" in (ended.message or "")
+async def test_the_code_is_sent_only_if_the_answer_is_of_the_server_that_was_asked(room: LoginRoom) -> None:
+    evil, here = "https://evil.example", room.lying.origin
+    rows = [(True, here, True), (True, None, False), (True, evil, False)]
+    rows += [(False, here, True), (False, None, True), (False, evil, False)]
+    for promised, iss, taken in rows:
+        room.lying.metadata["authorization_response_iss_parameter_supported"] = promised
+        room.lying.asked.clear()
+        ended = await room.come_back(await room.begin(), iss=iss)
+        assert (ended.stage is Stage.DONE, len(room.lying.forms("/token"))) == (taken, int(taken)), (promised, iss)
+        assert taken or "The code is not used" in (ended.message or "")
+    # An error of another server is not believed, either: its words are the attacker's.
+    mixed = await room.come_back(await room.begin(), iss=evil, error="access_denied", error_description="Call 0900")
+    assert "0900" not in (mixed.message or "")
 
 
 async def test_an_answer_with_another_state_neither_ends_nor_completes_a_login(room: LoginRoom) -> None:
@@ -152,6 +141,9 @@ async def test_a_server_elsewhere_cannot_send_requests_of_a_login_to_this_machin
     for url in (f"{room.lying.origin}/x", "https://localhost/x", "http://plain.example/x", "https://127.0.0.1:1/"):
         room.logins._challenges.note(at, Challenge(metadata_url=url))
         assert ("only https" if "plain" in url else "leads to this machine") in await refused(room)
+    rebound = f"https://rebinds.example:{urlsplit(room.lying.origin).port}/x"
+    room.logins._challenges.note(at, Challenge(metadata_url=rebound))
+    assert "it resolves to the loopback address 127.0.0.1" in await refused(room)
     assert room.lying.paths() == []
 
 
@@ -334,28 +326,34 @@ async def test_the_login_by_a_device_waits_slows_down_and_ends(
         await room.begin(device=True)
 
 
-@pytest.mark.parametrize(
-    "lie",
-    [
+async def test_tokens_that_cannot_be_used_are_refused(room: LoginRoom) -> None:
+    lies: list[dict[str, Any]] = [
         {"token_type": "mac"},
         {"access_token": "a b"},
         {"access_token": "a\r\nx: y"},
         {"access_token": None},
         {"refresh_token": 7},
-    ],
-)
-async def test_tokens_that_cannot_be_used_are_refused(room: LoginRoom, lie: dict[str, Any]) -> None:
-    room.lying.token |= lie
-    ended = await room.log_in()
-    assert ended.stage is Stage.FAILED
-    assert ended.message
-    assert await room.token() is None
+    ]
+    for lie in lies:
+        room.lying.honest()
+        room.lying.token |= lie
+        ended = await room.log_in()
+        assert (ended.stage, bool(ended.message), await room.token()) == (Stage.FAILED, True, None), lie
+
+
+async def test_after_a_login_that_nobody_came_back_from_a_client_is_registered_anew(room: LoginRoom) -> None:
+    await room.log_in()
+    await room.begin()
+    assert room.lying.paths().count("/register") == 1
+    await room.service.cancel("far")
+    await room.begin()
+    assert room.lying.paths().count("/register") == 2
 
 
 async def test_a_login_that_is_called_off_listens_no_more(room: LoginRoom) -> None:
     begun = await room.begin()
     port = int(urlsplit(parse_qs(urlsplit(begun.url or "").query)["redirect_uri"][0]).port or 0)
-    room.service.cancel("far")
+    await room.service.cancel("far")
     with pytest.raises(OSError, match=r"refused|Connect"):
         await asyncio.open_connection("127.0.0.1", port)
     with pytest.raises(Failure, match="No login at far is under way"):

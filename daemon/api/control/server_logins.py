@@ -66,7 +66,7 @@ def router(uses: Uses) -> APIRouter:
     @routes.delete("/v1/servers/{name}/login", operation_id="server_login_cancel", status_code=204)
     async def cancel(name: Name) -> Response:
         """Call off a login that waits."""
-        logins.cancel(server(name).name)
+        await logins.cancel(server(name).name)
         return Response(status_code=204)
 
     @routes.post("/v1/servers/{name}/logout", operation_id="server_logout")

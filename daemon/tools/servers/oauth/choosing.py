@@ -33,6 +33,11 @@ class Clients:
         self._own = own
         self._clock = clock
 
+    @property
+    def own_port(self) -> int | None:
+        """Return the port that the person set; None if any will do."""
+        return self._own.redirect_port or None
+
     def port(self, issuer: str) -> int:
         """Return the port for the browser: the one a kept client was registered with, for servers that compare it."""
         known = self._store.client(issuer, self._clock.now_ms())

@@ -36,7 +36,7 @@ class Grants:
         self._audit = audit
         self._clock = clock
         self._tasks = tasks
-        self._renewing: dict[str, asyncio.Task[Grant | None]] = {}
+        self._renewing: dict[str, asyncio.Task[Grant | LoginError | None]] = {}
         self._rests_until: dict[str, float] = {}
 
     async def current(self, server: str, at: str) -> Grant | None:
@@ -84,16 +84,19 @@ class Grants:
             task = self._tasks.start(self._renew(server, grant), name="renew a login")
             self._renewing[grant.at] = task
             task.add_done_callback(lambda _: self._renewing.pop(grant.at, None))
-        return await asyncio.shield(task)
+        renewed = await asyncio.shield(task)
+        if isinstance(renewed, LoginError):
+            raise LoginError(renewed.message, code=renewed.code)  # each of those who wait raises one of its own
+        return renewed
 
-    async def _renew(self, server: str, grant: Grant) -> Grant | None:
+    async def _renew(self, server: str, grant: Grant) -> Grant | LoginError | None:
         asker = Asker(self._http, Places.for_server(grant.at))
         fields = {"grant_type": "refresh_token", "refresh_token": grant.refresh_token or ""}
         try:
             renewed = await ask_for_tokens(asker, grant, fields, self._clock.now_ms())
         except LoginError as problem:
             if problem.code not in _OVER:
-                raise
+                return problem
             if problem.code != "invalid_grant":
                 await self._store.forget_client(grant.issuer)
             if self._store.grant(grant.at) == grant:

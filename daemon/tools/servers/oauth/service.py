@@ -1,6 +1,7 @@
 """What a person asks about logins: begin one, finish it, look how it goes, call it off, log out."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -71,7 +72,7 @@ class LoginService:
         """Begin a login and return where the person goes; raises Failure."""
         at = _at(server)
         self._parts.store.need_open()
-        self.cancel(server.name)
+        await self.cancel(server.name)
         asker = Asker(self._parts.http, Places.for_server(at))
         try:
             challenge = self._parts.challenges.last(at) or await asker.challenge(at)
@@ -88,7 +89,7 @@ class LoginService:
                 raise
         except LoginError as problem:
             raise await self._not_begun(server, problem, by, session) from problem
-        self.cancel(server.name)  # another one may have been begun meanwhile
+        await self.cancel(server.name)  # another one may have been begun meanwhile
         self._pending[server.name] = login
         return login.shown
 
@@ -115,16 +116,19 @@ class LoginService:
             raise Failure(FailureClass.INVALID_ARGUMENTS, problem.message, boundary=Boundary.USER) from problem
         return login.shown
 
-    def cancel(self, server: str) -> None:
+    async def cancel(self, server: str) -> None:
         """Call off a login that waits."""
         login = self._pending.pop(server, None)
         if login is not None:
+            was_over = login.over.is_set()
             login.end(Shown(stage=Stage.FAILED, message="It was called off, or another one was begun."))
+            if not was_over:
+                await self._doubt_client(login)
 
     async def logout(self, server: ServerConfig, *, by: Principal, session: str) -> LoggedOut:
         """Take the tokens out of the vault, and have them revoked where they came from; raises Failure."""
         at = _at(server)
-        self.cancel(server.name)
+        await self.cancel(server.name)
         if self._parts.store.entry(at) is None:
             raise not_logged_in(server.name)
         self._parts.store.need_open()
@@ -138,8 +142,8 @@ class LoginService:
 
     async def close(self) -> None:
         """Call off everything that waits."""
-        for server in list(self._pending):
-            self.cancel(server)
+        for login in self._pending.values():
+            login.end(Shown(stage=Stage.FAILED, message="The daemon was stopped."))
 
     async def _made(
         self, server: ServerConfig, asker: Asker, found: Found, scopes: tuple[str, ...], by: Principal, session: str
@@ -168,9 +172,12 @@ class LoginService:
         )
 
     async def _listening(self, listener: Loopback, issuer: str) -> str:
+        port = self._parts.clients.port(issuer)
         try:
-            return await listener.open(self._parts.clients.port(issuer))
-        except OSError:
+            return await listener.open(port)
+        except OSError as error:
+            if port == self._parts.clients.own_port:
+                raise LoginError(f"The port {port} of servers.redirect_port is taken: {error.strerror}.") from error
             return await listener.open()  # somebody else has the port, so a client is registered anew
 
     def _scopes(self, at: str, found: Found, challenge: Challenge) -> tuple[str, ...]:
@@ -203,6 +210,16 @@ class LoginService:
         await asyncio.sleep(_SECONDS)
         if not login.is_taken:
             login.end(Shown(stage=Stage.FAILED, message=f"Nobody came back from the browser in {_SECONDS:g} s."))
+            await self._doubt_client(login)
+
+    async def _doubt_client(self, login: Pending) -> None:
+        """Let the next login register a client anew, after one that nobody came back from.
+
+        An authorization server that has forgotten its clients says so on a page of its own, and we hear nothing.
+        """
+        if login.client.registered_for is not None:
+            with contextlib.suppress(Failure):
+                await self._parts.store.forget_client(login.found.server.issuer)
 
     async def _page(self, server: str, query: str) -> Page:
         login = self._pending.get(server)
@@ -243,10 +260,10 @@ class LoginService:
             login.is_taken = False
             raise
         except LoginError as problem:
-            if problem.code == "invalid_client" and login.client.registered_for is not None:
-                await self._parts.store.forget_client(login.found.server.issuer)
-            await self._tell_failed(server, problem, login.by, login.session)
             login.end(replace(login.shown, stage=Stage.FAILED, message=problem.message))
+            if problem.code == "invalid_client":
+                await self._doubt_client(login)
+            await self._tell_failed(server, problem, login.by, login.session)
         except Failure as failure:
             login.end(replace(login.shown, stage=Stage.FAILED, message=failure.message))
         except BaseException:
