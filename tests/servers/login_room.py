@@ -98,7 +98,7 @@ class LoginRoom:
         self.config = replace(self.config, **changes)
 
 
-async def _to_this_machine(host: str, port: int) -> Sequence[IpAddress]:  # noqa: ARG001 - as every resolver
+async def _to_this_machine(host: str, port: int) -> Sequence[IpAddress]:
     """Resolve every name to this machine, as somebody does who wants our requests to go to services here."""
     return [ip_address("127.0.0.1")]
 
