@@ -243,6 +243,10 @@ async def test_an_authorization_server_that_is_away_does_not_end_a_login_that_is
     with pytest.raises(UpstreamError) as problem:
         await room.token()
     assert problem.value.trouble is Trouble.NOT_REACHED
+    room.lying.answers["/token"] = Answer({"error": "sentinel-refresh-1"}, 400)
+    with pytest.raises(UpstreamError) as echoed:
+        await room.token()
+    assert "sentinel" not in echoed.value.message
     room.lying.answers["/token"] = Answer(room.lying.token)
     assert await room.token() == "sentinel-access-1"
 

@@ -9,9 +9,10 @@ from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.lives.pool import Pool
 from daemon.tools.servers.oauth.authorisation import Challenges, ServerAuthorisation
 from daemon.tools.servers.oauth.choosing import Clients, OwnClient
+from daemon.tools.servers.oauth.parts import LoginParts, SecretOf, has_own_header
 from daemon.tools.servers.oauth.places import resource_of
 from daemon.tools.servers.oauth.refreshing import Grants, OnSecrets
-from daemon.tools.servers.oauth.service import LoginParts, LoginService, SecretOf, has_own_header
+from daemon.tools.servers.oauth.service import LoginService
 from daemon.tools.servers.oauth.store import LoginStore
 from daemon.tools.servers.upstream.transport import Authorisation
 from daemon.tools.servers.values import ServerConfig

@@ -13,7 +13,7 @@ from daemon.net.http1.head import HeadError, request_head
 from daemon.net.http1.pool import Pool
 from daemon.tools.servers.oauth.challenges import Challenge, read_challenge
 from daemon.tools.servers.oauth.places import Places, is_here
-from daemon.tools.servers.oauth.problems import LoginError
+from daemon.tools.servers.oauth.problems import LoginError, known_code
 from daemon.version import VERSION
 
 SECONDS = 15.0
@@ -126,11 +126,11 @@ def _object(target: Target, status: int, body: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not 200 <= status < 300:
-        code = found.get("error") if isinstance(found, dict) else None
-        said = f" and the error {code[:60]!r}" if isinstance(code, str) else ""
+        code = known_code(found.get("error")) if isinstance(found, dict) else None
+        said = f" and the error {code}" if code is not None else ""
         raise LoginError(
             f"{target.host_port} answers with the status {status}{said}.",
-            code=code if isinstance(code, str) else None,
+            code=code,
             status=status,
         )
     if not isinstance(found, dict) or _too_deep(found, _MOST_DEPTH):

@@ -11,7 +11,7 @@ from daemon.base.clock import Entropy
 from daemon.core.visible import visible
 from daemon.tools.servers.oauth.clients import Client
 from daemon.tools.servers.oauth.discovery import Found
-from daemon.tools.servers.oauth.problems import LoginError
+from daemon.tools.servers.oauth.problems import LoginError, known_code
 
 _RANDOM_BYTES = 32
 _LONGEST = 16384
@@ -87,7 +87,7 @@ class Exchange:
             reason = said.get("error_description") or said["error"]
             raise LoginError(
                 f"{self.found.server.issuer} did not log you in: {visible(reason)[:200].rstrip('.')}.",
-                code=said["error"][:60],
+                code=known_code(said["error"]),
             )
         if not said.get("code"):
             raise LoginError(f"{self.found.server.issuer} sent no code.")
