@@ -172,7 +172,7 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_js
     """Take a server out of servers.yaml, and end it.
 
     What its tools were is forgotten, so a server that is added again is looked at as for the first time. Its secrets
-    stay in the vault: aileron secret list
+    stay in the vault (aileron secret list), and so does a login: log out before, with aileron server logout NAME.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     invocation.prompts.confirm(f"Remove the server {name}?", yes=yes)

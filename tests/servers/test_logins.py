@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -352,6 +353,20 @@ async def test_after_a_login_that_nobody_came_back_from_a_client_is_registered_a
     await room.service.cancel("far")
     await room.begin()
     assert room.lying.paths().count("/register") == 2
+
+
+async def test_where_the_port_of_the_browser_is_taken_a_client_is_registered_for_another_one(
+    room: LoginRoom, tmp_path: Path
+) -> None:
+    begun = await room.begin()
+    await room.come_back(begun)
+    redirect = urlsplit(parse_qs(urlsplit(begun.url or "").query)["redirect_uri"][0])
+    with socket.create_server(("127.0.0.1", redirect.port or 0)) as taken:
+        other = await room.log_in()
+        assert (other.stage, room.lying.paths().count("/register")) == (Stage.DONE, 2)
+        (tmp_path / "other").mkdir()
+        async with login_room(tmp_path / "other", own=OwnClient(redirect_port=taken.getsockname()[1])) as fixed:
+            assert "servers.redirect_port is taken" in await refused(fixed)
 
 
 async def test_a_login_that_is_called_off_listens_no_more(room: LoginRoom) -> None:
