@@ -5,7 +5,9 @@ nothing else. The door in front has checked Host, Origin and the token before an
 """
 
 import asyncio
+import importlib
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -85,13 +87,14 @@ class Surfaces:
         await app(scope, receive, send)
 
     async def _serve(self, token: str, surface: _Surface, claims: TokenClaims) -> None:
-        # Loading the library costs as much memory as the rest of the daemon, so it waits for the first who asks.
-        from mcp.server.streamable_http_manager import StreamableHTTPSessionManager  # noqa: PLC0415
-
-        from aileron_mcp.client import AgentClient  # noqa: PLC0415
-        from aileron_mcp.server import ToolServer  # noqa: PLC0415
-
         try:
+            with ThreadPoolExecutor(1, thread_name_prefix="load-surface") as thread:
+                await asyncio.get_running_loop().run_in_executor(thread, _load)
+            from mcp.server.streamable_http_manager import StreamableHTTPSessionManager  # noqa: PLC0415
+
+            from aileron_mcp.client import AgentClient  # noqa: PLC0415
+            from aileron_mcp.server import ToolServer  # noqa: PLC0415
+
             inside = Inside(self._api(), claims=claims, bearer=self._sessions.bearer(claims.session))
             async with AgentClient(_NOWHERE, token, transport=inside) as client:
                 manager = StreamableHTTPSessionManager(
@@ -112,6 +115,12 @@ class Surfaces:
         for surface in self._surfaces.values():
             if surface.session == session:
                 surface.over.set()
+
+
+def _load() -> None:
+    """Load what takes 25 MB and half a second: for the first who asks, and beside the event loop."""
+    importlib.import_module("mcp.server.streamable_http_manager")
+    importlib.import_module("aileron_mcp.server")
 
 
 def _too_many() -> Failure:

@@ -13,6 +13,7 @@ from mcp.client.context import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import ElicitRequestParams, ElicitResult
+from waiting import wait_until
 from world import World
 
 HERE = Path(__file__).parent
@@ -98,3 +99,21 @@ def test_sessions_of_the_protocol_are_bounded_and_end_with_the_session(world: Wo
         assert statuses == [200] * 8 + [503]
         world.ok("POST", f"/v1/sessions/{session}/end")
         assert http.post(f"{world.agent_url}/mcp", json=HANDSHAKE).status_code == 401
+
+
+def test_a_call_that_waits_for_an_answer_ends_with_its_session(world: World) -> None:
+    session, token = world.session()
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "x", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
+    }
+    params = {"name": "new__ask", "arguments": {}, "_meta": meta}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    routing = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "new__ask"}
+    with httpx.Client(trust_env=False, headers=PLAIN | routing, timeout=30) as http:
+        waiting = http.post(f"{world.agent_url}/mcp", json=call, headers={"Authorization": f"Bearer {token}"})
+        assert "input_required" in waiting.text
+    assert world.ok("GET", "/v1/status")["runs"]["active"] >= 1
+    world.ok("POST", f"/v1/sessions/{session}/end")
+    wait_until(lambda: world.ok("GET", "/v1/status")["runs"]["active"] == 0)
