@@ -12,7 +12,7 @@ RESTORED = "restored.json"
 SNAPSHOT = ("aileron.db", "ca/audit.seal", "ca/audit.running")
 """The log and what says how it must end: taken by the daemon, at one moment."""
 
-_FOLDERS = frozenset({"cache", "logs", "backups", "sandboxes", "workspaces"})
+_FOLDERS = frozenset({"cache", "logs", "backups", "imports", "sandboxes", "workspaces"})
 """What is made again, what is told elsewhere, what is copied already; and layers, which hold other people's folders."""
 _FILES = frozenset({"daemon.json", "daemon.lock", "spawn.lock", "ports.json", "aileron.db-wal", "aileron.db-shm"})
 _PLACES = ("ca/session.key", "store/connectors/staging")
