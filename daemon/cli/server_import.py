@@ -31,7 +31,7 @@ def import_servers(
     Their secrets go to the vault, the servers to servers.yaml, and the agents' own files lose them and nothing else.
     What cannot be taken over stays where it is. `aileron server restore` gives everything back.
     """
-    from daemon.cli.importing.carrying_out import carry_out
+    from daemon.cli.importing.carrying_out import carry_out, settle
     from daemon.cli.importing.reading import read, sources_of
     from daemon.cli.importing.records import Records
 
@@ -49,6 +49,7 @@ def import_servers(
             invocation.output.note("The daemon does not run, so a name that is taken may get a number.", style="dim")
         return
     with records.alone(), invocation.connect() as client:
+        settle(records)
         # Read again: another import may have ended just now.
         files = [again for file in files if (again := read(file.source)) is not None]
         plans = _plans(invocation, client, files, records.all(), asks=asks)

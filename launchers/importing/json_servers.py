@@ -32,11 +32,20 @@ def read(text: str, *, comments: bool) -> Any:
 
 def without(text: str, keys: list[Key], *, comments: bool) -> str:
     """Return the text without the members at these places."""
-    for key in keys:
-        parent, member = _at(read_places(text, comments=comments), key)
-        if member is None or parent is None:
-            raise RegistrationError(f"{key[-1]!r} is not there")
-        text = _without(text, parent, member, comments=comments)
+    root = read_places(text, comments=comments)
+    objects: list[tuple[Value, list[str]]] = []
+    for container in dict.fromkeys(key[:-1] for key in keys):
+        parent = root.below(*container)
+        if parent is None or parent.members is None:
+            raise RegistrationError(f"{'.'.join(container)} is no object")
+        objects.append((parent, [key[-1] for key in keys if key[:-1] == container]))
+    # The last one first, so that the places of the others stay right; each is read again by itself, because the file
+    # around it may be large.
+    for parent, names in sorted(objects, key=lambda each: each[0].start, reverse=True):
+        written = text[parent.start : parent.end]
+        for name in names:
+            written = _without(written, name, comments=comments)
+        text = text[: parent.start] + written + text[parent.end :]
     return text
 
 
@@ -44,7 +53,7 @@ def put_back(text: str, before: str, keys: list[Key], *, comments: bool) -> str:
     """Return the text with the members as they stood in an earlier one, first in their objects."""
     old = read_places(before, comments=comments)
     for key in reversed(keys):
-        _, member = _at(old, key)
+        member = _at(old, key)
         if member is None:
             raise RegistrationError(f"{key[-1]!r} was not there")
         text = _put_back(text, key, before[member.start : member.value.end], comments=comments)
@@ -67,12 +76,17 @@ def _put_back(text: str, key: Key, written: str, *, comments: bool) -> str:
     return put_first(text, parent, written)
 
 
-def _at(root: Value, key: Key) -> tuple[Value | None, Member | None]:
+def _at(root: Value, key: Key) -> Member | None:
     parent = root.below(*key[:-1])
-    return parent, None if parent is None else (parent.members or {}).get(key[-1])
+    return None if parent is None else (parent.members or {}).get(key[-1])
 
 
-def _without(text: str, parent: Value, member: Member, *, comments: bool) -> str:
+def _without(text: str, name: str, *, comments: bool) -> str:
+    """Return the text of an object without one of its members."""
+    parent = read_places(text, comments=comments)
+    member = (parent.members or {}).get(name)
+    if member is None:
+        raise RegistrationError(f"{name!r} is not there")
     end = member.value.end
     comma = _comma(text, end, parent.end - 1, comments=comments)
     if comma is not None:

@@ -234,6 +234,22 @@ def test_an_import_that_is_killed_at_any_step_is_finished_by_the_next(person: Pe
     assert (file.read_bytes(), person.servers()) == (claude(name=f"killed-{after}").encode(), {})
 
 
+def test_a_killed_import_that_had_changed_the_file_is_not_forgotten_by_the_next_one(person: Person) -> None:
+    file = person.write(".cursor/mcp.json", claude())
+    before = file.read_bytes()
+    command = [sys.executable, "-c", DIES, "4"]
+    subprocess.run(command, cwd=person.folder, env=person.environ, capture_output=True, timeout=60, check=False)
+    assert list(json.loads(file.read_bytes())["mcpServers"]) == ["old"]
+    held = json.loads(file.read_bytes())
+    held["mcpServers"]["new"] = {"command": "new"}
+    file.write_text(json.dumps(held))
+    person.do("import")
+    assert list(person.servers()) == ["github", "new"]
+    person.do("restore")
+    assert json.loads(file.read_bytes())["mcpServers"] == json.loads(before)["mcpServers"] | {"new": {"command": "new"}}
+    assert person.servers() == {}
+
+
 def test_two_imports_at_once_take_every_server_over_once(person: Person) -> None:
     person.write(".claude.json", claude())
     both = [
@@ -264,10 +280,10 @@ def test_files_that_are_none_of_an_agent_are_left_alone_and_named(person: Person
 
 def test_what_the_daemon_refuses_stays_and_leaves_no_secret(person: Person) -> None:
     entry = {"command": "x", "env": {"NO NAME": "x", "REFUSED_TOKEN": TOKEN}}
-    file = person.write(".claude.json", json.dumps({"mcpServers": {"bad": entry}}))
-    (left,) = person.do("import")["files"][0]["left"]
-    assert left["entry"] == "bad"
-    assert json.loads(file.read_bytes()) == {"mcpServers": {"bad": entry}}
+    said = json.dumps({"mcpServers": {"bad": entry}})
+    files = [person.write(path, said) for path in (".claude.json", ".cursor/mcp.json")]
+    assert [each["left"][0]["entry"] for each in person.do("import")["files"]] == ["bad", "bad"]
+    assert [file.read_text() for file in files] == [said, said]
     assert (person.servers(), [name for name in person.secrets() if name.startswith("bad/")]) == ({}, [])
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from daemon.cli.importing.hiding import Doubt, Hiding
 from daemon.cli.importing.naming import server_name
+from daemon.custody.contents import belongs
 from launchers.importing.entry import LeftAloneError, Server
 from launchers.importing.forms import FORMS, found_in
 from launchers.importing.places import AGENTS, Source, form_of, sources, syntax_of
@@ -206,6 +207,11 @@ def test_what_only_looks_random_is_decided_by_the_person() -> None:
 def test_a_secret_where_no_reference_may_stand_leaves_the_server(server: Server) -> None:
     with pytest.raises(LeftAloneError):
         hidden(server)
+
+
+def test_a_backup_takes_no_tokens_in_plain_text_along() -> None:
+    assert not belongs("imports/000001.json")
+    assert belongs("servers.yaml")
 
 
 def test_names_of_servers_keep_the_rules_and_are_given_once() -> None:

@@ -1,18 +1,37 @@
 """Carries a plan out: secrets first, then the servers, and the agent's file last, so that nothing is ever missing."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.failure import CliFailure
 from daemon.cli.importing.planning import FilePlan, Move
 from daemon.cli.importing.reading import read
 from daemon.cli.importing.records import Record, Records, Taken
-from daemon.cli.launch.config_file import ChangedMeanwhileError
+from daemon.cli.launch.config_file import ChangedMeanwhileError, ConfigFile
+from launchers.importing.texts import SYNTAXES
+from launchers.registration.errors import RegistrationError
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
 
 _TRIES = 5
+
+
+def settle(records: Records) -> None:
+    """Close what a killed import finished but did not say so: it must not be taken up again for other servers.
+
+    One whose file still has all of its servers stays open, because the names that it gave are used again.
+    """
+    for record in records.all():
+        if record.done:
+            continue
+        try:
+            there = SYNTAXES[record.syntax].present(ConfigFile.read(Path(record.file)).text, record.keys)
+        except (CliFailure, RegistrationError):
+            continue
+        if len(there) < len(record.keys):
+            records.change(record, done=True)
 
 
 def carry_out(client: "ControlClient", records: Records, plan: FilePlan) -> None:
@@ -76,8 +95,14 @@ def _added(client: "ControlClient", move: Move) -> str | None:
     """Store the secrets and add the server; return what it is if this import added it."""
     for secret in move.secrets:
         client.put("/v1/secrets", body={"name": secret.name, "value": secret.value})
-    if not move.body:
-        return None  # the same server of another agent
+    if not move.body:  # the same server of another agent
+        try:
+            client.get("/v1/servers/{}", move.server)
+        except CliFailure as failure:
+            if failure.failure_class != "not_found":
+                raise
+            raise _RefusedError(f"{move.server}, which is the same server, was not added") from failure
+        return None
     if not move.add:
         return str(client.get("/v1/servers/{}", move.server)["identity"])  # a killed import had added it
     try:

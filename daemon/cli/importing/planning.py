@@ -11,6 +11,7 @@ from daemon.cli.importing.reading import ReadFile
 from daemon.cli.importing.records import Record, Taken, reserved
 from launchers.importing.entry import LeftAloneError, Server
 from launchers.importing.forms import FORMS, Found, found_in
+from launchers.importing.keys import Key
 from launchers.importing.texts import SYNTAXES
 from launchers.registration.errors import RegistrationError
 
@@ -38,10 +39,15 @@ class FilePlan:
     moves: list[Move] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
     """Names of entries that stay, and why."""
+    _made: tuple[str, list[Key], str] | None = None
 
     def after(self) -> str:
-        """Return the text that the file becomes."""
-        return self.file.syntax.taken_out(self.text, [move.found.key for move in self.moves])
+        """Return the text that the file becomes; raises RegistrationError."""
+        text, keys = self.text, [move.found.key for move in self.moves]
+        # Files of several megabytes take seconds, and this is asked for at every step.
+        if self._made is None or self._made[:2] != (text, keys):
+            self._made = (text, keys, self.file.syntax.taken_out(text, keys))
+        return self._made[2]
 
     @property
     def text(self) -> str:
@@ -84,16 +90,10 @@ class Planner:
             try:
                 if found.server is None:
                     raise LeftAloneError(found.reason)
-                # First the file: a name that is given away to an entry that stays would be lost.
-                file.syntax.taken_out(plan.text, [found.key])
                 plan.moves.append(self._move(found, found.server, held.get(found.key)))
-            except (LeftAloneError, RegistrationError) as reason:
+            except LeftAloneError as reason:
                 plan.left.append((found.key[-1], str(reason)))
-        try:
-            plan.after()
-        except RegistrationError as reason:
-            plan.left += [(move.found.key[-1], str(reason)) for move in plan.moves]
-            plan.moves.clear()
+        _keep_what_goes(plan)
         return plan
 
     def _move(self, found: Found, server: Server, held: Taken | None) -> Move:
@@ -119,6 +119,28 @@ class Planner:
         self._secret_names.add(name)
         own.discard(name)
         return name
+
+
+def _keep_what_goes(plan: FilePlan) -> None:
+    """Leave the entries that cannot be taken out of the file; one by one only if not all go at once."""
+    try:
+        plan.after()
+    except RegistrationError:
+        for move in list(plan.moves):
+            try:
+                plan.file.syntax.taken_out(plan.text, [move.found.key])
+            except RegistrationError as reason:
+                _leave(plan, move, reason)
+        try:
+            plan.after()
+        except RegistrationError as reason:
+            for move in list(plan.moves):
+                _leave(plan, move, reason)
+
+
+def _leave(plan: FilePlan, move: Move, reason: RegistrationError) -> None:
+    plan.moves.remove(move)
+    plan.left.append((move.found.key[-1], str(reason)))
 
 
 def _identity(server: Server) -> str:
