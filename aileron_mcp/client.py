@@ -1,11 +1,13 @@
 """The client of the agent API: what can be called, calling it, and asking what became of an approval."""
 
+import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import quote
 
 import httpx
@@ -53,9 +55,11 @@ class CallResult:
     audit_id: str
     result: Any
     content: tuple[Mapping[str, Any], ...]
+    """The result in blocks, as MCP has them."""
     failed: bool = False
     """The tool answered, and said that it failed."""
-    """The result in blocks, as MCP has them."""
+    meta: Mapping[str, Any] | None = None
+    """What the tool says of its result for programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,23 @@ class CallPending:
     approval_id: str
     review_url: str
     message: str
+
+
+class Hearing(Protocol):
+    """Hears of a call while it runs."""
+
+    @property
+    def answers(self) -> Sequence[str]:
+        """Return the methods that are answered here if the tool asks back."""
+        ...
+
+    async def progress(self, params: Mapping[str, Any]) -> None:
+        """Hear how far the tool is."""
+        ...
+
+    async def asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Answer what the tool asks back; None turns it down."""
+        ...
 
 
 class AgentClient:
@@ -118,10 +139,51 @@ class AgentClient:
         path = f"/v1/tools/{quote(name, safe='')}/call"
         content = _encoded({"arguments": dict(arguments)})
         answer = await self._ask("POST", path, content=content, headers={"Content-Type": "application/json"})
-        body = _body(answer)
-        if answer.status_code == httpx.codes.ACCEPTED:
-            return CallPending(body["approval_id"], body["review_url"], body["message"])
-        return CallResult(body["audit_id"], body["result"], tuple(body["content"]), body.get("is_error", False))
+        return _called(answer.status_code, _body(answer))
+
+    async def call_heard(self, name: str, arguments: Mapping[str, Any], hearing: Hearing) -> CallResult | CallPending:
+        """Call a tool and hear of it while it runs. Being cancelled calls the call off."""
+        path = f"/v1/tools/{quote(name, safe='')}/call"
+        content = _encoded({"arguments": dict(arguments), "answers": list(hearing.answers)})
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        with _failing():
+            async with self._http.stream("POST", path, content=content, headers=headers) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise _refusal(answer)
+                status, body = await self._heard(answer, hearing)
+        if status >= httpx.codes.BAD_REQUEST:
+            raise AgentApiError(str(body["error"]["message"]), envelope=body, status=status)
+        return _called(status, body)
+
+    async def _heard(self, answer: httpx.Response, hearing: Hearing) -> tuple[int, Mapping[str, Any]]:
+        asked: set[asyncio.Task[None]] = set()
+        try:
+            async for event, data in events(answer.aiter_lines()):
+                if event == "answer":
+                    return int(data["status"]), data["body"]
+                if event == "progress":
+                    await hearing.progress(data)
+                elif event == "asked":
+                    task = asyncio.ensure_future(self._answer(data, hearing))
+                    asked.add(task)
+                    task.add_done_callback(asked.discard)
+        finally:
+            for task in asked:
+                task.cancel()  # what is not answered when the call is over, nobody waits for
+        raise AnswerLost("The Aileron daemon ended the call without an answer.")
+
+    async def _answer(self, question: Mapping[str, Any], hearing: Hearing) -> None:
+        result = await hearing.asked(str(question["method"]), question["params"])
+        path = f"/v1/tool-questions/{quote(str(question['id']), safe='')}/answer"
+        with contextlib.suppress(AgentApiError):  # the call may have ended meanwhile, and then says so itself
+            content = _encoded({"result": None if result is None else dict(result)})
+            await self._ask("POST", path, content=content, headers={"Content-Type": "application/json"})
+
+    async def servers(self) -> Sequence[Mapping[str, Any]]:
+        """Return the servers that can be asked for more than tools."""
+        listed: Sequence[Mapping[str, Any]] = _body(await self._ask("GET", "/v1/tool-servers"))["items"]
+        return listed
 
     async def poll(self, approval_id: str, *, wait_seconds: float = 0) -> Mapping[str, Any]:
         """Return where an approval stands, waiting at most so long for an end."""
@@ -144,15 +206,43 @@ class AgentClient:
             raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
 
     async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
+        with _failing():
             answer = await self._http.request(method, path, **options)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as problem:
-            raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
-        except httpx.HTTPError as problem:
-            raise AnswerLost(f"The Aileron daemon's answer did not come: {_reason(problem)}.") from problem
         if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
             return answer
         raise _refusal(answer)
+
+
+@contextlib.contextmanager
+def _failing() -> Iterator[None]:
+    """Tell whether a request that failed certainly did not leave."""
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as problem:
+        raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
+    except httpx.HTTPError as problem:
+        raise AnswerLost(f"The Aileron daemon's answer did not come: {_reason(problem)}.") from problem
+
+
+def _called(status: int, body: Mapping[str, Any]) -> CallResult | CallPending:
+    if status == httpx.codes.ACCEPTED:
+        return CallPending(body["approval_id"], body["review_url"], body["message"])
+    return CallResult(
+        body["audit_id"], body["result"], tuple(body["content"]), body.get("is_error", False), body.get("meta")
+    )
+
+
+async def events(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the events of a stream; each of ours has one line of data."""
+    name = ""
+    async for line in lines:
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            try:
+                yield name, json.loads(line.removeprefix("data: "))
+            except (ValueError, RecursionError) as problem:
+                raise AnswerLost(f"The Aileron daemon's answer cannot be read: {_reason(problem)}.") from None
 
 
 def _encoded(value: Any) -> bytes:

@@ -6,16 +6,41 @@ import json
 import os
 import ssl
 import stat
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import httpx
 
-from aileron_mcp.client import AgentClient, AgentUnreachable
+from aileron_mcp.client import AgentApiError, AgentClient, AgentUnreachable
 from aileron_mcp.trust import trust
 
 _SECONDS = 5.0
+_UNAUTHORIZED = 401
+
+
+T = TypeVar("T")
+
+
+class Link(Protocol):
+    """The connection to one daemon, in one session."""
+
+    @property
+    def session_id(self) -> str | None:
+        """Return the session that is asked in, as far as it is known."""
+        ...
+
+    async def client(self) -> AgentClient:
+        """Return a client; raises AgentUnreachable with a sentence that helps."""
+        ...
+
+    async def renew(self) -> bool:
+        """Forget a session of its own that has ended; False if it cannot be replaced here."""
+        ...
+
+    async def do(self, work: Callable[[AgentClient], Awaitable[T]]) -> T:
+        """Do something with a client; with a fresh session, once, if its own has ended."""
+        ...
 
 
 class DaemonLink:
@@ -49,6 +74,15 @@ class DaemonLink:
             self._own = None
             await self._let_go()
             return True
+
+    async def do(self, work: Callable[[AgentClient], Awaitable[T]]) -> T:
+        """Do something with a client; with a fresh session, once, if this one's own has ended."""
+        try:
+            return await work(await self.client())
+        except AgentApiError as problem:
+            if problem.status != _UNAUTHORIZED or not await self.renew():
+                raise
+        return await work(await self.client())
 
     async def close(self, *, why: str) -> None:
         """End what was begun here, and say why in the log."""

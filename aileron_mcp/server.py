@@ -1,64 +1,84 @@
-"""The MCP server: lists the daemon's tools, calls them, and says when the list has changed."""
+"""The MCP server: one surface over the daemon's tools and what servers offer beside them; it tells what changed."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
 
 import mcp_types as types
-from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
+from mcp.server.session import ServerSession
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    ListenHandler,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ServerEvent,
+    ToolsListChanged,
+)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
 
-from aileron_mcp import texts
-from aileron_mcp.client import AgentApiError, AgentClient, CallResult, ToolList
-from aileron_mcp.daemon_link import DaemonLink
+from aileron_mcp.calling import Calls
+from aileron_mcp.catalogue import PROMPTS, Kind
+from aileron_mcp.client import AgentApiError
+from aileron_mcp.daemon_link import Link
+from aileron_mcp.listing import Listing
+from aileron_mcp.others import Others
 from aileron_mcp.pipe import agent_pipe
-from aileron_mcp.texts import STATUS_TOOL, Reply
-from aileron_mcp.tools import MAX_WAIT_SECONDS, offer
-from aileron_mcp.troubles import told
+from aileron_mcp.rounds import Context, Rounds
+from aileron_mcp.texts import STATUS_TOOL
 from aileron_mcp.version import VERSION
 from aileron_mcp.watching import watch
 
-T = TypeVar("T")
-Context = ServerRequestContext[Any, Any]
-
-_SLICE_SECONDS = 5.0
 _INSTRUCTIONS = (
     f"A person installed these tools. Some wait for their approval of each call; follow it with {STATUS_TOOL}. "
     "What is refused is refused by the person's rules: look for no way around it."
 )
+_TOOLS, _RESOURCES, _PROMPTS = "tools_changed", "resources_changed", "prompts_changed"
+_NEWS: Mapping[str, tuple[ServerEvent, Callable[[ServerSession], Awaitable[None]]]] = {
+    _TOOLS: (ToolsListChanged(), ServerSession.send_tool_list_changed),
+    _RESOURCES: (ResourcesListChanged(), ServerSession.send_resource_list_changed),
+    _PROMPTS: (PromptsListChanged(), ServerSession.send_prompt_list_changed),
+}
+_MOST_OLDER = 16
+OPTIONS = NotificationOptions(tools_changed=True, resources_changed=True, prompts_changed=True)
 
 
 class ToolServer:
-    """Serves one agent over its pipe."""
+    """Serves one agent."""
 
-    def __init__(self, link: DaemonLink) -> None:
+    def __init__(self, link: Link) -> None:
         self._link = link
-        self._known: ToolList | None = None
-        self._offer = offer(())
+        self._listing = Listing(link)
         self._told: tuple[Any, ...] | None = None
         self._bus = InMemorySubscriptionBus()
         self._asked = asyncio.Event()
-        self._legacy: Any = None
-
-    async def serve(self) -> None:
-        """Answer until the pipe is closed."""
-        server: Server[Any] = Server(
+        self._older: dict[str, Any] = {}
+        """Agents of the older era that asked for tools: one over a pipe, several over HTTP."""
+        self._telling: set[asyncio.Task[None]] = set()
+        rounds = Rounds()
+        others = Others(link, rounds, self._late)
+        self.server: Server[Any] = Server(
             "aileron",
             version=VERSION,
             title="Aileron",
             instructions=_INSTRUCTIONS,
             lifespan=self._watching,
             on_list_tools=self._list_tools,
-            on_call_tool=self._call_tool,
+            on_call_tool=Calls(link, self._listing, rounds).call,
+            on_list_resources=others.resources,
+            on_list_resource_templates=others.templates,
+            on_read_resource=others.read,
+            on_list_prompts=others.prompts,
+            on_get_prompt=others.prompt,
+            on_completion=others.complete,
             on_subscriptions_listen=ListenHandler(self._bus),
         )
-        options = server.create_initialization_options(NotificationOptions(tools_changed=True))
+
+    async def serve(self) -> None:
+        """Answer over standard input and output until the pipe is closed."""
         async with agent_pipe() as (incoming, outgoing):
-            await server.run(incoming, outgoing, options)
+            await self.server.run(incoming, outgoing, self.server.create_initialization_options(OPTIONS))
 
     @contextlib.asynccontextmanager
     async def _watching(self, _: Server[Any]) -> AsyncIterator[dict[str, Any]]:
@@ -71,100 +91,35 @@ class ToolServer:
 
     async def _watch(self) -> None:
         await self._asked.wait()  # whoever never asks for tools needs no news of them
-        await watch(self._link, self._refresh_and_tell)
+        await watch(self._link, self._refresh_and_tell, self._tell)
 
     async def _list_tools(self, ctx: Context, _: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            self._legacy = ctx.session
+            headers = getattr(ctx.request, "headers", {})
+            self._older[headers.get("mcp-session-id", "")] = ctx.session
+            if len(self._older) > _MOST_OLDER:
+                del self._older[next(iter(self._older))]
         # A daemon that is away leaves the list as it was known; the watcher tells when that has changed.
         with contextlib.suppress(AgentApiError):
-            await self._with_session(self._refresh)
-        self._told = self._offer.tools
+            await self._listing.refresh()
+        self._told = self._listing.offer.tools
         self._asked.set()
-        return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in self._offer.tools])
-
-    async def _refresh(self, client: AgentClient) -> None:
-        listed = await client.list_tools(known=self._known)
-        if listed is not self._known:
-            self._known, self._offer = listed, offer(listed.items)
+        return types.ListToolsResult(tools=self._listing.tools())
 
     async def _refresh_and_tell(self) -> None:
-        await self._refresh(await self._link.client())
-        if self._offer.tools == self._told:
-            return
-        self._told = self._offer.tools
-        await self._bus.publish(ToolsListChanged())
-        if self._legacy is not None:
-            with contextlib.suppress(Exception):  # the pipe may just be closing, which its reader will notice
-                await self._legacy.send_tool_list_changed()
+        await self._listing.refresh()
+        if self._listing.offer.tools != self._told:
+            self._told = self._listing.offer.tools
+            await self._tell(_TOOLS)
 
-    async def _call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        arguments = params.arguments or {}
-        try:
-            if params.name == STATUS_TOOL:
-                reply = await self._status(ctx, arguments)
-            else:
-                reply = await self._run(params.name, arguments)
-        except AgentApiError as problem:
-            reply = told(problem, params.name, self._link.session_id)
-        return types.CallToolResult(
-            content=_blocks(reply),
-            structured_content=dict(reply.structured),
-            is_error=reply.failed,
-        )
+    def _late(self, kind: Kind) -> None:
+        task = asyncio.ensure_future(self._tell(_PROMPTS if kind is PROMPTS else _RESOURCES))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
-    async def _run(self, tool: str, arguments: dict[str, Any]) -> Reply:
-        if tool not in self._offer.names:
-            await self._with_session(self._refresh)
-        if tool not in self._offer.names:
-            names = ", ".join(sorted(self._offer.names)) or "none"
-            message = f"There is no tool {tool!r} (any more). Those there are: {names}."
-            return texts.trouble(message, failure_class="not_found", retriable=False)
-
-        async def run(client: AgentClient) -> Reply:
-            outcome = await client.call(tool, arguments)
-            if isinstance(outcome, CallResult):
-                return texts.finished(
-                    audit_id=outcome.audit_id, result=outcome.result, content=outcome.content, failed=outcome.failed
-                )
-            return texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)
-
-        return await self._with_session(run)
-
-    async def _status(self, ctx: Context, arguments: dict[str, Any]) -> Reply:
-        approval, wait = arguments.get("approval_id"), arguments.get("wait_seconds", 20)
-        if not isinstance(approval, str) or isinstance(wait, bool) or not isinstance(wait, int | float):
-            message = f"{STATUS_TOOL} takes approval_id, a text, and wait_seconds, a number."
-            return texts.trouble(message, failure_class="invalid_arguments", retriable=False)
-        left = float(min(max(wait, 0), MAX_WAIT_SECONDS))
-        waited = 0.0
-        while True:
-            part = min(left, _SLICE_SECONDS)
-
-            async def poll(client: AgentClient, seconds: float = part) -> Reply:
-                return texts.standing(await client.poll(approval, wait_seconds=seconds))
-
-            reply = await self._with_session(poll)
-            left -= part
-            waited += part
-            if left <= 0 or reply.failed or reply.structured.get("status") not in {"pending", "approved", "running"}:
-                return reply
-            # Says nothing unless the client sent a token for it.
-            await ctx.session.report_progress(waited, waited + left, "Waiting for a person's decision.")
-
-    async def _with_session(self, work: Callable[[AgentClient], Awaitable[T]]) -> T:
-        """Do something with a client; with a fresh session, once, if this server's own has ended."""
-        try:
-            return await work(await self._link.client())
-        except AgentApiError as problem:
-            if problem.status != 401 or not await self._link.renew():
-                raise
-        return await work(await self._link.client())
-
-
-def _blocks(reply: Reply) -> list[types.ContentBlock]:
-    """Return a reply in blocks; blocks of a kind that MCP does not know are told as the text they stand for."""
-    with contextlib.suppress(ValidationError):
-        if reply.content:
-            return types.CallToolResult.model_validate({"content": list(reply.content)}).content
-    return [types.TextContent(type="text", text=reply.text)]
+    async def _tell(self, changed: str) -> None:
+        event, send = _NEWS[changed]
+        await self._bus.publish(event)
+        for session in list(self._older.values()):
+            with contextlib.suppress(Exception):  # the agent may just be leaving, which its reader will notice
+                await send(session)

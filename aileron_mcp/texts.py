@@ -1,13 +1,15 @@
 """What a model is told about each outcome: the same in words and as data, because clients show it one or the other."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aileron_mcp.next_steps import next_step
 
 STATUS_TOOL = "check_action_status"
+AUDIT_ID = "aileron/audit_id"
+"""Where in `_meta` the entry of the log is named, if the result is not ours to add to."""
 _DEEPEST = 100
 """Levels; the library writes about 250, and what is wrapped around the result takes a few."""
 _IN_WORDS = frozenset({"limit", "cause"})
@@ -26,16 +28,35 @@ class Reply:
     """The answer to one tool call."""
 
     text: str
-    structured: Mapping[str, Any]
+    structured: Any
     failed: bool = False
     content: tuple[Mapping[str, Any], ...] = ()
     """The result in blocks; without any, the text is the one block there is."""
+    meta: Mapping[str, Any] | None = None
+    """What is said for programs beside it."""
 
 
 def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ...] = (), failed: bool = False) -> Reply:
     """Tell that a tool ran, and what it said; `failed` if it said that it failed."""
     data = {"result": _flat(result), "audit_id": audit_id}
     return Reply(text=_written(result), structured=data, content=content, failed=failed)
+
+
+def handed_on(
+    *,
+    audit_id: str,
+    result: Any,
+    content: tuple[Mapping[str, Any], ...],
+    meta: Mapping[str, Any] | None,
+    failed: bool,
+    shaped: bool,
+) -> Reply:
+    """Hand on what the tool of a server answered as it is; `shaped` if clients insist on structured content."""
+    data = _flat(result)
+    if data is None and shaped and not failed:
+        data = {"status": "cut", "next_step": "Read the blocks of text; the last one says how to read on."}
+    said = {**(meta or {}), AUDIT_ID: audit_id}
+    return Reply(text=_written(result), structured=data, content=content, failed=failed, meta=said)
 
 
 def waiting(*, approval_id: str, review_url: str) -> Reply:
@@ -62,8 +83,11 @@ def standing(answer: Mapping[str, Any]) -> Reply:
         return Reply(text=told.text, structured={**known, **told.structured}, failed=True)
     if status == "completed" or answer.get("content"):
         result = answer.get("result")
-        data = known | {"result": _flat(result), "audit_id": answer.get("audit_id")}
         blocks = answer.get("content") or ()
+        if result is None and blocks:
+            # Some agents show a model the structured content only.
+            result = "\n".join(str(each["text"]) for each in blocks if each.get("type") == "text")
+        data = known | {"result": _flat(result), "audit_id": answer.get("audit_id")}
         said = ({"type": "text", "text": f"{status}:"}, *blocks) if blocks else ()
         failed = bool(answer.get("is_error"))
         return Reply(text=f"{status}: {_written(result)}", structured=data, content=said, failed=failed)
@@ -75,6 +99,13 @@ def standing(answer: Mapping[str, Any]) -> Reply:
         )
     message = str(answer.get("message", ""))
     return Reply(text=f"{status}: {message}", structured=known | {"message": message}, failed=True)
+
+
+def not_there(envelope: Mapping[str, Any], names: Iterable[str]) -> Reply:
+    """Tell that there is no such tool, and which there are."""
+    error = envelope["error"]
+    details = {**(error.get("details") or {}), "tools": sorted(names)}
+    return failure({"error": {**error, "details": details}})
 
 
 def failure(envelope: Mapping[str, Any], *, step: str = "") -> Reply:

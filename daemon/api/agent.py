@@ -6,10 +6,10 @@ tenth of one. What they accept is said by the same models in agent_openapi, and 
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
@@ -18,25 +18,44 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from daemon.api.agent_openapi import agent_openapi
-from daemon.api.answers import MAX_WAIT_SECONDS, RunBody, approval_answer, call_answer, run_answer
+from daemon.api.answers import (
+    MAX_WAIT_SECONDS,
+    CallBody,
+    QuestionBody,
+    RunBody,
+    approval_answer,
+    call_answer,
+    run_answer,
+)
 from daemon.api.envelopes import Report, handlers
 from daemon.api.events import EventStream, agent_events
 from daemon.api.news import News
 from daemon.api.paging import cut, part_of
 from daemon.api.principals import principal_of
 from daemon.api.stopping import Stopping
+from daemon.api.streamed import MEDIA_TYPE, CallStream
+from daemon.api.surface import Surfaces
+from daemon.api.talking import CallTalk, Questions
 from daemon.approvals.service import Approvals
+from daemon.base.tasks import TaskSet
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.tools import ToolCall, ToolId, ToolSpec
 from daemon.execution.executor import Executor
-from daemon.execution.requests import Finished, RunRequest, Waiting
+from daemon.execution.requests import RunRequest
 from daemon.execution.toolbox import Toolbox
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import Capability, TokenClaims
 from daemon.tools.actions.provider import KIND as ACTION
 
 _RUN_BODY = TypeAdapter(RunBody)
+_CALL_BODY = TypeAdapter(CallBody)
+_QUESTION_BODY = TypeAdapter(QuestionBody)
 _MAX_NAME = 200
+_CHANGED = {
+    "notifications/resources/list_changed": "resources_changed",
+    "notifications/prompts/list_changed": "prompts_changed",
+}
+T = TypeVar("T")
 
 
 def claims_for(request: Request, capability: Capability) -> TokenClaims:
@@ -60,6 +79,13 @@ class Uses:
     approvals: Approvals
     sessions: Sessions
     stopping: Stopping
+    servers: Callable[[], Sequence[Mapping[str, Any]]]
+    """Returns the servers whose tools agents may call, and what each offers beside tools, as far as that is known."""
+    hear: Callable[[Callable[[str, str], None]], None]
+    """Has a listener told what servers say unasked: for which session (empty: for all), and the method."""
+    tasks: TaskSet
+    agent_url: str
+    """Where this API is, for what is served over HTTP through it."""
     control_url: str
     """Where a person decides; answers name it."""
 
@@ -70,7 +96,9 @@ class AgentRoutes:
     def __init__(self, uses: Uses) -> None:
         self._uses = uses
         self._streams: dict[str, set[News]] = {}
+        self._questions = Questions()
         uses.sessions.on_end(self._session_ended)
+        uses.hear(self._heard)
 
     async def health(self, _: Request) -> Response:
         """Say that the daemon is there."""
@@ -96,20 +124,35 @@ class AgentRoutes:
         """Run an action, or say that a person must decide first."""
         claims = claims_for(request, Capability.RUN_ACTIONS)
         tool = ToolId(ACTION, request.path_params["name"][:_MAX_NAME])
-        return run_answer(await self._run(request, claims, tool), control_url=self._uses.control_url)
+        body = _read(_RUN_BODY, await request.body())
+        call = await _call(request, claims, tool, body)
+        return run_answer(await self._uses.executor.run(RunRequest(call=call)), control_url=self._uses.control_url)
 
     async def call_tool(self, request: Request) -> Response:
-        """Call a tool of any kind by the name that agents call it by."""
+        """Call a tool of any kind by the name that agents call it by; as a stream to whoever asks for one."""
         claims = claims_for(request, Capability.RUN_ACTIONS)
         tool = await self._uses.tools.find(request.path_params["name"][:_MAX_NAME], await principal_of(request))
-        return call_answer(await self._run(request, claims, tool), control_url=self._uses.control_url)
+        body = _read(_CALL_BODY, await request.body())
+        call = await _call(request, claims, tool, body)
+        if MEDIA_TYPE not in request.headers.get("accept", ""):
+            return await self._answer(RunRequest(call=call))
+        talk = CallTalk(self._questions, session=claims.session, answers=frozenset(body.answers))
+        return CallStream(talk, lambda: self._answer(RunRequest(call=call, talk=talk)))
 
-    async def _run(self, request: Request, claims: TokenClaims, tool: ToolId) -> Finished | Waiting:
-        body = read_body(await request.body())
-        call = ToolCall(
-            principal=await principal_of(request), session=claims.session, tool=tool, arguments=body.arguments
-        )
-        return await self._uses.executor.run(RunRequest(call=call))
+    async def _answer(self, request: RunRequest) -> JSONResponse:
+        return call_answer(await self._uses.executor.run(request), control_url=self._uses.control_url)
+
+    async def answer_question(self, request: Request) -> Response:
+        """Answer what a tool asks back while a call of this session runs."""
+        claims = claims_for(request, Capability.RUN_ACTIONS)
+        body = _read(_QUESTION_BODY, await request.body())
+        self._questions.answer(claims.session, request.path_params["question_id"][:_MAX_NAME], body.result)
+        return JSONResponse({"status": "answered"})
+
+    async def list_servers(self, request: Request) -> Response:
+        """Return the servers that can be asked for more than tools."""
+        claims_for(request, Capability.LIST_ACTIONS)
+        return JSONResponse({"items": list(self._uses.servers())})
 
     async def approval_result(self, request: Request) -> Response:
         """Say where an approval of this session stands; with `wait`, answer as soon as it has an end."""
@@ -146,6 +189,13 @@ class AgentRoutes:
             if not listeners:
                 self._streams.pop(session, None)
 
+    def _heard(self, session: str, method: str) -> None:
+        name = _CHANGED.get(method)
+        if name is not None:
+            for owner, listeners in self._streams.items():
+                for news in listeners if session in {"", owner} else ():
+                    news.changed(name)
+
     def _session_ended(self, session: str) -> None:
         for news in self._streams.get(session, ()):
             news.end()
@@ -154,6 +204,7 @@ class AgentRoutes:
 def agent_app(uses: Uses, report: Report) -> Starlette:
     """Return the agent API, without its door."""
     handle = AgentRoutes(uses)
+    surfaces = Surfaces(sessions=uses.sessions, stopping=uses.stopping, tasks=uses.tasks, agent_url=uses.agent_url)
     routes = [
         Route("/healthz", handle.health),
         Route("/openapi.json", handle.openapi),
@@ -161,16 +212,23 @@ def agent_app(uses: Uses, report: Report) -> Starlette:
         Route("/v1/actions/{name}/run", handle.run_action, methods=["POST"]),
         Route("/v1/tools", handle.list_tools),
         Route("/v1/tools/{name}/call", handle.call_tool, methods=["POST"]),
+        Route("/v1/tool-questions/{question_id}/answer", handle.answer_question, methods=["POST"]),
+        Route("/v1/tool-servers", handle.list_servers),
         Route("/v1/action-approvals/{approval_id}/result", handle.approval_result),
         Route("/v1/events", handle.events),
+        Route("/mcp", surfaces),
     ]
     return Starlette(routes=routes, exception_handlers=handlers(report, [route.path for route in routes]))
 
 
-def read_body(raw: bytes) -> RunBody:
-    """Read what an action is to be run with."""
+async def _call(request: Request, claims: TokenClaims, tool: ToolId, body: RunBody) -> ToolCall:
+    return ToolCall(principal=await principal_of(request), session=claims.session, tool=tool, arguments=body.arguments)
+
+
+def _read(body: TypeAdapter[T], raw: bytes) -> T:
+    """Read the body of a request."""
     try:
-        return _RUN_BODY.validate_python(json.loads(raw))
+        return body.validate_python(json.loads(raw))
     except ValidationError as problem:
         places = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in problem.errors()]
         raise _malformed("; ".join(places)) from problem
@@ -198,12 +256,15 @@ def _malformed(problem: str) -> Failure:
 
 def _tagged(name: str, items: list[dict[str, Any]], request: Request) -> Response:
     """Return a part of a list, or that the list is still what the caller has. The tag is of the whole list."""
+    items = sorted(items, key=lambda item: str(item["name"]))
     shown, cursor = cut(name, items, key=lambda item: (item["name"],), part=part_of(request))
     whole = json.dumps(items, separators=(",", ":"))
     etag = f'"{hashlib.sha256(whole.encode()).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"etag": etag})
-    body = json.dumps({"items": shown, "next_cursor": cursor}, separators=(",", ":"))
+    # Writing five hundred tools as JSON takes longer than all else here, so a list that is given whole is written once.
+    written = whole if len(shown) == len(items) else json.dumps(shown, separators=(",", ":"))
+    body = f'{{"items":{written},"next_cursor":{json.dumps(cursor)}}}'
     return Response(body, media_type="application/json", headers={"etag": etag})
 
 

@@ -5,19 +5,28 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from daemon.api.agent_schemas import ACTIONS, HEALTH, TOOLS, WAIT
-from daemon.api.answers import ApprovalResult, CallFinished, RunBody, RunFinished, RunWaiting
+from daemon.api.agent_schemas import ACTIONS, ANSWERED, HEALTH, SERVERS, TOOLS, WAIT
+from daemon.api.answers import (
+    ApprovalResult,
+    CallBody,
+    CallFinished,
+    QuestionBody,
+    RunBody,
+    RunFinished,
+    RunWaiting,
+)
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.paging import PARAMETERS
 from daemon.version import VERSION
 
+_MODELS = (RunBody, CallBody, QuestionBody, RunFinished, CallFinished, RunWaiting, ApprovalResult)
 _REF = "#/components/schemas/{model}"
 
 
 @cache
 def agent_openapi() -> dict[str, Any]:
     """Return the OpenAPI document."""
-    models = [(model, "validation") for model in (RunBody, RunFinished, CallFinished, RunWaiting, ApprovalResult)]
+    models = [(model, "validation") for model in _MODELS]
     _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     return {
         "openapi": "3.1.0",
@@ -48,12 +57,30 @@ def _paths_of_tools() -> dict[str, Any]:
         "/v1/tools/{name}/call": {
             "post": _operation(
                 "call_tool",
-                "Call a tool of any kind by its name in the list, or say that a person must decide first.",
-                _json(_ref(CallFinished)),
+                "Call a tool of any kind by its name in the list, or say that a person must decide first. Who accepts "
+                "`text/event-stream` gets a stream: `progress`, `asked` with a question of the tool, and at last "
+                "`answer` with the status and the body. Closing it calls the call off.",
+                _json(_ref(CallFinished)) | {"text/event-stream": {"schema": {"type": "string"}}},
                 others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
                 parameters=[_path("name")],
             )
-            | {"requestBody": {"required": True, "content": _json(_ref(RunBody))}}
+            | {"requestBody": {"required": True, "content": _json(_ref(CallBody))}}
+        },
+        "/v1/tool-questions/{question_id}/answer": {
+            "post": _operation(
+                "answer_question",
+                "Answer what a tool asks back while a call of this session runs; without a result, turn it down.",
+                _json(ANSWERED),
+                parameters=[_path("question_id")],
+            )
+            | {"requestBody": {"required": True, "content": _json(_ref(QuestionBody))}}
+        },
+        "/v1/tool-servers": {
+            "get": _operation(
+                "list_servers",
+                "Return the servers that offer tools, and what else each of them offers, as far as that is known.",
+                _json(SERVERS),
+            )
         },
         "/v1/actions": {
             "get": _operation(
@@ -87,6 +114,22 @@ def _paths_of_sessions() -> dict[str, Any]:
                 _json(_ref(ApprovalResult)),
                 parameters=[_path("approval_id"), WAIT],
             )
+        },
+        "/mcp": {
+            "post": _operation(
+                "mcp",
+                "Speak MCP over Streamable HTTP, in either era: the same surface as aileron-mcp.",
+                {
+                    "application/json": {"schema": {"type": "object"}},
+                    "text/event-stream": {"schema": {"type": "string"}},
+                },
+            ),
+            "get": _operation(
+                "mcp_stream",
+                "Listen to what the surface says unasked, in a session of the older era.",
+                {"text/event-stream": {"schema": {"type": "string"}}},
+            ),
+            "delete": _operation("end_mcp", "End a session of the older era.", {}),
         },
         "/v1/events": {
             "get": _operation(

@@ -95,6 +95,38 @@ TOOLS: dict[str, Any] = {
         },
     },
 }
+ANSWERED: dict[str, Any] = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"type": "string", "const": "answered"}},
+}
+SERVERS: dict[str, Any] = {
+    "type": "object",
+    "required": ["items"],
+    "properties": {
+        "items": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "prefix", "offers", "lists"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "prefix": {"type": "string"},
+                    "offers": {
+                        "type": ["array", "null"],
+                        "items": {"type": "string"},
+                        "description": "Such as `resources` and `prompts`; null before the server was first started.",
+                    },
+                    "lists": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "Those of its lists that no rule of the person's holds back.",
+                    },
+                },
+            },
+        },
+    },
+}
 WAIT: dict[str, Any] = {
     "name": "wait",
     "in": "query",

@@ -1,7 +1,7 @@
 """How runs and approvals look to those who asked, the same on both APIs."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,6 +36,19 @@ class RunBody(Body):
     """What an action is run with."""
 
     arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class CallBody(RunBody):
+    """What a tool is called with."""
+
+    answers: list[Literal["elicitation/create"]] = Field(default_factory=list, max_length=8)
+    """What the caller can answer if the tool asks back; for calls that are answered as a stream."""
+
+
+class QuestionBody(Body):
+    """The answer to what a tool asks back; without a result it is turned down."""
+
+    result: dict[str, Any] | None = None
 
 
 class RunFinished(BaseModel):

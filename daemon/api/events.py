@@ -60,6 +60,8 @@ async def agent_events(
             if news.take_tools_changed():
                 yield _event("tools_changed", {})
                 yield _event("actions_changed", {})  # the name of it in the version before
+            for name in news.take_others():
+                yield _event(name, {})
 
 
 def _listening(feed: ApprovalFeed, news: News, stopping: Stopping) -> AbstractContextManager[Any]:

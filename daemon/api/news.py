@@ -17,6 +17,7 @@ class News:
         self._session = session
         self._moved: dict[str, str] = {}
         self._tools_changed = False
+        self._others: set[str] = set()
         self._woken = asyncio.Event()
         self.is_over = False
 
@@ -34,6 +35,16 @@ class News:
         """Note that the list of tools changed."""
         self._tools_changed = True
         self._woken.set()
+
+    def changed(self, name: str) -> None:
+        """Note that something else changed; the name is one of a few."""
+        self._others.add(name)
+        self._woken.set()
+
+    def take_others(self) -> Sequence[str]:
+        """Return what else changed since the last time, and forget it."""
+        taken, self._others = self._others, set()
+        return sorted(taken)
 
     def end(self) -> None:
         """Have the stream ended."""

@@ -18,9 +18,10 @@ _BY_PARAMETER = {
     "event_id": ("event", IdPrefix.AUDIT),
     "exec_id": ("program in this sandbox", None),
     "sandbox_id": ("sandbox", IdPrefix.SESSION),
+    "question_id": ("open question", None),
     "session_id": ("session", IdPrefix.SESSION),
 }
-_BY_COLLECTION = {"actions": "action", "providers": "model provider", "tools": "tool"}
+_BY_COLLECTION = {"actions": "action", "providers": "model provider", "servers": "server", "tools": "tool"}
 
 
 def wrong_id(request: Request, paths: Collection[str]) -> Failure | None:

@@ -1,6 +1,6 @@
 """Starts every room in order, and stops them in the reverse order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -20,14 +20,17 @@ from daemon.app.housekeeping import keep_house
 from daemon.app.live_settings import LiveSettings, takers
 from daemon.app.rooms import Rooms, open_rooms
 from daemon.app.taking_up import take_up
+from daemon.approvals.rules import Decision
 from daemon.base.clock import Clock, Entropy, IdSource
 from daemon.base.faults import FaultPoints
 from daemon.base.home import Home
 from daemon.base.settings import Settings
+from daemon.core.tools import ToolId
 from daemon.execution.executor import Executor
 from daemon.execution.seam import ToolProvider
 from daemon.lifecycle.process import Addresses
 from daemon.tools.servers.lending import HeldServers
+from daemon.tools.servers.values import KIND as SERVER
 
 _log = structlog.get_logger("daemon")
 
@@ -100,7 +103,7 @@ async def _start(
     gateway = open_gateway(basis, rooms, denials)
     browser = BrowserSessions(clock=basis.clock, entropy=basis.entropy)
     doors = Doors(master_token=basis.entropy(32).hex(), browser=browser, sessions=rooms.sessions, denials=denials)
-    for_agents = agent.agent_app(_agent_uses(rooms, stopping, addresses), _report)
+    for_agents = agent.agent_app(_agent_uses(basis, rooms, stopping, addresses), _report)
 
     def of_one_session(session: str, url: str) -> ASGIApp:
         return doors.agent(for_agents, gateway=gateway, own_url=url, only_session=session)
@@ -128,15 +131,24 @@ async def _start(
     )
 
 
-def _agent_uses(rooms: Rooms, stopping: Stopping, addresses: Addresses) -> agent.Uses:
+def _agent_uses(basis: Basis, rooms: Rooms, stopping: Stopping, addresses: Addresses) -> agent.Uses:
     return agent.Uses(
         tools=rooms.execution.tools,
         executor=rooms.execution.executor,
         approvals=rooms.decisions.approvals,
         sessions=rooms.sessions,
         stopping=stopping,
+        servers=lambda: rooms.servers.provider.offers(_unasked(rooms)),
+        hear=lambda listener: rooms.servers.told.listen(lambda _, session, method, __: listener(session, method)),
+        tasks=basis.tasks,
+        agent_url=addresses.agent,
         control_url=addresses.control,
     )
+
+
+def _unasked(rooms: Rooms) -> Callable[[str], bool]:
+    """Return what says whether a list of a server may be asked for without a person: no agent asks them for a list."""
+    return lambda name: rooms.decisions.rules.ruling(ToolId(SERVER, name), required=False).decision is Decision.ALLOW
 
 
 def _report(request: Request, problem: Exception) -> None:

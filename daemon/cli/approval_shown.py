@@ -79,9 +79,9 @@ def _write_step(
     output.fields(
         [
             ("operation", f"{step['op']}{says}"),
-            ("connector", f"{connector['name']}@{connector['version']}"),
-            ("may reach", step["hosts"] or "no host"),
-            ("account", _account(connector["name"], accounts)),
+            (step["doer"], "@".join(filter(None, (connector["name"], connector["version"])))),
+            ("may reach", step["hosts"] or step["reach"]),
+            ("account", _account(connector["name"], accounts) or step["acts_as"]),
             ("effect", f"{effect} ({step['capability']})"),
         ]
     )
@@ -98,7 +98,7 @@ def _account(connector: str, accounts: Sequence[Mapping[str, Any]]) -> str:
     for account in accounts:
         if account["connector"] == connector:
             return f"{account['name']} ({account['kind']}, version {account['version']})"
-    return "none"
+    return ""
 
 
 def _write_lines(output: Output, text: str) -> None:

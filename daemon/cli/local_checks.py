@@ -74,6 +74,7 @@ def _private_files(home: Home) -> Iterator[Check]:
 
 def _secret_files(home: Home) -> list[Path]:
     files = [home.vault_path, home.database_path, home.keyring_path, home.discovery_path]
+    files.append(home.servers_path.resolve())  # it may be a link to where somebody keeps such files
     # No such folder yet is fine; one that cannot be entered is what the check of the home is about.
     with contextlib.suppress(OSError):
         files += sorted(path for path in home.ca_dir.iterdir() if path.suffix == ".key")

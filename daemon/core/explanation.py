@@ -38,6 +38,12 @@ class StepShown:
     may_repeat: bool
     hosts: tuple[str, ...]
     inputs: tuple[InputShown, ...]
+    doer: str = "connector"
+    """What does it, in one word: a connector, a server."""
+    reach: str = "no host"
+    """Where it may reach, in words, if that is no list of hosts."""
+    acts_as: str = "none"
+    """As whom it acts, in words, if that is no account of ours."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the stage as the control API shows it."""
@@ -49,6 +55,9 @@ class StepShown:
             "capability": self.capability,
             "may_repeat": self.may_repeat,
             "hosts": list(self.hosts),
+            "doer": self.doer,
+            "reach": self.reach,
+            "acts_as": self.acts_as,
             "inputs": [given.as_json() for given in self.inputs],
         }
 

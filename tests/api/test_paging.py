@@ -3,7 +3,9 @@
 import base64
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +21,7 @@ from daemon.api.paging import Part, cursor_at, cut
 from daemon.core.failures import Failure
 from daemon.web.renderer import Renderer
 
+TALKER = str(Path(__file__).parents[1] / "servers" / "talker.py")
 Ask = Callable[[str], Any]
 ENGINE = {"/v1/sandbox-images"}
 """Needs a Docker engine; there is none here, and its answer says so."""
@@ -45,11 +48,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             made.ok("PUT", "/v1/secrets", {"name": f"secret-{number}", "value": "v"})
             key = base64.b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
             made.ok("POST", "/v1/keyring", {"public_key": key, "label": "k", "namespaces": ["github://acme"]})
+        _add_servers(made)
         token = made.session()[1]
         body = {"arguments": {"url": f"{made.upstream}/item", "body": "{}"}}
         for number in range(3):
             assert made.agent("POST", f"/v1/actions/ask-{number}/run", body, token=token).status_code == 202
         yield made
+
+
+def _add_servers(world: World) -> None:
+    """Add two servers, one with two tools, both of which wait for a person."""
+    offer = world.folder / "offer"
+    offer.write_text("one:a\ntwo:b\n")
+    for name in ("idle", "talker"):
+        world.ok("POST", "/v1/servers", {"name": name, "command": [sys.executable, "-Es", TALKER, str(offer)]})
+    world.ok("POST", "/v1/servers/talker/test")
+    offer.write_text("one:c\ntwo:d\n")
+    world.ok("POST", "/v1/servers/talker/restart")
+    world.ok("POST", "/v1/servers/talker/test")
 
 
 def asking(world: World) -> dict[str, Ask]:
@@ -75,7 +91,7 @@ def asking(world: World) -> dict[str, Ask]:
 
 
 def place(name: str) -> str:
-    return name.removeprefix("agent ")
+    return name.removeprefix("agent ").replace("{name}", "talker")
 
 
 def walked(ask: Ask, path: str, limit: int, *, query: str = "") -> list[Any]:

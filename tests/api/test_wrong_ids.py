@@ -13,6 +13,7 @@ AGENT_ROUTES = {
     "/v1/action-approvals/{approval_id}/result": "get",
     "/v1/actions/{name}/run": "post",
     "/v1/tools/{name}/call": "post",
+    "/v1/tool-questions/{question_id}/answer": "post",
 }
 NOUNS = {
     "action-approvals": "approval",
@@ -21,7 +22,9 @@ NOUNS = {
     "audit": "event",
     "providers": "model provider",
     "sandboxes": "sandbox",
+    "servers": "server",
     "sessions": "session",
+    "tool-questions": "open question",
     "tools": "tool",
     "workspaces": "session",
 }
@@ -31,6 +34,7 @@ BODIES: dict[str, Any] = {
     "signal": {"signal": "SIGINT"},
     "file": {"path": "a"},
     "land": {"plan": "none"},
+    "review": {"digests": ["none"]},
 }
 OTHER_KINDS = {
     "ses_": "a session",

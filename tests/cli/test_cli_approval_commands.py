@@ -55,6 +55,9 @@ PENDING: dict[str, Any] = {
                 "capability": "chat:read",
                 "may_repeat": True,
                 "hosts": ["slack.com:443"],
+                "doer": "connector",
+                "reach": "no host",
+                "acts_as": "none",
                 "inputs": [{"name": "name", "parts": [{"text": "#general"}]}],
             },
             {
@@ -65,6 +68,9 @@ PENDING: dict[str, Any] = {
                 "capability": "chat:write",
                 "may_repeat": False,
                 "hosts": ["slack.com:443"],
+                "doer": "connector",
+                "reach": "no host",
+                "acts_as": "none",
                 "inputs": [
                     {
                         "name": "text",

@@ -48,12 +48,18 @@ def test_a_setting_that_is_not_known_is_found(home: Home) -> None:
     assert "nonsense" in failed(home)[0]["message"]
 
 
-@pytest.mark.parametrize("name", ["vault_path", "database_path", "keyring_path"])
+@pytest.mark.parametrize("name", ["vault_path", "database_path", "keyring_path", "servers_path"])
 def test_a_secret_file_that_others_may_read_is_found(home: Home, name: str) -> None:
     path: Path = getattr(home, name)
     path.touch()
     path.chmod(0o640)
     assert [item["remedy"] for item in failed(home)] == [f"Run: chmod 600 {path}"]
+
+
+def test_a_link_to_a_private_file_of_servers_is_no_problem(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.yaml").touch(0o600)
+    home.servers_path.symlink_to(tmp_path / "elsewhere.yaml")
+    assert failed(home) == []
 
 
 def test_a_key_that_others_may_read_is_found(home: Home) -> None:

@@ -25,6 +25,7 @@ OTHERWISE = {
     "docs/connector-in-rust.md": "tests/docs/test_rust_page.py",
     "docs/connectors.md": "tests/docs/test_named_commands.py",
     "docs/platforms.md": "tests/docs/test_named_commands.py",
+    "docs/servers.md": "tests/docs/test_named_commands.py",
 }
 """Pages that are held by a test of another form."""
 

@@ -14,6 +14,11 @@ AGENT_ROUTES = {
     ("post", "/v1/actions/{name}/run"),
     ("get", "/v1/action-approvals/{approval_id}/result"),
     ("get", "/v1/events"),
+    ("get", "/v1/tool-servers"),
+    ("post", "/v1/tool-questions/{question_id}/answer"),
+    ("post", "/mcp"),
+    ("get", "/mcp"),
+    ("delete", "/mcp"),
 }
 
 

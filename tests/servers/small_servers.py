@@ -73,6 +73,11 @@ class Connection:
         self.server.calls.append((method, params))
         return await self._answer(method, params)
 
+    async def every(self, method: str, _: Asking) -> Sequence[Message]:
+        self.server.calls.append((method, {}))
+        answer = await self._answer(method, {})
+        return list(next((value for value in answer.values() if isinstance(value, list)), []))
+
     async def close(self) -> None:
         self.server.renew()
 

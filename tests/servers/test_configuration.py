@@ -1,16 +1,20 @@
 """`servers.yaml` is taken whole or refused whole, and changed without losing a comment."""
 
 import asyncio
+import re
 import stat
+import textwrap
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from daemon.core.failures import DocumentError, Failure
+from daemon.custody.contents import belongs
 from daemon.tools.servers.configuration.configuration import Configuration
 from daemon.tools.servers.configuration.editing import with_server, with_switch, without_server
-from daemon.tools.servers.configuration.reading import read_servers
+from daemon.tools.servers.configuration.reading import KEYS, read_servers
 from daemon.tools.servers.values import Mode, Scope, ServerConfig
 
 WHOLE = """\
@@ -50,6 +54,15 @@ def test_a_file_is_read_with_its_defaults_in_its_order() -> None:
     assert (second.mode, second.scope, second.prefix) == (Mode.REMOTE, Scope.SESSION, "lin")
     assert read("") == []
     assert read('version: "1"\n') == []
+
+
+def test_the_file_on_the_page_is_one_that_is_taken_and_names_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "servers.md").read_text()
+    block = re.search(r'^    version: "1"\n(?:    .*\n)+', page, re.MULTILINE)
+    assert block is not None
+    assert [server.prefix for server in read(textwrap.dedent(block[0]))] == ["files", "lin"]
+    table = page[page.index("| key | for |") : page.index("## Secrets")]
+    assert {key for key in KEYS if f"`{key}" in table} == set(KEYS)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +175,24 @@ def test_line_ends_of_another_system_stay() -> None:
     assert without_server(text, "git", "servers.yaml") == WHOLE.replace("\n", "\r\n")
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "Git"}, "no name for a server"),
+        ({"name": "a\n  - name: b"}, "no name for a server"),
+        ({"name": "a # b"}, "no name for a server"),
+        ({"command": ()}, "command is empty"),
+        ({"command": ("x", "vault://secrets/t")}, "unsafe_args"),
+        ({"env": {"A B": "c"}}, "no name of a variable"),
+        ({"env": {"A": "b\u202ec"}}, "not allowed"),
+        ({"tool_prefix": "a__b"}, "no prefix"),
+    ],
+)
+def test_a_server_that_breaks_a_rule_is_not_added_and_the_rule_is_named(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises((DocumentError, Failure), match=said):
+        with_server(WHOLE, replace(ADDED, **changed), "servers.yaml")
+
+
 def test_a_form_that_cannot_be_kept_is_left_to_the_person() -> None:
     with pytest.raises(Failure, match="by hand"):
         with_server('version: "1"\ndownstream_servers: [{name: a, command: [x]}]\n', ADDED, "f")
@@ -198,6 +229,10 @@ def test_a_broken_edit_keeps_the_servers_as_they_were_and_says_so(tmp_path: Path
         configuration.close()
 
     asyncio.run(scene())
+
+
+def test_the_file_belongs_to_a_backup() -> None:
+    assert belongs("servers.yaml")
 
 
 def test_the_file_may_be_a_link_and_stays_one(tmp_path: Path) -> None:

@@ -56,6 +56,9 @@ def test_what_a_person_approved_is_answered_with_the_tools_own_result(world: Ser
     approval = asked.json()["approval_id"]
     shown = world.ok("GET", f"/v1/approvals/{approval}")
     assert (shown["kind"], shown["subject"]["origin"], shown["action"]) == ("server", "h", "h/count")
+    step = shown["explanation"]["steps"][0]
+    assert (step["doer"], step["hosts"]) == ("server", [])
+    assert step["reach"] == "whatever you can reach: it runs on this machine, as you"
     assert shown["explanation"]["steps"][0]["inputs"] == [{"name": "text", "parts": [{"text": "counted"}]}]
     world.ok("POST", f"/v1/approvals/{approval}/approve", {})
     answer = world.agent("GET", f"/v1/action-approvals/{approval}/result?wait=30", token=token).json()

@@ -287,6 +287,19 @@ async def test_a_server_that_ended_unexpectedly_is_left_alone_and_says_why(room:
     assert "in 2 s or later" in (await room.refused()).message
 
 
+async def test_a_server_that_failed_is_not_started_again_before_all_of_it_has_ended(room: Room) -> None:
+    first = await room.call()
+    first.may_close.clear()
+    first.die()
+    await eventually(lambda: room.pool.state(LOCAL).state is State.FAILED)
+    room.clock.now += 1
+    late = room.begin()
+    await asyncio.sleep(0.02)
+    assert room.starting.begun == 1
+    first.may_close.set()
+    assert await late is room.starting.started[1]
+
+
 async def test_an_upstream_session_that_expired_is_replaced_at_once(room: Room) -> None:
     remote = ServerConfig(name="files", mode=Mode.REMOTE, url="https://files.example/mcp")
     first = await room.call(remote)

@@ -20,7 +20,7 @@ from daemon.tools.servers.pins.pin import Pin
 from daemon.tools.servers.service import ServerService, ServerShown
 from daemon.tools.servers.values import KIND, Mode, Scope, ServerConfig
 
-Name = Annotated[str, Path(max_length=100)]
+Name = Annotated[str, Path(max_length=200)]
 _TEXT = 8192
 _DAY = 86_400
 Text = Annotated[str, Field(max_length=_TEXT)]

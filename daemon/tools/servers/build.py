@@ -8,6 +8,7 @@ from daemon.base.clock import Clock, Entropy
 from daemon.base.tasks import TaskSet
 from daemon.db.reader import Reader
 from daemon.tools.servers.calls import CallServices
+from daemon.tools.servers.hearing import Told
 from daemon.tools.servers.lending import HeldServers
 from daemon.tools.servers.looking import Looks
 from daemon.tools.servers.outcomes import Outcomes
@@ -34,6 +35,7 @@ class Servers:
     provider: ServerProvider
     pins: Pins
     looks: Looks
+    told: Told
 
 
 async def build(
@@ -71,4 +73,4 @@ async def build(
         tasks=tasks,
         most_listed=limits.listed_tools,
     )
-    return Servers(provider=provider, pins=pins, looks=looks)
+    return Servers(provider=provider, pins=pins, looks=looks, told=held.told)

@@ -31,9 +31,10 @@ from daemon.tools.servers.looking import Looks
 from daemon.tools.servers.outcomes import Outcomes
 from daemon.tools.servers.scrubbing import clean_of, cleaned
 from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor, Trouble, UpstreamError
-from daemon.tools.servers.values import ServerConfig
+from daemon.tools.servers.values import Mode, ServerConfig
 
 _STAGE = "call"
+_REACH_OF_A_LOCAL_SERVER = "whatever you can reach: it runs on this machine, as you"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +118,12 @@ class PreparedServerCall:
 
     async def explain(self) -> Explanation:
         """Return what would be sent to which server, in full."""
+        local = self.server.mode is Mode.LOCAL
         step = StepShown(
             id=_STAGE,
+            doer="server",
+            reach=_REACH_OF_A_LOCAL_SERVER if local else "no host",
+            acts_as="whom the server itself decides; Aileron does not know",
             connector=self.server.name,
             version=self.subject.version,
             hash=self.identity,

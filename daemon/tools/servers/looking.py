@@ -44,6 +44,7 @@ class Looks:
         self._problems: dict[str, Failure] = {}
         self._failed_at: dict[str, float] = {}
         self._heard: dict[str, bool] = {}
+        self._offers: dict[str, frozenset[str]] = {}
         self._news = News()
         self.version = 0
         """Becomes another number when a look begins or stops to fail."""
@@ -51,6 +52,10 @@ class Looks:
     def changes(self) -> AsyncGenerator[None, None]:
         """Yield each time a look begins or stops to fail."""
         return self._news.changes()
+
+    def offers(self, server: str) -> frozenset[str] | None:
+        """Return what a server said that it offers, such as `resources`; None if it was not started yet."""
+        return self._offers.get(server)
 
     def problem(self, server: str) -> Failure | None:
         """Return why the last look in the background failed, if it did."""
@@ -72,6 +77,7 @@ class Looks:
             scrubber = self._scrubber_of(server.name)
             await self._pins.take(server, said if scrubber is None else clean_of(scrubber, said))
             self._seen[executor] = now
+            self._offers[server.name] = frozenset(map(str, executor.hello.capabilities))
 
     def heard(self, server: ServerConfig, session: str, method: str, _: Message) -> None:
         """Take in what a server says unasked, as far as it is about its tools."""

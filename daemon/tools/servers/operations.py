@@ -22,6 +22,11 @@ class Operation:
     description: str
 
     @property
+    def entries(self) -> str:
+        """Return the name under which the answer to a list has its entries."""
+        return "resourceTemplates" if self.method == "resources/templates/list" else self.method.partition("/")[0]
+
+    @property
     def definition(self) -> str:
         """Return the hash of what it is."""
         return f"sha256:{hashlib.sha256(canonical_json({'method': self.method}).encode()).hexdigest()}"

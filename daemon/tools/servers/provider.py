@@ -119,10 +119,34 @@ class ServerProvider:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
 
+    def offers(self, unasked: Callable[[str], bool]) -> Sequence[Mapping[str, Any]]:
+        """Return which servers there are, what each offers beside tools as far as that is known, and its open lists.
+
+        `unasked` says of a list, by its name in records, whether no rule holds it.
+        """
+        lists = [each.name for each in OPERATIONS.values() if each.may_repeat]
+        offered = ((server, self._looks.offers(server.name)) for server in self._enabled())
+        return [
+            {
+                "name": server.name,
+                "prefix": server.prefix,
+                "offers": None if known is None else sorted(known),
+                "lists": [each for each in lists if unasked(f"{server.name}/{each}")],
+            }
+            for server, known in offered
+        ]
+
     # Calling
 
     def known(self, name: str) -> ToolId | None:
-        """Return the tool that was given this name once, also if it is withheld, gone, or its server disabled."""
+        """Return the tool that was given this name once, also if it is withheld, gone, or its server disabled.
+
+        What is asked of a server beside tools has such a name, too: `github__(read_resource)`.
+        """
+        prefix, _, operation = name.rpartition("__")
+        if operation in OPERATIONS:
+            named = (server for server in self._configured.all().values() if server.prefix == prefix)
+            return next((ToolId(KIND, f"{server.name}/{operation}") for server in named), None)
         pin = self._pins.called(name)
         return None if pin is None else ToolId(KIND, pin.record)
 

@@ -82,7 +82,9 @@ class OperationRequest:
         """Find nothing: there is no definition that could change."""
 
     async def send(self, executor: ToolExecutor, arguments: Mapping[str, Any], asking: Asking) -> Message:
-        """Make the request with the arguments as its parameters."""
+        """Make the request with the arguments as its parameters; a list is asked for whole, from every page."""
+        if self.operation.may_repeat:
+            return {self.operation.entries: await executor.every(self.operation.method, asking)}
         # What stands in `_meta` is said by the client of a server, which the daemon is, and not by an agent.
         params = {key: value for key, value in arguments.items() if key != "_meta"}
         return await executor.ask(self.operation.method, params, asking)

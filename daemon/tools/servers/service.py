@@ -11,6 +11,7 @@ from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock
 from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
+from daemon.core.missing import no_such
 from daemon.core.principal import DAEMON, Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.tools.servers.configuration.configuration import Configuration
@@ -113,11 +114,7 @@ class ServerService:
         """Return a server's configuration, or say how to find out which there are."""
         server = self._configuration.all().get(name)
         if server is None:
-            raise Failure(
-                FailureClass.NOT_FOUND,
-                f"There is no server named {name[:100]!r}. `aileron server list` shows those there are.",
-                boundary=Boundary.USER,
-            )
+            raise no_such("server", name, remedy="`aileron server list` shows those there are.")
         return server
 
     async def test(self, name: str, session: str) -> Tested:

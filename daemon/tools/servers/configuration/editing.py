@@ -8,7 +8,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
 from daemon.tools.servers.configuration.nodes import YamlText
-from daemon.tools.servers.configuration.reading import SERVERS_KEY, TOP_KEYS, VERSION, is_nothing, read_servers
+from daemon.tools.servers.configuration.reading import NAME, SERVERS_KEY, TOP_KEYS, VERSION, is_nothing, read_servers
 from daemon.tools.servers.values import Mode, Scope, ServerConfig
 
 _HEAD = f'version: "{VERSION}"\n{SERVERS_KEY}:\n'
@@ -16,7 +16,8 @@ _INDENT = 2
 
 
 def with_server(text: str, server: ServerConfig, file: str) -> str:
-    """Return the text with one more server behind the others; raises Failure or DocumentError."""
+    """Return the text with one more server behind the others; raises Failure, or the DocumentError of a broken rule."""
+    read_servers(_HEAD + _written(server, _INDENT), file)  # so that a rule which it breaks is named
     wanted = {**read_servers(text, file), server.name: server}
     return _as_wanted(text, wanted, file, lambda plain: _added(plain, server, file))
 
@@ -138,7 +139,9 @@ def _ended(text: str) -> str:
 
 def _written(server: ServerConfig, indent: int) -> str:
     """Return the lines of one entry; what is as usual is not said."""
-    lines = [f"name: {server.name}", f"mode: {server.mode.value}"]
+    # A name that breaks the rule is written so that it is read back as one text, and refused as what it is.
+    name = server.name if NAME.fullmatch(server.name) else _flow(server.name)
+    lines = [f"name: {name}", f"mode: {server.mode.value}"]
     if server.mode is Mode.LOCAL:
         lines.append(f"command: {_flow(list(server.command))}")
         lines += [f"{key}: {_flow(value)}" for key, value in (("folder", server.folder),) if value is not None]

@@ -34,7 +34,7 @@ KEYS = tuple(dict.fromkeys((*_LOCAL, *_REMOTE)))
 _WHERE = {"local": _LOCAL, "remote": _REMOTE}
 _DAY = 86400.0
 
-RULE_OF_NAMES = f"It has lower-case letters, digits and dashes, begins with a letter, and has at most {LONGEST_NAME}."
+RULE_OF_NAMES = f"Write at most {LONGEST_NAME} lower-case letters, digits and dashes; the first is a letter."
 
 
 def read_servers(text: str, file: str) -> Mapping[str, ServerConfig]:

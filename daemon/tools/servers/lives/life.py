@@ -84,10 +84,10 @@ class Life:
             state = State.READY
         elif self._opening is not None:
             state = State.STARTING
-        elif self._stopping is not None:
-            state = State.STOPPING
+        elif left:
+            state = State.FAILED
         else:
-            state = State.FAILED if left else State.STOPPED
+            state = State.STOPPED if self._stopping is None else State.STOPPING
         running = self._running
         return ServerState(
             state=state,
@@ -111,11 +111,11 @@ class Life:
                 return self._running
             if self._running is not None:
                 self._lose(self._running)
-            elif self._stopping is not None:
-                await asyncio.wait({self._stopping})  # one process at a time
             elif self.is_resting:
                 left = self._pauses.left(self._clock.monotonic())
                 raise refusals.resting(self.config.name, left, self._last_error)
+            elif self._stopping is not None:
+                await asyncio.wait({self._stopping})  # one process at a time
             else:
                 await self._begin()
         raise RetiredError
@@ -137,8 +137,7 @@ class Life:
         for each in list(self._open):
             self._close(each)
         if running is not None and running.closing is not None:
-            self._stopping = running.closing
-            self._stopping.add_done_callback(self._has_stopped)
+            self._wait_for(running.closing)
 
     def forgive(self) -> None:
         """Forget its failures, so that the next call starts it."""
@@ -247,6 +246,8 @@ class Life:
         if running.closing is None:
             running.closing = self._tasks.start(self._end(running), name=f"stop the server {self.config.name}")
             running.closing.add_done_callback(lambda _: self._has_closed(running))
+            if running.is_lost:
+                self._wait_for(running.closing)
 
     async def _end(self, running: Running) -> None:
         try:
@@ -259,6 +260,11 @@ class Life:
             running.following.cancel()
         self._open.discard(running)
         self._look_whether_nothing_is_left()
+
+    def _wait_for(self, closing: "asyncio.Task[None]") -> None:
+        """Let the next start wait for the end of a former process."""
+        self._stopping = closing
+        closing.add_done_callback(self._has_stopped)
 
     def _has_stopped(self, stopping: "asyncio.Task[None]") -> None:
         if self._stopping is stopping:

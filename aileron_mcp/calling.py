@@ -1,0 +1,116 @@
+"""The calls of tools: made of the daemon, and told to the model."""
+
+import contextlib
+from typing import Any
+
+import httpx
+import mcp_types as types
+from pydantic import ValidationError
+
+from aileron_mcp import texts
+from aileron_mcp.client import AgentApiError, AgentClient, CallPending, CallResult
+from aileron_mcp.daemon_link import Link
+from aileron_mcp.listing import Listing
+from aileron_mcp.rounds import Context, Round, Rounds
+from aileron_mcp.texts import STATUS_TOOL, Reply
+from aileron_mcp.tools import MAX_WAIT_SECONDS
+from aileron_mcp.troubles import told
+
+_SLICE_SECONDS = 5.0
+
+
+class Calls:
+    """Makes the calls of one agent."""
+
+    def __init__(self, link: Link, listing: Listing, rounds: Rounds) -> None:
+        self._link = link
+        self._listing = listing
+        self._rounds = rounds
+
+    async def call(
+        self, ctx: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """Call a tool, or tell why not."""
+        arguments = params.arguments or {}
+        if params.name == STATUS_TOOL:
+            return await self._told(params.name, self._status(ctx, arguments))
+        if params.request_state is None and params.name not in self._listing.offer.names:
+            with contextlib.suppress(AgentApiError):  # that it is away is told by the call
+                await self._listing.refresh()
+        if params.name not in self._listing.offer.of_servers:
+            return await self._told(params.name, self._run(params.name, arguments))
+        return await self._rounds.run(
+            ctx, params, lambda call: self._told(params.name, self._heard(params.name, arguments, call))
+        )
+
+    async def _told(self, tool: str, work: Any) -> types.CallToolResult:
+        try:
+            reply: Reply = await work
+        except AgentApiError as problem:
+            reply = told(problem, tool, self._link.session_id)
+        return types.CallToolResult(
+            content=blocks(reply),
+            structured_content=reply.structured,
+            is_error=reply.failed,
+            _meta=None if reply.meta is None else dict(reply.meta),
+        )
+
+    async def _run(self, tool: str, arguments: dict[str, Any]) -> Reply:
+        try:
+            outcome = await self._link.do(lambda client: client.call(tool, arguments))
+        except AgentApiError as problem:
+            # A name that is not in the list is asked for all the same: the daemon knows why, such as that a person
+            # must look at the tool first. Of one that nobody knows, the model is helped by those there are.
+            if problem.status != httpx.codes.NOT_FOUND or problem.envelope is None:
+                raise
+            return texts.not_there(problem.envelope, self._listing.offer.names)
+        if isinstance(outcome, CallPending):
+            return texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)
+        return texts.finished(
+            audit_id=outcome.audit_id, result=outcome.result, content=outcome.content, failed=outcome.failed
+        )
+
+    async def _heard(self, tool: str, arguments: dict[str, Any], call: Round) -> Reply:
+        async def run(client: AgentClient) -> CallResult | CallPending:
+            return await client.call_heard(tool, arguments, call)
+
+        outcome = await self._link.do(run)
+        if isinstance(outcome, CallPending):
+            return texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)
+        return texts.handed_on(
+            audit_id=outcome.audit_id,
+            result=outcome.result,
+            content=outcome.content,
+            meta=outcome.meta,
+            failed=outcome.failed,
+            shaped=tool in self._listing.offer.shaped,
+        )
+
+    async def _status(self, ctx: Context, arguments: dict[str, Any]) -> Reply:
+        approval, wait = arguments.get("approval_id"), arguments.get("wait_seconds", 20)
+        if not isinstance(approval, str) or isinstance(wait, bool) or not isinstance(wait, int | float):
+            message = f"{STATUS_TOOL} takes approval_id, a text, and wait_seconds, a number."
+            return texts.trouble(message, failure_class="invalid_arguments", retriable=False)
+        left = float(min(max(wait, 0), MAX_WAIT_SECONDS))
+        waited = 0.0
+        while True:
+            part = min(left, _SLICE_SECONDS)
+
+            async def poll(client: AgentClient, seconds: float = part) -> Reply:
+                return texts.standing(await client.poll(approval, wait_seconds=seconds))
+
+            reply: Reply = await self._link.do(poll)
+            left -= part
+            waited += part
+            if left <= 0 or reply.failed or reply.structured.get("status") not in {"pending", "approved", "running"}:
+                return reply
+            # Says nothing unless the client sent a token for it.
+            await ctx.session.report_progress(waited, waited + left, "Waiting for a person's decision.")
+
+
+def blocks(reply: Reply) -> list[types.ContentBlock]:
+    """Return a reply in blocks; blocks of a kind that MCP does not know are told as the text they stand for."""
+    with contextlib.suppress(ValidationError):
+        if reply.content:
+            return types.CallToolResult.model_validate({"content": list(reply.content)}).content
+    return [types.TextContent(type="text", text=reply.text)]

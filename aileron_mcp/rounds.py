@@ -1,0 +1,188 @@
+"""What a server asks back while a call runs, put to the agent: by a request, or in the newer era by an answer.
+
+In the newer era no server sends requests. A call whose server asks back is answered with the question; the agent makes
+the call again with the answer. Until then the call waits here: few at a time, not for ever, and gone with this server.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.shared.message import ServerMessageMetadata
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+Context = ServerRequestContext[Any, Any]
+R = TypeVar("R")
+
+ELICIT = "elicitation/create"
+_MOST_PARKED = 16
+_PARKED_SECONDS = 600.0
+_DIE_OF_IT = ("goose",)
+"""Clients that say they can ask a person, and abort their whole run when they are to and nobody is there."""
+
+
+def can_ask(ctx: Context, params: Mapping[str, Any] | None = None) -> bool:
+    """Say whether the agent can put a question to its person."""
+    said = ctx.session.client_capabilities
+    known = ctx.session.client_params
+    name = known.client_info.name if known is not None else ""
+    if said is None or said.elicitation is None or name.lower().startswith(_DIE_OF_IT):
+        return False
+    return params is None or params.get("mode") != "url" or said.elicitation.url is not None
+
+
+@dataclass
+class Round:
+    """One call under way: hears of it, and puts to the agent what its server asks back."""
+
+    ctx: Context
+    """The request that is being answered: the first one, or the one that brought the last answers."""
+    open: dict[str, tuple[types.ElicitRequest, asyncio.Future[Mapping[str, Any]]]] = field(default_factory=dict)
+    asked_now: asyncio.Event = field(default_factory=asyncio.Event)
+    number: int = 0
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Return what the agent can answer."""
+        return (ELICIT,) if can_ask(self.ctx) else ()
+
+    async def progress(self, params: Mapping[str, Any]) -> None:
+        """Hand on how far the tool is. Says nothing unless the client sent a token for it."""
+        done, total, message = params.get("progress"), params.get("total"), params.get("message")
+        if isinstance(done, int | float):
+            with contextlib.suppress(Exception):  # the agent may have gone, which its reader will notice
+                await self.ctx.session.report_progress(
+                    done,
+                    total if isinstance(total, int | float) else None,
+                    message if isinstance(message, str) else None,
+                )
+
+    async def asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Ask the agent; None if it cannot be asked that, or turns it down."""
+        if method != ELICIT or not can_ask(self.ctx, params):
+            return None
+        try:
+            request = types.ElicitRequest.model_validate({"method": ELICIT, "params": params})
+        except ValidationError:
+            return None
+        if self.ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            return await self._park(request)
+        related = ServerMessageMetadata(related_request_id=self.ctx.request_id)
+        try:
+            result = await self.ctx.session.send_request(request, types.ElicitResult, metadata=related)
+        except (MCPError, ValidationError):
+            return None
+        return _written(result)
+
+    async def _park(self, request: types.ElicitRequest) -> Mapping[str, Any]:
+        self.number += 1
+        answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        key = f"question-{self.number}"
+        self.open[key] = request, answer
+        self.asked_now.set()
+        try:
+            return await answer
+        finally:
+            self.open.pop(key, None)
+
+    def take(self, responses: Mapping[str, Any] | None) -> None:
+        """Take the answers that a repeated call brings; what is missing is asked again."""
+        for key, (_, answer) in list(self.open.items()):
+            given = (responses or {}).get(key)
+            if isinstance(given, types.ElicitResult) and not answer.done():
+                answer.set_result(_written(given))
+                del self.open[key]
+        if not self.open:
+            self.asked_now.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parked:
+    call: Round
+    task: "asyncio.Task[Any]"
+    asked_for: Any
+    ending: asyncio.TimerHandle
+
+
+class Rounds:
+    """The calls of one agent that wait for its answers."""
+
+    def __init__(self) -> None:
+        self._parked: dict[str, _Parked] = {}
+
+    async def run(
+        self, ctx: Context, params: types.InputResponseRequestParams, work: Callable[[Round], Awaitable[R]]
+    ) -> R | types.InputRequiredResult:
+        """Do a piece of work, or go on with the one that a repeated request means. Being cancelled ends it."""
+        if params.request_state is None:
+            call = Round(ctx)
+            task: asyncio.Task[R] = asyncio.ensure_future(_awaited(work(call)))
+        else:
+            parked = self._taken(params)
+            call, task = parked.call, parked.task
+            call.ctx = ctx
+            call.take(params.input_responses)
+        asked = asyncio.ensure_future(call.asked_now.wait())
+        try:
+            await asyncio.wait((task, asked), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                return self._park(call, task, params)
+            return task.result()
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            asked.cancel()
+
+    def _park(
+        self, call: Round, task: "asyncio.Task[Any]", params: types.InputResponseRequestParams
+    ) -> types.InputRequiredResult:
+        if len(self._parked) >= _MOST_PARKED:
+            task.cancel()
+            raise MCPError(
+                types.INTERNAL_ERROR,
+                f"{_MOST_PARKED} calls wait for answers of this agent already; this one was ended. It may have begun.",
+            )
+        state = secrets.token_hex(16)
+        ending = asyncio.get_running_loop().call_later(_PARKED_SECONDS, self._over, state)
+        self._parked[state] = _Parked(call, task, _asked_for(params), ending)
+        return types.InputRequiredResult(
+            input_requests={key: request for key, (request, _) in call.open.items()}, request_state=state
+        )
+
+    def _taken(self, params: types.InputResponseRequestParams) -> _Parked:
+        state = params.request_state or ""
+        parked = self._parked.get(state)
+        if parked is None or parked.asked_for != _asked_for(params):
+            raise MCPError(
+                types.INVALID_PARAMS,
+                "No call waits for this answer: it is over, or was another one. It may have had an effect: look first.",
+            )
+        del self._parked[state]
+        parked.ending.cancel()
+        return parked
+
+    def _over(self, state: str) -> None:
+        parked = self._parked.pop(state, None)
+        if parked is not None:
+            parked.task.cancel()
+
+
+async def _awaited(work: Awaitable[R]) -> R:
+    return await work
+
+
+def _asked_for(params: types.InputResponseRequestParams) -> Any:
+    kept = params.model_dump(by_alias=True, exclude={"input_responses", "request_state", "meta"})
+    return type(params), kept
+
+
+def _written(result: types.ElicitResult) -> Mapping[str, Any]:
+    return result.model_dump(by_alias=True, mode="json", exclude_none=True, include={"action", "content"})

@@ -1,0 +1,106 @@
+"""How a tool that runs reaches who asked for it: what is told, what is asked back, and whether the caller is there.
+
+Nothing that comes this way decides about a call: that was decided before it began.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from daemon.core.failures import Boundary, Failure, FailureClass
+
+_MOST_UNREAD = 100
+_MOST_OPEN = 16
+
+PROGRESS = "progress"
+ASKED = "asked"
+Event = tuple[str, Mapping[str, Any]]
+
+
+class Questions:
+    """What tools ask back and nobody has answered yet, by session. A question is gone with the call that it is for."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str], asyncio.Future[Mapping[str, Any]]] = {}
+
+    def put(self, session: str) -> tuple[str, asyncio.Future[Mapping[str, Any]]]:
+        """Open a question; return its id, and what becomes its answer. Raises a Failure if too many are open."""
+        if sum(owner == session for owner, _ in self._open) >= _MOST_OPEN:
+            raise _turned_down(f"{_MOST_OPEN} questions of servers are open in this session; answer these first.")
+        question, answer = f"q_{secrets.token_hex(8)}", asyncio.get_running_loop().create_future()
+        self._open[session, question] = answer
+        answer.add_done_callback(lambda _: self._open.pop((session, question), None))
+        return question, answer
+
+    def answer(self, session: str, question: str, result: Mapping[str, Any] | None) -> None:
+        """Answer a question of one's own session; None turns it down. Raises the Failure of one that is not there."""
+        answer = self._open.get((session, question))
+        if answer is None or answer.done():
+            raise Failure(
+                FailureClass.NOT_FOUND,
+                "There is no such open question: it was answered, or its call is over.",
+                boundary=Boundary.USER,
+            )
+        if result is None:
+            answer.set_exception(_turned_down("Who asked for the call does not answer this."))
+        else:
+            answer.set_result(result)
+
+
+class CallTalk:
+    """The talk of one call. It belongs to the event loop's thread."""
+
+    def __init__(self, questions: Questions, *, session: str, answers: frozenset[str]) -> None:
+        self._questions = questions
+        self._session = session
+        self._answers = answers
+        self._unread: deque[Event] = deque(maxlen=_MOST_UNREAD)
+        """A caller that does not read loses the oldest progress, and holds up nobody."""
+        self._asked: deque[Event] = deque()
+        self._woken: Callable[[], None] = lambda: None
+        self._cancelled = asyncio.Event()
+
+    @property
+    def cancelled(self) -> asyncio.Event:
+        """Return the event that is set when the caller has hung up."""
+        return self._cancelled
+
+    def wake(self, woken: Callable[[], None]) -> None:
+        """Call a function each time there is something to read."""
+        self._woken = woken
+
+    def progress(self, params: Mapping[str, Any]) -> None:
+        """Hear how far the tool is."""
+        told = {key: params[key] for key in ("progress", "total", "message") if key in params}
+        self._unread.append((PROGRESS, told))
+        self._woken()
+
+    async def answer(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Have the caller answer what the tool asks back, if it said that it can."""
+        if method not in self._answers:
+            raise _turned_down(f"The agent answers no {method}.")
+        question, answer = self._questions.put(self._session)
+        self._asked.append((ASKED, {"id": question, "method": method, "params": params}))
+        self._woken()
+        gone = asyncio.ensure_future(self._cancelled.wait())
+        try:
+            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise _turned_down("Who asked for the call has hung up.")
+            return answer.result()
+        finally:
+            gone.cancel()
+            answer.cancel()
+
+    def take(self) -> tuple[Event, ...]:
+        """Return what was not read yet, and forget it."""
+        taken = (*self._unread, *self._asked)
+        self._unread.clear()
+        self._asked.clear()
+        return taken
+
+
+def _turned_down(message: str) -> Failure:
+    return Failure(FailureClass.CAPABILITY_DENIED, message, boundary=Boundary.USER)

@@ -1,0 +1,82 @@
+"""What a tool asks back while it runs: answered once, by the session whose call it is, and only while that runs."""
+
+import asyncio
+
+import pytest
+
+from daemon.api.talking import CallTalk, Questions
+from daemon.core.failures import Failure, FailureClass
+
+ELICIT = "elicitation/create"
+
+
+def talk(questions: Questions) -> CallTalk:
+    return CallTalk(questions, session="ses_a", answers=frozenset({ELICIT}))
+
+
+async def asked(call: CallTalk) -> tuple[asyncio.Task[object], str]:
+    """Ask something back; return the waiting tool, and the id of its question."""
+    waiting: asyncio.Task[object] = asyncio.ensure_future(call.answer(ELICIT, {"message": "?"}))
+    await asyncio.sleep(0)
+    ((_, question),) = call.take()
+    return waiting, question["id"]
+
+
+async def test_a_question_is_answered_once_by_its_own_session_only() -> None:
+    questions = Questions()
+    waiting, question = await asked(talk(questions))
+    with pytest.raises(Failure) as other:
+        questions.answer("ses_b", question, {"action": "accept"})
+    assert other.value.failure_class is FailureClass.NOT_FOUND
+    questions.answer("ses_a", question, {"action": "decline"})
+    assert await waiting == {"action": "decline"}
+    with pytest.raises(Failure, match="no such open question"):
+        questions.answer("ses_a", question, {"action": "accept"})
+
+
+async def test_a_question_is_gone_with_its_call() -> None:
+    questions = Questions()
+    call = talk(questions)
+    waiting, question = await asked(call)
+    call.cancelled.set()
+    with pytest.raises(Failure, match="hung up"):
+        await waiting
+    with pytest.raises(Failure, match="no such open question"):
+        questions.answer("ses_a", question, {"action": "accept"})
+
+
+async def test_what_the_caller_does_not_answer_is_turned_down_unasked() -> None:
+    call = CallTalk(Questions(), session="ses_a", answers=frozenset())
+    with pytest.raises(Failure, match=ELICIT):
+        await call.answer(ELICIT, {})
+    assert call.take() == ()
+
+
+async def test_open_questions_of_a_session_are_bounded_and_leave_room_for_others() -> None:
+    questions = Questions()
+    call = talk(questions)
+    waiting = [asyncio.ensure_future(call.answer(ELICIT, {})) for _ in range(16)]
+    await asyncio.sleep(0)
+    with pytest.raises(Failure, match="16 questions"):
+        await call.answer(ELICIT, {})
+    questions.put("ses_b")
+    call.cancelled.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    questions.put("ses_a")
+
+
+async def test_a_caller_that_does_not_read_loses_the_oldest_progress_and_keeps_the_questions() -> None:
+    call = talk(Questions())
+    waiting, question = await asked(call)
+    again = asyncio.ensure_future(call.answer(ELICIT, {}))
+    await asyncio.sleep(0)
+    for step in range(1000):
+        call.progress({"progress": step, "progressToken": "ours"})
+    told = call.take()
+    assert [data["progress"] for name, data in told if name == "progress"] == list(range(900, 1000))
+    assert sum(name == "asked" for name, _ in told) == 1
+    assert "ours" not in str(told)
+    for task in (waiting, again):
+        task.cancel()
+    await asyncio.gather(waiting, again, return_exceptions=True)
+    assert question
