@@ -49,6 +49,22 @@ main()
 """
 """An import that kills itself behind the step whose number is its last argument."""
 
+WRITES = """
+import pathlib, sys
+from daemon.cli.launch.config_file import ConfigFile
+old, new = sys.argv.pop(), sys.argv.pop()
+exchange = ConfigFile.exchange
+def after_the_agent(self, text):
+    held = pathlib.Path(self.path).read_text()
+    pathlib.Path(self.path).write_text(held.replace(old, new, 1))
+    exchange(self, text)
+ConfigFile.exchange = after_the_agent
+from daemon.cli.main import main
+sys.argv = ["aileron", "server", "import", "claude", "--yes"]
+main()
+"""
+"""An import beside an agent that replaces one text in its file, each time just before the import writes it."""
+
 
 class Person(Shell):
     """A person with files of agents, whose Aileron has no servers when a test begins."""
@@ -250,6 +266,29 @@ def test_a_killed_import_that_had_changed_the_file_is_not_forgotten_by_the_next_
     assert person.servers() == {}
 
 
+def test_what_a_running_agent_writes_meanwhile_is_kept(person: Person) -> None:
+    def imported(new: str, old: str) -> int:
+        command = [sys.executable, "-c", WRITES, new, old]
+        return subprocess.run(
+            command, cwd=person.folder, env=person.environ, capture_output=True, timeout=60, check=False
+        ).returncode
+
+    file = person.write(".claude.json", claude())
+    assert imported('"numStartups": 4', '"numStartups": 3') == 0
+    held = json.loads(file.read_bytes())
+    assert (held["numStartups"], list(held["mcpServers"])) == (4, ["old"])
+    person.do("restore")
+    assert file.read_text() == claude().replace("3", "4", 1)
+    # The server itself is another one now: nobody has seen that one, so the person is asked to begin again.
+    assert imported('"npx"', '"uvx"') == 0
+    person.do("restore")
+    assert imported('"uvx"', '"npx"') == 1
+    assert json.loads(file.read_bytes())["mcpServers"]["GitHub"]["command"] == "uvx"
+    person.do("import")
+    assert "GitHub" not in json.loads(file.read_bytes())["mcpServers"]
+    assert ["uvx", "-y", "gh"] in [server["command"] for server in person.servers().values()]
+
+
 def test_two_imports_at_once_take_every_server_over_once(person: Person) -> None:
     person.write(".claude.json", claude())
     both = [
@@ -271,15 +310,17 @@ def test_files_that_are_none_of_an_agent_are_left_alone_and_named(person: Person
     (person.write(".config/Code/User/mcp.json", "")).write_bytes(b"\xff{}")
     (person.user / ".codex").mkdir()
     os.link(person.write("hard", CODEX), person.user / ".codex/config.toml")
+    with person.write(".config/goose/config.yaml", "").open("wb") as large:
+        large.truncate(33 << 20)
     done = person.do("import")
     problems = {each["agent"]: each["problem"] for each in done["files"]}
-    assert set(problems) == {"claude", "cursor", "pi", "vscode", "codex"}
+    assert set(problems) == {"claude", "cursor", "pi", "vscode", "codex", "goose"}
     assert all(problems.values()), problems
     assert person.servers() == {}
 
 
 def test_what_the_daemon_refuses_stays_and_leaves_no_secret(person: Person) -> None:
-    entry = {"command": "x", "env": {"NO NAME": "x", "REFUSED_TOKEN": TOKEN}}
+    entry = {"command": "x", "env": {"NO NAME": "x", "REFUSED_TOKEN": TOKEN, "LONG_TOKEN" * 30: OTHER}}
     said = json.dumps({"mcpServers": {"bad": entry}})
     files = [person.write(path, said) for path in (".claude.json", ".cursor/mcp.json")]
     assert [each["left"][0]["entry"] for each in person.do("import")["files"]] == ["bad", "bad"]

@@ -1,6 +1,7 @@
 """Carries a plan out: secrets first, then the servers, and the agent's file last, so that nothing is ever missing."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
 
 _TRIES = 5
+_ABOUT_ONE = frozenset({"invalid_arguments", "not_found"})
+"""The classes of failures that are about one server, and not about the vault, the disk or the daemon."""
 
 
 def settle(records: Records) -> None:
@@ -93,27 +96,34 @@ def _entries(plan: FilePlan, record: Record | None, added: Mapping[str, str]) ->
 
 def _added(client: "ControlClient", move: Move) -> str | None:
     """Store the secrets and add the server; return what it is if this import added it."""
-    for secret in move.secrets:
-        client.put("/v1/secrets", body={"name": secret.name, "value": secret.value})
     if not move.body:  # the same server of another agent
         try:
             client.get("/v1/servers/{}", move.server)
         except CliFailure as failure:
-            if failure.failure_class != "not_found":
-                raise
-            raise _RefusedError(f"{move.server}, which is the same server, was not added") from failure
+            raise _refused(failure, f"{move.server}, which is the same server, was not added") from failure
         return None
-    if not move.add:
-        return str(client.get("/v1/servers/{}", move.server)["identity"])  # a killed import had added it
     try:
+        for secret in move.secrets:
+            client.put("/v1/secrets", body={"name": secret.name, "value": secret.value})
+        if not move.add:
+            return str(client.get("/v1/servers/{}", move.server)["identity"])  # a killed import had added it
         shown: dict[str, Any] = client.post("/v1/servers", body=move.body)
     except CliFailure as failure:
-        if failure.failure_class != "invalid_arguments":
-            raise
-        for secret in move.secrets:
-            client.delete("/v1/secrets", name=secret.name)
-        raise _RefusedError(failure.message) from failure
+        if failure.failure_class in _ABOUT_ONE:
+            _forget(client, move)
+        raise _refused(failure, failure.message) from failure
     return str(shown["identity"])
+
+
+def _refused(failure: CliFailure, reason: str) -> Exception:
+    """Return why one server stays; a failure that every other one would meet, too, is that failure itself."""
+    return _RefusedError(reason) if failure.failure_class in _ABOUT_ONE else failure
+
+
+def _forget(client: "ControlClient", move: Move) -> None:
+    for secret in move.secrets:
+        with suppress(CliFailure):  # it may be the one that was refused
+            client.delete("/v1/secrets", name=secret.name)
 
 
 def _read_again(plan: FilePlan) -> bool:
