@@ -1,7 +1,9 @@
 """`aileron server import` and `restore` as a person runs them, with a daemon, a vault and agents' files."""
 
+import contextlib
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,6 +66,23 @@ sys.argv = ["aileron", "server", "import", "claude", "--yes"]
 main()
 """
 """An import beside an agent that replaces one text in its file, each time just before the import writes it."""
+
+
+def at_a_terminal(person: "Person", *answers: tuple[str, str]) -> tuple[int, str]:
+    """Run the import at a terminal; answer each question when it stands there."""
+    master, slave = pty.openpty()
+    shell = person.start("server", "import", stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    screen = ""
+    for question, answer in answers:
+        while question not in screen:
+            screen += os.read(master, 65536).decode()
+        os.write(master, f"{answer}\n".encode())
+    with contextlib.suppress(OSError):  # which is how a terminal ends
+        while part := os.read(master, 65536):
+            screen += part.decode()
+    os.close(master)
+    return shell.wait(60), screen
 
 
 class Person(Shell):
@@ -347,3 +366,15 @@ def test_nobody_is_asked_where_nobody_can_answer(person: Person) -> None:
     assert "--yes" in person("server", "import", expect=2).stderr
     assert "--yes" in person("server", "import", "--json", expect=2).stdout
     assert (file.read_bytes(), person.servers()) == (claude().encode(), {})
+
+
+def test_a_person_decides_about_what_only_looks_random_and_about_the_whole(person: Person) -> None:
+    looks_random = "9f8Ab3kL0qZx7Vt2Rw5Ym1Nc"
+    said = json.dumps({"mcpServers": {"it": {"command": "x", "env": {"ID": looks_random, "TOKEN": TOKEN}}}})
+    file = person.write(".claude.json", said)
+    code, screen = at_a_terminal(person, ("A secret? [Y/n]", ""), ("Do this?", "n"))
+    assert (code, file.read_text(), person.servers()) == (1, said, {})
+    assert "it/id (24 characters, it looks random)" in screen
+    code, screen = at_a_terminal(person, ("A secret? [Y/n]", "n"), ("Do this?", "y"))
+    assert (code, person.servers()["it"]["env"]) == (0, {"ID": looks_random, "TOKEN": "vault://secrets/it/token"})
+    assert (TOKEN in screen, looks_random in screen) == (False, False)
