@@ -269,6 +269,15 @@ def test_an_import_that_is_killed_at_any_step_is_finished_by_the_next(person: Pe
     assert (file.read_bytes(), person.servers()) == (claude(name=f"killed-{after}").encode(), {})
 
 
+def test_a_killed_import_can_be_taken_back_too(person: Person) -> None:
+    file = person.write(".cursor/mcp.json", claude())
+    command = [sys.executable, "-c", DIES, "2"]
+    subprocess.run(command, cwd=person.folder, env=person.environ, capture_output=True, timeout=60, check=False)
+    assert list(person.servers()) == ["github"]
+    person.do("restore", "cursor")
+    assert (file.read_text(), person.servers()) == (claude(), {})
+
+
 def test_a_killed_import_that_had_changed_the_file_is_not_forgotten_by_the_next_one(person: Person) -> None:
     file = person.write(".cursor/mcp.json", claude())
     before = file.read_bytes()

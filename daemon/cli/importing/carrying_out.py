@@ -82,13 +82,15 @@ def _begun(records: Records, plan: FilePlan) -> Record:
 
 
 def _entries(plan: FilePlan, record: Record | None, added: Mapping[str, str]) -> tuple[Taken, ...]:
-    known = {} if record is None else {taken.server: taken.identity for taken in record.entries}
+    # What a killed import had begun to add is there now, and all the same it came by that import.
+    known = {taken.server: taken for taken in record.entries if taken.adds} if record is not None else {}
     return tuple(
         Taken(
             move.found.key,
             move.server,
             tuple(secret.name for secret in move.secrets),
-            added.get(move.server, known.get(move.server)),
+            move.add or move.server in known,
+            added.get(move.server, known[move.server].identity if move.server in known else None),
         )
         for move in plan.moves
     )

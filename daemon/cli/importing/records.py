@@ -22,8 +22,10 @@ class Taken:
     key: tuple[str, ...]
     server: str
     secrets: tuple[str, ...]
+    adds: bool = False
+    """Whether this import adds the server; the same one of another agent's file was there before."""
     identity: str | None = None
-    """What the server was when this import added it; None if it was there before."""
+    """What the server was when this import had added it; None before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _read(path: Path) -> Record:
         if held.pop("version") != _VERSION:
             raise ValueError
         entries = tuple(
-            Taken(tuple(each["key"]), each["server"], tuple(each["secrets"]), each["identity"])
+            Taken(tuple(each["key"]), each["server"], tuple(each["secrets"]), each["adds"], each["identity"])
             for each in held.pop("entries")
         )
         return Record(**held, entries=entries)

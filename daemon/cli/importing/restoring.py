@@ -77,13 +77,15 @@ def _take_out(
         other := next((each for each in others if any(e.server == taken.server for e in each.entries)), None)
     ) is not None:
         # Another agent's file had the same one. Whoever is restored last takes it out.
-        if taken.identity is not None:
-            heir = tuple(replace(e, identity=taken.identity) if e.server == taken.server else e for e in other.entries)
+        if taken.adds:
+            heir = tuple(
+                replace(e, adds=True, identity=taken.identity) if e.server == taken.server else e for e in other.entries
+            )
             records.change(other, entries=heir)
         done.kept.append(f"{taken.server}: it came from {other.file} as well")
-    elif taken.identity is None:
+    elif not taken.adds:
         done.kept.append(f"{taken.server}: it was there before the import")
-    elif client.get("/v1/servers/{}", taken.server)["identity"] != taken.identity:
+    elif taken.identity not in {None, client.get("/v1/servers/{}", taken.server)["identity"]}:
         done.kept.append(f"{taken.server}: it was changed since the import")
     else:
         client.delete("/v1/servers/{}", taken.server)
