@@ -63,9 +63,10 @@ class Shell:
 
     def written(self, ended: "subprocess.CompletedProcess[str]") -> Path:
         """Return the folder with what an agent wrote whose launch has ended."""
-        found = re.search(r"Session (ses_[\w-]+) ended", ended.stderr)
+        found = re.search(r"Session (\w{8}) ended", ended.stderr)
         assert found is not None, ended.stderr
-        return self.world.home / "workspaces" / found[1] / "work" / "upper"
+        [layer] = (self.world.home / "workspaces").glob(f"*{found[1]}")
+        return layer / "work" / "upper"
 
     def words(self, *command: str, options: tuple[str, ...] = ()) -> list[str]:
         """Return the arguments of such a launch."""

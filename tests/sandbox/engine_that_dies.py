@@ -221,7 +221,8 @@ def engine_while_commits_are_packed(engine: PrivateEngine, world: World, shell: 
     person.repository()
     script = "set -e; echo one > committed.txt; git add -A; git commit -qm one; echo two > plain.txt"
     ended = shell.inside("sh", "-c", script, options=("--land", "never"))
-    session = session_of(ended.stderr)
+    short = session_of(ended.stderr)
+    [session] = [each["id"] for each in world.ok("GET", "/v1/sessions")["items"] if each["id"].endswith(short)]
     with made_packers(engine) as made:
         landing = shell.start("session", "land", session, "--branch", "theirs", "--yes")
         for _ in ("for the look", "for the landing"):

@@ -117,6 +117,6 @@ class Terminal:
 
 def session_of(text: str) -> str:
     """Return the session that a launch tells of at its end."""
-    found = re.search(r"Session (ses_[\w-]+) ended", text)
+    found = re.search(r"Session (\w{8}) ended", text)
     assert found is not None, text
     return found[1]

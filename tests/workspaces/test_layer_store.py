@@ -139,14 +139,14 @@ def test_what_was_thrown_away_is_gone_also_after_a_crash(layers: Layers, site: S
     layers.change("ses_1", state=State.DISCARDED)  # and the daemon was killed
     (layer.folder.with_name(".gone-ses_0") / "deep").mkdir(parents=True)
     assert layers.recover() == []
-    with pytest.raises(Failure, match="no workspace"):
+    with pytest.raises(Failure, match="workspace of a session"):
         layers.get("ses_1")
     layers.clear()
     assert list(layer.folder.parent.iterdir()) == []
     made(layers, site, "ses_2")
     with pytest.raises(Failure, match="still runs"):
         layers.discard("ses_2")
-    with pytest.raises(Failure, match="no workspace"):
+    with pytest.raises(Failure, match="workspace of a session"):
         layers.get("ses_1")
 
 
@@ -166,7 +166,7 @@ def test_a_record_that_cannot_be_read_is_told_and_never_removed(layers: Layers, 
 
 def test_only_ids_of_sessions_name_folders(layers: Layers, site: Site) -> None:
     for name in ("..", "../x", "/etc", "", ".gone-x", "a/b"):
-        with pytest.raises(Failure, match="no workspace"):
+        with pytest.raises(Failure, match="workspace of a session"):
             layers.get(name)
         with pytest.raises(ValueError, match="not the id"):
             made(layers, site, name)
