@@ -78,6 +78,10 @@ def parse(text: str) -> dict[str, Any]:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as problem:
         raise RegistrationError(f"it is not valid TOML: {problem}") from None
+    except RecursionError:
+        raise RegistrationError("it is nested too deeply") from None
+    except ValueError:
+        raise RegistrationError("a number in it has too many digits") from None
 
 
 def _value(value: Any) -> str:

@@ -1,16 +1,18 @@
 """Our entry in a YAML file: one line under a key, in a form that can be taken out exactly."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, Event
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from launchers.registration.errors import RegistrationError
 
 _KEY = "extensions"
+_DEEPEST = 200
 _NAME = "aileron"
 _CAME_WITH = f"{_KEY}: # with the entry of Aileron"
 
@@ -54,17 +56,36 @@ def take_out(text: str) -> str:
     return before + after
 
 
+def events(text: str) -> Iterator[Event]:
+    """Yield what the text consists of; raises RegistrationError where it is wrong, or nested too deeply."""
+    depth = 0
+    try:
+        for event in YAML(typ="rt", pure=True).parse(text.removeprefix("\ufeff")):
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise RegistrationError("it is nested too deeply")
+            yield event
+    except YAMLError as problem:
+        raise _invalid(problem) from None
+
+
 def read(text: str) -> dict[str, Any]:
     """Return the mapping that the file holds; raises RegistrationError."""
+    for _ in events(text):  # before anything is built of it: that takes far more time for what is nested deeply
+        pass
     try:
         value = YAML(typ="safe", pure=True).load(text.removeprefix("\ufeff"))
     except YAMLError as problem:
-        raise RegistrationError(f"it is not valid YAML: {' '.join(str(problem).split())[:300]}") from None
+        raise _invalid(problem) from None
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise RegistrationError("it does not hold a mapping")
     return value
+
+
+def _invalid(problem: YAMLError) -> RegistrationError:
+    return RegistrationError(f"it is not valid YAML: {' '.join(str(problem).split())[:300]}")
 
 
 def _written(text: str, *rows: str) -> str:
