@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchers.importing.texts import SYNTAXES
@@ -205,3 +205,41 @@ def test_a_removal_is_part_of_the_text_and_giving_back_is_its_inverse(
         "mcpServers": {k: v for k, v in servers.items() if ("mcpServers", k) not in keys},
     }
     assert how.read(how.given_back(after, text, keys)) == held
+
+
+BETWEEN = st.lists(st.sampled_from(["# a comment\n", "\n", "   # [mcp_servers.no]\n"]), max_size=2).map("".join)
+PARTS = st.lists(st.tuples(BETWEEN, st.booleans(), st.integers(0, 2)), min_size=1, max_size=5)
+TABLES = (
+    '[mcp_servers."n {0}"]\ncommand = "x"\n',
+    '[mcp_servers."n {0}"]\nargs = [\n  "[mcp_servers.z]", # inside\n]\n[mcp_servers."n {0}".env]\nA = """\n[x]\n"""\n',
+    '[mcp_servers."n {0}"] # behind\ncommand = "x"\n# inside\nenv = {{ A = "b" }}\n',
+)
+ENTRIES = (
+    "  n {0}: {{type: stdio, cmd: x}}\n",
+    "  n {0}:\n    type: stdio\n    # inside\n    args:\n    - a\n",
+    "  'n {0}':\n    cmd: |\n      a\n      b\n",
+)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("syntax", ["toml", "yaml"])
+@settings(max_examples=25)
+@given(PARTS)
+def test_what_stands_around_tables_and_extensions_stays_to_the_last_byte(
+    syntax: str, mark: str, ends: str, parts: list[tuple[str, bool, int]]
+) -> None:
+    head, forms, tail, name = {
+        "toml": ("a = 1\n", TABLES, "[z]\n", "mcp_servers"),
+        "yaml": ("a: 1\nextensions:\n  kept: {type: builtin}\n", ENTRIES, "z: 1\n", "extensions"),
+    }[syntax]
+    blocks = [forms[which].format(number) for number, (_, _, which) in enumerate(parts)]
+    keys = [(name, f"n {number}") for number, (_, goes, _) in enumerate(parts) if goes]
+    whole = head + "".join(between + block for (between, _, _), block in zip(parts, blocks, strict=True)) + tail
+    rest = head + "".join(
+        between + ("" if goes else block) for (between, goes, _), block in zip(parts, blocks, strict=True)
+    )
+    text, wanted = (mark + each.replace("\n", ends) for each in (whole, rest + tail))
+    how = SYNTAXES[syntax]
+    assert how.taken_out(text, keys) == wanted
+    assert how.read(how.given_back(wanted, text, keys)) == how.read(text)
