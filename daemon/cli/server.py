@@ -9,8 +9,10 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import neutralise, one_line
 from daemon.cli.server_add import add
+from daemon.cli.server_import import import_servers
 from daemon.cli.server_login import login, logout
 from daemon.cli.server_logs import logs
+from daemon.cli.server_restore import restore_servers
 from daemon.cli.server_review import review
 from daemon.cli.takes_secret import TakesSecret
 
@@ -36,6 +38,8 @@ _STYLES = {
 }
 
 app.command(cls=TakesSecret)(add)
+app.command("import")(import_servers)
+app.command("restore")(restore_servers)
 
 
 @app.command("list")

@@ -29,6 +29,8 @@ WORDS_OF_ONE_THING = {
     "server test": "asks the server itself; `check` is for files",
     "server restart": "what systemd and docker call it",
     "server review": "a person's look at what changed",
+    "server import": "the word of every program for taking over what another one has",
+    "server restore": "undoes `import`; `restore` is what gives back, as of a backup",
     "server logs": "what docker calls it, and a noun there, too",
     "session end": "what is over is ended; it is not removed, and stays in the list",
     "session diff": "what git calls it",
