@@ -90,7 +90,7 @@ def _pasted(invocation: Invocation, client: ControlClient, name: str) -> Any:
 
 
 def logout(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
-    """Take the tokens of a remote server out of the vault, and have them revoked where they came from."""
+    """Take a server's tokens out of the vault, and have them revoked."""
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         answer = client.post("/v1/servers/{}/logout", name, patient=True)

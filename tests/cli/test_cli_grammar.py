@@ -27,6 +27,8 @@ WORDS_OF_ONE_THING = {
     "audit key": "the public half of the one key that the log has",
     "server tools": "a part of it, which is listed",
     "server test": "asks the server itself; `check` is for files",
+    "server login": "what gh and docker call it",
+    "server logout": "what gh and docker call it",
     "server restart": "what systemd and docker call it",
     "server review": "a person's look at what changed",
     "server import": "the word of every program for taking over what another one has",

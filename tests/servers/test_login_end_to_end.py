@@ -165,6 +165,8 @@ def test_a_person_who_refuses_is_not_logged_in_and_stays_logged_in_as_before(wor
 def test_no_token_and_no_code_is_in_the_log_or_a_file(world: World, guarded: Guarded) -> None:
     kinds = {event["type"] for event in world.events()}
     assert kinds >= {"server.logged_in", "server.logged_out", "server.login_failed", "server.login_renewed"}
+    for each in (*world.events(type="server.logged_in"), *world.events(type="server.logged_out")):
+        assert (each["actor"], each["payload"]["aileron.principal.means"]) == ("person:owner", "cli")
     tokens = guarded.told("seen")["tokens"]
     assert len(tokens) > 3
     for path in world.home.rglob("*"):
