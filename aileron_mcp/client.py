@@ -91,7 +91,14 @@ class Hearing(Protocol):
 class AgentClient:
     """Talks to one daemon with one session token."""
 
-    def __init__(self, base_url: str, token: str, *, ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        ca_file: Path | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         # trust_env is off: a proxy from the environment must not carry the token anywhere.
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -99,6 +106,7 @@ class AgentClient:
             timeout=_TIMEOUT,
             trust_env=False,
             verify=trust(base_url, ca_file),
+            transport=transport,
         )
 
     async def __aenter__(self) -> Self:

@@ -141,6 +141,12 @@ class Rounds:
         finally:
             asked.cancel()
 
+    def close(self) -> None:
+        """End the calls that wait."""
+        for state in list(self._parked):
+            self._parked[state].ending.cancel()
+            self._over(state)
+
     def _park(
         self, call: Round, task: "asyncio.Task[Any]", params: types.InputResponseRequestParams
     ) -> types.InputRequiredResult:

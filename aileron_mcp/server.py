@@ -56,7 +56,7 @@ class ToolServer:
         self._older: dict[str, Any] = {}
         """Agents of the older era that asked for tools: one over a pipe, several over HTTP."""
         self._telling: set[asyncio.Task[None]] = set()
-        rounds = Rounds()
+        rounds = self._rounds = Rounds()
         others = Others(link, rounds, self._late)
         self.server: Server[Any] = Server(
             "aileron",
@@ -88,6 +88,7 @@ class ToolServer:
                 yield {}
             finally:
                 watcher.cancel()
+                self._rounds.close()
 
     async def _watch(self) -> None:
         await self._asked.wait()  # whoever never asks for tools needs no news of them

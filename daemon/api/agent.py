@@ -84,8 +84,6 @@ class Uses:
     hear: Callable[[Callable[[str, str], None]], None]
     """Has a listener told what servers say unasked: for which session (empty: for all), and the method."""
     tasks: TaskSet
-    agent_url: str
-    """Where this API is, for what is served over HTTP through it."""
     control_url: str
     """Where a person decides; answers name it."""
 
@@ -204,7 +202,7 @@ class AgentRoutes:
 def agent_app(uses: Uses, report: Report) -> Starlette:
     """Return the agent API, without its door."""
     handle = AgentRoutes(uses)
-    surfaces = Surfaces(sessions=uses.sessions, stopping=uses.stopping, tasks=uses.tasks, agent_url=uses.agent_url)
+    surfaces = Surfaces(sessions=uses.sessions, stopping=uses.stopping, tasks=uses.tasks, api=lambda: app)
     routes = [
         Route("/healthz", handle.health),
         Route("/openapi.json", handle.openapi),
@@ -218,7 +216,8 @@ def agent_app(uses: Uses, report: Report) -> Starlette:
         Route("/v1/events", handle.events),
         Route("/mcp", surfaces),
     ]
-    return Starlette(routes=routes, exception_handlers=handlers(report, [route.path for route in routes]))
+    app = Starlette(routes=routes, exception_handlers=handlers(report, [route.path for route in routes]))
+    return app
 
 
 async def _call(request: Request, claims: TokenClaims, tool: ToolId, body: RunBody) -> ToolCall:

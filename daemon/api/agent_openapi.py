@@ -25,7 +25,7 @@ _REF = "#/components/schemas/{model}"
 
 @cache
 def agent_openapi() -> dict[str, Any]:
-    """Return the OpenAPI document."""
+    """Return the OpenAPI document. What is spoken at `/mcp` is a protocol with a description of its own."""
     models = [(model, "validation") for model in _MODELS]
     _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     return {
@@ -114,22 +114,6 @@ def _paths_of_sessions() -> dict[str, Any]:
                 _json(_ref(ApprovalResult)),
                 parameters=[_path("approval_id"), WAIT],
             )
-        },
-        "/mcp": {
-            "post": _operation(
-                "mcp",
-                "Speak MCP over Streamable HTTP, in either era: the same surface as aileron-mcp.",
-                {
-                    "application/json": {"schema": {"type": "object"}},
-                    "text/event-stream": {"schema": {"type": "string"}},
-                },
-            ),
-            "get": _operation(
-                "mcp_stream",
-                "Listen to what the surface says unasked, in a session of the older era.",
-                {"text/event-stream": {"schema": {"type": "string"}}},
-            ),
-            "delete": _operation("end_mcp", "End a session of the older era.", {}),
         },
         "/v1/events": {
             "get": _operation(

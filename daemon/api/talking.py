@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.missing import no_such
 
 _MOST_UNREAD = 100
 _MOST_OPEN = 16
@@ -38,11 +39,7 @@ class Questions:
         """Answer a question of one's own session; None turns it down. Raises the Failure of one that is not there."""
         answer = self._open.get((session, question))
         if answer is None or answer.done():
-            raise Failure(
-                FailureClass.NOT_FOUND,
-                "There is no such open question: it was answered, or its call is over.",
-                boundary=Boundary.USER,
-            )
+            raise no_such("open question", question)
         if result is None:
             answer.set_exception(_turned_down("Who asked for the call does not answer this."))
         else:

@@ -21,6 +21,7 @@ from daemon.api.control import (
     sandbox_images,
     sandbox_visits,
     sandboxes,
+    server_logins,
     servers,
     sessions,
     settings,
@@ -103,7 +104,7 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
         connectors=rooms.connectors.service,
         rules=rooms.decisions.rules,
         servers=rooms.servers.provider,
-        server_service=rooms.server_service,
+        server_service=None if rooms.server_side is None else rooms.server_side.service,
     )
     return status.router(
         status.Uses(
@@ -166,10 +167,12 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
 
 
 def _servers(rooms: Rooms) -> list[APIRouter]:
-    if rooms.server_service is None:
+    side = rooms.server_side
+    if side is None:
         return []
-    uses = servers.Uses(servers=rooms.server_service, rules=rooms.decisions.rules, sessions=rooms.sessions)
-    return [servers.router(uses)]
+    uses = servers.Uses(servers=side.service, rules=rooms.decisions.rules, sessions=rooms.sessions)
+    logins = server_logins.Uses(servers=side.service, logins=side.logins, sessions=rooms.sessions)
+    return [servers.router(uses), server_logins.router(logins)]
 
 
 def _sessions(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:

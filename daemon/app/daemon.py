@@ -141,7 +141,6 @@ def _agent_uses(basis: Basis, rooms: Rooms, stopping: Stopping, addresses: Addre
         servers=lambda: rooms.servers.provider.offers(_unasked(rooms)),
         hear=lambda listener: rooms.servers.told.listen(lambda _, session, method, __: listener(session, method)),
         tasks=basis.tasks,
-        agent_url=addresses.agent,
         control_url=addresses.control,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daemon.app.basis import Basis
-from daemon.app.servers import BelowServers, open_servers, read_configuration
+from daemon.app.servers import BelowServers, PersonsSide, open_servers, read_configuration
 from daemon.approvals import build as approvals_room
 from daemon.approvals.build import Decisions
 from daemon.approvals.rules import Decision, Rule
@@ -29,7 +29,6 @@ from daemon.tools.actions.build import Actions
 from daemon.tools.actions.provider import KIND as ACTION
 from daemon.tools.servers.build import Servers
 from daemon.tools.servers.lending import HeldServers
-from daemon.tools.servers.service import ServerService
 from daemon.tools.servers.values import KIND as SERVER
 from daemon.vault import build as vault_room
 from daemon.vault.build import Secrets
@@ -48,7 +47,7 @@ class Rooms:
     decisions: Decisions
     actions: Actions
     servers: Servers
-    server_service: ServerService | None
+    server_side: PersonsSide | None
     """The person's side of the servers; None where they are none of `servers.yaml`."""
     execution: OnePath
     processes: Processes
@@ -91,7 +90,7 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
     below = BelowServers(
         vault=secrets.vault, audit=audit.log, reader=database.reader, sessions=sessions, allowed=allowed_private(basis)
     )
-    servers, server_service = await open_servers(basis, configuration, below, held)
+    servers, server_side = await open_servers(basis, configuration, below, held)
     providers: tuple[ToolProvider, ...] = (actions.provider, servers.provider, *more_providers)
     execution = _open_path(basis, providers, audit=audit, decisions=decisions, sessions=sessions)
     return Rooms(
@@ -103,7 +102,7 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
         decisions=decisions,
         actions=actions,
         servers=servers,
-        server_service=server_service,
+        server_side=server_side,
         execution=execution,
         processes=processes,
     )

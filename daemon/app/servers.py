@@ -15,6 +15,8 @@ from daemon.tools.servers.build import ServerLimits, Servers
 from daemon.tools.servers.configuration.configuration import Configuration
 from daemon.tools.servers.holding import Holding, Places
 from daemon.tools.servers.lending import HeldServers
+from daemon.tools.servers.oauth.choosing import OwnClient
+from daemon.tools.servers.oauth.service import LoginService
 from daemon.tools.servers.service import ServerService
 from daemon.vault.vault import Vault
 
@@ -34,6 +36,14 @@ class BelowServers:
     """The private addresses that the person allowed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonsSide:
+    """What a person decides about servers."""
+
+    service: ServerService
+    logins: LoginService
+
+
 async def read_configuration(basis: Basis) -> Configuration:
     """Read `servers.yaml`. To be called before the end of the tasks is put into the list of what is stopped.
 
@@ -47,13 +57,13 @@ async def read_configuration(basis: Basis) -> Configuration:
 
 async def open_servers(
     basis: Basis, configuration: Configuration, below: BelowServers, held: HeldServers | None
-) -> tuple[Servers, ServerService | None]:
+) -> tuple[Servers, PersonsSide | None]:
     """Return the kind of tool, and the person's side of it; none for servers that `held` puts in the file's place."""
     if held is not None:
         return await _build(basis, below, held), None
     holding = _hold(basis, configuration, below)
     servers = await _build(basis, below, holding.held)
-    return servers, holding.begin(servers, below.audit)
+    return servers, PersonsSide(service=holding.begin(servers, below.audit), logins=holding.logins())
 
 
 async def _build(basis: Basis, below: BelowServers, held: HeldServers) -> Servers:
@@ -75,6 +85,11 @@ def _hold(basis: Basis, configuration: Configuration, below: BelowServers) -> Ho
         configuration=configuration,
         places=Places(logs=basis.home.server_logs_dir, person_home=Path.home(), environment=os.environ),
         vault=below.vault,
+        audit=below.audit,
+        own=OwnClient(
+            metadata_url=basis.settings.servers.client_metadata_url, redirect_port=basis.settings.servers.redirect_port
+        ),
+        entropy=basis.entropy,
         http=HttpPool(
             extra_ca_file=basis.settings.network.extra_ca_file,
             connect_seconds=_CONNECT_SECONDS,

@@ -131,3 +131,8 @@ class Home:
     def backups_dir(self) -> Path:
         """Return where copies of the database from before an upgrade lie."""
         return self.path / "backups"
+
+    @property
+    def imports_dir(self) -> Path:
+        """Return where it is kept what agents' files were before servers were taken out of them."""
+        return self.path / "imports"

@@ -212,6 +212,20 @@ class ServerSettings(_Section):
         description="With more tools of servers than this, agents are shown `search_tools`, `describe_tool` and"
         " `call_tool` in their place. Some providers of models refuse more than 128 tools.",
     )
+    client_metadata_url: str | None = Field(
+        None,
+        pattern=r"^https://[^/?#@\s]+/[^?#\s]+$",
+        max_length=2048,
+        description="Where you publish your own client id metadata document, with the redirect URL"
+        " `http://127.0.0.1/callback` in it. It is the client for authorization servers that read such documents.",
+    )
+    redirect_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="The port of 127.0.0.1 that a browser comes back to from the login at a server; 0 takes a free one."
+        " Set it for a client that you registered by hand where the port is compared.",
+    )
 
 
 class ProviderSettings(_Section):

@@ -9,7 +9,10 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import neutralise, one_line
 from daemon.cli.server_add import add
+from daemon.cli.server_import import import_servers
+from daemon.cli.server_login import login, logout
 from daemon.cli.server_logs import logs
+from daemon.cli.server_restore import restore_servers
 from daemon.cli.server_review import review
 from daemon.cli.takes_secret import TakesSecret
 
@@ -35,6 +38,8 @@ _STYLES = {
 }
 
 app.command(cls=TakesSecret)(add)
+app.command("import")(import_servers)
+app.command("restore")(restore_servers)
 
 
 @app.command("list")
@@ -171,7 +176,7 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_js
     """Take a server out of servers.yaml, and end it.
 
     What its tools were is forgotten, so a server that is added again is looked at as for the first time. Its secrets
-    stay in the vault: aileron secret list
+    stay in the vault (aileron secret list), and so does a login: log out before, with aileron server logout NAME.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     invocation.prompts.confirm(f"Remove the server {name}?", yes=yes)
@@ -181,4 +186,6 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_js
 
 
 app.command()(review)
+app.command()(login)
+app.command()(logout)
 app.command()(logs)

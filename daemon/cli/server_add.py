@@ -1,6 +1,5 @@
 """`aileron server add`: a server is written into servers.yaml, and its secrets go to the vault."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +9,11 @@ from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
+from daemon.cli.secret_texts import scheme_of, secret_name
 from daemon.core.likely_secrets import looks_secret
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
-
-_NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
 
 
 def add(
@@ -174,9 +172,8 @@ class _Keeping:
 
         What stands before the secret in a header, such as `Bearer `, stays in the file.
         """
-        before, space, rest = value.partition(" ")
-        scheme = f"{before} " if space and before.casefold() in {"bearer", "token"} and rest.strip() else ""
-        secret = f"{self._server}/{_NOT_IN_NAMES.sub('-', name.casefold()).strip('._-') or 'value'}"
+        scheme = scheme_of(value)
+        secret = secret_name(self._server, name)
         self._values[secret] = value.removeprefix(scheme)
         return f"{scheme}vault://secrets/{secret}"
 

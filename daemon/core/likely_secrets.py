@@ -3,6 +3,7 @@
 import math
 import re
 from collections import Counter
+from enum import StrEnum
 
 _NAMED = re.compile(
     r"(?:^|[_-])(?:token|secret|password|passwd|pass|pwd|pat|credentials?|auth|authorization|cookie|api[_-]?key|apikey"
@@ -19,15 +20,34 @@ _BITS = 3.6
 """Random letters and digits have about four to five bits each, and words, paths and names fewer."""
 
 
+class Why(StrEnum):
+    """What makes a value look like a secret."""
+
+    NAME = "its name says so"
+    FORM = "it has the form of a known kind of token"
+    IN_URL = "it is a URL with a password"
+    RANDOM = "it looks random"
+    """This one may be wrong: an identifier looks the same."""
+
+
 def looks_secret(name: str, value: str) -> bool:
     """Say whether a value is probably a secret; an empty one, and a reference to the vault, is none."""
+    return why_secret(name, value) is not None
+
+
+def why_secret(name: str, value: str) -> Why | None:
+    """Return why a value is probably a secret; None if it does not look like one."""
     if not value.strip() or "vault://" in value.casefold():
-        return False
+        return None
     if value.strip().casefold() in {"true", "false", "0", "1", "yes", "no", "none"}:
-        return False
-    if _NAMED.search(_words(name)) or _KNOWN_FORMS.search(value) or _IN_URL.search(value):
-        return True
-    return any(_is_random(run) for run in _RUN.findall(value))
+        return None
+    if _KNOWN_FORMS.search(value):
+        return Why.FORM
+    if _IN_URL.search(value):
+        return Why.IN_URL
+    if _NAMED.search(_words(name)):
+        return Why.NAME
+    return Why.RANDOM if any(_is_random(run) for run in _RUN.findall(value)) else None
 
 
 def _words(name: str) -> str:

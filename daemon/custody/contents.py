@@ -12,8 +12,9 @@ RESTORED = "restored.json"
 SNAPSHOT = ("aileron.db", "ca/audit.seal", "ca/audit.running")
 """The log and what says how it must end: taken by the daemon, at one moment."""
 
-_FOLDERS = frozenset({"cache", "logs", "backups", "sandboxes", "workspaces"})
-"""What is made again, what is told elsewhere, what is copied already; and layers, which hold other people's folders."""
+_FOLDERS = frozenset({"cache", "logs", "backups", "imports", "sandboxes", "workspaces"})
+"""What is made again, what is told elsewhere, what is copied already; layers, which hold other people's folders;
+and agents' files from before an import, with tokens in plain text."""
 _FILES = frozenset({"daemon.json", "daemon.lock", "spawn.lock", "ports.json", "aileron.db-wal", "aileron.db-shm"})
 _PLACES = ("ca/session.key", "store/connectors/staging")
 """Without the old key, tokens of before open nothing after a restore."""

@@ -6,7 +6,9 @@ from daemon.vault.errors import EntryRefused
 
 SECRET = "secret"  # noqa: S105  the kind of a plain secret, not one
 BINDING_KINDS = ("oauth2", "api_key", "basic")
-KINDS = (*BINDING_KINDS, SECRET)
+LOGIN = "login"
+"""What belongs to a login at a remote server: tokens, and clients that were registered."""
+KINDS = (*BINDING_KINDS, SECRET, LOGIN)
 MOST_NAME_CHARACTERS = 200
 
 _SEGMENT = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
@@ -34,5 +36,7 @@ def check_name(name: str, *, kind: str) -> None:
         check_segment(segment, what="name" if len(segments) == 1 else f"part of the name {name!r}")
     if kind == SECRET and len(segments) > 1 and segments[0] in BINDING_KINDS:
         raise EntryRefused(f"The name {name!r} begins like a binding; choose another, or use: aileron binding add")
-    if kind != SECRET and (len(segments) != 3 or segments[0] != kind):
+    if kind == LOGIN and (len(segments) != 3 or segments[0] != LOGIN):
+        raise EntryRefused(f"A login is named {LOGIN}/<what>/<hash>, not {name!r}.")
+    if kind in BINDING_KINDS and (len(segments) != 3 or segments[0] != kind):
         raise EntryRefused(f"A binding is named {kind}/<service>/<identity>, not {name!r}.")

@@ -30,11 +30,11 @@ def put_in(text: str, entry: Mapping[str, Any], *, under: str, comments: bool) -
     root = read_places(text, comments=comments)
     container = _container(root, under)
     if container is None:
-        return _first(text, root, _fresh(under, written))
+        return put_first(text, root, _fresh(under, written))
     member = (container.members or {}).get(NAME)
     if member is not None:
         return text[: member.value.start] + written + text[member.value.end :]
-    return _first(text, container, f'"{NAME}": {written}')
+    return put_first(text, container, f'"{NAME}": {written}')
 
 
 def give_back(text: str, before: str, *, under: str, comments: bool) -> str:
@@ -77,7 +77,7 @@ def _container(root: Value, under: str) -> Value | None:
     return None if member is None else member.value
 
 
-def _first(text: str, parent: Value, member: str) -> str:
+def put_first(text: str, parent: Value, member: str) -> str:
     """Put a member behind the opening brace: on a line of its own unless the object is just `{}`."""
     place = parent.start + 1
     if text[place : parent.end - 1] == "":

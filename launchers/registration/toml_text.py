@@ -14,7 +14,7 @@ _HEADER = f"[{'.'.join(_PATH)}]"
 
 def find(text: str) -> Mapping[str, Any] | None:
     """Return our table as it stands, or None."""
-    servers = _parse(text).get("mcp_servers")
+    servers = parse(text).get("mcp_servers")
     if servers is not None and not isinstance(servers, dict):
         raise RegistrationError("`mcp_servers` is not a table")
     entry = None if servers is None else servers.get("aileron")
@@ -25,14 +25,14 @@ def put_in(text: str, entry: Mapping[str, Any]) -> str:
     """Return the text with our table at its end."""
     line = "\r\n" if "\r\n" in text else "\n"
     rows = [_HEADER, *(f"{name} = {_value(value)}" for name, value in entry.items())]
-    return _appended(take_out(text), line.join(rows) + line, line)
+    return appended(take_out(text), line.join(rows) + line, line)
 
 
 def give_back(text: str, before: str) -> str:
     """Return the text with the tables of the person's own that stood in another one in place of ours."""
     line = "\r\n" if "\r\n" in text else "\n"
     theirs = "".join(before[table.start : table.end] for table in read_tables(before) if table.path[:2] == _PATH)
-    return _appended(take_out(text), theirs if theirs.endswith("\n") else f"{theirs}{line}", line)
+    return appended(take_out(text), theirs if theirs.endswith("\n") else f"{theirs}{line}", line)
 
 
 def take_out(text: str) -> str:
@@ -58,7 +58,8 @@ def _joined(before: str, after: str) -> str:
     return before + after
 
 
-def _appended(text: str, block: str, line: str) -> str:
+def appended(text: str, block: str, line: str) -> str:
+    """Return the text with tables behind everything else; raises RegistrationError."""
     # Without a last line end there is no empty line in between either: so it can be told afterwards.
     changed = f"{text}{block}" if text in {"", "\ufeff"} else f"{text}{line}{block}"
     try:
@@ -71,11 +72,16 @@ def _appended(text: str, block: str, line: str) -> str:
     return changed
 
 
-def _parse(text: str) -> dict[str, Any]:
+def parse(text: str) -> dict[str, Any]:
+    """Return what the text says; raises RegistrationError."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as problem:
         raise RegistrationError(f"it is not valid TOML: {problem}") from None
+    except RecursionError:
+        raise RegistrationError("it is nested too deeply") from None
+    except ValueError:
+        raise RegistrationError("a number in it has too many digits") from None
 
 
 def _value(value: Any) -> str:

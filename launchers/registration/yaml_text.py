@@ -1,16 +1,18 @@
 """Our entry in a YAML file: one line under a key, in a form that can be taken out exactly."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, Event
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from launchers.registration.errors import RegistrationError
 
 _KEY = "extensions"
+_DEEPEST = 200
 _NAME = "aileron"
 _CAME_WITH = f"{_KEY}: # with the entry of Aileron"
 
@@ -33,7 +35,7 @@ def put_in(text: str, entry: Mapping[str, Any]) -> str:
 
 def give_back(text: str, before: str) -> str:
     """Return the text with the entry of the person's own that stood in another one in place of ours."""
-    start, end = _place(before)
+    start, end = place_of(before, _NAME)
     rows = before[start:end].rstrip("\r\n").split("\n")
     indent = len(rows[0]) - len(rows[0].lstrip(" "))
     return _written(text, *(row[indent:].rstrip("\r") for row in rows))
@@ -43,7 +45,7 @@ def take_out(text: str) -> str:
     """Return the text without our entry, as it was before it was put in."""
     if find(text) is None:
         return text
-    start, end = _place(text)
+    start, end = place_of(text, _NAME)
     before, after = text[:start], text[end:]
     for line in ("\r\n", "\n"):
         head = before.removesuffix(f"{_CAME_WITH}{line}")
@@ -54,17 +56,36 @@ def take_out(text: str) -> str:
     return before + after
 
 
+def events(text: str) -> Iterator[Event]:
+    """Yield what the text consists of; raises RegistrationError where it is wrong, or nested too deeply."""
+    depth = 0
+    try:
+        for event in YAML(typ="rt", pure=True).parse(text.removeprefix("\ufeff")):
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise RegistrationError("it is nested too deeply")
+            yield event
+    except YAMLError as problem:
+        raise _invalid(problem) from None
+
+
 def read(text: str) -> dict[str, Any]:
     """Return the mapping that the file holds; raises RegistrationError."""
+    for _ in events(text):  # before anything is built of it: that takes far more time for what is nested deeply
+        pass
     try:
         value = YAML(typ="safe", pure=True).load(text.removeprefix("\ufeff"))
     except YAMLError as problem:
-        raise RegistrationError(f"it is not valid YAML: {' '.join(str(problem).split())[:300]}") from None
+        raise _invalid(problem) from None
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise RegistrationError("it does not hold a mapping")
     return value
+
+
+def _invalid(problem: YAMLError) -> RegistrationError:
+    return RegistrationError(f"it is not valid YAML: {' '.join(str(problem).split())[:300]}")
 
 
 def _written(text: str, *rows: str) -> str:
@@ -74,17 +95,17 @@ def _written(text: str, *rows: str) -> str:
         block = "".join(f"{row}{line}" for row in (_CAME_WITH, *(f"  {row}" for row in rows)))
         return f"{text}{block}" if text in {"", "\ufeff"} else f"{text}{line}{block}"
     if find(text) is None:
-        start, indent = _first_place(text)
+        start, indent = first_place(text)
         end = start
     else:
-        start, end = _place(text)
+        start, end = place_of(text, _NAME)
         indent = len(text[start:end]) - len(text[start:end].lstrip(" "))
     return text[:start] + "".join(f"{' ' * indent}{row}{line}" for row in rows) + text[end:]
 
 
-def _first_place(text: str) -> tuple[int, int]:
+def first_place(text: str) -> tuple[int, int]:
     """Return where the first entry under the key begins or would begin, and how far it is indented."""
-    key, value = _member(_root(text), _KEY)
+    key, value = member_of(root_of(text), _KEY)
     shift = len(text) - len(text.removeprefix("\ufeff"))
     place = text.find("\n", key.end_mark.index + shift) + 1
     is_empty = isinstance(value, ScalarNode) and value.value == "" and place > 0
@@ -97,14 +118,14 @@ def _first_place(text: str) -> tuple[int, int]:
     raise RegistrationError(f"`{_KEY}` is not written as lines below its name; write it so, or take it out")
 
 
-def _place(text: str) -> tuple[int, int]:
-    """Return where the lines of our entry begin and end, without comments and empty lines behind them."""
+def place_of(text: str, name: str) -> tuple[int, int]:
+    """Return where the lines of an entry begin and end, without comments and empty lines behind them."""
     shift = len(text) - len(text.removeprefix("\ufeff"))
-    extensions = _member(_root(text), _KEY)[1]
-    key, value = _member(extensions, _NAME)
+    extensions = member_of(root_of(text), _KEY)[1]
+    key, value = member_of(extensions, name)
     start = text.rfind("\n", 0, key.start_mark.index + shift) + 1
     if text[start : key.start_mark.index + shift].strip(" ") or extensions.flow_style:
-        raise RegistrationError(f"`{_KEY}.{_NAME}` is there, but not on lines of its own; take it out by hand")
+        raise RegistrationError(f"`{_KEY}.{name}` is there, but not on lines of its own; take it out by hand")
     last = value.end_mark.index + shift
     rows = text[start:last].split("\n")
     while len(rows) > 1 and (not rows[-1].strip() or rows[-1].lstrip().startswith("#")):
@@ -113,11 +134,11 @@ def _place(text: str) -> tuple[int, int]:
     return start, len(text) if end < 0 else end + 1
 
 
-def _root(text: str) -> Any:
+def root_of(text: str) -> Any:
     return YAML(typ="rt", pure=True).compose(text.removeprefix("\ufeff"))
 
 
-def _member(node: Any, name: str) -> tuple[Any, Any]:
+def member_of(node: Any, name: str) -> tuple[Any, Any]:
     found = next(((key, value) for key, value in node.value if key.value == name), None)
     if found is None:
         raise RegistrationError(f"`{name}` comes from another place of the file by an anchor; take it out by hand")

@@ -141,7 +141,7 @@ def test_the_control_api_answers_as_described(
 def test_the_agent_api_answers_as_described(
     world: World, credentials: dict[str, dict[str, str]], agent_cases: Cases, caller: str
 ) -> None:
-    assert len(agent_cases) == 6
+    assert len(agent_cases) == 8
     exercise(agent_cases, world.agent_url, credentials[caller])
 
 

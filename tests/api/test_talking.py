@@ -30,7 +30,7 @@ async def test_a_question_is_answered_once_by_its_own_session_only() -> None:
     assert other.value.failure_class is FailureClass.NOT_FOUND
     questions.answer("ses_a", question, {"action": "decline"})
     assert await waiting == {"action": "decline"}
-    with pytest.raises(Failure, match="no such open question"):
+    with pytest.raises(Failure, match="no open question"):
         questions.answer("ses_a", question, {"action": "accept"})
 
 
@@ -41,7 +41,7 @@ async def test_a_question_is_gone_with_its_call() -> None:
     call.cancelled.set()
     with pytest.raises(Failure, match="hung up"):
         await waiting
-    with pytest.raises(Failure, match="no such open question"):
+    with pytest.raises(Failure, match="no open question"):
         questions.answer("ses_a", question, {"action": "accept"})
 
 

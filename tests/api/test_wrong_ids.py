@@ -29,6 +29,7 @@ NOUNS = {
     "workspaces": "session",
 }
 BODIES: dict[str, Any] = {
+    "reply": {"url": "http://127.0.0.1/callback?code=x"},
     "execs": {"command": ["true"]},
     "size": {"columns": 80, "rows": 24},
     "signal": {"signal": "SIGINT"},

@@ -35,12 +35,24 @@ CAUSES_NO_EVENT = {
     "exec_size": "the person's own program; its start is recorded",
     "exec_signal": "the person's own program; its start is recorded",
     "settings_take_over": "it takes over what the person wrote; tests/settings/test_live_settings.py changes something",
+    "server_test": "it asks a server for its tools; what is new of them waits for a person",
     "sandbox_image_build": "images have no events",
     "sandbox_own_build": "images have no events",
     "sandbox_images_prune": "images have no events",
 }
 NEEDS_AN_ENGINE = {"sandbox_start", "sandbox_end", "sandbox_exec", "sandbox_attach"}
 """tests/sandbox/test_sandbox_principals.py and test_running_sandboxes.py call these."""
+
+
+NEEDS_A_SERVER = {
+    "server_accept",
+    "server_login",
+    "server_login_cancel",
+    "server_login_reply",
+    "server_logout",
+    "server_restart",
+}
+"""tests/servers/test_servers_end_to_end.py and test_login_end_to_end.py call these."""
 
 
 class Walk:
@@ -153,6 +165,14 @@ def walk_connectors_and_keys(walk: Walk) -> None:
     walk.did("connector_install", "POST", "/v1/connectors", wanted, caused="connector.installed")
 
 
+def walk_servers(walk: Walk) -> None:
+    added = {"name": "far", "mode": "remote", "url": "http://127.0.0.1:9/mcp"}
+    walk.did("server_add", "POST", "/v1/servers", added, caused="server.added")
+    walk.did("server_disable", "POST", "/v1/servers/far/disable", caused="server.disabled")
+    walk.did("server_enable", "POST", "/v1/servers/far/enable", caused="server.enabled")
+    walk.did("server_remove", "DELETE", "/v1/servers/far", caused="server.removed")
+
+
 def walk_sessions_and_workspaces(walk: Walk, folder: Path) -> None:
     opened = walk.did("session_open", "POST", "/v1/sessions", {"kind": "api"}, caused="session.started")
     assert (opened["opened_by"], opened["opened_with"]) == ("person:owner", walk.means)
@@ -201,9 +221,10 @@ def test_every_route_that_changes_something_records_the_person_and_their_means(
         walk_runs(walk, token)
         walk_sessions_and_workspaces(walk, tmp_path)
         walk_connectors_and_keys(walk)
+        walk_servers(walk)
         walk.did("backup_take", "POST", "/v1/backups", caused="home.backed_up")
         walk_a_damaged_log(walk)
-        assert walk.walked | CAUSES_NO_EVENT.keys() | NEEDS_AN_ENGINE == state_changing(world)
+        assert walk.walked | CAUSES_NO_EVENT.keys() | NEEDS_AN_ENGINE | NEEDS_A_SERVER == state_changing(world)
 
 
 def test_a_decision_on_a_page_is_recorded_as_the_persons_in_a_browser_and_said_so(world: World) -> None:

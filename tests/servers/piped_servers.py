@@ -18,9 +18,10 @@ from daemon.tools.servers.values import ServerConfig
 class PipedServers:
     """The servers of a test, by name and command."""
 
-    def __init__(self, **commands: Sequence[str]) -> None:
+    def __init__(self, *, call_seconds: float = 30, **commands: Sequence[str]) -> None:
         self.configs = {
-            name: ServerConfig(name=name, command=tuple(command), call_seconds=2) for name, command in commands.items()
+            name: ServerConfig(name=name, command=tuple(command), call_seconds=call_seconds)
+            for name, command in commands.items()
         }
         self._told = Told()
         self.started = 0

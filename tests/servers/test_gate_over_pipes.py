@@ -16,9 +16,11 @@ from daemon.execution.requests import Finished
 
 
 @asynccontextmanager
-async def served(folder: Path, *behaviours: str, settings: str = "") -> AsyncIterator[GateRoom]:
+async def served(
+    folder: Path, *behaviours: str, settings: str = "", call_seconds: float = 30
+) -> AsyncIterator[GateRoom]:
     """Offer the rooms over one hostile server, whose tools were looked at."""
-    servers = PipedServers(h=hostile(*behaviours, ledger=folder / "ledger"))
+    servers = PipedServers(call_seconds=call_seconds, h=hostile(*behaviours, ledger=folder / "ledger"))
     async with gate_room(folder / "home", servers, settings=settings) as room:
         try:
             await room.looked()
@@ -54,7 +56,7 @@ async def test_calls_and_every_kind_of_content_pass(tmp_path: Path) -> None:
 async def test_a_call_that_a_server_does_not_answer_ran_once_and_is_of_unknown_outcome(
     tmp_path: Path, behaviour: str
 ) -> None:
-    async with served(tmp_path, behaviour) as room:
+    async with served(tmp_path, behaviour, call_seconds=2) as room:
         failure = await refused(room, "h__count", {"text": "once"})
         assert failure.failure_class is FailureClass.OUTCOME_UNKNOWN
         assert len(await room.events("execution.unknown")) == 1

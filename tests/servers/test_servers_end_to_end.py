@@ -119,6 +119,8 @@ def test_a_changed_tool_is_withheld_until_a_person_has_seen_the_difference(
     assert wrong.status_code == 404
     [accepted] = world.ok("POST", "/v1/servers/notes/review", {"digests": [shown["digest"]]})["accepted"]
     assert accepted == "read"
+    (event,) = world.events(type="server.tools_accepted")
+    assert (event["actor"], event["payload"]["aileron.principal.means"]) == ("person:owner", "cli")
     assert agent.call("notes__read")["isError"] is False
 
 

@@ -17,18 +17,19 @@ CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    rules = '[approvals.rules."old__(list_prompts)"]\ndecision = "ask"\n'
+    rules = '[approvals.rules."held__*"]\ndecision = "ask"\n'
     with World(tmp_path_factory.mktemp("world"), upstream="http://127.0.0.1:9", settings=rules) as made:
         made.start()
         made.set_up_vault()
         commands = {
             "new": [str(HERE / "sdk_server.py")],
+            "held": [str(HERE / "sdk_server.py")],
             "old": [str(HERE / "handshake_asker.py"), str(made.folder / "slow")],
         }
         for name, command in commands.items():
             made.ok("POST", "/v1/servers", {"name": name, "command": [sys.executable, *command]})
         eras = {name: made.ok("POST", f"/v1/servers/{name}/test")["era"] for name in commands}
-        assert eras == {"new": "modern", "old": "handshake"}
+        assert eras == {"new": "modern", "held": "modern", "old": "handshake"}
         yield made
 
 
@@ -82,8 +83,12 @@ def test_resources_templates_prompts_and_completion_are_asked_of_their_server(ol
 
 
 def test_a_list_that_a_rule_holds_asks_no_person_and_is_left_out(older: ByHand, world: World) -> None:
-    older.ask("prompts/list")
+    assert "held__greet" not in str(older.ask("prompts/list"))
+    assert "held+note:///one" not in str(older.ask("resources/list"))
     assert world.ok("GET", "/v1/approvals")["items"] == []
+    waiting = older.ask("resources/read", {"uri": "held+note:///one"})["error"]
+    assert "check_action_status" in waiting["message"]
+    assert len(world.ok("GET", "/v1/approvals")["items"]) == 1
 
 
 def test_what_is_asked_beside_tools_is_in_the_log(older: ByHand, world: World) -> None:

@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
 from mcp import Client
 from mcp.client.context import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import ElicitRequestParams, ElicitResult
+from waiting import wait_until
 from world import World
 
 HERE = Path(__file__).parent
@@ -42,7 +44,7 @@ async def blue(_: ClientRequestContext, __: ElicitRequestParams) -> ElicitResult
 @asynccontextmanager
 async def agent(world: World, token: str, mode: str) -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=30) as http:
+    async with create_mcp_http_client(headers=headers) as http:
         transport = streamable_http_client(f"{world.agent_url}/mcp", http_client=http)
         async with Client(transport, mode=mode, elicitation_callback=blue) as client:
             yield client
@@ -72,7 +74,7 @@ async def test_an_agent_of_either_era_calls_reads_and_answers_over_http(world: W
 def test_the_door_is_that_of_the_agent_api(world: World) -> None:
     token = world.session()[1]
     url, bearer = f"{world.agent_url}/mcp", {"Authorization": f"Bearer {token}"}
-    with httpx2.Client(trust_env=False, headers=PLAIN) as http:
+    with httpx.Client(trust_env=False, headers=PLAIN) as http:
         assert http.post(url, json=HANDSHAKE).status_code == 401
         for more in ({"Origin": world.agent_url}, {"Host": "evil.test"}):
             assert http.post(url, json=HANDSHAKE, headers=bearer | more).status_code == 403
@@ -82,7 +84,7 @@ def test_the_door_is_that_of_the_agent_api(world: World) -> None:
 
 def test_a_session_of_the_protocol_is_of_no_use_with_another_token(world: World) -> None:
     mine, theirs = world.session()[1], world.session()[1]
-    with httpx2.Client(trust_env=False, headers=PLAIN) as http:
+    with httpx.Client(trust_env=False, headers=PLAIN) as http:
         opened = http.post(f"{world.agent_url}/mcp", json=HANDSHAKE, headers={"Authorization": f"Bearer {mine}"})
         stolen = {"Authorization": f"Bearer {theirs}", "Mcp-Session-Id": opened.headers["mcp-session-id"]}
         listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
@@ -92,8 +94,26 @@ def test_a_session_of_the_protocol_is_of_no_use_with_another_token(world: World)
 def test_sessions_of_the_protocol_are_bounded_and_end_with_the_session(world: World) -> None:
     session, token = world.session()
     bearer = {"Authorization": f"Bearer {token}"}
-    with httpx2.Client(trust_env=False, headers=PLAIN | bearer, timeout=30) as http:
+    with httpx.Client(trust_env=False, headers=PLAIN | bearer, timeout=30) as http:
         statuses = [http.post(f"{world.agent_url}/mcp", json=HANDSHAKE).status_code for _ in range(9)]
         assert statuses == [200] * 8 + [503]
         world.ok("POST", f"/v1/sessions/{session}/end")
         assert http.post(f"{world.agent_url}/mcp", json=HANDSHAKE).status_code == 401
+
+
+def test_a_call_that_waits_for_an_answer_ends_with_its_session(world: World) -> None:
+    session, token = world.session()
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "x", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
+    }
+    params = {"name": "new__ask", "arguments": {}, "_meta": meta}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    routing = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "new__ask"}
+    with httpx.Client(trust_env=False, headers=PLAIN | routing, timeout=30) as http:
+        waiting = http.post(f"{world.agent_url}/mcp", json=call, headers={"Authorization": f"Bearer {token}"})
+        assert "input_required" in waiting.text
+    assert world.ok("GET", "/v1/status")["runs"]["active"] >= 1
+    world.ok("POST", f"/v1/sessions/{session}/end")
+    wait_until(lambda: world.ok("GET", "/v1/status")["runs"]["active"] == 0)

@@ -22,6 +22,7 @@ from daemon.tools.servers.values import KIND, Mode, Scope, ServerConfig
 
 Name = Annotated[str, Path(max_length=200)]
 _TEXT = 8192
+_DAY = 86_400
 Text = Annotated[str, Field(max_length=_TEXT)]
 
 
@@ -40,9 +41,12 @@ class ServerBody(Body):
     enabled: bool = True
     unsafe_args: bool = False
     client_id: Text | None = None
+    start_seconds: float | None = Field(default=None, ge=1, le=_DAY)
+    call_seconds: float | None = Field(default=None, ge=1, le=_DAY)
 
     def config(self) -> ServerConfig:
         """Return it as a value; whether it keeps the rules of the file is found out when it is written."""
+        limits = {"start_seconds": self.start_seconds, "call_seconds": self.call_seconds}
         return ServerConfig(
             name=self.name,
             mode=Mode(self.mode),
@@ -56,6 +60,7 @@ class ServerBody(Body):
             enabled=self.enabled,
             unsafe_args=self.unsafe_args,
             client_id=self.client_id,
+            **{key: seconds for key, seconds in limits.items() if seconds is not None},
         )
 
 

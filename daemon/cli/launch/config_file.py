@@ -2,13 +2,20 @@
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.base.files import NotConfirmedError, replace_file
+from daemon.base.files import NotConfirmedError, open_regular, replace_file
 from daemon.cli.failure import CliFailure
 
 _BACKUP = ".before-aileron"
+_MOST_BYTES = 32 << 20
+
+
+class ChangedMeanwhileError(CliFailure):
+    """Somebody else has written the file since it was read; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +28,19 @@ class ConfigFile:
     @classmethod
     def read(cls, path: Path) -> "ConfigFile":
         """Read a file, which need not be there."""
-        real = path.resolve()
         try:
-            return cls(real, real.read_bytes())
+            real = path.resolve()
+            # Not by its path alone: a pipe of that name would be waited for.
+            with os.fdopen(open_regular(real), "rb") as file:
+                raw = file.read(_MOST_BYTES + 1)
         except FileNotFoundError:
             return cls(real, None)
-        except OSError as problem:
-            raise CliFailure(f"{path} cannot be read: {problem.strerror}") from problem
+        except (OSError, RuntimeError) as problem:  # the second is what a circle of links raises
+            said = problem.strerror if isinstance(problem, OSError) else "it is a link that leads to itself"
+            raise CliFailure(f"{path} cannot be read: {said}") from problem
+        if len(raw) > _MOST_BYTES:
+            raise CliFailure(f"{path} is too large: more than {_MOST_BYTES >> 20} MiB; it was left alone")
+        return cls(real, raw)
 
     @property
     def text(self) -> str:
@@ -56,12 +69,7 @@ class ConfigFile:
         says the same as the new text has done its work and goes. A file that becomes empty goes unless it was there.
         """
         raw = text.encode("utf-8")
-        try:
-            self._refuse_what_cannot_be_replaced()
-            if ConfigFile.read(self.path).raw != self.raw:
-                raise CliFailure(
-                    f"{self.path} was changed by another program just now; nothing was written, run it again"
-                )
+        with self._guarded():
             if keep and self.raw is not None:
                 _write(self.backup, self.raw, like=self.path)
             if not raw and not self.backup.exists():
@@ -71,6 +79,22 @@ class ConfigFile:
             _write(self.path, raw, like=self.path if self.raw is not None else None)
             if not keep and self.before() == text:
                 self.backup.unlink()
+
+    def exchange(self, text: str) -> None:
+        """Put another text in its place, unless somebody else has changed it meanwhile; nothing is kept beside it."""
+        with self._guarded():
+            _write(self.path, text.encode("utf-8"), like=self.path if self.raw is not None else None)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Begin a change only if the file is as it was read; say what a failed one left."""
+        try:
+            self.refuse_what_cannot_be_replaced()
+            if ConfigFile.read(self.path).raw != self.raw:
+                raise ChangedMeanwhileError(
+                    f"{self.path} was changed by another program just now; nothing was written, run it again"
+                )
+            yield
         except NotConfirmedError as problem:
             raise CliFailure(
                 f"{problem.filename} was written, but the disk did not confirm it: {problem.strerror}",
@@ -79,7 +103,7 @@ class ConfigFile:
         except OSError as problem:
             raise CliFailure(f"{self.path} cannot be written: {problem.strerror}; it is as it was") from problem
 
-    def _refuse_what_cannot_be_replaced(self) -> None:
+    def refuse_what_cannot_be_replaced(self) -> None:
         """Raise for a file whose owner wants it left alone, or which is more than this one name."""
         if self.raw is None:
             return

@@ -27,6 +27,8 @@ def failure_of(trouble: UpstreamError, *, server: str, what: str, sent: bool, ma
             boundary=Boundary.EXTERNAL,
             details=details,
         )
+    if trouble.failure is not None:
+        return trouble.failure.with_details({"server": server})
     match trouble.trouble:
         case Trouble.UNAUTHORISED:
             command = f"aileron server login {server}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.audit.log import AuditLog
-from daemon.base.clock import Clock
+from daemon.base.clock import Clock, Entropy
 from daemon.base.tasks import TaskSet
 from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.build import Servers
@@ -15,6 +15,9 @@ from daemon.tools.servers.keeping.log import ServerLogs
 from daemon.tools.servers.lending import HeldServers
 from daemon.tools.servers.lives.build import build
 from daemon.tools.servers.lives.opening import Surroundings
+from daemon.tools.servers.logins import LoginBasis, Logins
+from daemon.tools.servers.oauth.choosing import OwnClient
+from daemon.tools.servers.oauth.service import LoginService
 from daemon.tools.servers.service import ServerService
 from daemon.vault.names import SECRET
 from daemon.vault.vault import Vault
@@ -50,24 +53,34 @@ class Holding:
         configuration: Configuration,
         places: Places,
         vault: Vault,
+        audit: AuditLog,
         http: HttpPool,
+        own: OwnClient,
         clock: Clock,
+        entropy: Entropy,
         tasks: TaskSet,
         stops: AsyncExitStack,
     ) -> None:
         self._configuration = configuration
         self._clock = clock
         self._tasks = tasks
+        self._stops = stops
+        self._secrets = PlainSecrets(vault)
+        self._logins = Logins(
+            LoginBasis(vault=vault, audit=audit, http=http, clock=clock, entropy=entropy, tasks=tasks, own=own)
+        )
         self._lives = build(
             configured=configuration,
-            secrets=PlainSecrets(vault),
+            secrets=self._secrets,
             logs=ServerLogs(places.logs, clock),
             http=http,
             surroundings=Surroundings(environment=places.environment, folder=places.person_home),
             clock=clock,
             tasks=tasks,
             stops=stops,
+            authorisation_of=self._logins.authorisation_of,
         )
+        self._logins.on_secrets = self._lives.opener.know_tokens
 
     @property
     def held(self) -> HeldServers:
@@ -77,6 +90,12 @@ class Holding:
     def session_ended(self, session: str) -> None:
         """End what a session has for itself."""
         self._lives.pool.session_ended(session)
+
+    def logins(self) -> LoginService:
+        """Return the person's side of the logins."""
+        service = self._logins.begin(self._lives.pool, self._secrets.secret)
+        self._stops.push_async_callback(service.close)
+        return service
 
     def begin(self, servers: Servers, audit: AuditLog) -> ServerService:
         """Follow the file from now on, and return the person's side."""

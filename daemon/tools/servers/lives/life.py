@@ -283,5 +283,10 @@ def _another(problem: UpstreamError | Failure) -> UpstreamError | Failure:
     if isinstance(problem, Failure):
         return problem.with_details({})
     return UpstreamError(
-        problem.trouble, problem.message, code=problem.code, data=problem.data, challenge=problem.challenge
+        problem.trouble,
+        problem.message,
+        code=problem.code,
+        data=problem.data,
+        challenge=problem.challenge,
+        failure=problem.failure,
     )

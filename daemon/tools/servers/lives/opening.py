@@ -27,6 +27,8 @@ from daemon.tools.servers.values import Mode, ServerConfig
 _SHORTEST_LINE = 8
 """A shorter line of a secret stands in too much unrelated text to be taken out."""
 
+_LOGINS_KEPT = 4
+
 OnNotice = Callable[[ServerConfig, str, str, Message], None]
 """Hears what a server says unasked: the server, its session (empty for all), the method, what it says."""
 
@@ -85,6 +87,8 @@ class Opener:
         self._authorisation_of = authorisation_of
         self._known: dict[str, frozenset[str]] = {}
         self._scrubbers: dict[str, Scrubber] = {}
+        self._tokens: dict[str, tuple[frozenset[str], ...]] = {}
+        """The secrets of the last logins at each server; they change all the time, so old ones are let go."""
         self._older: set[str] = set()
         """Servers, by their identity, that speak the older era only: they are not asked for it again."""
         self.on_notice: OnNotice = _nobody_hears
@@ -114,7 +118,19 @@ class Opener:
                 self._clean(server.name, problem.message),
                 code=problem.code,
                 challenge=problem.challenge,
+                failure=problem.failure,
             ) from problem
+
+    def know_tokens(self, server: str, secrets: frozenset[str]) -> None:
+        """Take the secrets of a login, which are taken out of whatever comes back from now on."""
+        kept = self._tokens.get(server, ())
+        if secrets not in kept:
+            self._tokens[server] = (*kept, secrets)[-_LOGINS_KEPT:]
+            self._make_scrubber(server)
+
+    def _make_scrubber(self, server: str) -> None:
+        every = self._known.get(server, frozenset()).union(*self._tokens.get(server, ()))
+        self._scrubbers[server] = Scrubber(every, like=self._scrubbers.get(server))
 
     def _remember(self, server: str, secrets: frozenset[str]) -> None:
         """Add to what is scrubbed; a former value stays, because a process that has it may still run."""
@@ -122,7 +138,7 @@ class Opener:
         known = self._known.get(server, frozenset())
         if not secrets <= known:
             self._known[server] = known | secrets
-            self._scrubbers[server] = Scrubber(known | secrets, like=self._scrubbers.get(server))
+            self._make_scrubber(server)
 
     def _clean(self, server: str, text: str) -> str:
         scrubber = self._scrubbers.get(server)

@@ -72,7 +72,9 @@ class Negotiation:
             named = problem.data.get("supported") if isinstance(problem.data, dict) else None
             if problem.code == UNSUPPORTED_VERSION and _speaks_nothing_known(named):
                 raise _no_common_version(named) from problem
-            found = None
+            again = problem.code == UNSUPPORTED_VERSION and isinstance(named, list) and MODERN_VERSION in named
+            # It turned down the version that it names itself: asked once more, and not for ever.
+            found = await self._discover() if again else None
         return found or await self._initialize()
 
     async def _both(self, probe: "asyncio.Future[Hello | None]") -> Hello:

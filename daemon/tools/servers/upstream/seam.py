@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from daemon.core.failures import Failure
+
 Message = Mapping[str, Any]
 """A JSON object of the protocol: parameters, a result, a definition."""
 
@@ -55,7 +57,14 @@ class UpstreamError(Exception):
     """A request to a server went wrong: why, and whether it may have had an effect."""
 
     def __init__(
-        self, trouble: Trouble, message: str, *, code: int | None = None, data: Any = None, challenge: str | None = None
+        self,
+        trouble: Trouble,
+        message: str,
+        *,
+        code: int | None = None,
+        data: Any = None,
+        challenge: str | None = None,
+        failure: Failure | None = None,
     ) -> None:
         super().__init__(message)
         self.trouble = trouble
@@ -64,6 +73,8 @@ class UpstreamError(Exception):
         self.data = data
         self.challenge = challenge
         """The `WWW-Authenticate` header that came with UNAUTHORISED."""
+        self.failure = failure
+        """What the caller is told in place of this, where something of ours refused: a locked vault, for example."""
 
     @property
     def may_have_run(self) -> bool:

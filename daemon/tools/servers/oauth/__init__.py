@@ -1,0 +1,1 @@
+"""Logs the person in at remote servers: the client side of the authorization specification of the protocol."""

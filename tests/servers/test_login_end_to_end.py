@@ -1,0 +1,176 @@
+"""A remote server behind a real authorization server: login, call, renewal, expiry, step-up, logout, login again."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from mcp_server.pipes import ByHand, launched
+from servers.logging_in import Guarded, Person
+from shell import Shell
+from waiting import wait_until
+from world import World
+
+pytestmark = [
+    pytest.mark.agents,
+    pytest.mark.skipif(sys.platform != "linux", reason="it runs on the Node of the pinned agents, which is for Linux"),
+]
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    server = Guarded(tmp_path_factory.mktemp("oauth"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, guarded: Guarded) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp("world"), upstream="http://127.0.0.1:9") as made:
+        made.start()
+        made.set_up_vault()
+        made.ok("POST", "/v1/servers", {"name": "far", "mode": "remote", "url": guarded.url})
+        yield made
+
+
+@pytest.fixture(scope="module")
+def agent(world: World) -> Iterator[ByHand]:
+    with ByHand(launched(world)) as server:
+        server.initialize()
+        yield server
+
+
+def log_in(world: World) -> dict[str, list[str]]:
+    """Log in with a browser; return what it asked for."""
+    begun = world.ok("POST", "/v1/servers/far/login", {})
+    with Person() as person:
+        page = person.comes_back(person.logs_in(begun["url"]))
+    assert "You are logged in" in page.text, world.ok("GET", "/v1/servers/far/login")
+    assert world.ok("GET", "/v1/servers/far/login?wait=20")["state"] == "done"
+    return parse_qs(urlsplit(begun["url"]).query)
+
+
+def call(agent: ByHand, name: str) -> str:
+    """Call a tool and return its text, with a mark in front if it failed."""
+    result = agent.call(name)
+    return ("failed: " if result["isError"] else "") + str(result["content"][0]["text"])
+
+
+def test_without_a_login_the_agent_is_told_the_command_and_the_list_is_not_empty(agent: ByHand, world: World) -> None:
+    failed = world.control("POST", "/v1/servers/far/test").json()["error"]
+    assert (failed["class"], failed["details"]["command"]) == ("binding_required", "aileron server login far")
+    wait_until(lambda: "far__unavailable" in agent.tools())
+    assert "aileron server login far" in call(agent, "far__unavailable")
+
+
+def test_after_the_login_calls_go_through_and_no_token_comes_back(
+    agent: ByHand, world: World, guarded: Guarded
+) -> None:
+    log_in(world)
+    assert world.ok("POST", "/v1/servers/far/test")["tools"] == 2
+    assert call(agent, "far__read") == "done with [redacted]"
+    [client] = guarded.told("seen")["registrations"]
+    assert (client["application_type"], client["token_endpoint_auth_method"]) == ("native", "none")
+
+
+def test_a_token_that_the_server_refuses_is_renewed_and_one_that_ends_is_renewed_before(
+    agent: ByHand, world: World, guarded: Guarded
+) -> None:
+    before = guarded.told("seen")["renewals"]
+    guarded.told("life?seconds=2")
+    guarded.told("expire")
+    assert call(agent, "far__read") == "done with [redacted]"
+    assert guarded.told("seen")["renewals"] == before + 1
+    guarded.told("life?seconds=3600")
+    wait_until(
+        lambda: call(agent, "far__read") == "done with [redacted]" and guarded.told("seen")["renewals"] > before + 1
+    )
+    assert len(world.events(type="server.login_renewed")) == guarded.told("seen")["renewals"]
+
+
+def test_a_login_outlives_the_daemon_and_needs_the_vault(world: World) -> None:
+    world.kill()
+    world.start()
+    locked = world.control("POST", "/v1/servers/far/test").json()["error"]
+    assert (locked["class"], locked["details"]["command"]) == ("vault_locked", "aileron vault unlock")
+    world.unlock()
+    assert world.ok("POST", "/v1/servers/far/test")["tools"] == 2
+
+
+def test_a_call_that_needs_more_rights_asks_for_a_login_that_asks_for_them(world: World, guarded: Guarded) -> None:
+    with ByHand(launched(world)) as agent:
+        agent.initialize()
+        refused = call(agent, "far__write")
+        assert "tools:write" in refused
+        assert "aileron server login far" in refused
+        asked = log_in(world)
+        assert set(asked["scope"][0].split()) >= {"tools:read", "tools:write"}
+        assert asked["resource"] == [guarded.url]
+        assert call(agent, "far__write") == "done with [redacted]"
+        assert len(guarded.told("seen")["registrations"]) == 1
+
+
+def test_a_login_that_was_ended_elsewhere_is_said_with_the_command(world: World, guarded: Guarded) -> None:
+    guarded.told("end")
+    with ByHand(launched(world)) as agent:
+        agent.initialize()
+        assert "aileron server login far" in call(agent, "far__read")
+    [ended] = world.events(type="server.login_ended")
+    assert ended["payload"]["error.type"] == "invalid_grant"
+
+
+def test_a_person_logs_in_by_pasting_and_by_a_device_and_logs_out_and_in_again(world: World, guarded: Guarded) -> None:
+    shell = Shell(world.home, world.folder)
+    started = shell.start(
+        "server",
+        "login",
+        "far",
+        "--paste",
+        "--json",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert started.stderr is not None
+    started.stderr.readline()
+    with Person() as person:
+        back = person.logs_in(started.stderr.readline().strip())
+    said, _ = started.communicate(back + "\n", timeout=60)
+    assert json.loads(said)["state"] == "done"
+    before = guarded.told("seen")["revocations"]
+    assert "logged out" in shell("server", "logout", "far").stdout
+    assert guarded.told("seen")["revocations"] > before
+    assert "Nobody is logged in" in shell("server", "logout", "far", expect=1).stderr
+    assert "aileron server login far" in shell("server", "test", "far", expect=1).stderr
+    device = world.ok("POST", "/v1/servers/far/login", {"device": True})
+    assert device["code"] in device["url"]
+    with Person() as person:
+        person.logs_in(device["url"])
+    wait_until(lambda: world.ok("GET", "/v1/servers/far/login?wait=5")["state"] == "done")
+    assert world.ok("POST", "/v1/servers/far/test")["tools"] == 2
+
+
+def test_a_person_who_refuses_is_not_logged_in_and_stays_logged_in_as_before(world: World) -> None:
+    begun = world.ok("POST", "/v1/servers/far/login", {})
+    with Person() as person:
+        page = person.comes_back(person.logs_in(begun["url"], refuses=True))
+    assert "You are not logged in" in page.text
+    state = world.ok("GET", "/v1/servers/far/login")
+    assert (state["state"], "did not log you in" in state["message"]) == ("failed", True)
+    assert world.ok("POST", "/v1/servers/far/test")["tools"] == 2
+
+
+def test_no_token_and_no_code_is_in_the_log_or_a_file(world: World, guarded: Guarded) -> None:
+    kinds = {event["type"] for event in world.events()}
+    assert kinds >= {"server.logged_in", "server.logged_out", "server.login_failed", "server.login_renewed"}
+    for each in (*world.events(type="server.logged_in"), *world.events(type="server.logged_out")):
+        assert (each["actor"], each["payload"]["aileron.principal.means"]) == ("person:owner", "cli")
+    tokens = guarded.told("seen")["tokens"]
+    assert len(tokens) > 3
+    for path in world.home.rglob("*"):
+        if path.is_file():
+            raw = path.read_bytes()
+            assert not [token for token in tokens if token.encode() in raw], path
+    assert not [token for token in tokens if token in world.output()]
