@@ -348,6 +348,7 @@ ELSEWHERE = {
     "daemon/connectors/store.py": "folders that are renamed as a whole",
     "daemon/connectors/wasm/cache.py": "a program that the compiler wrote, whole, in another process",
     "daemon/custody/restoring.py": "homes that change places as a whole",
+    "daemon/tools/servers/keeping/log.py": "a log that begins a new file when the old one is full",
     "daemon/workspaces/commits/index_lock.py": "the index that git itself wrote anew, and its lock",
     "daemon/workspaces/layers/layers.py": "folders that are renamed as a whole",
     "daemon/workspaces/landing/staging.py": "folders below descriptors",

@@ -125,13 +125,14 @@ ONLY_IN = {
     "create_connection": {"daemon/net/http1/pool.py"},
     "TCPConnector": set[str](),
     "ClientSession": set[str](),
-    "open_connection": set[str](),
+    # A pair of sockets that are connected to each other, between the daemon and the keeper of local servers.
+    "open_connection": {"daemon/tools/servers/keeping/kept.py"},
     # This talks to the daemon itself, on the loopback address that its own file names.
     "HTTPConnection": {"daemon/lifecycle/spawn.py"},
-    # The daemon itself again, a look at the Docker engine's socket, and our own listeners.
+    # The daemon itself again, a look at the Docker engine's socket, our own listeners, and that pair of sockets.
     "socket": {
         *("daemon/net/dialling.py", "daemon/cli/http_answer.py", "daemon/cli/machine_checks.py"),
-        "daemon/lifecycle/listeners.py",
+        *("daemon/lifecycle/listeners.py", "daemon/tools/servers/keeping/keeper.py"),
     },
 }
 
