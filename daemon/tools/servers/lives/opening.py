@@ -28,6 +28,7 @@ _SHORTEST_LINE = 8
 """A shorter line of a secret stands in too much unrelated text to be taken out."""
 
 _LOGINS_KEPT = 4
+_ENDED = frozenset({Trouble.NOT_REACHED, Trouble.LOST})
 
 OnNotice = Callable[[ServerConfig, str, str, Message], None]
 """Hears what a server says unasked: the server, its session (empty for all), the method, what it says."""
@@ -172,7 +173,9 @@ class Opener:
         except UpstreamError as problem:
             self._older.discard(server.identity)
             message = problem.message + await kept.last_words()
-            raise UpstreamError(problem.trouble, message, code=problem.code, data=problem.data) from problem
+            # A process that ended before it said who it is has not started, whether or not the first question left.
+            trouble = Trouble.NOT_STARTED if problem.trouble in _ENDED else problem.trouble
+            raise UpstreamError(trouble, message, code=problem.code, data=problem.data) from problem
         self._take_era(server, executor)
         return _Local(kept, executor)
 
