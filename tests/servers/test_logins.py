@@ -14,6 +14,7 @@ from servers.lying_server import Answer
 from servers.pin_room import PERSON
 
 from daemon.core.failures import Failure, FailureClass
+from daemon.tools.servers.acting import Acting
 from daemon.tools.servers.oauth.challenges import Challenge
 from daemon.tools.servers.oauth.choosing import OwnClient
 from daemon.tools.servers.oauth.pending import Stage
@@ -208,6 +209,23 @@ async def test_however_many_calls_wait_a_login_is_renewed_by_one_request(room: L
     assert (form["grant_type"], form["refresh_token"]) == ("refresh_token", "sentinel-refresh-1")
     assert form["resource"] == f"{room.lying.origin}/mcp"
     assert (await types(room)).count("server.login_renewed") == 1
+
+
+async def test_another_login_is_another_account_and_a_renewed_token_is_the_same(room: LoginRoom) -> None:
+    acting = Acting(room.vault)
+    assert acting.account(room.config) is None
+    await room.log_in()
+    first = acting.account(room.config)
+    assert first is not None
+    assert (first.connector, first.kind, first.name, first.version) == ("far", "login", room.lying.origin, 1)
+    room.clock.passed = 3600 - 30
+    await room.token()
+    assert (await types(room)).count("server.login_renewed") == 1
+    assert acting.account(room.config) == first
+    await room.log_in()
+    second = acting.account(room.config)
+    assert second is not None
+    assert (second.version, second.seal != first.seal) == (2, True)
 
 
 async def test_many_refusals_of_one_token_renew_it_once_also_for_those_that_come_late(room: LoginRoom) -> None:

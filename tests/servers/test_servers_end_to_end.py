@@ -92,6 +92,21 @@ def test_a_rule_holds_a_call_until_a_person_approved_exactly_that(agent: ByHand,
     assert ran(offer) == [*before, "delete"]
 
 
+def test_an_approval_is_void_when_the_secret_that_the_server_is_given_was_replaced(
+    agent: ByHand, world: World, offer: Path
+) -> None:
+    before = ran(offer)
+    approval = agent.call("notes__delete", {"note": 2})["structuredContent"]["approval_id"]
+    [account] = world.ok("GET", f"/v1/approvals/{approval}")["accounts"]
+    assert (account["connector"], account["name"], account["kind"]) == ("notes", "notes/token", "secret")
+    world.ok("PUT", "/v1/secrets", {"name": "notes/token", "value": TOKEN})
+    world.control("POST", f"/v1/approvals/{approval}/approve", {})
+    voided = agent.call("check_action_status", {"approval_id": approval, "wait_seconds": 20})
+    assert voided["isError"] is True
+    assert "the account has changed" in voided["content"][0]["text"]
+    assert ran(offer) == before
+
+
 def test_a_call_that_a_rule_denies_does_not_reach_the_server(agent: ByHand, offer: Path) -> None:
     before = ran(offer)
     denied = agent.call("notes__wipe")

@@ -61,6 +61,7 @@ async def build(
         looks=looks,
         outcomes=Outcomes(rests=rests, limit=limits.result_characters),
         scrubber_of=held.scrubber_of,
+        account_of=held.account_of,
         clock=clock,
         tasks=tasks,
     )

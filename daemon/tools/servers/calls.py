@@ -26,7 +26,7 @@ from daemon.core.tools import ApprovalPolicy, Stage
 from daemon.core.vocabulary import Attr
 from daemon.execution.seam import PreviewContext, RunContext, Talk
 from daemon.tools.servers.failing import MAY_BE_SENT_AGAIN, failure_of
-from daemon.tools.servers.lending import Lender, ScrubberOf
+from daemon.tools.servers.lending import AccountOf, Lender, ScrubberOf
 from daemon.tools.servers.looking import Looks
 from daemon.tools.servers.outcomes import Outcomes
 from daemon.tools.servers.scrubbing import clean_of, cleaned
@@ -45,6 +45,7 @@ class CallServices:
     looks: Looks
     outcomes: Outcomes
     scrubber_of: ScrubberOf
+    account_of: AccountOf
     clock: Clock
     tasks: TaskSet
 
@@ -113,8 +114,9 @@ class PreparedServerCall:
         return {Attr.EXECUTION_MODE: self.server.mode.value}
 
     def accounts(self) -> tuple[Account, ...]:
-        """Return none: whom the server acts as is a matter between it and its service."""
-        return ()
+        """Return what the server is given of the vault. Who that is at its service, the service alone knows."""
+        account = self.services.account_of(self.server)
+        return () if account is None else (account,)
 
     async def explain(self) -> Explanation:
         """Return what would be sent to which server, in full."""

@@ -9,6 +9,7 @@ from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock, Entropy
 from daemon.base.tasks import TaskSet
 from daemon.net.http1.pool import Pool as HttpPool
+from daemon.tools.servers.acting import Acting
 from daemon.tools.servers.build import Servers
 from daemon.tools.servers.configuration.configuration import Configuration
 from daemon.tools.servers.keeping.log import ServerLogs
@@ -79,6 +80,7 @@ class Holding:
             tasks=tasks,
             stops=stops,
             authorisation_of=self._logins.authorisation_of,
+            account_of=Acting(vault).account,
         )
         self._logins.on_secrets = self._lives.opener.know_tokens
 

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from daemon.core.account import Account
 from daemon.core.scrubbing.scrub import Scrubber
 from daemon.tools.servers.hearing import Told
 from daemon.tools.servers.upstream.seam import ToolExecutor, Trouble, UpstreamError
@@ -35,6 +36,14 @@ class Lender(Protocol):
         ...
 
 
+AccountOf = Callable[[ServerConfig], Account | None]
+
+
+def nobody(server: ServerConfig) -> Account | None:  # noqa: ARG001 - so it is called
+    """Return no account: nothing is known of what the server is given."""
+    return None
+
+
 ScrubberOf = Callable[[str], Scrubber | None]
 """Returns what takes out the secrets that were put in for a server, by its name; None if there are none."""
 
@@ -46,6 +55,8 @@ class HeldServers:
     configured: Configured
     lender: Lender
     scrubber_of: ScrubberOf
+    account_of: AccountOf = nobody
+    """As whom a server acts; an approval is bound to it."""
     told: Told
     """Who makes connections gives each what it hears with."""
 

@@ -9,8 +9,7 @@ from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.lives.pool import Pool
 from daemon.tools.servers.oauth.authorisation import Challenges, ServerAuthorisation
 from daemon.tools.servers.oauth.choosing import Clients, OwnClient
-from daemon.tools.servers.oauth.parts import LoginParts, SecretOf, has_own_header
-from daemon.tools.servers.oauth.places import resource_of
+from daemon.tools.servers.oauth.parts import LoginParts, SecretOf, login_place
 from daemon.tools.servers.oauth.refreshing import Grants, OnSecrets
 from daemon.tools.servers.oauth.service import LoginService
 from daemon.tools.servers.oauth.store import LoginStore
@@ -46,11 +45,12 @@ class Logins:
 
     def authorisation_of(self, server: ServerConfig) -> Authorisation | None:
         """Return what lets requests in at a remote server; None if a header of its configuration does that."""
-        if server.url is None or has_own_header(server):
+        place = login_place(server)
+        if place is None:
             return None
         return ServerAuthorisation(
             server.name,
-            resource_of(server.url.partition("?")[0]),
+            place,
             grants=self._grants,
             challenges=self._challenges,
             on_secrets=self.on_secrets,

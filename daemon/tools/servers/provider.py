@@ -203,6 +203,7 @@ class ServerProvider:
         self, call: ToolCall, server: ServerConfig, request: Request, *, definition: str
     ) -> PreparedServerCall:
         identity = self._identity(server)
+        account = self._calls.account_of(server)
         return PreparedServerCall(
             services=self._calls,
             server=server,
@@ -215,6 +216,7 @@ class ServerProvider:
                 version="",
                 definition=definition,
                 depends_on=(NamedHash(f"the configuration of the server {server.name}", identity),),
+                accounts=() if account is None else (account,),
             ),
             arguments=call.arguments,
         )

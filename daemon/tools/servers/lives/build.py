@@ -9,7 +9,7 @@ from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.hearing import Told
 from daemon.tools.servers.keeping.log import ServerLogs
 from daemon.tools.servers.keeping.process import Keeping
-from daemon.tools.servers.lending import Configured, HeldServers
+from daemon.tools.servers.lending import AccountOf, Configured, HeldServers, nobody
 from daemon.tools.servers.lives.opening import AuthorisationOf, Opener, Surroundings, no_login
 from daemon.tools.servers.lives.pool import Pool
 from daemon.tools.servers.lives.put_in import PlainSecrets, SecretsOfVault
@@ -36,6 +36,7 @@ def build(
     tasks: TaskSet,
     stops: AsyncExitStack,
     authorisation_of: AuthorisationOf = no_login,
+    account_of: AccountOf = nobody,
 ) -> Holding:
     """Join the parts; nothing is started before somebody needs it.
 
@@ -58,5 +59,7 @@ def build(
     tasks.start(pool.follow(), name="follow the configuration of servers")
     told = Told()
     opener.on_notice = told.tell
-    held = HeldServers(configured=configured, lender=pool, scrubber_of=opener.scrubber_of, told=told)
+    held = HeldServers(
+        configured=configured, lender=pool, scrubber_of=opener.scrubber_of, told=told, account_of=account_of
+    )
     return Holding(held=held, pool=pool, opener=opener, logs=logs)

@@ -36,7 +36,7 @@ class SecretsOfVault:
 
     def put_in(self, server: ServerConfig) -> PutIn:
         """Return the configuration with the values; raises the Failure of a locked vault or a missing name."""
-        values = {name: self._value(server.name, name) for name in _used(server)}
+        values = {name: self._value(server.name, name) for name in used(server)}
         if not values:
             return PutIn(config=server)
         command = tuple(references.put_in(each, values) for each in server.command) if server.unsafe_args else None
@@ -83,7 +83,8 @@ def _unfit(server: str, names: tuple[str, ...], why: str) -> Failure:
     )
 
 
-def _used(server: ServerConfig) -> frozenset[str]:
+def used(server: ServerConfig) -> frozenset[str]:
+    """Return the names of the secrets that a server is started with."""
     texts = [*server.env.values(), *server.headers.values(), server.url or ""]
     if server.unsafe_args:
         texts += server.command

@@ -39,8 +39,16 @@ class LoginParts:
 
 def at_of(server: ServerConfig) -> str:
     """Return the server that a login is for; raises the Failure of one that takes none."""
-    if server.mode is not Mode.REMOTE or server.url is None or has_own_header(server):
+    place = login_place(server)
+    if place is None:
         raise not_remote(server)
+    return place
+
+
+def login_place(server: ServerConfig) -> str | None:
+    """Return the server that a login is for; None for one that takes none."""
+    if server.mode is not Mode.REMOTE or server.url is None or has_own_header(server):
+        return None
     return resource_of(server.url.partition("?")[0])
 
 

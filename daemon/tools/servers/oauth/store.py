@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from daemon.core.canonical import canonical_json
 from daemon.tools.servers.oauth.clients import Client
@@ -12,8 +12,20 @@ from daemon.vault.names import LOGIN
 from daemon.vault.vault import Vault
 
 _AT = "at"
+_NUMBER = "number"
+_SINCE = "since"
 _ISSUER = "issuer"
 _RESOURCE = "resource"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """One login, as far as it may be known of everybody: renewed tokens are the same login."""
+
+    issuer: str
+    number: int
+    """How many logins there were at this server, with this one."""
+    seal: str
 
 
 class LoginStore:
@@ -33,6 +45,16 @@ class LoginStore:
             (name for name, each in entries.items() if each.kind == LOGIN and each.metadata.get(_AT) == at), None
         )
 
+    def login(self, at: str) -> Login | None:
+        """Return the login at a server without its tokens, in any state of the vault; None if there is none."""
+        name = self.entry(at)
+        if name is None:
+            return None
+        about = self._vault.readable_contents().entries[name].metadata
+        said = canonical_json([name, about.get(_SINCE, 0), about.get(_NUMBER, 0)])
+        seal = hashlib.sha256(said.encode()).hexdigest()[:16]
+        return Login(issuer=str(about.get(_ISSUER)), number=int(about.get(_NUMBER, 0)), seal=seal)
+
     def grant(self, at: str) -> Grant | None:
         """Return the tokens for a server, None if there are none; raises the Failure of a locked vault."""
         name = self.entry(at)
@@ -48,9 +70,11 @@ class LoginStore:
     async def save(self, grant: Grant) -> None:
         """Keep tokens in place of all others for the same server."""
         name = _name("tokens", grant.issuer, grant.resource)
-        about = {_AT: grant.at, _ISSUER: grant.issuer, _RESOURCE: grant.resource}
+        about = {_AT: grant.at, _ISSUER: grant.issuer, _RESOURCE: grant.resource, _SINCE: grant.obtained_ms}
 
         def change(draft: Draft) -> None:
+            former = draft.entries.get(name)
+            about[_NUMBER] = 1 + int(former.metadata.get(_NUMBER, 0) if former is not None else 0)
             _drop(draft, grant.at, but=name)
             draft.put(name, kind=LOGIN, value=grant.stored(), metadata=about)
 
