@@ -52,6 +52,14 @@ class Attachment:
         """Write to the container's standard input."""
         await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
+    async def typed(self, data: bytes, *, end: bool) -> None:
+        """Hand on what a person typed, and that nothing more comes. Who has ended meanwhile says so by its output."""
+        with contextlib.suppress(OSError):
+            if data:
+                await self.give(data)
+            if end:
+                self.end_input()
+
     def end_input(self) -> None:
         """Let the container read the end of its input."""
         self._socket.shutdown(socket.SHUT_WR)

@@ -113,13 +113,8 @@ class Execs:
 
     async def give(self, program: Exec, data: bytes, *, end: bool) -> None:
         """Write to its standard input, or close that."""
-        if program.attachment is None:
-            return
-        with contextlib.suppress(OSError):  # it may have ended meanwhile; its output says so
-            if data:
-                await program.attachment.give(data)
-            if end:
-                program.attachment.end_input()
+        if program.attachment is not None:
+            await program.attachment.typed(data, end=end)
 
     async def resize(self, program: Exec, columns: int, rows: int) -> None:
         """Tell its terminal how large the person's is."""

@@ -186,13 +186,8 @@ class Sandboxes:
 
     async def give(self, sandbox: Sandbox, data: bytes, *, end: bool) -> None:
         """Write to the agent's standard input, or close it."""
-        if sandbox.attachment is None:
-            return
-        with contextlib.suppress(OSError):  # it may have ended meanwhile; the output says so
-            if data:
-                await sandbox.attachment.give(data)
-            if end:
-                sandbox.attachment.end_input()
+        if sandbox.attachment is not None:
+            await sandbox.attachment.typed(data, end=end)
 
     async def resize(self, sandbox: Sandbox, columns: int, rows: int, *, launcher: bool = True) -> None:
         """Tell the agent's terminal how large the person's is; the launcher's size comes back when others are gone."""
