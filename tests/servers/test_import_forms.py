@@ -11,6 +11,8 @@ from daemon.custody.contents import belongs
 from launchers.importing.entry import LeftAloneError, Server
 from launchers.importing.forms import FORMS, found_in
 from launchers.importing.places import AGENTS, Source, form_of, sources, syntax_of
+from launchers.importing.texts import Syntax
+from launchers.registration.errors import RegistrationError
 
 CONTAINER = {"vscode": "servers", "codex": "mcp_servers", "goose": "extensions", "opencode": "mcp"}
 
@@ -85,6 +87,10 @@ def test_what_an_entry_means(agent: str, entry: dict[str, Any], wanted: Server |
         ("claude", {"command": "x", "timeout": 10**400}, "no time"),
         ("claude", {"command": "x", "env": {"A": "vault://secrets/theirs"}}, "something else"),
         ("claude", "npx", "no object"),
+        ("claude", {"type": "carrier-pigeon", "command": "x"}, "none that Aileron knows"),
+        ("cursor", NPX | {"disabled": "no"}, "neither true nor false"),
+        ("cursor", {"url": WEB, "serverUrl": WEB}, "several of"),
+        ("opencode", {"type": "odd", "command": ["x"]}, "neither local nor remote"),
         ("claude", {"url": "https://me:pw@a.example/"}, "password"),
         ("opencode", {"type": "remote", "url": WEB, "oauth": {"clientId": "x"}}, "client"),
     ],
@@ -94,6 +100,19 @@ def test_what_cannot_be_expressed_is_left_with_its_reason(agent: str, entry: Any
     assert isinstance(said, str)
     assert reason in said
     assert "hunter2" not in said
+
+
+def test_where_an_agent_looks_that_is_none_is_a_mistake_of_ours() -> None:
+    with pytest.raises(ValueError, match="nobody"):
+        sources("nobody", home="/h", folder="/p", environ={}, macos=False)
+
+
+def test_an_edit_that_would_change_anything_else_is_refused() -> None:
+    careless = Syntax(read_text=json.loads, without=lambda _text, _keys: "{}", put_back=lambda *_: "no JSON")
+    with pytest.raises(RegistrationError, match="do it by hand"):
+        careless.taken_out('{"mcpServers": {"a": 1}, "mine": 2}', [("mcpServers", "a")])
+    with pytest.raises(RegistrationError, match="is not an object"):
+        careless.given_back('{"mcpServers": 3}', '{"mcpServers": {"a": 1}}', [("mcpServers", "a")])
 
 
 def test_aileron_itself_is_never_taken_over() -> None:
