@@ -391,7 +391,9 @@ def test_a_sandbox_that_writes_too_much_is_ended_and_its_work_is_kept(world: Wor
         ran = run_inside(world, shell.workspace, f"{sparse} head -c 200000000 /dev/zero > big; sleep 600")
         assert ran.code == 122
         assert "more than 64 MiB" in ran.outcome["ended_because"]
-        assert (upper(world, ran.session) / "big").stat().st_size == 200_000_000
+        big = upper(world, ran.session) / "big"
+        assert big.exists(), (ran.notes, ran.outcome, sorted(map(str, (world.home / "workspaces").glob("*/*/*"))))
+        assert big.stat().st_size == 200_000_000
     finally:
         world.stop()
         world.start()
