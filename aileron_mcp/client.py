@@ -79,12 +79,24 @@ class Hearing(Protocol):
         """Return the methods that are answered here if the tool asks back."""
         ...
 
+    @property
+    def log_level(self) -> str | None:
+        """Return the lowest level of lines for the log that are heard here; None for no lines at all."""
+        ...
+
     async def progress(self, params: Mapping[str, Any]) -> None:
         """Hear how far the tool is."""
         ...
 
-    async def asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Answer what the tool asks back; None turns it down."""
+    async def logged(self, params: Mapping[str, Any]) -> None:
+        """Hear a line that the tool writes for the log."""
+        ...
+
+    async def asked(self, method: str, params: Mapping[str, Any], name: str, more: int) -> Mapping[str, Any] | None:
+        """Answer what the tool asks back; None turns it down.
+
+        `name` is what the tool calls the question, if it has a name. So many `more` were asked at the same time.
+        """
         ...
 
 
@@ -152,7 +164,10 @@ class AgentClient:
     async def call_heard(self, name: str, arguments: Mapping[str, Any], hearing: Hearing) -> CallResult | CallPending:
         """Call a tool and hear of it while it runs. Being cancelled calls the call off."""
         path = f"/v1/tools/{quote(name, safe='')}/call"
-        content = _encoded({"arguments": dict(arguments), "answers": list(hearing.answers)})
+        said: dict[str, Any] = {"arguments": dict(arguments), "answers": list(hearing.answers)}
+        if hearing.log_level is not None:
+            said["log"] = hearing.log_level
+        content = _encoded(said)
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
         with _failing():
             async with self._http.stream("POST", path, content=content, headers=headers) as answer:
@@ -172,6 +187,8 @@ class AgentClient:
                     return int(data["status"]), data["body"]
                 if event == "progress":
                     await hearing.progress(data)
+                elif event == "logged":
+                    await hearing.logged(data)
                 elif event == "asked":
                     task = asyncio.ensure_future(self._answer(data, hearing))
                     asked.add(task)
@@ -182,7 +199,8 @@ class AgentClient:
         raise AnswerLost("The Aileron daemon ended the call without an answer.")
 
     async def _answer(self, question: Mapping[str, Any], hearing: Hearing) -> None:
-        result = await hearing.asked(str(question["method"]), question["params"])
+        name, more = str(question.get("name", "")), int(question.get("more", 0))
+        result = await hearing.asked(str(question["method"]), question["params"], name, more)
         path = f"/v1/tool-questions/{quote(str(question['id']), safe='')}/answer"
         with contextlib.suppress(AgentApiError):  # the call may have ended meanwhile, and then says so itself
             content = _encoded({"result": None if result is None else dict(result)})

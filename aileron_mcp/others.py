@@ -10,9 +10,10 @@ from pydantic import BaseModel, ValidationError
 from aileron_mcp import texts
 from aileron_mcp.catalogue import PROMPTS, RESOURCES, TEMPLATES, Catalogue, Kind, Owned
 from aileron_mcp.client import AgentApiError, AgentClient, CallPending, CallResult
+from aileron_mcp.connections import Context
 from aileron_mcp.daemon_link import Link
-from aileron_mcp.rounds import Context, Round, Rounds
-from aileron_mcp.troubles import told
+from aileron_mcp.rounds import Round, Rounds
+from aileron_mcp.troubles import raise_if_lacking, told
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -74,7 +75,7 @@ class Others:
         given: dict[str, Any] = {"ref": ref, "argument": params.argument.model_dump(by_alias=True)}
         if params.context is not None:
             given["context"] = params.context.model_dump(by_alias=True, exclude_none=True)
-        return await self._ask(owned, "(complete)", given, Round(ctx), types.CompleteResult)
+        return await self._ask(owned, "(complete)", given, self._rounds.begin(ctx), types.CompleteResult)
 
     async def _template(self, uri: str) -> Owned | None:
         if self._catalogue.template(uri) is None:
@@ -104,6 +105,7 @@ class Others:
         try:
             outcome = await self._link.do(run)
         except AgentApiError as problem:
+            raise_if_lacking(call.ctx, problem)
             raise self._refused(problem) from None
         if isinstance(outcome, CallPending):
             reply = texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)

@@ -134,7 +134,7 @@ class AgentRoutes:
         call = await _call(request, claims, tool, body)
         if MEDIA_TYPE not in request.headers.get("accept", ""):
             return await self._answer(RunRequest(call=call))
-        talk = CallTalk(self._questions, session=claims.session, answers=frozenset(body.answers))
+        talk = CallTalk(self._questions, session=claims.session, answers=frozenset(body.answers), log_level=body.log)
         return CallStream(talk, lambda: self._answer(RunRequest(call=call, talk=talk)))
 
     async def _answer(self, request: RunRequest) -> JSONResponse:

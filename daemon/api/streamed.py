@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from daemon.api.envelopes import failure_response
-from daemon.api.talking import CallTalk
+from daemon.api.talking import ASKED, CallTalk
 from daemon.core.failures import Failure
 
 MEDIA_TYPE = "text/event-stream"
@@ -49,10 +49,11 @@ async def _events(talk: CallTalk, call: Callable[[], Awaitable[JSONResponse]]) -
             except TimeoutError:
                 yield b": still here\n\n"
             woken.clear()
-            for name, data in talk.take():
-                yield _event(name, data)
+            if said := talk.take():
+                yield b"".join(_event(name, data) for name, data in said)
         answer = calling.result()
-        yield b'event: answer\ndata: {"status":%d,"body":%b}\n\n' % (answer.status_code, bytes(answer.body))
+        rest = b"".join(_event(name, data) for name, data in talk.take() if name != ASKED)
+        yield rest + b'event: answer\ndata: {"status":%d,"body":%b}\n\n' % (answer.status_code, bytes(answer.body))
     finally:
         calling.cancel()  # the run goes on without it, to an end that is written down
 

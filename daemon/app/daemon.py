@@ -109,6 +109,7 @@ async def _start(
         return doors.agent(for_agents, gateway=gateway, own_url=url, only_session=session)
 
     room, workspaces = await open_sandboxes(basis, rooms, gateway, of_one_session)
+    rooms.servers.workspaces.know(room.sandboxes.workspace_of)
     parts = ControlParts(
         addresses=addresses,
         browser=browser,

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
@@ -19,7 +19,9 @@ KNOWN = {"add_numbers": {"a": 5, "b": 3}}
 class Person:
     """Accepts what is asked, with the defaults of the question."""
 
-    async def answer(self, method: str, params: Message) -> Message:
+    capabilities: ClassVar[Message] = {"elicitation": {"form": {}, "url": {}}, "roots": {}}
+
+    async def answer(self, method: str, params: Message, name: str = "") -> Message:  # noqa: ARG002 - so it is asked
         if method == "roots/list":
             return {"roots": []}
         properties = params.get("requestedSchema", {}).get("properties", {})

@@ -16,7 +16,7 @@ from daemon.core.principal import Principal, PrincipalKind
 from daemon.core.subject import NamedHash, Subject
 from daemon.core.tools import ToolCall, ToolId, ToolSpec
 from daemon.execution.seam import PreparedCall
-from daemon.tools.servers import own_tools
+from daemon.tools.servers import own_tools, sampling
 from daemon.tools.servers.arguments import ArgumentChecks
 from daemon.tools.servers.calls import CallServices, PreparedServerCall, Request
 from daemon.tools.servers.lending import Configured
@@ -191,7 +191,12 @@ class ServerProvider:
         server, _, tool = name.partition("/")
         if server not in self._configured.all():
             return f"no server is named {server}"
-        if tool == EVERY or tool in OPERATIONS or not self._pins.looked_at(server) or self._pins.find(name):
+        if (
+            tool in {EVERY, sampling.NAME}
+            or tool in OPERATIONS
+            or not self._pins.looked_at(server)
+            or self._pins.find(name)
+        ):
             return None
         return f"the server {server} has no such tool"
 

@@ -109,12 +109,12 @@ class Questions:
         return [slot for slot in self._slots.values() if slot.outgoing.message.get("method") in _ASKS_BACK]
 
     def _answerer(self, method: str, slots: Sequence[Slot]) -> Answers | None:
+        if method == _ALWAYS:
+            return self._answers  # it is about the connection in this era, whatever is under way
         first = slots[0].asking.answers if slots else None
         if first is not None and all(slot.asking.answers is first for slot in slots):
             return first
-        if method == _ALWAYS or any(slot.asking.answers is not None for slot in slots):
-            return self._answers
-        return None
+        return self._answers if any(slot.asking.answers is not None for slot in slots) else None
 
     async def _answer(self, number: Any, method: str, params: Message, answers: Answers) -> None:
         try:
