@@ -216,18 +216,15 @@ class AgentClient:
         path = f"/v1/action-approvals/{quote(approval_id, safe='')}/result"
         return _body(await self._ask("GET", path, params={"wait": wait_seconds}))
 
-    async def changes(self) -> AsyncIterator[str]:
-        """Yield the name of each event as it comes, and `alive` for each sign of life, the first one at once."""
+    async def changes(self) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+        """Yield each event as it comes, and `alive` for each sign of life, the first one at once."""
         try:
             async with self._http.stream("GET", "/v1/events", timeout=_LISTENING) as answer:
                 if not answer.is_success:
                     await answer.aread()
                     raise _refusal(answer)
-                async for line in answer.aiter_lines():
-                    if line.startswith("event: "):
-                        yield line.removeprefix("event: ")
-                    elif line.startswith(":"):
-                        yield "alive"
+                async for event in events(answer.aiter_lines(), alive=True):
+                    yield event
         except httpx.HTTPError as problem:
             raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
 
@@ -258,11 +255,13 @@ def _called(status: int, body: Mapping[str, Any]) -> CallResult | CallPending:
     )
 
 
-async def events(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the events of a stream; each of ours has one line of data."""
+async def events(lines: AsyncIterator[str], *, alive: bool = False) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the events of a stream; each of ours has one line of data. Signs of life are events if they are wanted."""
     name = ""
     async for line in lines:
-        if line.startswith("event: "):
+        if alive and line.startswith(":"):
+            yield "alive", {}
+        elif line.startswith("event: "):
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
             try:

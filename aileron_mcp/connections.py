@@ -8,7 +8,7 @@ from mcp.server.context import ServerRequestContext
 Context = ServerRequestContext[Any, Any]
 T = TypeVar("T")
 
-_MOST = 16
+MOST_CONNECTIONS = 16
 
 
 def key_of(ctx: Context) -> str:
@@ -27,7 +27,7 @@ class PerConnection(Generic[T]):
         """Keep a value for the connection that a request came over."""
         self._kept.pop(key_of(ctx), None)
         self._kept[key_of(ctx)] = value
-        if len(self._kept) > _MOST:
+        if len(self._kept) > MOST_CONNECTIONS:
             del self._kept[next(iter(self._kept))]
 
     def of(self, ctx: Context) -> T | None:

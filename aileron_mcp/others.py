@@ -44,7 +44,7 @@ class Others:
         self, ctx: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult | types.InputRequiredResult:
         """Read a resource."""
-        owned = await self._owned(self._catalogue.resource(params.uri), "resource", params.uri)
+        owned = await self.owner(params.uri)
 
         async def work(call: Round) -> types.ReadResourceResult:
             given = {"uri": owned.address}
@@ -76,6 +76,23 @@ class Others:
         if params.context is not None:
             given["context"] = params.context.model_dump(by_alias=True, exclude_none=True)
         return await self._ask(owned, "(complete)", given, self._rounds.begin(ctx), types.CompleteResult)
+
+    async def owner(self, uri: str) -> Owned:
+        """Return whose a resource is; raises MCPError."""
+        return await self._owned(self._catalogue.resource(uri), "resource", uri)
+
+    async def watch(self, owned: Owned, operation: str, ctx: Context | None) -> None:
+        """Have the daemon watch a resource, or watch it no longer; raises MCPError."""
+        given = {"uri": owned.address}
+        if ctx is not None:
+            await self._ask(owned, operation, given, self._rounds.begin(ctx), types.EmptyResult)
+            return
+        try:
+            outcome = await self._link.do(lambda client: client.call(f"{owned.prefix}__{operation}", given))
+        except AgentApiError as problem:
+            raise self._refused(problem) from None
+        if isinstance(outcome, CallPending):
+            raise MCPError(types.INTERNAL_ERROR, outcome.message)
 
     async def _template(self, uri: str) -> Owned | None:
         if self._catalogue.template(uri) is None:

@@ -10,7 +10,6 @@ from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.session import ServerSession
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
-    ListenHandler,
     PromptsListChanged,
     ResourcesListChanged,
     ServerEvent,
@@ -29,7 +28,8 @@ from aileron_mcp.pipe import agent_pipe
 from aileron_mcp.rounds import Rounds
 from aileron_mcp.texts import STATUS_TOOL
 from aileron_mcp.version import VERSION
-from aileron_mcp.watching import watch
+from aileron_mcp.watched import Streams, Watching
+from aileron_mcp.watching import Heard, watch
 
 _INSTRUCTIONS = (
     f"A person installed these tools. Some wait for their approval of each call; follow it with {STATUS_TOOL}. "
@@ -41,6 +41,7 @@ _NEWS: Mapping[str, tuple[ServerEvent, Callable[[ServerSession], Awaitable[None]
     _RESOURCES: (ResourcesListChanged(), ServerSession.send_resource_list_changed),
     _PROMPTS: (PromptsListChanged(), ServerSession.send_prompt_list_changed),
 }
+_MOST_STREAMS = 64
 OPTIONS = NotificationOptions(tools_changed=True, resources_changed=True, prompts_changed=True)
 
 
@@ -58,6 +59,8 @@ class ToolServer:
         self._telling: set[asyncio.Task[None]] = set()
         rounds = self._rounds = Rounds()
         others = Others(link, rounds, self._late)
+        watching = self._watching_resources = Watching(others.owner, others.watch, self._bus)
+        self._streams = Streams(self._bus, watching, most=_MOST_STREAMS)
         self.server: Server[Any] = Server(
             "aileron",
             version=VERSION,
@@ -72,7 +75,9 @@ class ToolServer:
             on_list_prompts=others.prompts,
             on_get_prompt=others.prompt,
             on_completion=others.complete,
-            on_subscriptions_listen=ListenHandler(self._bus),
+            on_subscribe_resource=self._subscribe,
+            on_unsubscribe_resource=watching.unsubscribe,
+            on_subscriptions_listen=self._listen,
         )
         # Not given above: there the library warns of it, because only the older era has it.
         self.server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
@@ -94,7 +99,9 @@ class ToolServer:
 
     async def _watch(self) -> None:
         await self._asked.wait()  # whoever never asks for tools needs no news of them
-        await watch(self._link, self._refresh_and_tell, self._tell)
+        watching = self._watching_resources
+        heard = Heard(refresh=self._refresh_and_tell, tell=self._tell, updated=watching.updated, again=watching.again)
+        await watch(self._link, heard)
 
     async def _list_tools(self, ctx: Context, _: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
@@ -105,6 +112,16 @@ class ToolServer:
         self._told = self._listing.offer.tools
         self._asked.set()
         return types.ListToolsResult(tools=self._listing.tools())
+
+    async def _subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+        self._asked.set()
+        return await self._watching_resources.subscribe(ctx, params)
+
+    async def _listen(
+        self, ctx: Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        self._asked.set()
+        return await self._streams(ctx, params)
 
     async def _set_level(self, ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
         self._rounds.levels.put(ctx, params.level)

@@ -141,6 +141,7 @@ def _agent_uses(basis: Basis, rooms: Rooms, stopping: Stopping, addresses: Addre
         stopping=stopping,
         servers=lambda: rooms.servers.provider.offers(_unasked(rooms)),
         hear=lambda listener: rooms.servers.told.listen(lambda _, session, method, __: listener(session, method)),
+        watch=rooms.servers.subscriptions.listen,
         tasks=basis.tasks,
         control_url=addresses.control,
     )

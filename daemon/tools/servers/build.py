@@ -17,6 +17,7 @@ from daemon.tools.servers.pins.pins import Pins
 from daemon.tools.servers.provider import ServerProvider
 from daemon.tools.servers.rests import Rests
 from daemon.tools.servers.roots import Workspaces
+from daemon.tools.servers.subscriptions import Subscriptions
 
 OnEnd = Callable[[Callable[[str], None]], None]
 """Where a listener for the ends of sessions is put."""
@@ -38,6 +39,7 @@ class Servers:
     pins: Pins
     looks: Looks
     told: Told
+    subscriptions: Subscriptions
     workspaces: Workspaces
     """Rooms above say here where sessions work."""
 
@@ -71,13 +73,24 @@ async def build(
         clock=clock,
         tasks=tasks,
     )
+    subscriptions = Subscriptions(configured=held.configured, lender=held.lender, tasks=tasks)
+    held.told.listen(subscriptions.heard)
+    on_session_end(subscriptions.session_ended)
     provider = ServerProvider(
         configured=held.configured,
         pins=pins,
         looks=looks,
         calls=calls,
+        subscriptions=subscriptions,
         rests=rests,
         tasks=tasks,
         most_listed=limits.listed_tools,
     )
-    return Servers(provider=provider, pins=pins, looks=looks, told=held.told, workspaces=answerers.workspaces)
+    return Servers(
+        provider=provider,
+        pins=pins,
+        looks=looks,
+        told=held.told,
+        subscriptions=subscriptions,
+        workspaces=answerers.workspaces,
+    )
