@@ -110,6 +110,7 @@ async def _start(
 
     room, workspaces = await open_sandboxes(basis, rooms, gateway, of_one_session)
     rooms.servers.workspaces.know(room.sandboxes.workspace_of)
+    rooms.servers.workspaces.know(rooms.sessions.folder_of)
     parts = ControlParts(
         addresses=addresses,
         browser=browser,

@@ -39,7 +39,6 @@ async def main(url: str) -> None:
     context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
     async with reached(url, answers=person) as server:
         listed = await server.connection.tools(asking)
-        await asyncio.sleep(1)  # a question over the server's own stream is lost if it comes before that is open
         schemas = {tool["name"]: tool["inputSchema"] for tool in listed}
         known = KNOWN | {"json_schema_echo": {"schema": schemas.get("json_schema_2020_12_tool")}}
         calls = context.get("toolCalls") or [{"name": name, "arguments": known.get(name, {})} for name in schemas]

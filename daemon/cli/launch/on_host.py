@@ -30,6 +30,10 @@ def launch_on_host(
     found = finding.find(finding.known(agent), invocation.environ)
     with invocation.connect() as client:
         say_what_will_not_work(invocation, client)
+        if folder is not None:
+            # The daemon tells servers where the agent works, and finds it by the process that the session belongs to.
+            folder = folder.absolute()
+            os.chdir(folder)
         opened = client.post(
             "/v1/sessions",
             body={
