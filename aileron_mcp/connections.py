@@ -222,6 +222,11 @@ class _Connection(asyncio.Protocol):
             self._received.end("the connection broke" if exc is not None else "the connection was closed")
             self._received = None
 
+    def on_message_begin(self) -> None:
+        """Refuse an answer that nobody asked for: it would be taken for the next one."""
+        if self._received is None:
+            self.close()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
         if self._received is not None:

@@ -30,13 +30,17 @@ async def agent_pipe() -> AsyncIterator[tuple[Incoming, Outgoing]]:
     os.dup2(empty, 0)
     os.close(empty)
     os.dup2(2, 1)
-    pipe = _Pipe(LineReader(reading, longest=LONGEST_LINE), LineWriter(writing))
+    writer = LineWriter(writing)
+    pipe = _Pipe(LineReader(reading, longest=LONGEST_LINE), writer)
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pipe.read, to_server)
         tasks.start_soon(pipe.write, from_server)
-        yield incoming, outgoing
+        try:
+            yield incoming, outgoing
+        finally:
+            writer.close()
 
 
 class _Pipe:

@@ -30,6 +30,11 @@ class LineWriter:
             if written < len(line):
                 await asyncio.get_running_loop().run_in_executor(None, self._write, line[written:])
 
+    def close(self) -> None:
+        """Let go of what was made here. The descriptor stays open: it is not ours."""
+        if self._socket is not None:
+            self._socket.close()
+
     def _at_once(self, line: bytes) -> int:
         """Write what can be written without waiting; return how much that was."""
         if self._ready is not None and len(line) <= _PROMISED and self._ready.poll(0):
