@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 import mcp_types as types
 from pydantic import BaseModel, ValidationError
 
-from aileron_mcp.connections import Context
+from aileron_mcp.agents import Context
 
 ELICIT = "elicitation/create"
 SAMPLE = "sampling/createMessage"

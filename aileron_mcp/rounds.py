@@ -17,8 +17,8 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from aileron_mcp.agents import Context, PerConnection
 from aileron_mcp.asking import Answer, Asked, answers_of, fits, request_of, result_of, written
-from aileron_mcp.connections import Context, PerConnection
 
 R = TypeVar("R")
 

@@ -17,10 +17,10 @@ from mcp.server.subscriptions import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from aileron_mcp.agents import Context, PerConnection
 from aileron_mcp.calling import Calls
 from aileron_mcp.catalogue import PROMPTS, Kind
 from aileron_mcp.client import AgentApiError
-from aileron_mcp.connections import Context, PerConnection
 from aileron_mcp.daemon_link import Link
 from aileron_mcp.listing import Listing
 from aileron_mcp.others import Others
@@ -81,6 +81,8 @@ class ToolServer:
         )
         # Not given above: there the library warns of it, because only the older era has it.
         self.server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
+        # What the library puts around every message are spans of OpenTelemetry, which nobody collects here.
+        self.server.middleware.clear()
 
     async def serve(self) -> None:
         """Answer over standard input and output until the pipe is closed."""

@@ -5,9 +5,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from aileron_mcp import texts
+from aileron_mcp.agents import Context
 from aileron_mcp.asking import lacks
 from aileron_mcp.client import AgentApiError, AgentUnreachable, AnswerLost, NotSendable
-from aileron_mcp.connections import Context
 from aileron_mcp.texts import STATUS_TOOL, Reply
 
 

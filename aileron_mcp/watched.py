@@ -11,8 +11,8 @@ from mcp.server.session import ServerSession
 from mcp.server.subscriptions import ListenHandler, ResourceUpdated, SubscriptionBus
 from mcp.shared.exceptions import MCPError
 
+from aileron_mcp.agents import MOST_CONNECTIONS, Context, key_of
 from aileron_mcp.catalogue import Owned
-from aileron_mcp.connections import MOST_CONNECTIONS, Context, key_of
 
 SUBSCRIBE, UNSUBSCRIBE = "(subscribe)", "(unsubscribe)"
 _MOST_AT_ONCE = 256

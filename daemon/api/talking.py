@@ -120,6 +120,11 @@ class CallTalk:
             gone.cancel()
             answer.cancel()
 
+    @property
+    def has_news(self) -> bool:
+        """Say whether there is something to read."""
+        return bool(self._lines or self._unread or self._asked)
+
     def take(self) -> tuple[Event, ...]:
         """Return what was not read yet, and forget it. A question says how many more come right behind it."""
         last = len(self._asked) - 1
