@@ -54,6 +54,10 @@ class Connection:
         self.server = server
         self.hello = Hello(era=Era.MODERN, version="2026-07-28", server={"name": name}, capabilities={})
 
+    @property
+    def is_open(self) -> bool:
+        return self.server.connection is self
+
     async def tools(self, _: Asking) -> Sequence[Message]:
         self.server.asked["tools/list"] += 1
         await asyncio.sleep(0)
