@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from servers.login_room import LoginRoom, login_room
 from servers.lying_server import Answer
@@ -324,6 +325,39 @@ async def test_a_logout_revokes_both_tokens_and_says_so_if_that_fails(room: Logi
     failed = await room.service.logout(room.config, by=PERSON, session="ses_test")
     assert (failed.revoked, await room.token()) == (False, None)
     assert (await types(room)).count("server.logged_out") == 2
+
+
+async def test_a_server_that_a_header_lets_in_by_now_still_gives_up_its_login_when_it_is_taken_out(
+    room: LoginRoom,
+) -> None:
+    await room.log_in()
+    waiting = await room.begin()
+    room.change(headers={"Authorization": "Bearer other"})
+    gone = await room.service.taken_out(room.config, by=PERSON, session="ses_test")
+    assert gone is not None
+    assert gone.revoked
+    assert not room.service.has_login(room.config)
+    # A login that was under way does not bring another one.
+    with pytest.raises(httpx.ConnectError):
+        await room.come_back(waiting)
+    assert await room.service.taken_out(room.config, by=PERSON, session="ses_test") is None
+
+
+async def test_when_a_login_ends_and_whether_it_is_renewed_is_known_without_its_tokens(room: LoginRoom) -> None:
+    room.lying.token["scope"] = "read write"
+    await room.log_in()
+    first = room.logins.login_of(room.config)
+    assert first is not None
+    assert (first.issuer, first.scopes, first.renews) == (room.lying.origin, ("read", "write"), True)
+    assert first.expires_at_ms is not None
+    room.clock.passed += 3600
+    await room.token()
+    await room.vault.lock()
+    renewed = room.logins.login_of(room.config)
+    assert renewed is not None
+    assert renewed.expires_at_ms is not None
+    assert renewed.expires_at_ms > first.expires_at_ms
+    assert (renewed.number, renewed.seal) == (first.number, first.seal)
 
 
 async def test_the_login_by_a_device_waits_slows_down_and_ends(

@@ -25,6 +25,8 @@ class Restored:
     servers: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
+    logged_out: list[str] = field(default_factory=list)
+    """Where the person was logged in for a server that was taken out."""
     problem: str | None = None
 
 
@@ -88,6 +90,8 @@ def _take_out(
     elif taken.identity not in {None, client.get("/v1/servers/{}", taken.server)["identity"]}:
         done.kept.append(f"{taken.server}: it was changed since the import")
     else:
-        client.delete("/v1/servers/{}", taken.server)
+        removed = client.delete("/v1/servers/{}", taken.server, patient=True)
+        if removed["login"] is not None:
+            done.logged_out.append(removed["login"]["issuer"])
         done.servers.append(taken.server)
         there.discard(taken.server)
