@@ -130,7 +130,7 @@ class ServerService:
         began = self._clock.monotonic()
         with self._explained(name):
             async with self._lives.lent(server, session) as executor:
-                await self._looks.current(server, executor)
+                await self._looks.current(server, executor, anew=True)
                 hello = executor.hello
         took = round((self._clock.monotonic() - began) * 1000)
         ready, withheld = self._counted(name)
