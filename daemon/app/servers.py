@@ -70,7 +70,11 @@ async def _build(basis: Basis, below: BelowServers, held: HeldServers) -> Server
     settings = basis.settings.servers
     return await servers_room.build(
         held=held,
-        limits=ServerLimits(result_characters=settings.result_limit, listed_tools=settings.listed_tools),
+        limits=ServerLimits(
+            result_characters=settings.result_limit,
+            listed_tools=settings.listed_tools,
+            look_again_seconds=settings.look_again_seconds,
+        ),
         on_session_end=below.sessions.on_end,
         audit=below.audit,
         reader=below.reader,

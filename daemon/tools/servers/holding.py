@@ -104,6 +104,7 @@ class Holding:
         service = ServerService(
             configuration=self._configuration,
             scrubber_of=self._lives.held.scrubber_of,
+            login_of=self._logins.login_of,
             lives=self._lives.pool,
             logs=self._lives.logs,
             pins=servers.pins,

@@ -82,6 +82,7 @@ class Connection:
         self._hello = hello
         self._peer = peer
         self._limits = limits
+        self._tools_hold = 0.0
 
     @property
     def name(self) -> str:
@@ -103,6 +104,11 @@ class Connection:
         """Return how often the server did what no server should do."""
         return self._peer.oddities.counts
 
+    @property
+    def tools_hold_seconds(self) -> float:
+        """Return for how long the last list of tools holds, as the server says; 0 if it does not say."""
+        return self._tools_hold
+
     async def tools(self, asking: Asking) -> Sequence[Message]:
         """Return all definitions of tools; none if the server has no tools. Raises UpstreamError."""
         return [tool for tool in await self.every("tools/list", asking) if isinstance(tool.get("name"), str)]
@@ -110,11 +116,14 @@ class Connection:
     async def every(self, method: str, asking: Asking) -> Sequence[Message]:
         """Return all entries of a list, none if the server has no such list; raises UpstreamError."""
         try:
-            return await every_page(method, lambda params: self.ask(method, params, asking), self._limits)
+            listed = await every_page(method, lambda params: self.ask(method, params, asking), self._limits)
         except UpstreamError as problem:
             if problem.code == METHOD_NOT_FOUND and method.partition("/")[0] not in self._hello.capabilities:
                 return []
             raise
+        if method == "tools/list":
+            self._tools_hold = listed.holds_seconds
+        return listed.entries
 
     async def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Message:
         """Call a tool; raises UpstreamError."""

@@ -127,6 +127,11 @@ class ToolExecutor(Protocol):
         """Say whether a request can still be made; once this is no, it stays no."""
         ...
 
+    @property
+    def tools_hold_seconds(self) -> float:
+        """Return for how long the last list of tools holds, as the server says; 0 if it does not say."""
+        ...
+
     async def tools(self, asking: Asking) -> Sequence[Message]:
         """Return all definitions of tools, from every page."""
         ...
