@@ -64,8 +64,8 @@ def test_afterwards_every_file_is_given_back_with_the_same_bytes_but_for_what_an
 ) -> None:
     bench.taken.restore()
     after, before = bench.taken.home.files(), dict(bench.taken.before)
-    # Claude Code counts its starts and more in its own file, while it runs.
+    # Claude Code counts its starts in its own file while it runs, and moves settings elsewhere.
     theirs, mine = (json.loads(files.pop(".claude.json")) for files in (after, before))
     assert after == before
-    assert (theirs["mcpServers"], theirs["theme"]) == (mine["mcpServers"], mine["theme"])
+    assert theirs["mcpServers"] == mine["mcpServers"]
     assert bench.taken.names() == []

