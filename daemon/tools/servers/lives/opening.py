@@ -15,7 +15,7 @@ from daemon.tools.servers.keeping.log import ServerLogs
 from daemon.tools.servers.keeping.process import Keeping
 from daemon.tools.servers.lives.opened import Opened
 from daemon.tools.servers.lives.put_in import PutIn
-from daemon.tools.servers.upstream.connecting import connect
+from daemon.tools.servers.upstream.connecting import connect, too_slow
 from daemon.tools.servers.upstream.http import HttpTransport
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.negotiating import ProbeEndedServer
@@ -111,8 +111,7 @@ class Opener:
                     return _Remote(await self._reached(filled.config, server, session))
                 return await self._local(filled.config, server, session)
         except TimeoutError as error:
-            message = f"{server.name} did not say who it is in {server.start_seconds:g} s"
-            raise UpstreamError(Trouble.NOT_STARTED, message) from error
+            raise too_slow(server.name, server.start_seconds) from error
         except UpstreamError as problem:
             raise UpstreamError(
                 problem.trouble,

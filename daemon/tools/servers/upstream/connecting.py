@@ -58,8 +58,7 @@ async def connect(
                 await peer.tell("notifications/initialized")
     except TimeoutError as error:
         await peer.close()
-        message = f"{name} did not say who it is in {limits.start_seconds:g} s."
-        raise UpstreamError(Trouble.NOT_STARTED, message) from error
+        raise too_slow(name, limits.start_seconds) from error
     except UpstreamError as problem:
         await peer.close()
         if problem.trouble in _SAID_AS_IT_IS:
@@ -72,6 +71,12 @@ async def connect(
     if hello.era is Era.HANDSHAKE:
         return Connection(name, hello, peer, limits)
     return ModernConnection(name, hello, peer, limits, client=client, notices=notices)
+
+
+def too_slow(name: str, seconds: float) -> UpstreamError:
+    """Return the error of a server that took too long to start, as one does that is downloaded each first time."""
+    message = f"{name} did not say who it is in {seconds:g} s. `start_seconds` in servers.yaml gives it longer"
+    return UpstreamError(Trouble.NOT_STARTED, message)
 
 
 class Connection:
