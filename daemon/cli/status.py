@@ -97,6 +97,6 @@ def _servers(servers: dict[str, Any] | None) -> str:
 
 def _write_servers(invocation: Invocation, servers: dict[str, Any]) -> None:
     if servers["problem"]:
-        invocation.output.note(f"{one_line(servers['problem'])} The servers are as they were before.", style="red")
+        invocation.output.note(one_line(servers["problem"]), style="red")
     if servers["withheld_tools"]:
         invocation.output.note("Tools of servers wait for you: aileron server list", style="yellow")

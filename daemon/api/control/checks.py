@@ -127,7 +127,7 @@ def _servers(uses: Uses) -> list[dict[str, Any]]:
         return []
     found = []
     if (problem := uses.server_service.problem) is not None:
-        message = f"{problem} The servers are as they were before."
+        message = f"{problem} {uses.server_service.meanwhile}"
         found.append(_check("servers.yaml", "failed", message, "Mend the file; it is read again by itself."))
     every = uses.server_service.all()
     for each in every:
@@ -151,7 +151,7 @@ def servers_in_short(uses: Uses) -> dict[str, Any]:
         "enabled": sum(each.config.enabled for each in every),
         "running": sum(each.life.running > 0 for each in every),
         "withheld_tools": sum(each.withheld for each in every),
-        "problem": None if service is None or service.problem is None else str(service.problem),
+        "problem": None if service is None or service.problem is None else f"{service.problem} {service.meanwhile}",
     }
 
 
