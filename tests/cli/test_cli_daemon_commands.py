@@ -124,7 +124,7 @@ def test_the_passphrase_is_asked_for_twice_at_the_terminal(
     cli: Any, stand_in: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in.answers |= {"GET /v1/vault": vault("absent"), "POST /v1/vault/create": (201, vault("unlocked"))}
-    typed = iter(["one", "two", "same", "same"])
+    typed = iter(["one", "two"] * 3 + ["same", "same"])
     monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
     ended = cli("vault", "init", terminal=True)
     assert ended.code == ExitCode.FAILED

@@ -11,6 +11,18 @@ if TYPE_CHECKING:
 _MOST_NAMED = 5
 
 
+def connect_and_say(invocation: "Invocation") -> "ControlClient":
+    """Return a client of the daemon, after saying what will not work in the launch; close it afterwards."""
+    with invocation.prompts.unseen():
+        client = invocation.connect()
+        try:
+            say_what_will_not_work(invocation, client)
+        except BaseException:
+            client.close()
+            raise
+    return client
+
+
 def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") -> None:
     """Look at the vault and the actions, and write a line for each thing that the agent will miss."""
     status = client.get("/v1/status")
