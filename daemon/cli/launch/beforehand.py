@@ -39,7 +39,7 @@ def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") ->
     if blocked:
         names = ", ".join(one_line(name) for name in blocked[:_MOST_NAMED])
         more = ", ..." if len(blocked) > _MOST_NAMED else ""
-        invocation.output.note(f"Will fail, because what they need is gone: {names}{more}. See: aileron action list")
+        invocation.output.note(f"Will fail, because they lack something: {names}{more}. See: aileron action list")
     if not usable and not blocked:
         invocation.output.note("No action is installed, so the agent gets no tools. Write one: aileron action add NAME")
     asking = [item["name"] for item in usable if item["decision"] == "ask"]
