@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from servers.gate_room import PERSON, GateRoom, gate_room
@@ -88,7 +88,13 @@ class Heard:
     def progress(self, params: Mapping[str, Any]) -> None:
         self.heard.append(params)
 
-    async def answer(self, _: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    log_level = None
+    capabilities: ClassVar[Mapping[str, Any]] = {"elicitation": {"form": {}}}
+
+    def log(self, params: Mapping[str, Any]) -> None:
+        self.heard.append(params)
+
+    async def answer(self, _: str, params: Mapping[str, Any], __: str = "") -> Mapping[str, Any]:
         self.heard.append(params)
         return {"action": "decline"}
 
