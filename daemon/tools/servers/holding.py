@@ -82,7 +82,7 @@ class Holding:
             authorisation_of=self._logins.authorisation_of,
             account_of=Acting(vault).account,
         )
-        self._logins.on_secrets = self._lives.opener.know_tokens
+        self._logins.on_secrets = self._lives.opener.secrets_known.tokens
 
     @property
     def held(self) -> HeldServers:
