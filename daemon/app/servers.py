@@ -77,7 +77,11 @@ async def _build(basis: Basis, below: BelowServers, held: HeldServers, answerers
     return await servers_room.build(
         held=held,
         answerers=answerers,
-        limits=ServerLimits(result_characters=settings.result_limit, listed_tools=settings.listed_tools),
+        limits=ServerLimits(
+            result_characters=settings.result_limit,
+            listed_tools=settings.listed_tools,
+            look_again_seconds=settings.look_again_seconds,
+        ),
         on_session_end=below.sessions.on_end,
         audit=below.audit,
         reader=below.reader,

@@ -29,6 +29,8 @@ class ServerLimits:
 
     result_characters: int
     listed_tools: int
+    look_again_seconds: float
+    """How long after a look the tools of a server that runs are looked at again, before its next call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ async def build(
     """Join what is pinned to the servers that are configured and held."""
     pins = Pins(audit=audit, reader=reader, clock=clock)
     await pins.load()
-    looks = Looks(held=held, pins=pins, clock=clock, tasks=tasks)
+    looks = Looks(held=held, pins=pins, clock=clock, tasks=tasks, again_seconds=limits.look_again_seconds)
     held.told.listen(looks.heard)
     rests = Rests(entropy=entropy)
     on_session_end(rests.session_ended)

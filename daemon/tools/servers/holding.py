@@ -85,7 +85,7 @@ class Holding:
             account_of=Acting(vault).account,
             answers_of=answerers.of_connection,
         )
-        self._logins.on_secrets = self._lives.opener.know_tokens
+        self._logins.on_secrets = self._lives.opener.secrets_known.tokens
 
     @property
     def held(self) -> HeldServers:
@@ -107,6 +107,7 @@ class Holding:
         service = ServerService(
             configuration=self._configuration,
             scrubber_of=self._lives.held.scrubber_of,
+            login_of=self._logins.login_of,
             lives=self._lives.pool,
             logs=self._lives.logs,
             pins=servers.pins,

@@ -83,12 +83,14 @@ class ServerProvider:
     # Listing
 
     async def list(self, who: Principal) -> Sequence[ToolSpec]:
-        """Return what the servers offer; one that was never looked at is looked at in the background."""
+        """Return what the servers offer; this waits a while for those that were never looked at."""
         servers = self._enabled()
+        new = [server for server in servers if not self._pins.looked_at(server.name)]
+        await self._looks.first(new, who.id if who.kind is PrincipalKind.AGENT else "")
         for server in servers:
-            if not self._pins.looked_at(server.name):
-                self._looks.begin(server, who.id if who.kind is PrincipalKind.AGENT else "")
-            elif any(self._pins.name_of(pin, server.prefix) is None for pin in self._pins.pinned(server.name)):
+            if self._pins.looked_at(server.name) and any(
+                self._pins.name_of(pin, server.prefix) is None for pin in self._pins.pinned(server.name)
+            ):
                 await self._pins.name_tools(server)
         return self._current(servers).shown
 

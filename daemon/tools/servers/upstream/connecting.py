@@ -61,20 +61,25 @@ async def connect(
                 await peer.tell("notifications/initialized")
     except TimeoutError as error:
         await peer.close()
-        message = f"{name} did not say who it is in {limits.start_seconds:g} s."
-        raise UpstreamError(Trouble.NOT_STARTED, message) from error
+        raise too_slow(name, limits.start_seconds) from error
     except UpstreamError as problem:
         await peer.close()
         if problem.trouble in _SAID_AS_IT_IS:
             raise
         # No request of anybody's was made yet, so nothing of theirs may have run.
-        raise UpstreamError(Trouble.NOT_STARTED, problem.message, code=problem.code, data=problem.data) from problem
+        raise problem.told(trouble=Trouble.NOT_STARTED) from problem
     except BaseException:
         await peer.close()
         raise
     if hello.era is Era.HANDSHAKE:
         return Connection(name, hello, peer, limits)
     return ModernConnection(name, hello, peer, limits, client=client, notices=notices)
+
+
+def too_slow(name: str, seconds: float) -> UpstreamError:
+    """Return the error of a server that took too long to start, as one does that is downloaded each first time."""
+    message = f"{name} did not say who it is in {seconds:g} s. `start_seconds` in servers.yaml gives it longer"
+    return UpstreamError(Trouble.NOT_STARTED, message)
 
 
 class Connection:
@@ -85,6 +90,7 @@ class Connection:
         self._hello = hello
         self._peer = peer
         self._limits = limits
+        self._tools_hold = 0.0
         self._level: str | None = None
 
     @property
@@ -107,6 +113,11 @@ class Connection:
         """Return how often the server did what no server should do."""
         return self._peer.oddities.counts
 
+    @property
+    def tools_hold_seconds(self) -> float:
+        """Return for how long the last list of tools holds, as the server says; 0 if it does not say."""
+        return self._tools_hold
+
     async def tools(self, asking: Asking) -> Sequence[Message]:
         """Return all definitions of tools; none if the server has no tools. Raises UpstreamError."""
         return [tool for tool in await self.every("tools/list", asking) if isinstance(tool.get("name"), str)]
@@ -114,11 +125,14 @@ class Connection:
     async def every(self, method: str, asking: Asking) -> Sequence[Message]:
         """Return all entries of a list, none if the server has no such list; raises UpstreamError."""
         try:
-            return await every_page(method, lambda params: self.ask(method, params, asking), self._limits)
+            listed = await every_page(method, lambda params: self.ask(method, params, asking), self._limits)
         except UpstreamError as problem:
             if problem.code == METHOD_NOT_FOUND and method.partition("/")[0] not in self._hello.capabilities:
                 return []
             raise
+        if method == "tools/list":
+            self._tools_hold = listed.holds_seconds
+        return listed.entries
 
     async def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Message:
         """Call a tool; raises UpstreamError."""
