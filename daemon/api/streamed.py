@@ -1,6 +1,6 @@
 """A call as a stream of events: what it tells on the way, what it asks back, and at last the answer that it would have.
 
-A caller that hangs up calls it off.
+A caller that hangs up calls it off, unless it was told that the call goes on without it.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class CallStream(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._talk.cancelled.set()
+            self._talk.hung_up()
 
 
 async def _events(talk: CallTalk, call: Callable[[], Awaitable[JSONResponse]]) -> AsyncIterator[bytes]:

@@ -15,11 +15,14 @@ from daemon.core.turn import Turn
 
 
 class Talk(Protocol):
-    """How a tool reaches who asked for it, while it runs. Nothing that comes this way decides anything."""
+    """How a tool reaches people, while it runs. Nothing that comes this way decides anything about the call."""
 
     @property
-    def cancelled(self) -> asyncio.Event:
-        """Return the event that is set when who asked no longer wants the result; what has left is not undone."""
+    def cancelled(self) -> asyncio.Event | None:
+        """Return the event that is set when who asked no longer wants the result; what has left is not undone.
+
+        None where nobody listens: then there is no progress to be told, either.
+        """
         ...
 
     def progress(self, params: Mapping[str, Any]) -> None:
@@ -28,6 +31,30 @@ class Talk(Protocol):
 
     async def answer(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer what the tool asks back; raise a Failure to turn it down."""
+        ...
+
+
+class Asker(Protocol):
+    """Who asked for a call and listens while it runs."""
+
+    @property
+    def cancelled(self) -> asyncio.Event:
+        """Return the event that is set when they no longer want the result."""
+        ...
+
+    def progress(self, params: Mapping[str, Any]) -> None:
+        """Hear how far the tool is. Must not block."""
+        ...
+
+    async def answer(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Answer what the tool asks back; None if they cannot, so that somebody else is asked.
+
+        Raises a Failure to turn it down for everybody.
+        """
+        ...
+
+    def let_go(self) -> None:
+        """Stop listening: the call goes on without them, and hanging up no longer calls it off."""
         ...
 
 

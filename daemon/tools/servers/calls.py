@@ -198,9 +198,11 @@ class _Sending:
         if talk is None:
             return await self.call.request.send(executor, self.call.arguments, Asking(seconds=seconds))
         clean = partial(_clean, self.call.services.scrubber_of(self.call.server.name))
-        asking = Asking(
-            seconds=seconds, progress=lambda params: talk.progress(clean(params)), answers=_Answers(talk, clean)
-        )
+        answers = _Answers(talk, clean)
+        if talk.cancelled is None:
+            asking = Asking(seconds=seconds, answers=answers)
+            return await self.call.request.send(executor, self.call.arguments, asking)
+        asking = Asking(seconds=seconds, progress=lambda params: talk.progress(clean(params)), answers=answers)
         sending = self.call.services.tasks.start(
             _kept(self.call.request.send(executor, self.call.arguments, asking)), name=f"call {self.call.subject.name}"
         )
@@ -270,7 +272,7 @@ async def _kept(sending: Any) -> Message | UpstreamError:
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """Hands what a server asks back to who asked for the call."""
+    """Hands what a server asks back to who asked for the call, or to the person."""
 
     talk: Talk
     clean: Callable[[Message], Message]
