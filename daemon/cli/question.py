@@ -1,6 +1,6 @@
 """`aileron question`: what servers ask while their tools run, where the agent cannot answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -136,19 +136,26 @@ def _accepted(
         return {}  # the daemon says why it can no longer be answered
     if yes and not item["fields"]:
         return {}
-    invocation.need_yes_with_json(yes=False)
-    if item["fields"] and not invocation.prompts.interactive:
-        names = ", ".join(one_line(each["name"]) for each in item["fields"])
-        raise CliFailure.usage(
-            f"this needs values, and there is no terminal to ask on: {names}",
-            remedy="Pass --set NAME=VALUE for each, --values-file FILE, --decline or --no-answer.",
-        )
+    if invocation.as_json or (item["fields"] and not invocation.prompts.interactive):
+        raise _needs_values(item["fields"] or ())
     show_question(invocation, item)
     invocation.output.line()
     given = ask_fields(invocation, item["fields"] or ())
     question = "Send this to the server?" if item["fields"] else "Tell the server that you agreed?"
     invocation.prompts.confirm(question, yes=yes)
     return {"typed": given} if given else {}
+
+
+def _needs_values(fields: Sequence[Mapping[str, Any]]) -> CliFailure:
+    if not fields:
+        return CliFailure.usage(
+            "with --json nothing is shown, so nobody can agree to it", remedy="Pass --yes, --decline or --no-answer."
+        )
+    names = ", ".join(one_line(each["name"]) for each in fields)
+    return CliFailure.usage(
+        f"this needs values, and nobody is asked for them here: {names}",
+        remedy="Pass --set NAME=VALUE for each, --values-file FILE, --decline or --no-answer.",
+    )
 
 
 def note_questions(invocation: Invocation, client: "ControlClient") -> None:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 MOST_TEXT = 10_000
 """Characters of one value. No form of a server needs more from a person."""
 _MOST_NUMBER = 100
+_LARGEST = 2**53
+"""Beyond it, many readers of JSON take whole numbers for others."""
 _YES = frozenset({"yes", "y", "true", "on"})
 _NO = frozenset({"no", "n", "false", "off"})
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -143,7 +145,7 @@ class Field:
 
     def _problem_with_number(self, value: Any) -> str | None:
         whole = self.kind is FieldKind.INTEGER
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_number(value):
             return "it takes a whole number" if whole else "it takes a number"
         if whole and value != int(value):
             return "it takes a whole number"
@@ -161,6 +163,13 @@ class Field:
         if self.most is not None and size > self.most:
             return f"it takes at most {self.most:,g} {what}".rstrip()
         return None
+
+
+def is_number(value: Any) -> bool:
+    """Say whether a value is a number that every program reads the same way."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= _LARGEST if isinstance(value, int) else math.isfinite(value)
 
 
 def _number(text: str, *, whole: bool) -> int | float:

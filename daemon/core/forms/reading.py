@@ -5,12 +5,11 @@ must see all of what they answer.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from daemon.core.forms.fields import Choice, Field, FieldKind, Format
+from daemon.core.forms.fields import Choice, Field, FieldKind, Format, is_number
 from daemon.core.forms.form import Form
 
 MOST_FIELDS = 32
@@ -89,9 +88,10 @@ def _bounded(field: Field, given: Mapping[str, Any], least: str, most: str) -> F
 def _bound(name: str, value: Any) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_number(value):
         raise FormError(f"a bound of the field {name!r} is no number")
-    return value
+    bound: float = value
+    return bound
 
 
 def _format(given: Mapping[str, Any]) -> Format | None:
