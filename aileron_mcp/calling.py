@@ -3,7 +3,6 @@
 import contextlib
 from typing import Any
 
-import httpx
 import mcp_types as types
 from pydantic import ValidationError
 
@@ -17,6 +16,7 @@ from aileron_mcp.tools import MAX_WAIT_SECONDS
 from aileron_mcp.troubles import told
 
 _SLICE_SECONDS = 5.0
+_NOT_FOUND = 404
 
 
 class Calls:
@@ -61,7 +61,7 @@ class Calls:
         except AgentApiError as problem:
             # A name that is not in the list is asked for all the same: the daemon knows why, such as that a person
             # must look at the tool first. Of one that nobody knows, the model is helped by those there are.
-            if problem.status != httpx.codes.NOT_FOUND or problem.envelope is None:
+            if problem.status != _NOT_FOUND or problem.envelope is None:
                 raise
             return texts.not_there(problem.envelope, self._listing.offer.names)
         if isinstance(outcome, CallPending):

@@ -74,6 +74,8 @@ class ToolServer:
             on_completion=others.complete,
             on_subscriptions_listen=ListenHandler(self._bus),
         )
+        # What the library puts around every message are spans of OpenTelemetry, which nobody collects here.
+        self.server.middleware.clear()
 
     async def serve(self) -> None:
         """Answer over standard input and output until the pipe is closed."""

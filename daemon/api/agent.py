@@ -128,7 +128,7 @@ class AgentRoutes:
         call = await _call(request, claims, tool, body)
         return run_answer(await self._uses.executor.run(RunRequest(call=call)), control_url=self._uses.control_url)
 
-    async def call_tool(self, request: Request) -> Response:
+    async def call_tool(self, request: Request) -> Response | CallStream:
         """Call a tool of any kind by the name that agents call it by; as a stream to whoever asks for one."""
         claims = claims_for(request, Capability.RUN_ACTIONS)
         tool = await self._uses.tools.find(request.path_params["name"][:_MAX_NAME], await principal_of(request))
