@@ -43,6 +43,7 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix, is_id
 from daemon.core.tools import ToolCall, ToolId, ToolSpec
 from daemon.execution.executor import Executor
+from daemon.execution.held import HeldCalls
 from daemon.execution.requests import RunRequest
 from daemon.execution.toolbox import Toolbox
 from daemon.sessions.service import Sessions
@@ -78,6 +79,7 @@ class Uses:
 
     tools: Toolbox
     executor: Executor
+    held: HeldCalls
     approvals: Approvals
     sessions: Sessions
     stopping: Stopping
@@ -163,7 +165,7 @@ class AgentRoutes:
         asked_for = request.path_params["approval_id"][:_MAX_NAME]
         seconds = self._uses.stopping.bounded(read_wait(request))
         if is_id(asked_for, IdPrefix.EXECUTION):
-            held = await self._uses.executor.held_result(claims.session, asked_for, seconds=seconds)
+            held = await self._uses.held.result(claims.session, asked_for, seconds=seconds)
             return held_answer(held, control_url=self._uses.control_url)
         return approval_answer(await self._uses.approvals.wait(asked_for, session=claims.session, seconds=seconds))
 

@@ -43,7 +43,7 @@ class OnePath:
     previews: Previews
     explanations: Explanations
     held: HeldCalls
-    """Is told, at start, of the calls that the last daemon did not live to end."""
+    """Knows the calls that go on without who asked for them, and, at start, those that the last daemon did not end."""
 
 
 def build(

@@ -25,7 +25,7 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.execution.admission import Admission
 from daemon.execution.checks import Checks, check_approved
-from daemon.execution.held import HeldCall, HeldCalls
+from daemon.execution.held import HeldCalls
 from daemon.execution.journal import ExecutionJournal, attributes_of
 from daemon.execution.reach import Told
 from daemon.execution.requests import CheckedRun, Finished, PersonAsked, RunRequest, Waiting
@@ -109,10 +109,6 @@ class Executor:
             request.asker.let_go()
         self._held.hold(request.call.session, question, task)
         return PersonAsked(execution=question.about.execution, question=question)
-
-    async def held_result(self, session: str, execution: str, *, seconds: float) -> HeldCall:
-        """Return where a call stands that goes on without who asked for it."""
-        return await self._held.result(session, execution, seconds=seconds)
 
     async def _run(self, request: RunRequest, told: Told) -> Finished | Waiting:
         try:

@@ -1,4 +1,4 @@
-"""A home whose daemon has two servers that ask back, one of each era, and an agent that cannot answer."""
+"""A home whose daemon has servers that ask back, and an agent that cannot answer."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ import httpx
 from servers.served_world import ServedWorld
 from waiting import wait_until
 
-ERAS = {"older": "handshake", "newer": "modern"}
+ERAS = {"older": "handshake", "newer": "modern", "ruled": "modern"}
 INQUIRER = str(Path(__file__).parent / "inquirer.py")
 COLOUR: dict[str, Any] = {
     "message": "Which colour?",
@@ -24,7 +24,7 @@ COLOUR: dict[str, Any] = {
 
 
 class AskedWorld(ServedWorld):
-    """An installation with the servers `older` and `newer`."""
+    """An installation with the servers `older` and `newer`, one of each era, and `ruled`, for tests of rules."""
 
     def __init__(self, folder: Path, *, settings: str = "") -> None:
         self.ledger = folder / "ledger"
@@ -35,8 +35,8 @@ class AskedWorld(ServedWorld):
         """Start the daemon, and have both servers looked at."""
         self.start()
         token = self.session()[1]
-        for name in ("older__ask", "newer__ask"):
-            self.look(token, name)
+        for name in ERAS:
+            self.look(token, f"{name}__ask")
 
     def call(
         self, token: str, ask: Mapping[str, Any] = COLOUR, *, server: str = "older", **more: Any

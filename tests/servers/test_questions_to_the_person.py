@@ -18,12 +18,13 @@ PAGE = {
     "elicitationId": "e1",
     "url": "https://login.example.com/start?x=1",
 }
+RULES = '[approvals.rules.ruled__ask]\ndecision = "ask"\n'
 HOSTILE = "Pay\u202eevil\u200b\x1b[2J"
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AskedWorld]:
-    with AskedWorld(tmp_path_factory.mktemp("world")) as made:
+    with AskedWorld(tmp_path_factory.mktemp("world"), settings=RULES) as made:
         made.begin()
         yield made
 
@@ -179,6 +180,22 @@ def test_an_agent_is_told_at_once_who_asks_and_how_to_learn_what_became_of_it(wo
         done = goose.call("check_action_status", {"approval_id": data["approval_id"], "wait_seconds": 30})
         assert done["structuredContent"]["status"] == "completed"
         assert "blue" in str(done["content"])
+
+
+def test_a_call_that_a_person_approved_asks_them_too_and_ends_with_its_approval(world: AskedWorld, token: str) -> None:
+    before = len(world.begun())
+    waiting = world.call(token, server="ruled").json()
+    approval = waiting["approval_id"]
+    assert approval.startswith("apr_")
+    assert world.open() == []
+    world.ok("POST", f"/v1/approvals/{approval}/approve", {})
+    wait_until(lambda: bool(world.open()))
+    [question] = world.open()
+    assert question["server"] == "ruled"
+    assert world.agent("GET", f"/v1/action-approvals/{approval}/result", token=token).json()["status"] == "running"
+    world.answer(question, content=BLUE)
+    assert world.told(token, approval) == [{"action": "accept", "content": BLUE}]
+    assert len(world.begun()) == before + 1
 
 
 def test_a_page_is_shown_with_its_host_and_is_not_opened(world: AskedWorld, token: str) -> None:
