@@ -85,12 +85,24 @@ class Hearing(Protocol):
         """Return the methods that are answered here if the tool asks back."""
         ...
 
+    @property
+    def log_level(self) -> str | None:
+        """Return the lowest level of lines for the log that are heard here; None for no lines at all."""
+        ...
+
     async def progress(self, params: Mapping[str, Any]) -> None:
         """Hear how far the tool is."""
         ...
 
-    async def asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Answer what the tool asks back; None turns it down."""
+    async def logged(self, params: Mapping[str, Any]) -> None:
+        """Hear a line that the tool writes for the log."""
+        ...
+
+    async def asked(self, method: str, params: Mapping[str, Any], name: str, more: int) -> Mapping[str, Any] | None:
+        """Answer what the tool asks back; None turns it down.
+
+        `name` is what the tool calls the question, if it has a name. So many `more` were asked at the same time.
+        """
         ...
 
 
@@ -153,7 +165,10 @@ class AgentClient:
     async def call_heard(self, name: str, arguments: Mapping[str, Any], hearing: Hearing) -> CallResult | CallPending:
         """Call a tool and hear of it while it runs. Being cancelled calls the call off."""
         path = f"/v1/tools/{quote(name, safe='')}/call"
-        content = _encoded({"arguments": dict(arguments), "answers": list(hearing.answers)})
+        said: dict[str, Any] = {"arguments": dict(arguments), "answers": list(hearing.answers)}
+        if hearing.log_level is not None:
+            said["log"] = hearing.log_level
+        content = _encoded(said)
         with _failing():
             async with self._way.send(
                 "POST", path, headers={**self._headers, **_JSON, **_HEARD}, content=content
@@ -176,6 +191,8 @@ class AgentClient:
                     last = int(data["status"]), data["body"]
                 elif event == "progress":
                     await hearing.progress(data)
+                elif event == "logged":
+                    await hearing.logged(data)
                 elif event == "asked":
                     task = asyncio.ensure_future(self._answer(data, hearing))
                     asked.add(task)
@@ -188,7 +205,8 @@ class AgentClient:
         return last
 
     async def _answer(self, question: Mapping[str, Any], hearing: Hearing) -> None:
-        result = await hearing.asked(str(question["method"]), question["params"])
+        name, more = str(question.get("name", "")), int(question.get("more", 0))
+        result = await hearing.asked(str(question["method"]), question["params"], name, more)
         path = f"/v1/tool-questions/{quote(str(question['id']), safe='')}/answer"
         with contextlib.suppress(AgentApiError):  # the call may have ended meanwhile, and then says so itself
             content = _encoded({"result": None if result is None else dict(result)})
@@ -204,17 +222,14 @@ class AgentClient:
         path = f"/v1/action-approvals/{quote(approval_id, safe='')}/result"
         return (await self._ask("GET", f"{path}?{urlencode({'wait': wait_seconds})}")).body()
 
-    async def changes(self) -> AsyncIterator[str]:
-        """Yield the name of each event as it comes, and `alive` for each sign of life, the first one at once."""
+    async def changes(self) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+        """Yield each event as it comes, and `alive` for each sign of life, the first one at once."""
         try:
             async with self._way.send("GET", "/v1/events", headers=self._headers, silence=_LISTENING_SECONDS) as answer:
                 if answer.status != _OK:
                     raise _refusal(await _read(answer))
-                async for line in lines(answer):
-                    if line.startswith("event: "):
-                        yield line.removeprefix("event: ")
-                    elif line.startswith(":"):
-                        yield "alive"
+                async for event in events(lines(answer), alive=True):
+                    yield event
         except (NotReached, BrokenOff) as problem:
             raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
 
@@ -283,11 +298,13 @@ def _called(status: int, body: Mapping[str, Any]) -> CallResult | CallPending:
     )
 
 
-async def events(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the events of a stream; each of ours has one line of data."""
+async def events(lines: AsyncIterator[str], *, alive: bool = False) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the events of a stream; each of ours has one line of data. Signs of life are events if they are wanted."""
     name = ""
     async for line in lines:
-        if line.startswith("event: "):
+        if alive and line.startswith(":"):
+            yield "alive", {}
+        elif line.startswith("event: "):
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
             try:

@@ -87,6 +87,8 @@ class Uses:
     """Returns the servers whose tools agents may call, and what each offers beside tools, as far as that is known."""
     hear: Callable[[Callable[[str, str], None]], None]
     """Has a listener told what servers say unasked: for which session (empty: for all), and the method."""
+    watch: Callable[[Callable[[str, str, str], None]], None]
+    """Has a listener told that a resource changed: the session that watches it, the server's prefix, the address."""
     tasks: TaskSet
     control_url: str
     """Where a person decides; answers name it."""
@@ -101,6 +103,7 @@ class AgentRoutes:
         self._questions = Questions()
         uses.sessions.on_end(self._session_ended)
         uses.hear(self._heard)
+        uses.watch(self._updated)
 
     async def health(self, _: Request) -> Response:
         """Say that the daemon is there."""
@@ -138,7 +141,7 @@ class AgentRoutes:
         call = await _call(request, claims, tool, body)
         if MEDIA_TYPE not in request.headers.get("accept", ""):
             return await self._answer(RunRequest(call=call))
-        talk = CallTalk(self._questions, session=claims.session, answers=frozenset(body.answers))
+        talk = CallTalk(self._questions, session=claims.session, answers=frozenset(body.answers), log_level=body.log)
         return CallStream(talk, lambda: self._answer(RunRequest(call=call, asker=talk)))
 
     async def _answer(self, request: RunRequest) -> JSONResponse:
@@ -200,6 +203,10 @@ class AgentRoutes:
             for owner, listeners in self._streams.items():
                 for news in listeners if session in {"", owner} else ():
                     news.changed(name)
+
+    def _updated(self, session: str, prefix: str, address: str) -> None:
+        for news in self._streams.get(session, ()):
+            news.updated(prefix, address)
 
     def _session_ended(self, session: str) -> None:
         for news in self._streams.get(session, ()):

@@ -39,7 +39,7 @@ class CallStream:
             either.add_done_callback(lambda _: woken.set())
         try:
             await _wait(woken)
-            if calling.done():
+            if calling.done() and not self._talk.has_news:
                 await calling.result()(scope, receive, send)
             else:
                 await _stream(self._talk, calling, leaving, woken, send)
@@ -59,8 +59,8 @@ async def _stream(
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-cache")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     while not leaving.done():
-        for name, data in talk.take():
-            await _part(send, _event(name, data))
+        if said := talk.take():  # at once: questions that belong together arrive together
+            await _part(send, b"".join(_event(name, data) for name, data in said))
         if calling.done():
             answer = calling.result()
             body = b'event: answer\ndata: {"status":%d,"body":%b}\n\n' % (answer.status_code, bytes(answer.body))

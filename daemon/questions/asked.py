@@ -12,6 +12,8 @@ from daemon.core.forms.form import Form
 from daemon.core.forms.reading import FormError, read_form
 
 ELICIT = "elicitation/create"
+OF_THE_PERSON: Mapping[str, Any] = {"elicitation": {"form": {}, "url": {}}}
+"""What a person can be asked, in the words in which a client of MCP says what it can."""
 MOST_MESSAGE = 4000
 _MOST_URL = 2000
 

@@ -297,6 +297,7 @@ def test_a_question_ends_with_its_server(world: AskedWorld, token: str, server: 
     ended = world.ok("GET", f"/v1/questions/{question['id']}")
     assert (ended["state"], ended["stands"]) == ("ended", "The call that it was for is over.")
     assert world.open() == []
+    wait_until(lambda: world.call(token, server=server, times=0).is_success)  # it is started anew after a pause
 
 
 def test_the_control_api_says_how_many_wait_and_streams_them(world: AskedWorld, token: str) -> None:

@@ -15,11 +15,11 @@ from daemon.tools.servers.keeping.log import ServerLogs
 from daemon.tools.servers.keeping.process import Keeping
 from daemon.tools.servers.lives.opened import Opened
 from daemon.tools.servers.lives.put_in import PutIn
-from daemon.tools.servers.upstream.connecting import connect
+from daemon.tools.servers.upstream.connecting import connect, too_slow
 from daemon.tools.servers.upstream.http import HttpTransport
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.negotiating import ProbeEndedServer
-from daemon.tools.servers.upstream.seam import Era, Message, ToolExecutor, Trouble, UpstreamError
+from daemon.tools.servers.upstream.seam import Answers, Era, Message, ToolExecutor, Trouble, UpstreamError
 from daemon.tools.servers.upstream.stdio import StdioTransport
 from daemon.tools.servers.upstream.transport import Authorisation
 from daemon.tools.servers.values import Mode, ServerConfig
@@ -34,6 +34,8 @@ OnNotice = Callable[[ServerConfig, str, str, Message], None]
 """Hears what a server says unasked: the server, its session (empty for all), the method, what it says."""
 
 AuthorisationOf = Callable[[ServerConfig], Authorisation | None]
+AnswersOf = Callable[[ServerConfig, str], Answers | None]
+"""Returns who answers what a server asks outside of a call: the server, its session (empty for all)."""
 
 
 class Secrets(Protocol):
@@ -50,6 +52,11 @@ def _nobody_hears(server: ServerConfig, session: str, method: str, params: Messa
 
 def no_login(server: ServerConfig) -> Authorisation | None:  # noqa: ARG001 - so it is called
     """Return nothing: the server is reached with the headers of its configuration alone."""
+    return None
+
+
+def no_answers(server: ServerConfig, session: str) -> Answers | None:  # noqa: ARG001 - so it is called
+    """Return nobody: what a server asks outside of a call is refused."""
     return None
 
 
@@ -79,6 +86,7 @@ class Opener:
         http: HttpPool,
         surroundings: Surroundings,
         authorisation_of: AuthorisationOf = no_login,
+        answers_of: AnswersOf = no_answers,
     ) -> None:
         self._secrets = secrets
         self._keeping = keeping
@@ -86,6 +94,7 @@ class Opener:
         self._http = http
         self._surroundings = surroundings
         self._authorisation_of = authorisation_of
+        self._answers_of = answers_of
         self._known: dict[str, frozenset[str]] = {}
         self._scrubbers: dict[str, Scrubber] = {}
         self._tokens: dict[str, tuple[frozenset[str], ...]] = {}
@@ -111,8 +120,7 @@ class Opener:
                     return _Remote(await self._reached(filled.config, server, session))
                 return await self._local(filled.config, server, session)
         except TimeoutError as error:
-            message = f"{server.name} did not say who it is in {server.start_seconds:g} s"
-            raise UpstreamError(Trouble.NOT_STARTED, message) from error
+            raise too_slow(server.name, server.start_seconds) from error
         except UpstreamError as problem:
             raise UpstreamError(
                 problem.trouble,
@@ -166,6 +174,7 @@ class Opener:
                 name=server.name,
                 notices=_Notices(self, server, session),
                 limits=Limits(start_seconds=server.start_seconds),
+                answers=self._answers_of(server, session),
                 era=self._era_of(server),
             )
         except ProbeEndedServer:
@@ -191,6 +200,7 @@ class Opener:
                 name=server.name,
                 notices=_Notices(self, server, session),
                 limits=Limits(start_seconds=server.start_seconds),
+                answers=self._answers_of(server, session),
                 era=self._era_of(server),
             )
         except UpstreamError:

@@ -17,9 +17,14 @@ class AnswersWhileOpen:
     gone: asyncio.Event
     server: str
 
-    async def answer(self, method: str, params: Message) -> Message:
+    @property
+    def capabilities(self) -> Message:
+        """Return what can be answered."""
+        return self.answers.capabilities
+
+    async def answer(self, method: str, params: Message, name: str = "") -> Message:
         """Return the answer; raise UpstreamError if the server is gone first, and then ask nobody any longer."""
-        answering = asyncio.ensure_future(self.answers.answer(method, params))
+        answering = asyncio.ensure_future(self.answers.answer(method, params, name))
         going = asyncio.ensure_future(self.gone.wait())
         try:
             await asyncio.wait((answering, going), return_when=asyncio.FIRST_COMPLETED)
