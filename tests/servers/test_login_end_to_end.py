@@ -211,7 +211,12 @@ def test_a_server_that_is_removed_leaves_no_login_unless_another_one_uses_it(wor
     shell, revocations = Shell(world.home, world.folder), guarded.told("seen")["revocations"]
     world.ok("POST", "/v1/servers", {"name": "twin", "mode": "remote", "url": guarded.url})
     assert "its login stays, because far has the same address" in shell("server", "remove", "twin", "--yes").stdout
+    file = world.home / "servers.yaml"
+    good = file.read_text()
+    file.write_text(good + "    colour: blue\n")
+    assert "Mend it first; nothing was changed" in shell("server", "remove", "far", "--yes", expect=1).stderr
     assert (kept(), guarded.told("seen")["revocations"]) == (True, revocations)
+    file.write_text(good)
     assert f"you are logged out of {guarded.origin}" in shell("server", "remove", "far", "--yes").stdout
     assert (kept(), guarded.told("seen")["revocations"] > revocations) == (False, True)
     assert "name: far" not in (world.home / "servers.yaml").read_text()

@@ -85,7 +85,7 @@ class Holding:
             account_of=Acting(vault).account,
             answers_of=answerers.of_connection,
         )
-        self._logins.on_secrets = self._lives.opener.know_tokens
+        self._logins.on_secrets = self._lives.opener.secrets_known.tokens
 
     @property
     def held(self) -> HeldServers:

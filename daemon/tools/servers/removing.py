@@ -29,6 +29,7 @@ async def remove_server(
     order would leave tokens in the vault that no command finds.
     """
     server = servers.require(name)
+    await servers.check_removal(name)
     shared_with = login_shared_with(servers, logins, server)
     logged_out = None
     if shared_with is None:

@@ -160,6 +160,11 @@ class ServerService:
         await recorded(self._audit, event, lambda: self._edit(server.name, change))
         return self.show(server.name)
 
+    async def check_removal(self, name: str) -> None:
+        """Raise the Failure of a server that cannot be taken out of the file."""
+        self.require(name)
+        await self._configuration.check(lambda text, file: without_server(text, name, file))
+
     async def remove(self, name: str, *, by: Principal, session: str) -> None:
         """Take a server out of the file, stop it and forget its tools; raises Failure."""
         server = self.require(name)

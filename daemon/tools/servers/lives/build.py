@@ -69,6 +69,10 @@ def build(
     told = Told()
     opener.on_notice = told.tell
     held = HeldServers(
-        configured=configured, lender=pool, scrubber_of=opener.scrubber_of, told=told, account_of=account_of
+        configured=configured,
+        lender=pool,
+        scrubber_of=opener.secrets_known.scrubber_of,
+        told=told,
+        account_of=account_of,
     )
     return Holding(held=held, pool=pool, opener=opener, logs=logs)

@@ -69,7 +69,7 @@ async def connect(
         if problem.trouble in _SAID_AS_IT_IS:
             raise
         # No request of anybody's was made yet, so nothing of theirs may have run.
-        raise UpstreamError(Trouble.NOT_STARTED, problem.message, code=problem.code, data=problem.data) from problem
+        raise problem.told(trouble=Trouble.NOT_STARTED) from problem
     except BaseException:
         await peer.close()
         raise

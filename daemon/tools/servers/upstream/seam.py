@@ -76,6 +76,17 @@ class UpstreamError(Exception):
         self.failure = failure
         """What the caller is told in place of this, where something of ours refused: a locked vault, for example."""
 
+    def told(self, *, trouble: Trouble | None = None, message: str | None = None) -> "UpstreamError":
+        """Return the same problem as a new error, with another kind or in other words."""
+        return UpstreamError(
+            trouble or self.trouble,
+            self.message if message is None else message,
+            code=self.code,
+            data=self.data,
+            challenge=self.challenge,
+            failure=self.failure,
+        )
+
     @property
     def may_have_run(self) -> bool:
         """Say whether the server may have done what was asked."""
