@@ -128,7 +128,8 @@ class _Keeping:
             if not name or name in found:
                 raise CliFailure.usage(f"{option} is given without a name, or twice with one", remedy="Check it.")
             if not equals:
-                value = self._invocation.prompts.secret(f"Value of {name}", option=f"{option} {name}=vault://...")
+                form = " (most servers want: Bearer TOKEN)" if name.lower() == "authorization" else ""
+                value = self._invocation.prompts.secret(f"Value of {name}{form}", option=f"{option} {name}=vault://...")
                 found[name] = self._stored(name, value)
             elif looks_secret(name, value) and self._wanted(name):
                 found[name] = self._stored(name, value)
