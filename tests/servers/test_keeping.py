@@ -17,6 +17,7 @@ from daemon.base.platform import is_gone
 from daemon.base.tasks import TaskSet
 from daemon.core.scrubbing.scrub import Scrubber
 from daemon.tools.servers.keeping import log as logs
+from daemon.tools.servers.keeping import process
 from daemon.tools.servers.keeping.environment import environment_of
 from daemon.tools.servers.keeping.kept import Kept, StartError
 from daemon.tools.servers.keeping.log import ServerLogs
@@ -69,6 +70,11 @@ def open_descriptors() -> int:
 def of_process(pid: int | None, part: str) -> bytes:
     """Return what the system says of a process."""
     return Path(f"/proc/{pid}/{part}").read_bytes()
+
+
+def guardian_of(server: int) -> int:
+    """Return the process that holds a server: its parent."""
+    return int(of_process(server, "stat").rpartition(b")")[2].split()[1])
 
 
 def log_of(room: "Room") -> str:
@@ -157,15 +163,78 @@ if LINUX:  # macOS has no subreaper, and tells no child of its parent's end
         kept = await room.start(escaping())
         await kept.reader.readline()
         await eventually(lambda: len(noted(room.folder)) == MANY)
-        guardian = int(of_process(kept.pid, "stat").rpartition(b")")[2].split()[1])
-        os.kill(guardian, signal.SIGKILL)
+        os.kill(guardian_of(kept.pid), signal.SIGKILL)
         await kept.nothing_left
         await eventually(lambda: all(map(is_gone, noted(room.folder))))
         await kept.stop()
 
+    async def test_a_keeper_that_was_stopped_goes_on_and_no_server_is_lost(
+        room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process, "_TAKEN_SECONDS", 0.7)
+        kept = await room.start(["/bin/cat"])
+        keeper = room.keeping.pid
+        assert keeper is not None
+        os.kill(keeper, signal.SIGSTOP)
+        other = await room.start(["/bin/cat"])
+        assert room.keeping.pid == keeper
+        kept.writer.write(b"still here\n")
+        assert await kept.reader.readline() == b"still here\n"
+        os.kill(keeper, signal.SIGSTOP)
+        await kept.stop()
+        await other.stop()
+        await eventually(lambda: is_gone(keeper))
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_no_process_is_left_when_the_daemon_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    async def test_a_keeper_that_hangs_is_replaced_and_leaves_no_process(
+        room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process, "_TAKEN_SECONDS", 0.7)
+        kept = await room.start(escaping())
+        await kept.reader.readline()
+        await eventually(lambda: len(noted(room.folder)) == MANY)
+        assert room.keeping._keeper is not None
+        keeper = room.keeping.pid
+        assert keeper is not None
+        room.keeping._keeper._requests.send((1 << 24).to_bytes(4, "big"))  # it waits for the rest, which never comes
+        first, second = await asyncio.gather(room.start(["/bin/cat"]), room.start(["/bin/cat"]))
+        assert room.keeping.pid not in {None, keeper}
+        await kept.nothing_left
+        assert all(map(is_gone, [keeper, *noted(room.folder)]))
+        for each in (first, second):
+            each.writer.write(b"hello\n")
+            assert await each.reader.readline() == b"hello\n"
+            await each.stop()
+        await kept.stop()
+
+    async def test_a_hang_is_found_although_the_call_that_met_it_was_given_up(
+        room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process, "_TAKEN_SECONDS", 0.7)
+        kept = await room.start(["/bin/cat"])
+        assert room.keeping._keeper is not None
+        keeper = room.keeping.pid
+        assert keeper is not None
+        room.keeping._keeper._requests.send((1 << 24).to_bytes(4, "big"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await room.start(["/bin/cat"])
+        await eventually(lambda: is_gone(keeper))
+        await (await room.start(["/bin/cat"])).stop()
+        await kept.stop()
+
+    async def test_a_server_that_stops_its_guardian_is_ended_all_the_same(room: Room) -> None:
+        kept = await room.start(escaping())
+        await kept.reader.readline()
+        await eventually(lambda: len(noted(room.folder)) == MANY)
+        os.kill(guardian_of(kept.pid), signal.SIGSTOP)
+        await kept.stop()
+        assert all(map(is_gone, noted(room.folder)))
+
+
+@pytest.mark.parametrize(
+    ("number", "stopped"), [(signal.SIGKILL, False), (signal.SIGTERM, False)] + [(signal.SIGKILL, True)] * LINUX
+)
+def test_no_process_is_left_when_the_daemon_is_killed(tmp_path: Path, number: signal.Signals, stopped: bool) -> None:
     program = Path(__file__).with_name("keeping_daemon.py")
     daemon = subprocess.Popen(
         [sys.executable, str(program), str(tmp_path), *escaping()],
@@ -177,6 +246,9 @@ def test_no_process_is_left_when_the_daemon_is_killed(tmp_path: Path, number: si
     with daemon, daemon.stdout:
         keeper, server = map(int, daemon.stdout.readline().split())
         wait_until(lambda: len(noted(tmp_path)) == MANY)
+        if stopped:  # a server can do that to the two that would end it
+            os.kill(guardian_of(server), signal.SIGSTOP)
+            os.kill(keeper, signal.SIGSTOP)
         daemon.send_signal(number)
         daemon.wait()
     wait_until(lambda: all(map(is_gone, [keeper, server, *noted(tmp_path)])))

@@ -206,6 +206,41 @@ def test_a_person_who_refuses_is_not_logged_in_and_stays_logged_in_as_before(wor
     assert world.ok("POST", "/v1/servers/far/test")["tools"] == 2
 
 
+def test_who_is_logged_in_where_and_until_when_is_shown_also_while_the_vault_is_locked(
+    world: World, guarded: Guarded
+) -> None:
+    world.ok("POST", "/v1/vault/lock")
+    shown = world.ok("GET", "/v1/servers/far")["login"]
+    assert (shown["issuer"], "tools:read" in shown["scopes"], shown["renews"]) == (guarded.origin, True, True)
+    assert shown["expires_at"] is not None
+    shell = Shell(world.home, world.folder)
+    assert f"at {guarded.origin} with " in shell("server", "show", "far").stdout
+    assert "renewed by itself" in shell("server", "list").stdout
+    refused = shell("server", "remove", "far", "--yes", expect=77).stderr
+    assert "nothing was removed" in refused
+    assert "aileron server disable far" in refused
+    assert world.ok("GET", "/v1/servers/far")["login"] == shown
+    world.unlock()
+
+
+def test_a_server_that_is_removed_leaves_no_login_unless_another_one_uses_it(world: World, guarded: Guarded) -> None:
+    def kept() -> bool:
+        return "login/tokens/" in (world.home / "vault.json").read_text()
+
+    shell, revocations = Shell(world.home, world.folder), guarded.told("seen")["revocations"]
+    world.ok("POST", "/v1/servers", {"name": "twin", "mode": "remote", "url": guarded.url})
+    assert "its login stays, because far has the same address" in shell("server", "remove", "twin", "--yes").stdout
+    file = world.home / "servers.yaml"
+    good = file.read_text()
+    file.write_text(good + "    colour: blue\n")
+    assert "Mend it first; nothing was changed" in shell("server", "remove", "far", "--yes", expect=1).stderr
+    assert (kept(), guarded.told("seen")["revocations"]) == (True, revocations)
+    file.write_text(good)
+    assert f"you are logged out of {guarded.origin}" in shell("server", "remove", "far", "--yes").stdout
+    assert (kept(), guarded.told("seen")["revocations"] > revocations) == (False, True)
+    assert "name: far" not in (world.home / "servers.yaml").read_text()
+
+
 def test_no_token_and_no_code_is_in_the_log_or_a_file(world: World, guarded: Guarded) -> None:
     kinds = {event["type"] for event in world.events()}
     assert kinds >= {"server.logged_in", "server.logged_out", "server.login_failed", "server.login_renewed"}

@@ -11,6 +11,18 @@ if TYPE_CHECKING:
 _MOST_NAMED = 5
 
 
+def connect_and_say(invocation: "Invocation") -> "ControlClient":
+    """Return a client of the daemon, after saying what will not work in the launch; close it afterwards."""
+    with invocation.prompts.unseen():
+        client = invocation.connect()
+        try:
+            say_what_will_not_work(invocation, client)
+        except BaseException:
+            client.close()
+            raise
+    return client
+
+
 def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") -> None:
     """Look at the vault, the actions and the servers, and write a line for each thing that the agent will miss."""
     status = client.get("/v1/status")
@@ -28,7 +40,7 @@ def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") ->
     if blocked:
         names = ", ".join(one_line(name) for name in blocked[:_MOST_NAMED])
         more = ", ..." if len(blocked) > _MOST_NAMED else ""
-        invocation.output.note(f"Will fail, because what they need is gone: {names}{more}. See: aileron action list")
+        invocation.output.note(f"Will fail, because they lack something: {names}{more}. See: aileron action list")
     if not usable and not blocked and not servers["enabled"]:
         invocation.output.note(
             "There is no action and no server, so the agent gets no tools. Write an action: aileron action add NAME. "

@@ -48,7 +48,12 @@ def at_of(server: ServerConfig) -> str:
 
 def login_place(server: ServerConfig) -> str | None:
     """Return the server that a login is for; None for one that takes none."""
-    if server.mode is not Mode.REMOTE or server.url is None or own_header(server) is not None:
+    return place_of(server) if own_header(server) is None else None
+
+
+def place_of(server: ServerConfig) -> str | None:
+    """Return where a server is, by which its login is found; None for a local one."""
+    if server.mode is not Mode.REMOTE or server.url is None:
         return None
     return resource_of(server.url.partition("?")[0])
 
