@@ -27,8 +27,6 @@ class World:
 
     module = "daemon"
     """What is run as the daemon."""
-    forks = False
-    """Whether a daemon that is another module is forked, too, as most are; see processes.py."""
 
     def __init__(
         self,
@@ -79,7 +77,7 @@ class World:
                 self.module,
                 environment=kept | {"AILERON_HOME": str(self.home)} | self._environment | environment,
                 output=output.fileno(),
-                fresh=self._fresh or (self.module != "daemon" and not self.forks),
+                fresh=self._fresh or self.module != "daemon",
                 prefix=self._prefix,
             )
 

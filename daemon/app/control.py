@@ -170,7 +170,7 @@ def _servers(rooms: Rooms) -> list[APIRouter]:
     side = rooms.server_side
     if side is None:
         return []
-    uses = servers.Uses(servers=side.service, rules=rooms.decisions.rules, sessions=rooms.sessions)
+    uses = servers.Uses(servers=side.service, logins=side.logins, rules=rooms.decisions.rules, sessions=rooms.sessions)
     logins = server_logins.Uses(servers=side.service, logins=side.logins, sessions=rooms.sessions)
     return [servers.router(uses), server_logins.router(logins)]
 

@@ -212,6 +212,12 @@ class ServerSettings(_Section):
         description="With more tools of servers than this, agents are shown `search_tools`, `describe_tool` and"
         " `call_tool` in their place. Some providers of models refuse more than 128 tools.",
     )
+    look_again_seconds: Duration = Field(
+        60.0,
+        description="A server that runs is asked for its tools before a call if the last time was this long ago, so"
+        " that a change that it does not announce is noticed. One that says for how long its list holds is believed,"
+        " up to an hour.",
+    )
     client_metadata_url: str | None = Field(
         None,
         pattern=r"^https://[^/?#@\s]+/[^?#\s]+$",

@@ -80,9 +80,9 @@ class ControlClient:
         """Store something."""
         return self._request("PUT", path, body=body)
 
-    def delete(self, path: str, *segments: str, **query: Any) -> Any:
-        """Remove something."""
-        return self._request("DELETE", _filled(path, segments), query=query)
+    def delete(self, path: str, *segments: str, patient: bool = False, **query: Any) -> Any:
+        """Remove something; a patient call waits for as long as the work takes."""
+        return self._request("DELETE", _filled(path, segments), query=query, patient=patient)
 
     def post_bytes(self, path: str, data: bytes) -> None:
         """Hand bytes over as they are."""

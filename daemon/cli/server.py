@@ -10,7 +10,7 @@ from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import neutralise, one_line
 from daemon.cli.server_add import add
 from daemon.cli.server_import import import_servers
-from daemon.cli.server_login import login, logout
+from daemon.cli.server_login import login, login_in_words, login_until, logout, tell_unrevoked
 from daemon.cli.server_logs import logs
 from daemon.cli.server_restore import restore_servers
 from daemon.cli.server_review import review
@@ -52,7 +52,7 @@ def list_servers(ctx: typer.Context, as_json: JsonOption = False) -> None:
         invocation.output.json(answer)
         return
     invocation.output.table(
-        ["name", "mode", "state", "era", "tools", "withheld", "last error"],
+        ["name", "mode", "state", "era", "tools", "withheld", "login", "last error"],
         [
             [
                 item["name"],
@@ -61,6 +61,7 @@ def list_servers(ctx: typer.Context, as_json: JsonOption = False) -> None:
                 item["era"],
                 item["tools"] if item["looked_at"] else "?",
                 item["withheld"] or "-",
+                login_until(item["login"], invocation.now()),
                 one_line(item["error"] or "-", limit=200),
             ]
             for item in answer["items"]
@@ -105,6 +106,7 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
             ("tools", f"{item['tools']}, {item['withheld']} withheld" if item["looked_at"] else "not looked at yet"),
             ("names begin", f"{item['tool_prefix']}__"),
             ("secrets", item["secrets"] or "-"),
+            *((("login", login_in_words(item["login"], invocation.now())),) if not local else ()),
             ("identity", item["identity"]),
             ("last error", item["error"]),
         ]
@@ -174,16 +176,30 @@ def restart(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False)
 
 @app.command()
 def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Take a server out of servers.yaml, and end it.
+    """Take a server out of servers.yaml with its login, and end it.
 
-    What its tools were is forgotten, so a server that is added again is looked at as for the first time. Its secrets
-    stay in the vault (aileron secret list), and so does a login: log out before, with aileron server logout NAME.
+    What its tools were is forgotten, so a server that is added again is looked at as for the first time. The tokens of
+    its login are taken out of the vault and revoked, as by aileron server logout. Its secrets stay in the vault; see
+    them with aileron secret list.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    invocation.prompts.confirm(f"Remove the server {name}?", yes=yes)
     with invocation.connect() as client:
-        client.delete("/v1/servers/{}", name)
-    invocation.answer({"name": name}, f"{one_line(name)} is removed.")
+        shown = client.get("/v1/servers/{}", name)
+        goes_along = shown["login"] is not None and shown["login_shared_with"] is None
+        and_login = f" and its login at {one_line(shown['login']['issuer'])}" if goes_along else ""
+        invocation.prompts.confirm(f"Remove the server {one_line(name)}{and_login}?", yes=yes)
+        removed = client.delete("/v1/servers/{}", name, patient=True)
+    invocation.answer(removed, f"{one_line(name)} is removed{_with_login(removed)}.")
+    if removed["login"] is not None:
+        tell_unrevoked(invocation, removed["login"])
+
+
+def _with_login(removed: dict[str, Any]) -> str:
+    if removed["login"] is not None:
+        return f", and you are logged out of {one_line(removed['login']['issuer'])}"
+    if removed["login_shared_with"] is not None:
+        return f"; its login stays, because {one_line(removed['login_shared_with'])} has the same address"
+    return ""
 
 
 app.command()(review)

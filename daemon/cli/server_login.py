@@ -1,6 +1,7 @@
 """`aileron server login` and `logout`: the person's login at a remote server."""
 
 from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from daemon.cli import known
 from daemon.cli.client import ControlClient
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
+from daemon.cli.moments import time_left
 from daemon.cli.open import has_display
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import neutralise, one_line
@@ -96,9 +98,34 @@ def logout(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) 
     with invocation.connect() as client:
         answer = client.post("/v1/servers/{}/logout", name, patient=True)
     invocation.answer(answer, f"You are logged out of {one_line(name)}.")
-    if not answer["revoked"]:
+    tell_unrevoked(invocation, answer)
+
+
+def tell_unrevoked(invocation: Invocation, logged_out: dict[str, Any]) -> None:
+    """Say what a person can do about tokens that are gone here and may be good elsewhere."""
+    if not logged_out["revoked"]:
         invocation.output.note(
-            f"Its tokens are gone here, but they were not revoked: {one_line(answer['problem'] or '')} They may "
+            f"Its tokens are gone here, but they were not revoked: {one_line(logged_out['problem'] or '')} They may "
             "be good until they expire; end the access in your account there.",
             style="yellow",
         )
+
+
+def login_in_words(login: dict[str, Any] | None, now: datetime) -> str:
+    """Say where somebody is logged in, with which rights, and until when."""
+    if login is None:
+        return "-"
+    scopes = f" with {one_line(' '.join(login['scopes']))}" if login["scopes"] else ""
+    return f"at {one_line(login['issuer'])}{scopes}, {login_until(login, now)}"
+
+
+def login_until(login: dict[str, Any] | None, now: datetime) -> str:
+    """Say for how long a login holds without the person."""
+    if login is None:
+        return "-"
+    if login["renews"]:
+        return "renewed by itself"
+    if login["expires_at"] is None:
+        return "no end is known"
+    left = time_left(login["expires_at"], now)
+    return "ended" if left == "over" else f"ends in {left}"

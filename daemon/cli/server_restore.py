@@ -26,7 +26,7 @@ def restore_servers(
     """Give agents back the servers that were imported.
 
     A file that nobody changed since has the same bytes as before. In another one only the servers are put back. They
-    are taken out of servers.yaml again; their secrets stay in the vault.
+    are taken out of servers.yaml again, with their logins; their secrets stay in the vault.
     """
     from daemon.cli.importing.records import Records
     from daemon.cli.importing.restoring import restore
@@ -73,5 +73,7 @@ def _tell(invocation: Invocation, done: "Restored") -> None:
         output.line(f"  {one_line(server)} is taken out of servers.yaml.")
     for kept in done.kept:
         output.note(f"  {one_line(kept)}; it stays in servers.yaml.", style="dim")
+    for issuer in done.logged_out:
+        output.note(f"  You are logged out of {one_line(issuer)}.", style="dim")
     if done.secrets:
         output.note(f"  Its secrets stay in the vault: {', '.join(map(one_line, done.secrets))}", style="dim")

@@ -145,6 +145,10 @@ def _opencode(entry: Entry) -> Server:
     return entry.remote(entry.text("url") or "", entry.texts("headers"), **more)
 
 
+def _vscode_containers(_: Any) -> list[tuple[Key, str | None]]:
+    return [(("servers",), None), (("mcp", "servers"), None)]
+
+
 def _below(*key: str) -> Callable[[Any], list[tuple[Key, str | None]]]:
     return lambda _: [(key, None)]
 
@@ -160,7 +164,7 @@ FORMS = {
     "claude-desktop": Form(_below("mcpServers"), _mcp_servers(unit=None)),
     "cursor": Form(_below("mcpServers"), _mcp_servers(unit=None)),
     "pi": Form(_below("mcpServers"), _mcp_servers(unit=1.0)),
-    "vscode": Form(_below("servers"), _mcp_servers(unit=None)),
+    "vscode": Form(_vscode_containers, _mcp_servers(unit=None)),
     "codex": Form(_below("mcp_servers"), _codex),
     "goose": Form(_below("extensions"), _goose),
     "opencode": Form(_below("mcp"), _opencode),

@@ -70,4 +70,8 @@ def form_of(syntax: str, said: Any) -> str | None:
     """Return whose form a file has that somebody named, by what it says."""
     if syntax in {"toml", "yaml"}:
         return "codex" if syntax == "toml" else "goose"
-    return next((agent for key, agent in _KEYS if isinstance(said, Mapping) and key in said), None)
+    if not isinstance(said, Mapping):
+        return None
+    if isinstance(held := said.get("mcp"), Mapping) and isinstance(held.get("servers"), Mapping):
+        return "vscode"  # in its settings.json, where older versions have them
+    return next((agent for key, agent in _KEYS if key in said), None)

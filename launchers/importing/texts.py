@@ -53,6 +53,12 @@ class Syntax:
         held = self.read(text)
         return [key for key in keys if key[-1] in (_at(held, key[:-1]) or {})]
 
+    def replaced(self, text: str, before: str, keys: list[Key]) -> list[Key]:
+        """Return which of these entries stand in a text, and say something else than in an earlier one."""
+        held, old = self.read(text), self.read(before)
+        pairs = [(key, _at(held, key[:-1]) or {}, _at(old, key[:-1]) or {}) for key in keys]
+        return [key for key, now, then in pairs if key[-1] in now and now[key[-1]] != then.get(key[-1])]
+
     def _check(self, changed: str, wanted: Any) -> None:
         try:
             same = self.read(changed) == wanted

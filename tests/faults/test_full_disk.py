@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from faults.failing_disk import WORDS, FailingDisk
+from servers.started import hostile, ran
 from services.upstream import UpstreamProcess
 from world import PASSPHRASE, WELLBEHAVED, World
 
@@ -96,6 +97,28 @@ def test_nothing_runs_while_the_log_cannot_be_written(
     assert world.verify()["ok"]
     assert len(upstream.seen("/during")) == 0
     assert world.events(type="execution.started")[-1]["payload"]["aileron.action.arguments"]["url"].endswith("/after")
+
+
+def test_no_call_of_a_server_leaves_while_the_log_cannot_be_written(
+    tmp_path: Path, world: World, disk: FailingDisk
+) -> None:
+    ledger = tmp_path / "ledger"
+    world.ok("POST", "/v1/servers", {"name": "hub", "command": hostile(ledger=ledger)})
+    world.ok("POST", "/v1/servers/hub/test")
+    _, token = world.session()
+
+    def call(text: str) -> httpx.Response:
+        return world.agent("POST", "/v1/tools/hub__echo/call", {"arguments": {"text": text}}, token=token)
+
+    assert call("before").status_code == 200
+    disk.fail("ENOSPC")
+    for _ in range(3):
+        assert call("during").json()["error"]["class"] == "audit_unavailable"
+    assert not world.ok("GET", "/v1/status")["audit"]["available"]
+    disk.recover()
+    assert call("after").status_code == 200
+    assert [line["arguments"]["text"] for line in ran(ledger)] == ["before", "after"]
+    assert world.verify()["ok"]
 
 
 @pytest.mark.parametrize(("word", "killed"), [*((word, False) for word in WORDS), ("ENOSPC", True)])

@@ -380,7 +380,7 @@ class Lines:
 def leave_children(file):
     """Start processes that leave the group and would outlive everything; their ids go into the file."""
     code = "import os, time; os.fork() or os.setsid(); print(os.getpid(), flush=True); time.sleep(600)"
-    with open(file, "w") as pids:
+    with open(file, "a") as pids:
         subprocess.Popen([sys.executable, "-ISc", code], stdout=pids, stdin=subprocess.DEVNULL, start_new_session=True)
 
 

@@ -5,23 +5,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from world import ROOT, World
+from world import World
 
 
 class ServedWorld(World):
-    """An installation with servers, by name and command."""
-
-    module = "tests.servers.piped_daemon"
-    forks = True
+    """An installation with servers in its `servers.yaml`, by name and command."""
 
     def __init__(self, folder: Path, servers: dict[str, Sequence[str]], *, upstream: str, settings: str = "") -> None:
-        super().__init__(
-            folder,
-            upstream=upstream,
-            settings=settings,
-            PYTHONPATH=str(ROOT / "tests"),
-            PIPED_SERVERS=json.dumps(servers),
-        )
+        super().__init__(folder, upstream=upstream, settings=settings)
+        entries = [{"name": name, "command": list(command)} for name, command in servers.items()]
+        file = {"version": "1", "downstream_servers": entries}
+        (self.home / "servers.yaml").write_text(json.dumps(file))  # JSON is YAML, too
 
     def look(self, token: str, name: str) -> None:
         """Wait until a tool of a server is listed; the first listing begins the look at its server."""

@@ -37,6 +37,8 @@ class SmallServer:
     answers: dict[str, Answer | list[Answer] | Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     refuses: Exception | None = None
     """Why no connection can be had."""
+    tools_hold_seconds: float = 0.0
+    """How long its list of tools holds, as it says."""
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
     connection: "Connection | None" = None
@@ -53,6 +55,14 @@ class Connection:
         self.name = name
         self.server = server
         self.hello = Hello(era=Era.MODERN, version="2026-07-28", server={"name": name}, capabilities={})
+
+    @property
+    def is_open(self) -> bool:
+        return self.server.connection is self
+
+    @property
+    def tools_hold_seconds(self) -> float:
+        return self.server.tools_hold_seconds
 
     async def tools(self, _: Asking) -> Sequence[Message]:
         self.server.asked["tools/list"] += 1

@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from servers.gate_room import PERSON, GateRoom, gate_room
 from servers.pin_room import tool
 from servers.small_servers import Asks, SmallServers, text
 
+from daemon.base.clock import SystemClock
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.scrubbing.scrub import Scrubber
 from daemon.core.tools import ToolId, ToolSpec
 from daemon.execution.requests import Finished
+from daemon.tools.servers import looking
+from daemon.tools.servers.looking import holds_for
 from daemon.tools.servers.upstream.seam import Trouble, UpstreamError
 from daemon.tools.servers.values import Mode, ServerConfig
 
@@ -65,6 +69,15 @@ def calls(room: GateRoom, server: str = "hub") -> list[tuple[str, Mapping[str, A
     return room.servers.servers[server].calls
 
 
+class Later(SystemClock):
+    """The time of the machine, with some more that has passed."""
+
+    passed = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.passed
+
+
 class Heard:
     """Somebody who asked, and listens."""
 
@@ -75,7 +88,13 @@ class Heard:
     def progress(self, params: Mapping[str, Any]) -> None:
         self.heard.append(params)
 
-    async def answer(self, _: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    log_level = None
+    capabilities: ClassVar[Mapping[str, Any]] = {"elicitation": {"form": {}}}
+
+    def log(self, params: Mapping[str, Any]) -> None:
+        self.heard.append(params)
+
+    async def answer(self, _: str, params: Mapping[str, Any], __: str = "") -> Mapping[str, Any]:
         self.heard.append(params)
         return {"action": "decline"}
 
@@ -92,16 +111,36 @@ async def offered_when(room: GateRoom, fits: Callable[[Mapping[str, ToolSpec]], 
 # Listing
 
 
-async def test_a_server_that_was_never_looked_at_is_looked_at_when_somebody_lists(tmp_path: Path) -> None:
+async def test_the_first_list_has_the_tools_of_servers_that_were_never_looked_at(tmp_path: Path) -> None:
     async with gate_room(tmp_path, hub()) as room:
+        listed = await room.offered()
+    assert set(listed) == {"hub__read", "hub__create", "hub__wipe", "far__look", "read_result"}
+
+
+async def test_a_server_that_is_slow_to_say_its_tools_holds_no_list_for_long_and_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "_FIRST_SECONDS", 0.3)
+    servers, may_start = hub(), asyncio.Event()
+    lent = servers.lent
+
+    @asynccontextmanager
+    async def slow(server: ServerConfig, session: str) -> AsyncIterator[Any]:
+        if server.name == "far":
+            await may_start.wait()
+        async with lent(server, session) as connection:
+            yield connection
+
+    monkeypatch.setattr(servers, "lent", slow)
+    async with gate_room(tmp_path, servers) as room:
+        assert set(await room.offered()) == {"hub__read", "hub__create", "hub__wipe", "read_result"}
         changes = room.rooms.servers.provider.changes()
         heard = asyncio.ensure_future(anext(changes))
         await asyncio.sleep(0)
-        assert await room.offered() == {}
+        may_start.set()
         await asyncio.wait_for(heard, 30)
         await changes.aclose()
-        listed = await offered_when(room, lambda names: len(names) == 5)
-    assert set(listed) == {"hub__read", "hub__create", "hub__wipe", "far__look", "read_result"}
+        await offered_when(room, lambda names: "far__look" in names)
 
 
 async def test_the_list_comes_from_the_pins_and_asks_no_server(tmp_path: Path) -> None:
@@ -352,6 +391,39 @@ async def test_a_server_that_says_that_its_list_changed_is_looked_at_before_the_
     waiting = [each.digest for each in room.rooms.servers.pins.difference("hub") if each.digest]
     await room.rooms.servers.pins.accept("hub", waiting, PERSON)
     assert isinstance(await room.call("hub__late"), Finished)
+
+
+async def test_a_tool_that_changed_without_a_word_is_withheld_after_the_next_look(tmp_path: Path) -> None:
+    again = "[servers]\nlook_again_seconds = 0\n"
+    async with gate_room(tmp_path, hub(), settings=again) as room:
+        await room.looked()
+        await room.call("hub__read")
+        room.servers.servers["hub"].tools[0] = tool("read", description="Other.")
+        with pytest.raises(Failure, match="has changed since it was accepted"):
+            await room.call("hub__read")
+        assert [name for name, _ in calls(room)] == ["read"]
+
+
+async def test_calls_are_not_slowed_by_looks_and_many_that_come_when_one_is_due_cause_one(room: GateRoom) -> None:
+    served, looks = room.servers.servers["hub"], room.rooms.servers.looks
+    before = served.asked["tools/list"]
+    for _ in range(3):
+        await room.call("hub__read")
+    assert served.asked["tools/list"] == before
+    assert served.connection is not None
+    served.tools_hold_seconds = 600.0
+    await looks.current(HUB, served.connection, anew=True)
+    clock = looks._clock = Later()
+    clock.passed = 500  # longer than it takes usually, and not as long as the server says
+    await room.call("hub__read")
+    assert served.asked["tools/list"] == before + 1
+    clock.passed = 700
+    await asyncio.gather(*(room.call("hub__read") for _ in range(50)))
+    assert served.asked["tools/list"] == before + 2
+
+
+def test_a_server_is_believed_for_an_hour_that_its_list_holds_and_never_for_less_than_usual() -> None:
+    assert [holds_for(said, 60) for said in (0, 30, 600, 3600, 1e9)] == [60, 60, 600, 3600, 3600]
 
 
 async def test_a_flood_of_changed_lists_asks_the_server_once_in_a_while(room: GateRoom) -> None:

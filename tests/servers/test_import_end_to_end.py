@@ -211,6 +211,21 @@ def test_a_file_that_was_changed_since_gets_only_its_servers_back(person: Person
     assert json.loads(file.read_text()) == json.loads(claude()) | {"numStartups": 4, "theme": "dark"}
 
 
+def test_a_server_in_whose_place_the_person_wrote_another_one_is_not_lost(person: Person) -> None:
+    file = person.write(
+        ".cursor/mcp.json", json.dumps({"mcpServers": {"gh": {"command": "a"}, "two": {"url": "https://b/"}}})
+    )
+    person.do("import", "cursor")
+    other = {"mcpServers": {"gh": {"command": "mine"}}}
+    file.write_text(json.dumps(other))
+    [done] = person.do("restore")["items"]
+    assert "its other servers are in it again" in done["how"]
+    assert done["kept"] == ["gh: the file has another gh by now"]
+    assert json.loads(file.read_text()) == {"mcpServers": other["mcpServers"] | {"two": {"url": "https://b/"}}}
+    assert [shown["command"] for shown in person.servers().values()] == [["a"]]
+    assert person.do("restore")["items"] == []
+
+
 def test_a_file_that_cannot_be_read_any_more_is_refused_and_its_servers_are_kept(person: Person) -> None:
     file = person.write(".claude.json", claude())
     person.do("import", "claude")

@@ -159,6 +159,9 @@ def test_a_named_file_has_the_form_that_it_says() -> None:
     assert form_of("jsonc", {"mcpServers": {}}) == "claude"
     assert form_of("jsonc", {"servers": {}}) == "vscode"
     assert form_of("jsonc", {"mcp": {}}) == "opencode"
+    settings = {"editor.fontSize": 12, "mcp": {"inputs": [], "servers": {"it": {"command": "x"}}}}
+    assert form_of("jsonc", settings) == "vscode"
+    assert [found.key for found in found_in(settings, FORMS["vscode"], project=None)] == [("mcp", "servers", "it")]
     assert form_of("jsonc", {"x": {}}) is None
 
 

@@ -17,6 +17,7 @@ from daemon.base.platform import is_gone
 from daemon.base.tasks import TaskSet
 from daemon.core.scrubbing.scrub import Scrubber
 from daemon.tools.servers.keeping import log as logs
+from daemon.tools.servers.keeping import process
 from daemon.tools.servers.keeping.environment import environment_of
 from daemon.tools.servers.keeping.kept import Kept, StartError
 from daemon.tools.servers.keeping.log import ServerLogs
@@ -69,6 +70,11 @@ def open_descriptors() -> int:
 def of_process(pid: int | None, part: str) -> bytes:
     """Return what the system says of a process."""
     return Path(f"/proc/{pid}/{part}").read_bytes()
+
+
+def guardian_of(server: int) -> int:
+    """Return the process that holds a server: its parent."""
+    return int(of_process(server, "stat").rpartition(b")")[2].split()[1])
 
 
 def log_of(room: "Room") -> str:
@@ -157,15 +163,78 @@ if LINUX:  # macOS has no subreaper, and tells no child of its parent's end
         kept = await room.start(escaping())
         await kept.reader.readline()
         await eventually(lambda: len(noted(room.folder)) == MANY)
-        guardian = int(of_process(kept.pid, "stat").rpartition(b")")[2].split()[1])
-        os.kill(guardian, signal.SIGKILL)
+        os.kill(guardian_of(kept.pid), signal.SIGKILL)
         await kept.nothing_left
         await eventually(lambda: all(map(is_gone, noted(room.folder))))
         await kept.stop()
 
+    async def test_a_keeper_that_was_stopped_goes_on_and_no_server_is_lost(
+        room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process, "_TAKEN_SECONDS", 0.7)
+        kept = await room.start(["/bin/cat"])
+        keeper = room.keeping.pid
+        assert keeper is not None
+        os.kill(keeper, signal.SIGSTOP)
+        other = await room.start(["/bin/cat"])
+        assert room.keeping.pid == keeper
+        kept.writer.write(b"still here\n")
+        assert await kept.reader.readline() == b"still here\n"
+        os.kill(keeper, signal.SIGSTOP)
+        await kept.stop()
+        await other.stop()
+        await eventually(lambda: is_gone(keeper))
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_no_process_is_left_when_the_daemon_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    async def test_a_keeper_that_hangs_is_replaced_and_leaves_no_process(
+        room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process, "_TAKEN_SECONDS", 0.7)
+        kept = await room.start(escaping())
+        await kept.reader.readline()
+        await eventually(lambda: len(noted(room.folder)) == MANY)
+        assert room.keeping._keeper is not None
+        keeper = room.keeping.pid
+        assert keeper is not None
+        room.keeping._keeper._requests.send((1 << 24).to_bytes(4, "big"))  # it waits for the rest, which never comes
+        first, second = await asyncio.gather(room.start(["/bin/cat"]), room.start(["/bin/cat"]))
+        assert room.keeping.pid not in {None, keeper}
+        await kept.nothing_left
+        assert all(map(is_gone, [keeper, *noted(room.folder)]))
+        for each in (first, second):
+            each.writer.write(b"hello\n")
+            assert await each.reader.readline() == b"hello\n"
+            await each.stop()
+        await kept.stop()
+
+    async def test_a_hang_is_found_although_the_call_that_met_it_was_given_up(
+        room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process, "_TAKEN_SECONDS", 0.7)
+        kept = await room.start(["/bin/cat"])
+        assert room.keeping._keeper is not None
+        keeper = room.keeping.pid
+        assert keeper is not None
+        room.keeping._keeper._requests.send((1 << 24).to_bytes(4, "big"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await room.start(["/bin/cat"])
+        await eventually(lambda: is_gone(keeper))
+        await (await room.start(["/bin/cat"])).stop()
+        await kept.stop()
+
+    async def test_a_server_that_stops_its_guardian_is_ended_all_the_same(room: Room) -> None:
+        kept = await room.start(escaping())
+        await kept.reader.readline()
+        await eventually(lambda: len(noted(room.folder)) == MANY)
+        os.kill(guardian_of(kept.pid), signal.SIGSTOP)
+        await kept.stop()
+        assert all(map(is_gone, noted(room.folder)))
+
+
+@pytest.mark.parametrize(
+    ("number", "stopped"), [(signal.SIGKILL, False), (signal.SIGTERM, False)] + [(signal.SIGKILL, True)] * LINUX
+)
+def test_no_process_is_left_when_the_daemon_is_killed(tmp_path: Path, number: signal.Signals, stopped: bool) -> None:
     program = Path(__file__).with_name("keeping_daemon.py")
     daemon = subprocess.Popen(
         [sys.executable, str(program), str(tmp_path), *escaping()],
@@ -177,6 +246,9 @@ def test_no_process_is_left_when_the_daemon_is_killed(tmp_path: Path, number: si
     with daemon, daemon.stdout:
         keeper, server = map(int, daemon.stdout.readline().split())
         wait_until(lambda: len(noted(tmp_path)) == MANY)
+        if stopped:  # a server can do that to the two that would end it
+            os.kill(guardian_of(server), signal.SIGSTOP)
+            os.kill(keeper, signal.SIGSTOP)
         daemon.send_signal(number)
         daemon.wait()
     wait_until(lambda: all(map(is_gone, [keeper, server, *noted(tmp_path)])))
@@ -195,8 +267,10 @@ async def test_a_start_that_is_called_off_leaves_no_process(room: Room) -> None:
 
 
 async def test_what_cannot_be_started_says_why_and_leaves_no_keeper(room: Room) -> None:
-    with pytest.raises(StartError, match="the program no-such-program cannot be started: No such file"):
+    with pytest.raises(StartError, match=r"no-such-program cannot be started: .* Write the whole path"):
         await room.start(["no-such-program"], {"PATH": "/usr/bin:/bin"})
+    with pytest.raises(StartError, match="the program /no/program cannot be started: No such file"):
+        await room.start(["/no/program"], {})
     with pytest.raises(StartError, match=r"the folder .* cannot be entered"):
         await room.keeping.start(["cat"], {}, room.folder / "none", room.logs.of("held", str))
     assert room.keeping.pid is None
@@ -223,6 +297,38 @@ async def test_a_server_finds_nothing_of_ours_in_its_environment_its_descriptors
         for part in ("cmdline", "environ"):
             assert b"hunter2" not in of_process(room.keeping.pid, part)
     await kept.stop()
+
+
+def test_a_server_finds_the_proxy_the_certificates_and_the_registry_of_a_company_as_the_shell_does() -> None:
+    company = {
+        "HTTPS_PROXY": "http://proxy.example:3128",
+        "no_proxy": "localhost,.example",
+        "SSL_CERT_FILE": "/etc/company.pem",
+        "NODE_EXTRA_CA_CERTS": "/etc/company.pem",
+        "npm_config_registry": "https://npm.example/",
+        "NPM_CONFIG_CACHE": "/h/cache",
+        "UV_DEFAULT_INDEX": "https://pypi.example/simple",
+        "XDG_CACHE_HOME": "/h/cache",
+        "DOCKER_HOST": "ssh://me@builder.example",
+    }
+    assert environment_of(company, {}) == company
+
+
+def test_a_server_finds_no_token_and_no_proxy_or_registry_with_a_password() -> None:
+    tokens = {
+        "https_proxy": "http://me:hunter2@proxy.example:3128",
+        "HTTP_PROXY": "me:hunter2@proxy.example:3128",
+        "ALL_PROXY": "http://hunter2@proxy.example",
+        "UV_INDEX_URL": "https://me:hunter2@pypi.example/simple",
+        "npm_config_registry": "https://me:hunter2@npm.example/",
+        "npm_config__auth": "hunter2",
+        "npm_config_//npm.example/:_authToken": "hunter2",
+        "NPM_TOKEN": "hunter2",
+        "NODE_OPTIONS": "--require ./hunter2",
+        "SSH_AUTH_SOCK": "/run/hunter2",
+    }
+    assert environment_of(tokens, {}) == {}
+    assert environment_of(tokens, {"https_proxy": "http://me:x@proxy"}) == {"https_proxy": "http://me:x@proxy"}
 
 
 async def test_the_error_output_goes_to_a_bounded_log_without_secrets_and_without_escapes(room: Room) -> None:

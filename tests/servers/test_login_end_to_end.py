@@ -58,6 +58,22 @@ def call(agent: ByHand, name: str) -> str:
     return ("failed: " if result["isError"] else "") + str(result["content"][0]["text"])
 
 
+def assert_told(agent: ByHand, failure: str, command: str) -> None:
+    """Say that a call is answered by a sentence with the class of the failure, and the person's remedy."""
+    said = call(agent, "far__read")
+    assert said.startswith("failed: Tell the person.")
+    assert failure in said
+    assert command in said
+
+
+@pytest.fixture
+def later(world: World) -> Iterator[ByHand]:
+    """Offer an agent that was started after the daemon was."""
+    with ByHand(launched(world)) as server:
+        server.initialize()
+        yield server
+
+
 def test_without_a_login_the_agent_is_told_the_command_and_the_list_is_not_empty(agent: ByHand, world: World) -> None:
     failed = world.control("POST", "/v1/servers/far/test").json()["error"]
     assert (failed["class"], failed["details"]["command"]) == ("binding_required", "aileron server login far")
@@ -90,13 +106,16 @@ def test_a_token_that_the_server_refuses_is_renewed_and_one_that_ends_is_renewed
     assert len(world.events(type="server.login_renewed")) == guarded.told("seen")["renewals"]
 
 
-def test_a_login_outlives_the_daemon_and_needs_the_vault(world: World) -> None:
+def test_a_login_outlives_the_daemon_and_needs_the_vault_which_the_agent_is_told(world: World) -> None:
     world.kill()
     world.start()
     locked = world.control("POST", "/v1/servers/far/test").json()["error"]
     assert (locked["class"], locked["details"]["command"]) == ("vault_locked", "aileron vault unlock")
-    world.unlock()
-    assert world.ok("POST", "/v1/servers/far/test")["tools"] == 2
+    with ByHand(launched(world)) as agent:
+        agent.initialize()
+        assert_told(agent, "vault_locked", "aileron vault unlock")
+        world.unlock()
+        assert call(agent, "far__read") == "done with [redacted]"
 
 
 def test_a_call_that_needs_more_rights_asks_for_a_login_that_asks_for_them(world: World, guarded: Guarded) -> None:
@@ -116,12 +135,16 @@ def test_a_login_that_was_ended_elsewhere_is_said_with_the_command(world: World,
     guarded.told("end")
     with ByHand(launched(world)) as agent:
         agent.initialize()
-        assert "aileron server login far" in call(agent, "far__read")
+        assert_told(agent, "binding_required", "aileron server login far")
+        assert_told(agent, "binding_required", "aileron server login far")
     [ended] = world.events(type="server.login_ended")
     assert ended["payload"]["error.type"] == "invalid_grant"
 
 
-def test_a_person_logs_in_by_pasting_and_by_a_device_and_logs_out_and_in_again(world: World, guarded: Guarded) -> None:
+def test_a_person_logs_in_by_pasting_and_by_a_device_and_logs_out_and_the_agent_hears_of_each(
+    later: ByHand, world: World, guarded: Guarded
+) -> None:
+    agent = later
     shell = Shell(world.home, world.folder)
     started = shell.start(
         "server",
@@ -139,17 +162,19 @@ def test_a_person_logs_in_by_pasting_and_by_a_device_and_logs_out_and_in_again(w
         back = person.logs_in(started.stderr.readline().strip())
     said, _ = started.communicate(back + "\n", timeout=60)
     assert json.loads(said)["state"] == "done"
+    assert call(agent, "far__read") == "done with [redacted]"
     before = guarded.told("seen")["revocations"]
     assert "logged out" in shell("server", "logout", "far").stdout
     assert guarded.told("seen")["revocations"] > before
     assert "Nobody is logged in" in shell("server", "logout", "far", expect=1).stderr
     assert "aileron server login far" in shell("server", "test", "far", expect=1).stderr
+    assert_told(agent, "binding_required", "aileron server login far")
     device = world.ok("POST", "/v1/servers/far/login", {"device": True})
     assert device["code"] in device["url"]
     with Person() as person:
         person.logs_in(device["url"])
     wait_until(lambda: world.ok("GET", "/v1/servers/far/login?wait=5")["state"] == "done")
-    assert world.ok("POST", "/v1/servers/far/test")["tools"] == 2
+    assert call(agent, "far__read") == "done with [redacted]"
 
 
 def test_a_person_who_refuses_is_not_logged_in_and_stays_logged_in_as_before(world: World) -> None:
@@ -160,6 +185,41 @@ def test_a_person_who_refuses_is_not_logged_in_and_stays_logged_in_as_before(wor
     state = world.ok("GET", "/v1/servers/far/login")
     assert (state["state"], "did not log you in" in state["message"]) == ("failed", True)
     assert world.ok("POST", "/v1/servers/far/test")["tools"] == 2
+
+
+def test_who_is_logged_in_where_and_until_when_is_shown_also_while_the_vault_is_locked(
+    world: World, guarded: Guarded
+) -> None:
+    world.ok("POST", "/v1/vault/lock")
+    shown = world.ok("GET", "/v1/servers/far")["login"]
+    assert (shown["issuer"], "tools:read" in shown["scopes"], shown["renews"]) == (guarded.origin, True, True)
+    assert shown["expires_at"] is not None
+    shell = Shell(world.home, world.folder)
+    assert f"at {guarded.origin} with " in shell("server", "show", "far").stdout
+    assert "renewed by itself" in shell("server", "list").stdout
+    refused = shell("server", "remove", "far", "--yes", expect=77).stderr
+    assert "nothing was removed" in refused
+    assert "aileron server disable far" in refused
+    assert world.ok("GET", "/v1/servers/far")["login"] == shown
+    world.unlock()
+
+
+def test_a_server_that_is_removed_leaves_no_login_unless_another_one_uses_it(world: World, guarded: Guarded) -> None:
+    def kept() -> bool:
+        return "login/tokens/" in (world.home / "vault.json").read_text()
+
+    shell, revocations = Shell(world.home, world.folder), guarded.told("seen")["revocations"]
+    world.ok("POST", "/v1/servers", {"name": "twin", "mode": "remote", "url": guarded.url})
+    assert "its login stays, because far has the same address" in shell("server", "remove", "twin", "--yes").stdout
+    file = world.home / "servers.yaml"
+    good = file.read_text()
+    file.write_text(good + "    colour: blue\n")
+    assert "Mend it first; nothing was changed" in shell("server", "remove", "far", "--yes", expect=1).stderr
+    assert (kept(), guarded.told("seen")["revocations"]) == (True, revocations)
+    file.write_text(good)
+    assert f"you are logged out of {guarded.origin}" in shell("server", "remove", "far", "--yes").stdout
+    assert (kept(), guarded.told("seen")["revocations"] > revocations) == (False, True)
+    assert "name: far" not in (world.home / "servers.yaml").read_text()
 
 
 def test_no_token_and_no_code_is_in_the_log_or_a_file(world: World, guarded: Guarded) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from servers.login_room import LoginRoom, login_room
 from servers.lying_server import Answer
@@ -167,6 +168,61 @@ async def test_documents_are_looked_for_in_the_order_of_the_specification(room: 
     ]
 
 
+async def test_a_server_of_the_older_kind_is_its_own_authorization_server_under_the_same_checks(
+    room: LoginRoom,
+) -> None:
+    origin = room.lying.origin
+    room.lying.answers.pop("/.well-known/oauth-protected-resource/mcp")
+    begun = await room.begin()
+    assert room.lying.paths() == [
+        "/mcp",
+        "/.well-known/oauth-protected-resource/mcp",
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-authorization-server",
+        "/register",
+    ]
+    assert begun.issuer == origin
+    assert parse_qs(urlsplit(begun.url or "").query)["resource"] == [f"{origin}/mcp"]
+    assert (await room.come_back(begun, iss="https://evil.example")).stage is Stage.FAILED
+    assert not room.lying.forms("/token")
+    assert (await room.log_in()).stage is Stage.DONE
+    assert room.lying.forms("/token")[-1]["resource"] == f"{origin}/mcp"
+    # Its name may have a slash at the end, and is compared in the form that it has.
+    room.lying.metadata["issuer"] = f"{origin}/"
+    assert (await room.come_back(await room.begin(), iss=f"{origin}/")).stage is Stage.DONE
+    room.lying.asked.clear()
+    for lie, said in (({"issuer": "https://good.example"}, "says that it is"), ({"issuer": f"{origin}/mcp"}, "says")):
+        room.lying.metadata |= lie
+        assert said in await refused(room)
+    room.lying.honest()
+    room.lying.answers.pop("/.well-known/oauth-protected-resource/mcp")
+    room.lying.metadata["code_challenge_methods_supported"] = None
+    assert "PKCE" in await refused(room)
+
+
+async def test_without_a_document_about_the_login_there_is_none_and_the_places_are_named(room: LoginRoom) -> None:
+    for place in ("oauth-protected-resource/mcp", "oauth-authorization-server"):
+        room.lying.answers.pop(f"/.well-known/{place}")
+    said = await refused(room)
+    assert f"{room.lying.origin}/.well-known/oauth-authorization-server" in said
+    assert "--header" in said
+    assert "/register" not in room.lying.paths()
+
+
+async def test_only_a_server_that_says_nothing_is_taken_for_one_of_the_older_kind(room: LoginRoom) -> None:
+    place = "/.well-known/oauth-protected-resource/mcp"
+    for answer, said in (
+        (Answer({}, 503), "503"),
+        (Answer({"resource": f"{room.lying.origin}/mcp"}), "names no authorization server"),
+        (Answer(b"<html>"), "no JSON object"),
+    ):
+        room.lying.answers[place] = answer
+        assert said in await refused(room)
+    room.lying.challenge = f'Bearer resource_metadata="{room.lying.origin}/said"'
+    assert "tells where to log in, and there is no document" in await refused(room)
+    assert "/.well-known/oauth-authorization-server" not in room.lying.paths()
+
+
 async def test_the_place_that_the_challenge_names_goes_first_and_no_other_is_asked(room: LoginRoom) -> None:
     room.lying.challenge = f'Basic realm="x", Bearer resource_metadata="{room.lying.origin}/said", scope="a b"'
     room.lying.answers["/said"] = lambda _: Answer(room.lying.resource)
@@ -324,6 +380,39 @@ async def test_a_logout_revokes_both_tokens_and_says_so_if_that_fails(room: Logi
     failed = await room.service.logout(room.config, by=PERSON, session="ses_test")
     assert (failed.revoked, await room.token()) == (False, None)
     assert (await types(room)).count("server.logged_out") == 2
+
+
+async def test_a_server_that_a_header_lets_in_by_now_still_gives_up_its_login_when_it_is_taken_out(
+    room: LoginRoom,
+) -> None:
+    await room.log_in()
+    waiting = await room.begin()
+    room.change(headers={"Authorization": "Bearer other"})
+    gone = await room.service.taken_out(room.config, by=PERSON, session="ses_test")
+    assert gone is not None
+    assert gone.revoked
+    assert not room.service.has_login(room.config)
+    # A login that was under way does not bring another one.
+    with pytest.raises(httpx.ConnectError):
+        await room.come_back(waiting)
+    assert await room.service.taken_out(room.config, by=PERSON, session="ses_test") is None
+
+
+async def test_when_a_login_ends_and_whether_it_is_renewed_is_known_without_its_tokens(room: LoginRoom) -> None:
+    room.lying.token["scope"] = "read write"
+    await room.log_in()
+    first = room.logins.login_of(room.config)
+    assert first is not None
+    assert (first.issuer, first.scopes, first.renews) == (room.lying.origin, ("read", "write"), True)
+    assert first.expires_at_ms is not None
+    room.clock.passed += 3600
+    await room.token()
+    await room.vault.lock()
+    renewed = room.logins.login_of(room.config)
+    assert renewed is not None
+    assert renewed.expires_at_ms is not None
+    assert renewed.expires_at_ms > first.expires_at_ms
+    assert (renewed.number, renewed.seal) == (first.number, first.seal)
 
 
 async def test_the_login_by_a_device_waits_slows_down_and_ends(

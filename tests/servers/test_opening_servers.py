@@ -99,7 +99,7 @@ async def test_a_process_is_lent_gets_its_secret_and_its_log_does_not(room: Room
     await eventually(lambda: log.exists() and "my token is [redacted]" in log.read_text())
     for secret in (SECRET, *PEM.splitlines()):
         assert secret not in log.read_text()
-    scrubber = room.opener.scrubber_of("teller")
+    scrubber = room.opener.secrets_known.scrubber_of("teller")
     assert scrubber is not None
     assert scrubber.scrub(f"it is {SECRET}") == "it is [redacted]"
 

@@ -4,6 +4,7 @@ import pytest
 
 from daemon.core.scrubbing.scrub import Scrubber
 from daemon.tools.servers import references
+from daemon.tools.servers.scrubbing import clean_of
 
 
 def test_a_reference_is_replaced_where_it_stands_and_nowhere_else() -> None:
@@ -36,3 +37,12 @@ def test_what_was_put_in_is_taken_out_in_every_form() -> None:
     assert "s3cret" not in scrubber.scrub("it is s3cret-value")
     assert "password1" not in scrubber.scrub("user:password1")
     assert references.secrets_in(["", " "]) == frozenset()
+
+
+def test_a_secret_of_digits_is_taken_out_where_a_server_gives_it_as_a_number() -> None:
+    scrubber = Scrubber(["4071553920", "s3cret-value"])
+    given = {"pin": 4071553920, "list": [1, 2.5, True, None, 40715539201, -4071553920.0], "4071553920": "x"}
+    cleaned = str(clean_of(scrubber, given))
+    assert "4071553920" not in cleaned
+    assert "[1, 2.5, True, None, " in cleaned
+    assert clean_of(Scrubber(["s3cret-value"]), given) == given

@@ -166,7 +166,7 @@ def test_what_is_missing_for_a_server_is_said_with_the_command_that_mends_it(wor
     world.ok("POST", "/v1/servers/other/disable")
     refused = world.control("POST", "/v1/servers/other/test").json()["error"]
     assert refused["details"]["command"] == "aileron server enable other"
-    assert world.control("DELETE", "/v1/servers/other").status_code == 204
+    assert world.ok("DELETE", "/v1/servers/other") == {"name": "other", "login": None, "login_shared_with": None}
     assert "other" not in (world.home / "servers.yaml").read_text()
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from daemon.tools.servers.upstream import headers, messages
 from daemon.tools.servers.upstream.eras import in_handshake_form, in_modern_form
 from daemon.tools.servers.upstream.events import Event, Events
+from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.lines import Dropped, Lines
+from daemon.tools.servers.upstream.lists import every_page
 from daemon.tools.servers.upstream.messages import Unreadable, decode, encode
 from daemon.tools.servers.upstream.seam import Trouble
 from daemon.tools.servers.upstream.statuses import error_in, problem_of, session_is_gone
@@ -208,3 +211,20 @@ def test_a_status_tells_whether_the_request_may_have_run() -> None:
     for status in (500, 502, 503, 504, 100):
         assert problem_of("host:1", status, []).may_have_run
     assert "Try again in 7 s" in problem_of("host:1", 429, [(b"retry-after", b"7")]).message
+
+
+async def test_a_list_holds_as_long_as_its_shortest_page_and_nonsense_says_nothing() -> None:
+    async def holds(*said: object) -> float:
+        pages = [{"tools": [], "ttlMs": each, "nextCursor": str(number)} for number, each in enumerate(said)]
+        del pages[-1]["nextCursor"]
+
+        async def page(params: Mapping[str, Any]) -> Mapping[str, Any]:
+            return pages[int(params.get("cursor", -1)) + 1]
+
+        return (await every_page("tools/list", page, Limits())).holds_seconds
+
+    assert await holds(90_000) == 90
+    assert await holds(90_000, 5_000, 60_000) == 5
+    for nonsense in (None, -1, True, "90000", float("inf"), float("nan"), 10**30):
+        assert await holds(nonsense) == 0
+        assert await holds(90_000, nonsense) == 0

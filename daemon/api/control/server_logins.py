@@ -12,7 +12,7 @@ from daemon.api.principals import Who
 from daemon.core.visible import visible
 from daemon.sessions.service import Sessions
 from daemon.tools.servers.oauth.pending import Shown
-from daemon.tools.servers.oauth.service import LoginService
+from daemon.tools.servers.oauth.service import LoggedOut, LoginService
 from daemon.tools.servers.service import ServerService
 
 Name = Annotated[str, Path(max_length=100)]
@@ -73,9 +73,14 @@ def router(uses: Uses) -> APIRouter:
     async def logout(name: Name, who: Who) -> dict[str, Any]:
         """Take the tokens of a server out of the vault, and have them revoked."""
         found = await logins.logout(server(name), by=who, session=await own())
-        return {"name": name, "issuer": found.issuer, "revoked": found.revoked, "problem": _clean(found.problem)}
+        return {"name": name} | logged_out_as_json(found)
 
     return routes
+
+
+def logged_out_as_json(found: LoggedOut) -> dict[str, Any]:
+    """Return what came of a logout."""
+    return {"issuer": _clean(found.issuer), "revoked": found.revoked, "problem": _clean(found.problem)}
 
 
 def _as_json(name: str, shown: Shown) -> dict[str, Any]:

@@ -3,20 +3,25 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from daemon.api.answers import Body
+from daemon.api.control.server_logins import logged_out_as_json
 from daemon.api.envelopes import DOCUMENTED
 from daemon.api.paging import ListPart, Whole, cut
 from daemon.api.principals import Who
 from daemon.approvals.rules import Rules
+from daemon.base.clock import rfc3339
 from daemon.core.failures import DocumentError
 from daemon.core.tools import ToolId
 from daemon.core.visible import visible
 from daemon.sessions.service import Sessions
 from daemon.tools.servers import references
+from daemon.tools.servers.oauth.service import LoginService
+from daemon.tools.servers.oauth.store import Login
 from daemon.tools.servers.pins.pin import Pin
+from daemon.tools.servers.removing import login_shared_with, remove_server
 from daemon.tools.servers.service import ServerService, ServerShown
 from daemon.tools.servers.values import KIND, Mode, Scope, ServerConfig
 
@@ -75,6 +80,7 @@ class Uses:
     """What these routes use."""
 
     servers: ServerService
+    logins: LoginService
     rules: Rules
     sessions: Sessions
 
@@ -106,13 +112,15 @@ def router(uses: Uses) -> APIRouter:
     @routes.get("/v1/servers/{name}", operation_id="server_show")
     async def show(name: Name) -> dict[str, Any]:
         """Return one server with its configuration."""
-        return _whole(servers.show(name))
+        shown = servers.show(name)
+        return _whole(shown) | {"login_shared_with": login_shared_with(servers, uses.logins, shown.config)}
 
-    @routes.delete("/v1/servers/{name}", operation_id="server_remove", status_code=204)
-    async def remove(name: Name, who: Who) -> Response:
-        """Take a server out of `servers.yaml`, stop it, and forget what its tools were."""
-        await servers.remove(name, by=who, session=await own())
-        return Response(status_code=204)
+    @routes.delete("/v1/servers/{name}", operation_id="server_remove")
+    async def remove(name: Name, who: Who) -> dict[str, Any]:
+        """Take a server out of `servers.yaml` with its login, stop it, and forget what its tools were."""
+        removed = await remove_server(servers, uses.logins, name, by=who, session=await own())
+        gone = None if removed.logged_out is None else logged_out_as_json(removed.logged_out)
+        return {"name": name, "login": gone, "login_shared_with": removed.shared_with}
 
     @routes.post("/v1/servers/{name}/enable", operation_id="server_enable")
     async def enable(name: Name, who: Who) -> dict[str, Any]:
@@ -184,6 +192,16 @@ def _summary(shown: ServerShown) -> dict[str, Any]:
         "tools": shown.tools,
         "withheld": shown.withheld,
         "error": shown.error,
+        "login": None if shown.login is None else _login(shown.login),
+    }
+
+
+def _login(login: Login) -> dict[str, Any]:
+    return {
+        "issuer": visible(login.issuer)[:1000],
+        "scopes": [visible(scope) for scope in login.scopes],
+        "expires_at": None if login.expires_at_ms is None else rfc3339(login.expires_at_ms),
+        "renews": login.renews,
     }
 
 

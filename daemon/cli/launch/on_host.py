@@ -29,6 +29,10 @@ def launch_on_host(
     """Run an agent in the foreground to its end, and return its exit code."""
     found = finding.find(finding.known(agent), invocation.environ)
     with connect_and_say(invocation) as client:
+        if folder is not None:
+            # The daemon tells servers where the agent works, and finds it by the process that the session belongs to.
+            folder = folder.absolute()
+            os.chdir(folder)
         opened = client.post(
             "/v1/sessions",
             body={

@@ -21,6 +21,7 @@ _SHORT = 4
 _MOST_ROUNDS = 8
 _REMEMBERED = 512
 _REMEMBERED_LENGTH = 256
+_NUMBER = re.compile(rb"[0-9eE.+-]+")
 _SCHEME = re.compile(rb"[A-Za-z][0-9A-Za-z-]* ")
 
 
@@ -49,6 +50,8 @@ class Scrubber:
             if words
             else None
         )
+        self.may_be_number = any(_NUMBER.fullmatch(secret) for secret in raw)
+        """Whether one of the secrets could be written as a number of JSON, outside of any text."""
         self._mark: bytes | None = None
         self._clean: set[str] = set()
 

@@ -12,7 +12,7 @@ from daemon.tools.servers.oauth.choosing import Clients, OwnClient
 from daemon.tools.servers.oauth.parts import LoginParts, SecretOf, login_place
 from daemon.tools.servers.oauth.refreshing import Grants, OnSecrets
 from daemon.tools.servers.oauth.service import LoginService
-from daemon.tools.servers.oauth.store import LoginStore
+from daemon.tools.servers.oauth.store import Login, LoginStore
 from daemon.tools.servers.upstream.transport import Authorisation
 from daemon.tools.servers.values import ServerConfig
 from daemon.vault.vault import Vault
@@ -55,6 +55,11 @@ class Logins:
             challenges=self._challenges,
             on_secrets=self.on_secrets,
         )
+
+    def login_of(self, server: ServerConfig) -> Login | None:
+        """Return the login at a server without its tokens, also while the vault is locked; None if there is none."""
+        place = login_place(server)
+        return None if place is None else self._store.login(place)
 
     def begin(self, lives: Pool, secret_of: SecretOf) -> LoginService:
         """Return the person's side."""

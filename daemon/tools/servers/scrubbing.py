@@ -1,5 +1,6 @@
 """Takes the secrets that were put in for a server out of what comes back from it. Pure."""
 
+import json
 from typing import Any, TypeVar
 
 from daemon.core.failures import Failure
@@ -27,4 +28,8 @@ def _clean(scrubber: Scrubber, value: Any) -> Any:
         return {scrubber.scrub(str(key)): _clean(scrubber, inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(scrubber, inner) for inner in value]
+    if scrubber.may_be_number and isinstance(value, int | float) and not isinstance(value, bool):
+        text = json.dumps(value)
+        cleaned = scrubber.scrub(text)
+        return value if cleaned == text else cleaned
     return value

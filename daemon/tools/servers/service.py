@@ -22,6 +22,7 @@ from daemon.tools.servers.lending import ScrubberOf
 from daemon.tools.servers.lives.pool import Pool
 from daemon.tools.servers.lives.states import ServerState
 from daemon.tools.servers.looking import Looks
+from daemon.tools.servers.oauth.store import Login
 from daemon.tools.servers.pins.difference import ToolReview
 from daemon.tools.servers.pins.pin import Pin, PinState
 from daemon.tools.servers.pins.pins import Pins
@@ -53,6 +54,10 @@ class ServerShown:
     tools: int
     withheld: int
     error: str | None
+    login: Login | None
+
+
+LoginOf = Callable[[ServerConfig], Login | None]
 
 
 class ServerService:
@@ -63,6 +68,7 @@ class ServerService:
         *,
         configuration: Configuration,
         scrubber_of: ScrubberOf,
+        login_of: LoginOf,
         lives: Pool,
         logs: ServerLogs,
         pins: Pins,
@@ -72,6 +78,7 @@ class ServerService:
     ) -> None:
         self._configuration = configuration
         self._scrubber_of = scrubber_of
+        self._login_of = login_of
         self._lives = lives
         self._logs = logs
         self._pins = pins
@@ -128,7 +135,7 @@ class ServerService:
         began = self._clock.monotonic()
         with self._explained(name):
             async with self._lives.lent(server, session) as executor:
-                await self._looks.current(server, executor)
+                await self._looks.current(server, executor, anew=True)
                 hello = executor.hello
         took = round((self._clock.monotonic() - began) * 1000)
         ready, withheld = self._counted(name)
@@ -152,6 +159,11 @@ class ServerService:
         event = _event(EventType.SERVER_ADDED, server, by=by, session=session)
         await recorded(self._audit, event, lambda: self._edit(server.name, change))
         return self.show(server.name)
+
+    async def check_removal(self, name: str) -> None:
+        """Raise the Failure of a server that cannot be taken out of the file."""
+        self.require(name)
+        await self._configuration.check(lambda text, file: without_server(text, name, file))
 
     async def remove(self, name: str, *, by: Principal, session: str) -> None:
         """Take a server out of the file, stop it and forget its tools; raises Failure."""
@@ -247,6 +259,7 @@ class ServerService:
             tools=ready,
             withheld=withheld,
             error=error if life.last_error is None else life.last_error.message,
+            login=self._login_of(server),
         )
 
     def _counted(self, name: str) -> tuple[int, int]:

@@ -96,6 +96,11 @@ class Configuration:
         async with self._turn:
             self._take(await self._on_thread(lambda: self._edited(change)))
 
+    async def check(self, change: Callable[[str, str], str]) -> None:
+        """Raise the Failure that `edit` would raise because of what the file says; change nothing."""
+        async with self._turn:
+            await self._on_thread(lambda: self._changed(change)[0])
+
     def close(self) -> None:
         """End the thread."""
         self._thread.shutdown(wait=True)
@@ -136,7 +141,8 @@ class Configuration:
         except DocumentError as problem:
             return _Read(stamp, text, {}, problem)
 
-    def _edited(self, change: Callable[[str, str], str]) -> _Read:
+    def _changed(self, change: Callable[[str, str], str]) -> tuple[_Read, str]:
+        """Return the file as it is, and its text as it would be; raises the Failure of an edit that is not made."""
         read = self._read()
         if read.problem is not None:
             raise _refused(f"{read.problem} Mend it first; nothing was changed.", self._path)
@@ -145,6 +151,10 @@ class Configuration:
             read_servers(text, str(self._path))
         except DocumentError as problem:
             raise _refused(f"{problem.problem} {problem.remedy}".strip(), self._path) from problem
+        return read, text
+
+    def _edited(self, change: Callable[[str, str], str]) -> _Read:
+        read, text = self._changed(change)
         if text == read.text:
             return read
 

@@ -9,12 +9,17 @@ the keeper is gone. The keeper is the subreaper of the guardians: it ends what a
 
 A request is four bytes of length, with four descriptors (input, output, error output, and the guardian's socket), and
 then JSON: command, env, folder, and graces: how many seconds the server may take to end by itself after its input was
-closed, and how many after SIGTERM, before SIGKILL comes. The guardian writes lines of JSON to its socket:
-{"started": pid} or {"failed": text}, and {"ended": status} when nothing of the server is left.
+closed, and how many after SIGTERM, before SIGKILL comes. The keeper answers each request with one byte, so that the
+daemon sees that it does not hang. The guardian writes lines of JSON to its socket: {"started": pid, "guardian": pid} or
+{"failed": text}, and {"ended": status} when nothing of the server is left.
+
+A server runs as the same user as all of these, and may stop them with SIGSTOP. So the kernel resumes the keeper when
+the daemon ends, and the keeper resumes its guardians then.
 
 macOS has no subreaper: there, the process group of the server is ended, and what has left that group stays.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -34,12 +39,14 @@ _OPEN_FILES = 1024
 _LINUX = sys.platform == "linux"
 _PDEATHSIG, _SUBREAPER = 1, 36
 _PAUSE, _LONGEST_PAUSE = 0.01, 1.0
+_RESUME_SECONDS = 0.5
 _IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
 
 
 def main() -> int:
     """Serve the requests that come over the standard input, until it is closed and nothing is left."""
     _ask_the_kernel(_SUBREAPER, 1)
+    _ask_the_kernel(_PDEATHSIG, signal.SIGCONT)
     Keeper(socket.socket(fileno=os.dup(0)), Signals()).serve()
     return 0
 
@@ -89,7 +96,10 @@ class Keeper:
         """Return when no request can come any more and nothing is left."""
         takes = True
         while takes or self._guardians:
-            ready = self._signals.wait((self._requests.fileno(),) if takes else ())
+            # When the daemon is gone, a guardian that somebody stopped is resumed, again and again.
+            ready = self._signals.wait(
+                (self._requests.fileno(),) if takes else (), seconds=None if takes else _RESUME_SECONDS
+            )
             ended = reap()
             self._guardians -= ended.keys()
             if ended:
@@ -101,6 +111,9 @@ class Keeper:
                 self._signals.asked_to_end = False
             elif ready:
                 takes = self._take()
+            if not takes:
+                for guardian in self._guardians:
+                    os.kill(guardian, signal.SIGCONT)
 
     def _take(self) -> bool:
         request = receive(self._requests)
@@ -116,6 +129,8 @@ class Keeper:
             self._guardians.add(guardian)
         for descriptor in descriptors:  # a request that came with too few finds its socket closed
             os.close(descriptor)
+        with contextlib.suppress(OSError):  # the daemon is gone, which the next look at its requests shows
+            self._requests.send(b".")
         return True
 
 
@@ -164,7 +179,7 @@ def guard(said: dict[str, Any], descriptors: Sequence[int], keeper: int) -> NoRe
             else:
                 for stream in streams:
                     os.close(stream)
-                _tell(control, {"started": server})
+                _tell(control, {"started": server, "guardian": os.getpid()})
                 _tell(control, {"ended": _hold(server, control, signals, said["graces"])})
     finally:
         os._exit(0)
@@ -295,12 +310,22 @@ def _become(
         what = f"the folder {folder} cannot be entered"
         os.chdir(folder)
         what = f"the program {command[0]} cannot be started"
-        os.execvpe(command[0], list(command), env)  # noqa: S606 - a shell is not wanted
+        _execute(command, env)
     except BaseException as problem:  # noqa: BLE001 - whatever it is, the other side must hear of it
         why = getattr(problem, "strerror", None) or type(problem).__name__
         os.write(problems, f"{what}: {why}".encode(errors="replace")[:4096])
     finally:
         os._exit(127)
+
+
+def _execute(command: Sequence[str], env: dict[str, str]) -> NoReturn:
+    try:
+        os.execvpe(command[0], list(command), env)  # noqa: S606 - a shell is not wanted
+    except FileNotFoundError as problem:
+        if "/" in command[0]:
+            raise
+        why = "it is in no folder of the PATH that the daemon was started with. Write the whole path of the program"
+        raise FileNotFoundError(problem.errno, why) from problem
 
 
 def _tell(control: socket.socket, said: dict[str, Any]) -> None:

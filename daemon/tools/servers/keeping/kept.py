@@ -19,6 +19,7 @@ _log = structlog.get_logger("daemon.servers")
 _BUFFER = 1 << 20
 _STOP_SECONDS = 15.0
 """Longer than the guardian takes to end everything that can be ended."""
+_RESUME_SECONDS = 1.0
 
 
 class StartError(Exception):
@@ -68,6 +69,7 @@ class Kept:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     pid: int
+    _guardian: int
 
     def __init__(self, ends: Ends, log: ServerLog, tasks: TaskSet) -> None:
         self._ends = ends
@@ -99,7 +101,7 @@ class Kept:
         said = await _next(news)
         if "started" not in said:
             raise StartError(said.get("failed", "the process that holds the servers has ended"))
-        self.pid = said["started"]
+        self.pid, self._guardian = said["started"], said["guardian"]
         self.has_begun = True
         self._tasks.start(self._watch(news), name="follow the process of a server")
 
@@ -116,11 +118,19 @@ class Kept:
             with contextlib.suppress(OSError, RuntimeError):
                 self._control.write_eof()
             async with asyncio.timeout(_STOP_SECONDS):
-                await asyncio.shield(self.nothing_left)
+                while not self.nothing_left.done():
+                    await asyncio.wait({self.nothing_left}, timeout=_RESUME_SECONDS)
+                    self._resume()
         except TimeoutError:
             _log.warning("a server left processes that could not be ended", pid=self.pid)
         finally:
             self.abandon()
+
+    def _resume(self) -> None:
+        """Let a guardian go on that somebody stopped, such as its server. It is there as long as something is left."""
+        if not self.nothing_left.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._guardian, signal.SIGCONT)
 
     async def last_words(self) -> str:
         """Return how it ended and the last that it wrote to its error output, scrubbed; for who wonders why."""

@@ -280,13 +280,4 @@ class Life:
 
 def _another(problem: UpstreamError | Failure) -> UpstreamError | Failure:
     """Return the same problem for one of several who wait: each raises one of its own."""
-    if isinstance(problem, Failure):
-        return problem.with_details({})
-    return UpstreamError(
-        problem.trouble,
-        problem.message,
-        code=problem.code,
-        data=problem.data,
-        challenge=problem.challenge,
-        failure=problem.failure,
-    )
+    return problem.with_details({}) if isinstance(problem, Failure) else problem.told()

@@ -3,37 +3,36 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from daemon.core.scrubbing.scrub import Scrubber
 from daemon.core.visible import visible
 from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.keeping.environment import environment_of
 from daemon.tools.servers.keeping.kept import Kept, StartError
 from daemon.tools.servers.keeping.log import ServerLogs
 from daemon.tools.servers.keeping.process import Keeping
+from daemon.tools.servers.lives.known_secrets import KnownSecrets
 from daemon.tools.servers.lives.opened import Opened
 from daemon.tools.servers.lives.put_in import PutIn
-from daemon.tools.servers.upstream.connecting import connect
+from daemon.tools.servers.upstream.connecting import connect, too_slow
 from daemon.tools.servers.upstream.http import HttpTransport
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.negotiating import ProbeEndedServer
-from daemon.tools.servers.upstream.seam import Era, Message, ToolExecutor, Trouble, UpstreamError
+from daemon.tools.servers.upstream.seam import Answers, Era, Message, ToolExecutor, Trouble, UpstreamError
 from daemon.tools.servers.upstream.stdio import StdioTransport
-from daemon.tools.servers.upstream.transport import Authorisation
+from daemon.tools.servers.upstream.transport import Authorisation, Transport
 from daemon.tools.servers.values import Mode, ServerConfig
 
-_SHORTEST_LINE = 8
-"""A shorter line of a secret stands in too much unrelated text to be taken out."""
-
-_LOGINS_KEPT = 4
 _ENDED = frozenset({Trouble.NOT_REACHED, Trouble.LOST})
 
 OnNotice = Callable[[ServerConfig, str, str, Message], None]
 """Hears what a server says unasked: the server, its session (empty for all), the method, what it says."""
 
 AuthorisationOf = Callable[[ServerConfig], Authorisation | None]
+AnswersOf = Callable[[ServerConfig, str], Answers | None]
+"""Returns who answers what a server asks outside of a call: the server, its session (empty for all)."""
 
 
 class Secrets(Protocol):
@@ -50,6 +49,11 @@ def _nobody_hears(server: ServerConfig, session: str, method: str, params: Messa
 
 def no_login(server: ServerConfig) -> Authorisation | None:  # noqa: ARG001 - so it is called
     """Return nothing: the server is reached with the headers of its configuration alone."""
+    return None
+
+
+def no_answers(server: ServerConfig, session: str) -> Answers | None:  # noqa: ARG001 - so it is called
+    """Return nobody: what a server asks outside of a call is refused."""
     return None
 
 
@@ -79,6 +83,7 @@ class Opener:
         http: HttpPool,
         surroundings: Surroundings,
         authorisation_of: AuthorisationOf = no_login,
+        answers_of: AnswersOf = no_answers,
     ) -> None:
         self._secrets = secrets
         self._keeping = keeping
@@ -86,17 +91,11 @@ class Opener:
         self._http = http
         self._surroundings = surroundings
         self._authorisation_of = authorisation_of
-        self._known: dict[str, frozenset[str]] = {}
-        self._scrubbers: dict[str, Scrubber] = {}
-        self._tokens: dict[str, tuple[frozenset[str], ...]] = {}
-        """The secrets of the last logins at each server; they change all the time, so old ones are let go."""
+        self._answers_of = answers_of
+        self.secrets_known = KnownSecrets()
         self._older: set[str] = set()
         """Servers, by their identity, that speak the older era only: they are not asked for it again."""
         self.on_notice: OnNotice = _nobody_hears
-
-    def scrubber_of(self, server: str) -> Scrubber | None:
-        """Return what takes out the secrets that were put in for a server, by its name; None if there are none."""
-        return self._scrubbers.get(server)
 
     async def open(self, server: ServerConfig, session: str) -> Opened:
         """Start a server and return it when it said who it is. Raises UpstreamError or the Failure of its secrets.
@@ -104,46 +103,17 @@ class Opener:
         One that is called off, or takes too long, leaves no process and no connection.
         """
         filled = self._secrets.put_in(server)
-        self._remember(server.name, filled.secrets)
+        self.secrets_known.put_in(server.name, filled.secrets)
         try:
             async with asyncio.timeout(server.start_seconds):
                 if server.mode is Mode.REMOTE:
                     return _Remote(await self._reached(filled.config, server, session))
                 return await self._local(filled.config, server, session)
         except TimeoutError as error:
-            message = f"{server.name} did not say who it is in {server.start_seconds:g} s"
-            raise UpstreamError(Trouble.NOT_STARTED, message) from error
+            raise too_slow(server.name, server.start_seconds) from error
         except UpstreamError as problem:
-            raise UpstreamError(
-                problem.trouble,
-                self._clean(server.name, problem.message),
-                code=problem.code,
-                challenge=problem.challenge,
-                failure=problem.failure,
-            ) from problem
-
-    def know_tokens(self, server: str, secrets: frozenset[str]) -> None:
-        """Take the secrets of a login, which are taken out of whatever comes back from now on."""
-        kept = self._tokens.get(server, ())
-        if secrets not in kept:
-            self._tokens[server] = (*kept, secrets)[-_LOGINS_KEPT:]
-            self._make_scrubber(server)
-
-    def _make_scrubber(self, server: str) -> None:
-        every = self._known.get(server, frozenset()).union(*self._tokens.get(server, ()))
-        self._scrubbers[server] = Scrubber(every, like=self._scrubbers.get(server))
-
-    def _remember(self, server: str, secrets: frozenset[str]) -> None:
-        """Add to what is scrubbed; a former value stays, because a process that has it may still run."""
-        secrets |= _lines(secrets)
-        known = self._known.get(server, frozenset())
-        if not secrets <= known:
-            self._known[server] = known | secrets
-            self._make_scrubber(server)
-
-    def _clean(self, server: str, text: str) -> str:
-        scrubber = self._scrubbers.get(server)
-        return visible(text if scrubber is None else scrubber.scrub(text))
+            message = visible(self.secrets_known.scrubbed(server.name, problem.message))
+            raise problem.told(message=message) from problem
 
     async def _local(self, filled: ServerConfig, server: ServerConfig, session: str) -> Opened:
         try:
@@ -154,63 +124,45 @@ class Opener:
 
     async def _started(self, filled: ServerConfig, server: ServerConfig, session: str) -> Opened:
         environment = environment_of(self._surroundings.environment, filled.env)
-        log = self._logs.of(server.name, lambda text: self._scrubbed(server.name, text))
+        log = self._logs.of(server.name, partial(self.secrets_known.scrubbed, server.name))
         try:
             kept = await self._keeping.start(filled.command, environment, self._surroundings.folder_of(filled), log)
         except StartError as problem:
             raise UpstreamError(Trouble.NOT_STARTED, str(problem)) from problem
-        transport = StdioTransport(kept.reader, kept.writer, stop=kept.stop)
         try:
-            executor = await connect(
-                transport,
-                name=server.name,
-                notices=_Notices(self, server, session),
-                limits=Limits(start_seconds=server.start_seconds),
-                era=self._era_of(server),
-            )
+            transport = StdioTransport(kept.reader, kept.writer, stop=kept.stop)
+            return _Local(kept, await self._connected(transport, server, session))
         except ProbeEndedServer:
             raise
         except UpstreamError as problem:
-            self._older.discard(server.identity)
             message = problem.message + await kept.last_words()
             # A process that ended before it said who it is has not started, whether or not the first question left.
             trouble = Trouble.NOT_STARTED if problem.trouble in _ENDED else problem.trouble
-            raise UpstreamError(trouble, message, code=problem.code, data=problem.data) from problem
-        self._take_era(server, executor)
-        return _Local(kept, executor)
-
-    def _scrubbed(self, server: str, text: str) -> str:
-        scrubber = self._scrubbers.get(server)
-        return text if scrubber is None else scrubber.scrub(text)
+            raise problem.told(trouble=trouble, message=message) from problem
 
     async def _reached(self, filled: ServerConfig, server: ServerConfig, session: str) -> ToolExecutor:
         transport = HttpTransport(filled.url or "", filled.headers, self._http, self._authorisation_of(server))
+        return await self._connected(transport, server, session)
+
+    async def _connected(self, transport: Transport, server: ServerConfig, session: str) -> ToolExecutor:
+        """Find out what a server speaks, and remember it if that is the older era only."""
         try:
             executor = await connect(
                 transport,
                 name=server.name,
                 notices=_Notices(self, server, session),
                 limits=Limits(start_seconds=server.start_seconds),
-                era=self._era_of(server),
+                answers=self._answers_of(server, session),
+                era=Era.HANDSHAKE if server.identity in self._older else None,
             )
+        except ProbeEndedServer:
+            raise
         except UpstreamError:
             self._older.discard(server.identity)
             raise
-        self._take_era(server, executor)
-        return executor
-
-    def _era_of(self, server: ServerConfig) -> Era | None:
-        return Era.HANDSHAKE if server.identity in self._older else None
-
-    def _take_era(self, server: ServerConfig, executor: ToolExecutor) -> None:
         if executor.hello.era is Era.HANDSHAKE:
             self._older.add(server.identity)
-
-
-def _lines(secrets: frozenset[str]) -> frozenset[str]:
-    """Return the lines of secrets that have several: a log is written, and cleaned, line by line."""
-    several = [lines for secret in secrets if len(lines := secret.splitlines()) > 1]
-    return frozenset(line for lines in several for line in lines if len(line) >= _SHORTEST_LINE)
+        return executor
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,12 @@ def at_of(server: ServerConfig) -> str:
 
 def login_place(server: ServerConfig) -> str | None:
     """Return the server that a login is for; None for one that takes none."""
-    if server.mode is not Mode.REMOTE or server.url is None or has_own_header(server):
+    return None if has_own_header(server) else place_of(server)
+
+
+def place_of(server: ServerConfig) -> str | None:
+    """Return where a server is, by which its login is found; None for a local one."""
+    if server.mode is not Mode.REMOTE or server.url is None:
         return None
     return resource_of(server.url.partition("?")[0])
 

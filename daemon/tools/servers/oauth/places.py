@@ -61,6 +61,12 @@ def resource_of(url: str) -> str:
     return f"{target.scheme}://{target.authority}{path}"
 
 
+def origin_of(url: str) -> str:
+    """Return a URL without its path."""
+    target = parse_url(url)
+    return f"{target.scheme}://{target.authority}"
+
+
 def covers(named: str, resource: str) -> bool:
     """Say whether a name of a resource is that of a server, or of something on its host that the server is below."""
     try:
@@ -77,8 +83,7 @@ def covers(named: str, resource: str) -> bool:
 
 def resource_documents(url: str) -> tuple[str, ...]:
     """Return where a server may say whom it believes, in the order in which they are asked."""
-    target = parse_url(url)
-    base, path = f"{target.scheme}://{target.authority}/.well-known/{_RESOURCE}", target.path.rstrip("/")
+    base, path = f"{origin_of(url)}/.well-known/{_RESOURCE}", parse_url(url).path.rstrip("/")
     return (base + path, base) if path else (base,)
 
 

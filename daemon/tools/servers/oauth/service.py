@@ -15,7 +15,7 @@ from daemon.tools.servers.oauth.discovery import Found, discover
 from daemon.tools.servers.oauth.exchanges import Exchange, NotOurs, query_of, wanted_scopes
 from daemon.tools.servers.oauth.grants import Grant, revoke
 from daemon.tools.servers.oauth.loopback import LOGGED_IN, NOT_EXPECTED, NOT_LOGGED_IN, Loopback, Page
-from daemon.tools.servers.oauth.parts import LoginParts, at_of, event_of
+from daemon.tools.servers.oauth.parts import LoginParts, at_of, event_of, place_of
 from daemon.tools.servers.oauth.pending import Pending, Shown, Stage
 from daemon.tools.servers.oauth.places import Places
 from daemon.tools.servers.oauth.problems import LoginError
@@ -106,6 +106,25 @@ class LoginService:
         await self.cancel(server.name)
         if self._parts.store.entry(at) is None:
             raise not_logged_in(server.name)
+        return await self._taken_out(server, at, by, session)
+
+    def has_login(self, server: ServerConfig) -> bool:
+        """Say whether tokens for the address of a server are kept, also if a header lets it in by now."""
+        place = place_of(server)
+        return place is not None and self._parts.store.entry(place) is not None
+
+    async def taken_out(self, server: ServerConfig, *, by: Principal, session: str) -> LoggedOut | None:
+        """Log out of a server that is about to be removed, also if a header lets it in by now; None without a login.
+
+        Raises the Failure of a locked vault.
+        """
+        await self.cancel(server.name)
+        at = place_of(server)
+        if at is None or not self.has_login(server):
+            return None
+        return await self._taken_out(server, at, by, session)
+
+    async def _taken_out(self, server: ServerConfig, at: str, by: Principal, session: str) -> LoggedOut:
         self._parts.store.need_open()
         grant = self._parts.store.grant(at)
         issuer, scopes = (grant.issuer, grant.scopes) if grant is not None else ("", ())

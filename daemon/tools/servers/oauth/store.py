@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from daemon.core.canonical import canonical_json
 from daemon.tools.servers.oauth.clients import Client
@@ -16,6 +17,9 @@ _NUMBER = "number"
 _SINCE = "since"
 _ISSUER = "issuer"
 _RESOURCE = "resource"
+_SCOPES = "scopes"
+_EXPIRES = "expires"
+_RENEWS = "renews"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,11 @@ class Login:
     number: int
     """How many logins there were at this server, with this one."""
     seal: str
+    scopes: tuple[str, ...] = ()
+    expires_at_ms: int | None = None
+    """When its access token ends; None if that was not said."""
+    renews: bool = False
+    """Whether it is renewed without the person."""
 
 
 class LoginStore:
@@ -53,7 +62,14 @@ class LoginStore:
         about = self._vault.readable_contents().entries[name].metadata
         said = canonical_json([name, about.get(_SINCE, 0), about.get(_NUMBER, 0)])
         seal = hashlib.sha256(said.encode()).hexdigest()[:16]
-        return Login(issuer=str(about.get(_ISSUER)), number=int(about.get(_NUMBER, 0)), seal=seal)
+        return Login(
+            issuer=str(about.get(_ISSUER)),
+            number=int(about.get(_NUMBER, 0)),
+            seal=seal,
+            scopes=tuple(map(str, about.get(_SCOPES, ()))),
+            expires_at_ms=about.get(_EXPIRES),
+            renews=bool(about.get(_RENEWS)),
+        )
 
     def grant(self, at: str) -> Grant | None:
         """Return the tokens for a server, None if there are none; raises the Failure of a locked vault."""
@@ -71,6 +87,7 @@ class LoginStore:
         """Keep tokens in place of all others for the same server."""
         name = _name("tokens", grant.issuer, grant.resource)
         about = {_AT: grant.at, _ISSUER: grant.issuer, _RESOURCE: grant.resource, _SINCE: grant.obtained_ms}
+        about |= _life_of(grant)
 
         def change(draft: Draft) -> None:
             former = draft.entries.get(name)
@@ -88,7 +105,8 @@ class LoginStore:
             # The vault does not change while a draft is made, so this looks at what the draft began with.
             if name not in draft.entries or read_grant(self._vault.get(name)) != former:
                 return False
-            draft.put(name, kind=LOGIN, value=grant.stored())
+            metadata = {**draft.entries[name].metadata, **_life_of(grant)}
+            draft.put(name, kind=LOGIN, value=grant.stored(), metadata=metadata)
             return True
 
         return await self._vault.edit(change)
@@ -122,6 +140,15 @@ class LoginStore:
                 draft.remove(name)
 
         await self._vault.edit(change)
+
+
+def _life_of(grant: Grant) -> dict[str, Any]:
+    """Return what changes when tokens are renewed, and everybody may know."""
+    return {
+        _SCOPES: list(grant.scopes),
+        _EXPIRES: grant.expires_at_ms,
+        _RENEWS: grant.refresh_token is not None,
+    }
 
 
 def _drop(draft: Draft, at: str, but: str | None = None) -> None:

@@ -76,6 +76,17 @@ class UpstreamError(Exception):
         self.failure = failure
         """What the caller is told in place of this, where something of ours refused: a locked vault, for example."""
 
+    def told(self, *, trouble: Trouble | None = None, message: str | None = None) -> "UpstreamError":
+        """Return the same problem as a new error, with another kind or in other words."""
+        return UpstreamError(
+            trouble or self.trouble,
+            self.message if message is None else message,
+            code=self.code,
+            data=self.data,
+            challenge=self.challenge,
+            failure=self.failure,
+        )
+
     @property
     def may_have_run(self) -> bool:
         """Say whether the server may have done what was asked."""
@@ -89,6 +100,8 @@ class Asking:
     seconds: float
     progress: Callable[[Message], None] | None = None
     answers: "Answers | None" = None
+    lines: "LogLines | None" = None
+    """Who hears the lines that the server writes for the log while it works on the request."""
     meta: Message = field(default_factory=dict)
     """What goes into `_meta` beside what the protocol demands."""
 
@@ -96,8 +109,34 @@ class Asking:
 class Answers(Protocol):
     """Answers what a server asks back while it works on a request: elicitation, sampling, roots."""
 
-    async def answer(self, method: str, params: Message) -> Message:
-        """Return the result; raise UpstreamError with REFUSED to turn it down."""
+    @property
+    def capabilities(self) -> Message:
+        """Return what can be answered, in the words in which a client says of itself what it can."""
+        ...
+
+    async def answer(self, method: str, params: Message, name: str = "") -> Message:
+        """Return the result; raise UpstreamError with REFUSED to turn it down.
+
+        `name` is what the server calls the question, in the era in which questions have names.
+        """
+        ...
+
+
+class LogLines(Protocol):
+    """Hears what a server writes for the log while it works on one request."""
+
+    @property
+    def level(self) -> str:
+        """Return the lowest level that is wanted, such as `info`."""
+        ...
+
+    @property
+    def session(self) -> str:
+        """Return the session that the request is made for: nobody else hears its lines."""
+        ...
+
+    def line(self, params: Message) -> None:
+        """Take one line. Must not block."""
         ...
 
 
@@ -125,6 +164,11 @@ class ToolExecutor(Protocol):
     @property
     def is_open(self) -> bool:
         """Say whether a request can still be made; once this is no, it stays no."""
+        ...
+
+    @property
+    def tools_hold_seconds(self) -> float:
+        """Return for how long the last list of tools holds, as the server says; 0 if it does not say."""
         ...
 
     async def tools(self, asking: Asking) -> Sequence[Message]:
