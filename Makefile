@@ -19,13 +19,10 @@ demo: $(READY) ## A real agent in a sandbox, with no account and no key
 	esac
 
 # Hundreds of processes import the same modules, so each module is compiled once and kept.
-test: $(READY) check ## Lint, types, import contract, and every test
-	@scripts/ensure-chromium
-	@scripts/ensure-agents
-	@scripts/ensure-servers
-	@scripts/ensure-docker
+test: $(READY) ## Lint, types, import contract, and every test
+	@scripts/ensure-tools & tools=$$!; $(MAKE) --no-print-directory check; code=$$?; wait $$tools && exit $$code
 	@rm -rf .branches
-	@BRANCHES_TO=.branches env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadscope \
+	@BRANCHES_TO=.branches env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 4 --dist loadscope \
 	  --no-loadscope-reorder --durations 10 --durations-min 5 || \
 	  { [ $$? -eq 1 ] && env -u PYTHONDONTWRITEBYTECODE $(BIN)/python scripts/again; }
 	@$(BIN)/python scripts/branch_floor .branches

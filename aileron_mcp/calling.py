@@ -3,20 +3,21 @@
 import contextlib
 from typing import Any
 
-import httpx
 import mcp_types as types
 from pydantic import ValidationError
 
 from aileron_mcp import texts
+from aileron_mcp.agents import Context
 from aileron_mcp.client import AgentApiError, AgentClient, CallPending, CallResult
 from aileron_mcp.daemon_link import Link
 from aileron_mcp.listing import Listing
-from aileron_mcp.rounds import Context, Round, Rounds
+from aileron_mcp.rounds import Round, Rounds
 from aileron_mcp.texts import STATUS_TOOL, Reply
 from aileron_mcp.tools import MAX_WAIT_SECONDS
-from aileron_mcp.troubles import told
+from aileron_mcp.troubles import raise_if_lacking, told
 
 _SLICE_SECONDS = 5.0
+_NOT_FOUND = 404
 
 
 class Calls:
@@ -40,13 +41,15 @@ class Calls:
         if params.name not in self._listing.offer.of_servers:
             return await self._told(params.name, self._run(params.name, arguments))
         return await self._rounds.run(
-            ctx, params, lambda call: self._told(params.name, self._heard(params.name, arguments, call))
+            ctx, params, lambda call: self._told(params.name, self._heard(params.name, arguments, call), ctx)
         )
 
-    async def _told(self, tool: str, work: Any) -> types.CallToolResult:
+    async def _told(self, tool: str, work: Any, ctx: Context | None = None) -> types.CallToolResult:
         try:
             reply: Reply = await work
         except AgentApiError as problem:
+            if ctx is not None:
+                raise_if_lacking(ctx, problem)
             reply = told(problem, tool, self._link.session_id)
         return types.CallToolResult(
             content=blocks(reply),
@@ -61,7 +64,7 @@ class Calls:
         except AgentApiError as problem:
             # A name that is not in the list is asked for all the same: the daemon knows why, such as that a person
             # must look at the tool first. Of one that nobody knows, the model is helped by those there are.
-            if problem.status != httpx.codes.NOT_FOUND or problem.envelope is None:
+            if problem.status != _NOT_FOUND or problem.envelope is None:
                 raise
             return texts.not_there(problem.envelope, self._listing.offer.names)
         if isinstance(outcome, CallPending):

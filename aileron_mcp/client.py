@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import httpx
-
+from aileron_mcp.connections import Connections
+from aileron_mcp.exchange import Answer, BrokenOff, NotReached, Way, lines, whole
 from aileron_mcp.trust import trust
 
-# A run takes as long as its steps may; the daemon ends it, and not the one who waits.
-_TIMEOUT = httpx.Timeout(None, connect=5.0)
-_LISTENING = httpx.Timeout(5.0, read=60.0)  # the daemon sends a sign of life every 15 s
+_LISTENING_SECONDS = 60.0  # the daemon sends a sign of life every 15 s
+_OK, _ACCEPTED, _NO_CONTENT, _NOT_MODIFIED = 200, 202, 204, 304
+_BAD_REQUEST = 400
+_STREAM = "text/event-stream"
+_NONE: Mapping[str, str] = {}
+_JSON: Mapping[str, str] = {"Content-Type": "application/json"}
+_HEARD: Mapping[str, str] = {"Accept": f"{_STREAM}, application/json"}
 
 
 class AgentApiError(Exception):
@@ -79,12 +83,24 @@ class Hearing(Protocol):
         """Return the methods that are answered here if the tool asks back."""
         ...
 
+    @property
+    def log_level(self) -> str | None:
+        """Return the lowest level of lines for the log that are heard here; None for no lines at all."""
+        ...
+
     async def progress(self, params: Mapping[str, Any]) -> None:
         """Hear how far the tool is."""
         ...
 
-    async def asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Answer what the tool asks back; None turns it down."""
+    async def logged(self, params: Mapping[str, Any]) -> None:
+        """Hear a line that the tool writes for the log."""
+        ...
+
+    async def asked(self, method: str, params: Mapping[str, Any], name: str, more: int) -> Mapping[str, Any] | None:
+        """Answer what the tool asks back; None turns it down.
+
+        `name` is what the tool calls the question, if it has a name. So many `more` were asked at the same time.
+        """
         ...
 
 
@@ -97,17 +113,12 @@ class AgentClient:
         token: str,
         *,
         ca_file: Path | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        way: Way | None = None,
     ) -> None:
-        # trust_env is off: a proxy from the environment must not carry the token anywhere.
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=_TIMEOUT,
-            trust_env=False,
-            verify=trust(base_url, ca_file),
-            transport=transport,
-        )
+        # No proxy of the environment is used: it must not carry the token anywhere. A run takes as long as its steps
+        # may; the daemon ends it, and not the one who waits.
+        self._way = way if way is not None else _over_http(base_url, ca_file)
+        self._headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"}
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,25 +130,25 @@ class AgentClient:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._way.aclose()
 
     async def health(self) -> bool:
         """Say whether the daemon answers."""
-        try:
-            return (await self._http.get("/healthz")).is_success
-        except httpx.HTTPError:
-            return False
+        with contextlib.suppress(AgentApiError):
+            await self._ask("GET", "/healthz")
+            return True
+        return False
 
     async def list_tools(self, *, known: ToolList | None = None) -> ToolList:
         """Return the tools, or the known list itself if it is still true."""
         headers = {"If-None-Match": known.etag} if known is not None and known.etag is not None else {}
         answer = await self._ask("GET", "/v1/tools", headers=headers)
-        if answer.status_code == httpx.codes.NOT_MODIFIED and known is not None:
+        if answer.status == _NOT_MODIFIED and known is not None:
             return known
-        first = _body(answer)
+        first = answer.body()
         items, cursor = list(first["items"]), first.get("next_cursor")
         while cursor:
-            part = _body(await self._ask("GET", "/v1/tools", params={"cursor": cursor}))
+            part = (await self._ask("GET", f"/v1/tools?{urlencode({'cursor': cursor})}")).body()
             items, cursor = items + part["items"], part.get("next_cursor")
         # The tag is of the whole list as it was at the first part: if it changed since, the next question finds that.
         return ToolList(items=tuple(items), etag=answer.headers.get("etag"))
@@ -146,32 +157,40 @@ class AgentClient:
         """Call a tool by its name in the list; raises AgentApiError with the envelope when it fails."""
         path = f"/v1/tools/{quote(name, safe='')}/call"
         content = _encoded({"arguments": dict(arguments)})
-        answer = await self._ask("POST", path, content=content, headers={"Content-Type": "application/json"})
-        return _called(answer.status_code, _body(answer))
+        answer = await self._ask("POST", path, content=content)
+        return _called(answer.status, answer.body())
 
     async def call_heard(self, name: str, arguments: Mapping[str, Any], hearing: Hearing) -> CallResult | CallPending:
         """Call a tool and hear of it while it runs. Being cancelled calls the call off."""
         path = f"/v1/tools/{quote(name, safe='')}/call"
-        content = _encoded({"arguments": dict(arguments), "answers": list(hearing.answers)})
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        said: dict[str, Any] = {"arguments": dict(arguments), "answers": list(hearing.answers)}
+        if hearing.log_level is not None:
+            said["log"] = hearing.log_level
+        content = _encoded(said)
         with _failing():
-            async with self._http.stream("POST", path, content=content, headers=headers) as answer:
-                if not answer.is_success:
-                    await answer.aread()
-                    raise _refusal(answer)
+            async with self._way.send(
+                "POST", path, headers={**self._headers, **_JSON, **_HEARD}, content=content
+            ) as answer:
+                if not answer.headers.get("content-type", "").startswith(_STREAM):
+                    # Nothing was told on the way.
+                    read = _checked(await _read(answer))
+                    return _called(read.status, read.body())
                 status, body = await self._heard(answer, hearing)
-        if status >= httpx.codes.BAD_REQUEST:
+        if status >= _BAD_REQUEST:
             raise AgentApiError(str(body["error"]["message"]), envelope=body, status=status)
         return _called(status, body)
 
-    async def _heard(self, answer: httpx.Response, hearing: Hearing) -> tuple[int, Mapping[str, Any]]:
+    async def _heard(self, answer: Answer, hearing: Hearing) -> tuple[int, Mapping[str, Any]]:
         asked: set[asyncio.Task[None]] = set()
+        last: tuple[int, Mapping[str, Any]] | None = None
         try:
-            async for event, data in events(answer.aiter_lines()):
+            async for event, data in events(lines(answer)):  # to its end, so that the connection can be used again
                 if event == "answer":
-                    return int(data["status"]), data["body"]
-                if event == "progress":
+                    last = int(data["status"]), data["body"]
+                elif event == "progress":
                     await hearing.progress(data)
+                elif event == "logged":
+                    await hearing.logged(data)
                 elif event == "asked":
                     task = asyncio.ensure_future(self._answer(data, hearing))
                     asked.add(task)
@@ -179,46 +198,83 @@ class AgentClient:
         finally:
             for task in asked:
                 task.cancel()  # what is not answered when the call is over, nobody waits for
-        raise AnswerLost("The Aileron daemon ended the call without an answer.")
+        if last is None:
+            raise AnswerLost("The Aileron daemon ended the call without an answer.")
+        return last
 
     async def _answer(self, question: Mapping[str, Any], hearing: Hearing) -> None:
-        result = await hearing.asked(str(question["method"]), question["params"])
+        name, more = str(question.get("name", "")), int(question.get("more", 0))
+        result = await hearing.asked(str(question["method"]), question["params"], name, more)
         path = f"/v1/tool-questions/{quote(str(question['id']), safe='')}/answer"
         with contextlib.suppress(AgentApiError):  # the call may have ended meanwhile, and then says so itself
             content = _encoded({"result": None if result is None else dict(result)})
-            await self._ask("POST", path, content=content, headers={"Content-Type": "application/json"})
+            await self._ask("POST", path, content=content)
 
     async def servers(self) -> Sequence[Mapping[str, Any]]:
         """Return the servers that can be asked for more than tools."""
-        listed: Sequence[Mapping[str, Any]] = _body(await self._ask("GET", "/v1/tool-servers"))["items"]
+        listed: Sequence[Mapping[str, Any]] = (await self._ask("GET", "/v1/tool-servers")).body()["items"]
         return listed
 
     async def poll(self, approval_id: str, *, wait_seconds: float = 0) -> Mapping[str, Any]:
         """Return where an approval stands, waiting at most so long for an end."""
         path = f"/v1/action-approvals/{quote(approval_id, safe='')}/result"
-        return _body(await self._ask("GET", path, params={"wait": wait_seconds}))
+        return (await self._ask("GET", f"{path}?{urlencode({'wait': wait_seconds})}")).body()
 
-    async def changes(self) -> AsyncIterator[str]:
-        """Yield the name of each event as it comes, and `alive` for each sign of life, the first one at once."""
+    async def changes(self) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+        """Yield each event as it comes, and `alive` for each sign of life, the first one at once."""
         try:
-            async with self._http.stream("GET", "/v1/events", timeout=_LISTENING) as answer:
-                if not answer.is_success:
-                    await answer.aread()
-                    raise _refusal(answer)
-                async for line in answer.aiter_lines():
-                    if line.startswith("event: "):
-                        yield line.removeprefix("event: ")
-                    elif line.startswith(":"):
-                        yield "alive"
-        except httpx.HTTPError as problem:
+            async with self._way.send("GET", "/v1/events", headers=self._headers, silence=_LISTENING_SECONDS) as answer:
+                if answer.status != _OK:
+                    raise _refusal(await _read(answer))
+                async for event in events(lines(answer), alive=True):
+                    yield event
+        except (NotReached, BrokenOff) as problem:
             raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
 
-    async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def _ask(
+        self, method: str, path: str, *, content: bytes = b"", headers: Mapping[str, str] = _NONE
+    ) -> "_Read":
+        sent = {**self._headers, **(_JSON if content else _NONE), **headers}
         with _failing():
-            answer = await self._http.request(method, path, **options)
-        if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
-            return answer
-        raise _refusal(answer)
+            async with self._way.send(method, path, headers=sent, content=content) as answer:
+                return _checked(await _read(answer))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An answer that was read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def body(self) -> Mapping[str, Any]:
+        """Return what it says. Raises AnswerLost if that cannot be read."""
+        try:
+            body = json.loads(self.content)
+        except (ValueError, RecursionError) as problem:
+            raise AnswerLost(f"The Aileron daemon's answer cannot be read: {_reason(problem)}.") from None
+        if not isinstance(body, Mapping):
+            raise AnswerLost("The Aileron daemon's answer is not an object.")
+        return body
+
+
+async def _read(answer: Answer) -> _Read:
+    return _Read(answer.status, answer.headers, await whole(answer))
+
+
+def _checked(read: _Read) -> _Read:
+    """Return an answer that is no refusal."""
+    if read.status in {_OK, _ACCEPTED, _NO_CONTENT, _NOT_MODIFIED}:
+        return read
+    raise _refusal(read)
+
+
+def _over_http(url: str, ca_file: Path | None) -> Way:
+    try:
+        return Connections(url, trust=trust(url, ca_file))
+    except NotReached as problem:
+        raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
 
 
 @contextlib.contextmanager
@@ -226,25 +282,27 @@ def _failing() -> Iterator[None]:
     """Tell whether a request that failed certainly did not leave."""
     try:
         yield
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as problem:
+    except NotReached as problem:
         raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
-    except httpx.HTTPError as problem:
+    except BrokenOff as problem:
         raise AnswerLost(f"The Aileron daemon's answer did not come: {_reason(problem)}.") from problem
 
 
 def _called(status: int, body: Mapping[str, Any]) -> CallResult | CallPending:
-    if status == httpx.codes.ACCEPTED:
+    if status == _ACCEPTED:
         return CallPending(body["approval_id"], body["review_url"], body["message"])
     return CallResult(
         body["audit_id"], body["result"], tuple(body["content"]), body.get("is_error", False), body.get("meta")
     )
 
 
-async def events(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the events of a stream; each of ours has one line of data."""
+async def events(lines: AsyncIterator[str], *, alive: bool = False) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the events of a stream; each of ours has one line of data. Signs of life are events if they are wanted."""
     name = ""
     async for line in lines:
-        if line.startswith("event: "):
+        if alive and line.startswith(":"):
+            yield "alive", {}
+        elif line.startswith("event: "):
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
             try:
@@ -260,23 +318,13 @@ def _encoded(value: Any) -> bytes:
         raise NotSendable(f"The arguments cannot be sent as JSON: {_reason(problem)}.") from None
 
 
-def _body(answer: httpx.Response) -> Mapping[str, Any]:
+def _refusal(read: _Read) -> AgentApiError:
     try:
-        body = answer.json()
-    except (ValueError, RecursionError) as problem:
-        raise AnswerLost(f"The Aileron daemon's answer cannot be read: {_reason(problem)}.") from None
-    if not isinstance(body, Mapping):
-        raise AnswerLost("The Aileron daemon's answer is not an object.")
-    return body
-
-
-def _refusal(answer: httpx.Response) -> AgentApiError:
-    try:
-        envelope = answer.json()
+        envelope = read.body()
         message = str(envelope["error"]["message"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        message, envelope = f"The Aileron daemon answered with status {answer.status_code}.", None
-    return AgentApiError(message, envelope=envelope, status=answer.status_code)
+    except (AnswerLost, KeyError, TypeError):
+        message, envelope = f"The Aileron daemon answered with status {read.status}.", None
+    return AgentApiError(message, envelope=envelope, status=read.status)
 
 
 def _reason(problem: Exception) -> str:

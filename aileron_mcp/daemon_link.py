@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import httpx
-
 from aileron_mcp.client import AgentApiError, AgentClient, AgentUnreachable
+from aileron_mcp.connections import Connections
+from aileron_mcp.exchange import BrokenOff, NotReached, whole
 from aileron_mcp.trust import trust
 
 _SECONDS = 5.0
-_UNAUTHORIZED = 401
+_OK, _REDIRECTED, _UNAUTHORIZED = 200, 300, 401
 
 
 T = TypeVar("T")
@@ -179,15 +179,20 @@ def _read(place: Path) -> Mapping[str, Any]:
 
 
 async def _control(found: Mapping[str, Any], method: str, path: str, body: Any = None) -> Mapping[str, Any]:
-    headers = {"Authorization": f"Bearer {found['token']}"}
+    url, headers = str(found["control_url"]), {"Authorization": f"Bearer {found['token']}"}
+    content = b""
+    if body is not None:
+        headers["Content-Type"], content = "application/json", json.dumps(body).encode()
     try:
-        url = str(found["control_url"])
-        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, verify=trust(url)) as http:
-            answer = await http.request(method, f"{url}{path}", json=body, headers=headers)
-            answer.raise_for_status()
-            content: Mapping[str, Any] = answer.json()
-            return content
-    except (httpx.HTTPError, ValueError) as problem:
+        connections = Connections(url, trust=trust(url))
+        async with connections.send(method, path, headers=headers, content=content, silence=_SECONDS) as answer:
+            said = await whole(answer)
+            if not _OK <= answer.status < _REDIRECTED:
+                raise BrokenOff(f"it answered with status {answer.status}")
+        await connections.aclose()
+        read: Mapping[str, Any] = json.loads(said)
+        return read
+    except (NotReached, BrokenOff, ValueError) as problem:
         raise AgentUnreachable(
             f"The Aileron daemon does not answer ({str(problem) or type(problem).__name__}). "
             "A person can look: aileron status"

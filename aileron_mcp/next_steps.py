@@ -8,8 +8,8 @@ _PERSON = "Tell the person."
 _LATER = "Try again later."
 _STEPS = {
     "approval_denied": "Do not repeat it.",
-    "approval_expired": "Call again if needed.",
-    "approval_void": "Call again if needed.",
+    "approval_expired": "Repeat if needed.",
+    "approval_void": "Repeat if needed.",
     "audit_unavailable": _PERSON,
     "binding_failed": _PERSON,
     "binding_required": _PERSON,

@@ -8,11 +8,12 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, ValidationError
 
 from aileron_mcp import texts
+from aileron_mcp.agents import Context
 from aileron_mcp.catalogue import PROMPTS, RESOURCES, TEMPLATES, Catalogue, Kind, Owned
 from aileron_mcp.client import AgentApiError, AgentClient, CallPending, CallResult
 from aileron_mcp.daemon_link import Link
-from aileron_mcp.rounds import Context, Round, Rounds
-from aileron_mcp.troubles import told
+from aileron_mcp.rounds import Round, Rounds
+from aileron_mcp.troubles import raise_if_lacking, told
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -43,7 +44,7 @@ class Others:
         self, ctx: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult | types.InputRequiredResult:
         """Read a resource."""
-        owned = await self._owned(self._catalogue.resource(params.uri), "resource", params.uri)
+        owned = await self.owner(params.uri)
 
         async def work(call: Round) -> types.ReadResourceResult:
             given = {"uri": owned.address}
@@ -74,7 +75,24 @@ class Others:
         given: dict[str, Any] = {"ref": ref, "argument": params.argument.model_dump(by_alias=True)}
         if params.context is not None:
             given["context"] = params.context.model_dump(by_alias=True, exclude_none=True)
-        return await self._ask(owned, "(complete)", given, Round(ctx), types.CompleteResult)
+        return await self._ask(owned, "(complete)", given, self._rounds.begin(ctx), types.CompleteResult)
+
+    async def owner(self, uri: str) -> Owned:
+        """Return whose a resource is; raises MCPError."""
+        return await self._owned(self._catalogue.resource(uri), "resource", uri)
+
+    async def watch(self, owned: Owned, operation: str, ctx: Context | None) -> None:
+        """Have the daemon watch a resource, or watch it no longer; raises MCPError."""
+        given = {"uri": owned.address}
+        if ctx is not None:
+            await self._ask(owned, operation, given, self._rounds.begin(ctx), types.EmptyResult)
+            return
+        try:
+            outcome = await self._link.do(lambda client: client.call(f"{owned.prefix}__{operation}", given))
+        except AgentApiError as problem:
+            raise self._refused(problem) from None
+        if isinstance(outcome, CallPending):
+            raise MCPError(types.INTERNAL_ERROR, outcome.message)
 
     async def _template(self, uri: str) -> Owned | None:
         if self._catalogue.template(uri) is None:
@@ -104,6 +122,7 @@ class Others:
         try:
             outcome = await self._link.do(run)
         except AgentApiError as problem:
+            raise_if_lacking(call.ctx, problem)
             raise self._refused(problem) from None
         if isinstance(outcome, CallPending):
             reply = texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)

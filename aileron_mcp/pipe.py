@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import AsyncIterator
-from typing import BinaryIO
 
 import anyio
 import mcp_types as types
@@ -11,11 +10,12 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.shared.message import SessionMessage
 
 from aileron_mcp.lines import LONGEST_LINE, encode, in_use, read_line, too_long
+from aileron_mcp.reading import LineReader
+from aileron_mcp.writing import LineWriter
 
 Incoming = MemoryObjectReceiveStream[SessionMessage | Exception]
 Outgoing = MemoryObjectSendStream[SessionMessage]
 
-_KEPT_BYTES = 1024 * 1024
 _CANCELLED = "notifications/cancelled"
 
 
@@ -30,36 +30,38 @@ async def agent_pipe() -> AsyncIterator[tuple[Incoming, Outgoing]]:
     os.dup2(empty, 0)
     os.close(empty)
     os.dup2(2, 1)
-    # closefd is off: a thread may wait on the descriptor when everything else has ended.
-    pipe = _Pipe(os.fdopen(reading, "rb", closefd=False), os.fdopen(writing, "wb", closefd=False))
+    writer = LineWriter(writing)
+    pipe = _Pipe(LineReader(reading, longest=LONGEST_LINE), writer)
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pipe.read, to_server)
         tasks.start_soon(pipe.write, from_server)
-        yield incoming, outgoing
+        try:
+            yield incoming, outgoing
+        finally:
+            writer.close()
 
 
 class _Pipe:
-    """Reads and writes lines, and knows which requests are still to be answered."""
+    """Reads and writes messages, and knows which requests are still to be answered."""
 
-    def __init__(self, reading: BinaryIO, writing: BinaryIO) -> None:
+    def __init__(self, reading: LineReader, writing: LineWriter) -> None:
         self._reading = reading
         self._writing = writing
-        self._one_writes = anyio.Lock()
         self._unanswered: set[str] = set()
         """Ids as text: the library, too, takes 7 and "7" for one when a request is called off."""
 
     async def read(self, to_server: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
         """Hand messages on until the pipe is closed, and answer what is none."""
         async with to_server:
-            while (line := await anyio.to_thread.run_sync(self._next_line, abandon_on_cancel=True)) is not None:
+            while (line := await self._reading.next()) is not None:
                 found = too_long(line) if len(line) > LONGEST_LINE else read_line(line)
                 if isinstance(found, tuple):
                     for refusal in found:
-                        await self._put(refusal.encoded())
+                        await self._writing.write(refusal.encoded())
                 elif isinstance(found, types.JSONRPCRequest) and str(found.id) in self._unanswered:
-                    await self._put(in_use(found.id).encoded())
+                    await self._writing.write(in_use(found.id).encoded())
                 else:
                     self._note(found)
                     try:
@@ -73,7 +75,7 @@ class _Pipe:
             async for item in from_server:
                 if isinstance(item.message, types.JSONRPCResponse | types.JSONRPCError):
                     self._unanswered.discard(str(item.message.id))
-                await self._put(encode(item.message))
+                await self._writing.write(encode(item.message))
 
     def _note(self, message: types.JSONRPCMessage) -> None:
         if isinstance(message, types.JSONRPCRequest):
@@ -81,21 +83,3 @@ class _Pipe:
         elif isinstance(message, types.JSONRPCNotification) and message.method == _CANCELLED:
             # What is called off is not answered any more.
             self._unanswered.discard(str((message.params or {}).get("requestId")))
-
-    def _next_line(self) -> bytes | None:
-        """Return the next line; of one that is too long, so much of both ends that it is still too long."""
-        line = self._reading.readline(LONGEST_LINE + 1)
-        if len(line) <= LONGEST_LINE or line.endswith(b"\n"):
-            return line or None
-        last = line[-_KEPT_BYTES:]
-        while not last.endswith(b"\n") and (more := self._reading.readline(_KEPT_BYTES)):
-            last = (last + more)[-_KEPT_BYTES:]
-        return line + last
-
-    async def _put(self, line: bytes) -> None:
-        def put() -> None:
-            self._writing.write(line)
-            self._writing.flush()
-
-        async with self._one_writes:
-            await anyio.to_thread.run_sync(put)

@@ -12,30 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import mcp_types as types
-from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-Context = ServerRequestContext[Any, Any]
+from aileron_mcp.agents import Context, PerConnection
+from aileron_mcp.asking import Answer, Asked, answers_of, fits, request_of, result_of, written
+
 R = TypeVar("R")
 
-ELICIT = "elicitation/create"
 _MOST_PARKED = 16
 _PARKED_SECONDS = 600.0
-_DIE_OF_IT = ("goose",)
-"""Clients that say they can ask a person, and abort their whole run when they are to and nobody is there."""
-
-
-def can_ask(ctx: Context, params: Mapping[str, Any] | None = None) -> bool:
-    """Say whether the agent can put a question to its person."""
-    said = ctx.session.client_capabilities
-    known = ctx.session.client_params
-    name = known.client_info.name if known is not None else ""
-    if said is None or said.elicitation is None or name.lower().startswith(_DIE_OF_IT):
-        return False
-    return params is None or params.get("mode") != "url" or said.elicitation.url is not None
+_LEVEL = "io.modelcontextprotocol/logLevel"
 
 
 @dataclass
@@ -44,14 +33,18 @@ class Round:
 
     ctx: Context
     """The request that is being answered: the first one, or the one that brought the last answers."""
-    open: dict[str, tuple[types.ElicitRequest, asyncio.Future[Mapping[str, Any]]]] = field(default_factory=dict)
+    log_level: str | None = None
+    """The lowest level of lines for the log that the agent wants to hear; None for no lines at all."""
+    given: dict[str, Any] = field(default_factory=dict)
+    """Answers that came with the first request, for questions that the agent expects."""
+    open: dict[str, tuple[Asked, asyncio.Future[Mapping[str, Any]]]] = field(default_factory=dict)
     asked_now: asyncio.Event = field(default_factory=asyncio.Event)
     number: int = 0
 
     @property
     def answers(self) -> tuple[str, ...]:
         """Return what the agent can answer."""
-        return (ELICIT,) if can_ask(self.ctx) else ()
+        return answers_of(self.ctx)
 
     async def progress(self, params: Mapping[str, Any]) -> None:
         """Hand on how far the tool is. Says nothing unless the client sent a token for it."""
@@ -64,29 +57,43 @@ class Round:
                     message if isinstance(message, str) else None,
                 )
 
-    async def asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Ask the agent; None if it cannot be asked that, or turns it down."""
-        if method != ELICIT or not can_ask(self.ctx, params):
-            return None
-        try:
-            request = types.ElicitRequest.model_validate({"method": ELICIT, "params": params})
-        except ValidationError:
-            return None
+    async def logged(self, params: Mapping[str, Any]) -> None:
+        """Hand on a line that the tool writes for the log."""
+        with contextlib.suppress(Exception):  # it is no line of the protocol, or the agent may have gone
+            line = types.LoggingMessageNotificationParams.model_validate(params)
+            await self.ctx.session.send_notification(
+                types.LoggingMessageNotification(params=line), related_request_id=self.ctx.request_id
+            )
+
+    async def asked(self, method: str, params: Mapping[str, Any], name: str, more: int) -> Mapping[str, Any] | None:
+        """Ask the agent; None if it cannot be asked that, or turns it down. `more` questions come right behind it."""
+        request = request_of(self.ctx, method, params)
         if self.ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            return await self._park(request)
+            return await self._put(request, name, last=more == 0)
+        if request is None:
+            return None
         related = ServerMessageMetadata(related_request_id=self.ctx.request_id)
         try:
-            result = await self.ctx.session.send_request(request, types.ElicitResult, metadata=related)
+            result: Answer = await self.ctx.session.send_request(request, result_of(request), metadata=related)
         except (MCPError, ValidationError):
             return None
-        return _written(result)
+        return written(result)
 
-    async def _park(self, request: types.ElicitRequest) -> Mapping[str, Any]:
+    async def _put(self, request: Asked | None, name: str, *, last: bool) -> Mapping[str, Any] | None:
+        """Wait until a repeated request brings the answer. The agent is told of all when the last has come."""
         self.number += 1
+        key = name if name and name not in self.open else f"question-{self.number}"
+        beforehand: Any = self.given.pop(key, None)
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        key = f"question-{self.number}"
-        self.open[key] = request, answer
-        self.asked_now.set()
+        answered = request is not None and fits(beforehand, request)
+        if answered:
+            answer.set_result(written(beforehand))
+        elif request is not None:
+            self.open[key] = request, answer
+        if last and self.open:
+            self.asked_now.set()
+        if request is None:
+            return None
         try:
             return await answer
         finally:
@@ -94,10 +101,10 @@ class Round:
 
     def take(self, responses: Mapping[str, Any] | None) -> None:
         """Take the answers that a repeated call brings; what is missing is asked again."""
-        for key, (_, answer) in list(self.open.items()):
+        for key, (request, answer) in list(self.open.items()):
             given = (responses or {}).get(key)
-            if isinstance(given, types.ElicitResult) and not answer.done():
-                answer.set_result(_written(given))
+            if fits(given, request) and not answer.done():
+                answer.set_result(written(given))
                 del self.open[key]
         if not self.open:
             self.asked_now.clear()
@@ -116,13 +123,23 @@ class Rounds:
 
     def __init__(self) -> None:
         self._parked: dict[str, _Parked] = {}
+        self.levels: PerConnection[str] = PerConnection()
+        """What agents of the older era said that they want to hear of the log."""
+
+    def begin(self, ctx: Context, given: Mapping[str, Any] | None = None) -> Round:
+        """Return a new call, for a request that nothing went before."""
+        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            level = (ctx.meta or {}).get(_LEVEL)
+        else:
+            level = self.levels.of(ctx)
+        return Round(ctx, log_level=level if isinstance(level, str) else None, given=dict(given or {}))
 
     async def run(
         self, ctx: Context, params: types.InputResponseRequestParams, work: Callable[[Round], Awaitable[R]]
     ) -> R | types.InputRequiredResult:
         """Do a piece of work, or go on with the one that a repeated request means. Being cancelled ends it."""
         if params.request_state is None:
-            call = Round(ctx)
+            call = self.begin(ctx, params.input_responses)
             task: asyncio.Task[R] = asyncio.ensure_future(_awaited(work(call)))
         else:
             parked = self._taken(params)
@@ -188,7 +205,3 @@ async def _awaited(work: Awaitable[R]) -> R:
 def _asked_for(params: types.InputResponseRequestParams) -> Any:
     kept = params.model_dump(by_alias=True, exclude={"input_responses", "request_state", "meta"})
     return type(params), kept
-
-
-def _written(result: types.ElicitResult) -> Mapping[str, Any]:
-    return result.model_dump(by_alias=True, mode="json", exclude_none=True, include={"action", "content"})

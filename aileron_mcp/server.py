@@ -10,7 +10,6 @@ from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.session import ServerSession
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
-    ListenHandler,
     PromptsListChanged,
     ResourcesListChanged,
     ServerEvent,
@@ -18,6 +17,7 @@ from mcp.server.subscriptions import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from aileron_mcp.agents import Context, PerConnection
 from aileron_mcp.calling import Calls
 from aileron_mcp.catalogue import PROMPTS, Kind
 from aileron_mcp.client import AgentApiError
@@ -25,10 +25,11 @@ from aileron_mcp.daemon_link import Link
 from aileron_mcp.listing import Listing
 from aileron_mcp.others import Others
 from aileron_mcp.pipe import agent_pipe
-from aileron_mcp.rounds import Context, Rounds
+from aileron_mcp.rounds import Rounds
 from aileron_mcp.texts import STATUS_TOOL
 from aileron_mcp.version import VERSION
-from aileron_mcp.watching import watch
+from aileron_mcp.watched import Streams, Watching
+from aileron_mcp.watching import Heard, watch
 
 _INSTRUCTIONS = (
     f"A person installed these tools. Some wait for their approval of each call; follow it with {STATUS_TOOL}. "
@@ -40,7 +41,7 @@ _NEWS: Mapping[str, tuple[ServerEvent, Callable[[ServerSession], Awaitable[None]
     _RESOURCES: (ResourcesListChanged(), ServerSession.send_resource_list_changed),
     _PROMPTS: (PromptsListChanged(), ServerSession.send_prompt_list_changed),
 }
-_MOST_OLDER = 16
+_MOST_STREAMS = 64
 OPTIONS = NotificationOptions(tools_changed=True, resources_changed=True, prompts_changed=True)
 
 
@@ -53,11 +54,13 @@ class ToolServer:
         self._told: tuple[Any, ...] | None = None
         self._bus = InMemorySubscriptionBus()
         self._asked = asyncio.Event()
-        self._older: dict[str, Any] = {}
-        """Agents of the older era that asked for tools: one over a pipe, several over HTTP."""
+        self._older: PerConnection[ServerSession] = PerConnection()
+        """Agents of the older era that asked for tools."""
         self._telling: set[asyncio.Task[None]] = set()
         rounds = self._rounds = Rounds()
         others = Others(link, rounds, self._late)
+        watching = self._watching_resources = Watching(others.owner, others.watch, self._bus)
+        self._streams = Streams(self._bus, watching, most=_MOST_STREAMS)
         self.server: Server[Any] = Server(
             "aileron",
             version=VERSION,
@@ -72,8 +75,14 @@ class ToolServer:
             on_list_prompts=others.prompts,
             on_get_prompt=others.prompt,
             on_completion=others.complete,
-            on_subscriptions_listen=ListenHandler(self._bus),
+            on_subscribe_resource=self._subscribe,
+            on_unsubscribe_resource=watching.unsubscribe,
+            on_subscriptions_listen=self._listen,
         )
+        # Not given above: there the library warns of it, because only the older era has it.
+        self.server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
+        # What the library puts around every message are spans of OpenTelemetry, which nobody collects here.
+        self.server.middleware.clear()
 
     async def serve(self) -> None:
         """Answer over standard input and output until the pipe is closed."""
@@ -92,20 +101,33 @@ class ToolServer:
 
     async def _watch(self) -> None:
         await self._asked.wait()  # whoever never asks for tools needs no news of them
-        await watch(self._link, self._refresh_and_tell, self._tell)
+        watching = self._watching_resources
+        heard = Heard(refresh=self._refresh_and_tell, tell=self._tell, updated=watching.updated, again=watching.again)
+        await watch(self._link, heard)
 
     async def _list_tools(self, ctx: Context, _: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            headers = getattr(ctx.request, "headers", {})
-            self._older[headers.get("mcp-session-id", "")] = ctx.session
-            if len(self._older) > _MOST_OLDER:
-                del self._older[next(iter(self._older))]
+            self._older.put(ctx, ctx.session)
         # A daemon that is away leaves the list as it was known; the watcher tells when that has changed.
         with contextlib.suppress(AgentApiError):
             await self._listing.refresh()
         self._told = self._listing.offer.tools
         self._asked.set()
         return types.ListToolsResult(tools=self._listing.tools())
+
+    async def _subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+        self._asked.set()
+        return await self._watching_resources.subscribe(ctx, params)
+
+    async def _listen(
+        self, ctx: Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        self._asked.set()
+        return await self._streams(ctx, params)
+
+    async def _set_level(self, ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
+        self._rounds.levels.put(ctx, params.level)
+        return types.EmptyResult()
 
     async def _refresh_and_tell(self) -> None:
         await self._listing.refresh()
@@ -121,6 +143,6 @@ class ToolServer:
     async def _tell(self, changed: str) -> None:
         event, send = _NEWS[changed]
         await self._bus.publish(event)
-        for session in list(self._older.values()):
+        for session in self._older:
             with contextlib.suppress(Exception):  # the agent may just be leaving, which its reader will notice
                 await send(session)

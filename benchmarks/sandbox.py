@@ -91,7 +91,7 @@ def first_request(world: World, shell: Shell, model: ModelProcess, agents: list[
             began = time.time()
             ended = shell.run("launch", "--sandbox", *OPTIONS.get(agent, ()), agent, "--", *ARGUMENTS[agent])
             assert ended.returncode == 0, ended.stderr
-            session = re.search(r"Session (ses_\S+) ended", ended.stderr)[1]  # type: ignore[index]
+            session = world.ok("GET", "/v1/sessions?limit=1")["items"][0]["id"]
             events = world.ok("GET", f"/v1/audit?type=gateway.request&session={session}&limit=100")["items"]
             times = [
                 datetime.fromisoformat(event["time"]).timestamp() - event["payload"]["aileron.ms"] / 1e3

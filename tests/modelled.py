@@ -14,12 +14,12 @@ PROVIDERS = ("openai", "anthropic")
 
 @contextmanager
 def modelled(
-    folder: Path, *, upstream: UpstreamProcess, model: ModelProcess, key: str, **environment: str
+    folder: Path, *, upstream: UpstreamProcess, model: ModelProcess, key: str, settings: str = "", **environment: str
 ) -> Iterator[World]:
     """Start one; every provider is the scripted model, and has the key."""
     host = model.url.removeprefix("http://")
     places = "".join(f'[gateway.providers.{name}]\nbase_url = "{model.url}"\n' for name in PROVIDERS)
-    with World(folder, upstream=upstream.url, settings=places, **environment) as world:
+    with World(folder, upstream=upstream.url, settings=places + settings, **environment) as world:
         config = world.home / "config.toml"
         config.write_text(config.read_text().replace('allow_private = ["', f'allow_private = ["{host}", "', 1))
         world.start()

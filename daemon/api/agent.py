@@ -83,6 +83,8 @@ class Uses:
     """Returns the servers whose tools agents may call, and what each offers beside tools, as far as that is known."""
     hear: Callable[[Callable[[str, str], None]], None]
     """Has a listener told what servers say unasked: for which session (empty: for all), and the method."""
+    watch: Callable[[Callable[[str, str, str], None]], None]
+    """Has a listener told that a resource changed: the session that watches it, the server's prefix, the address."""
     tasks: TaskSet
     control_url: str
     """Where a person decides; answers name it."""
@@ -97,6 +99,7 @@ class AgentRoutes:
         self._questions = Questions()
         uses.sessions.on_end(self._session_ended)
         uses.hear(self._heard)
+        uses.watch(self._updated)
 
     async def health(self, _: Request) -> Response:
         """Say that the daemon is there."""
@@ -126,7 +129,7 @@ class AgentRoutes:
         call = await _call(request, claims, tool, body)
         return run_answer(await self._uses.executor.run(RunRequest(call=call)), control_url=self._uses.control_url)
 
-    async def call_tool(self, request: Request) -> Response:
+    async def call_tool(self, request: Request) -> Response | CallStream:
         """Call a tool of any kind by the name that agents call it by; as a stream to whoever asks for one."""
         claims = claims_for(request, Capability.RUN_ACTIONS)
         tool = await self._uses.tools.find(request.path_params["name"][:_MAX_NAME], await principal_of(request))
@@ -134,7 +137,7 @@ class AgentRoutes:
         call = await _call(request, claims, tool, body)
         if MEDIA_TYPE not in request.headers.get("accept", ""):
             return await self._answer(RunRequest(call=call))
-        talk = CallTalk(self._questions, session=claims.session, answers=frozenset(body.answers))
+        talk = CallTalk(self._questions, session=claims.session, answers=frozenset(body.answers), log_level=body.log)
         return CallStream(talk, lambda: self._answer(RunRequest(call=call, talk=talk)))
 
     async def _answer(self, request: RunRequest) -> JSONResponse:
@@ -193,6 +196,10 @@ class AgentRoutes:
             for owner, listeners in self._streams.items():
                 for news in listeners if session in {"", owner} else ():
                     news.changed(name)
+
+    def _updated(self, session: str, prefix: str, address: str) -> None:
+        for news in self._streams.get(session, ()):
+            news.updated(prefix, address)
 
     def _session_ended(self, session: str) -> None:
         for news in self._streams.get(session, ()):

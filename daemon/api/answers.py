@@ -41,8 +41,12 @@ class RunBody(Body):
 class CallBody(RunBody):
     """What a tool is called with."""
 
-    answers: list[Literal["elicitation/create"]] = Field(default_factory=list, max_length=8)
+    answers: list[
+        Literal["elicitation/create", "elicitation/url", "sampling/createMessage", "sampling/tools", "sampling/context"]
+    ] = Field(default_factory=list, max_length=8)
     """What the caller can answer if the tool asks back; for calls that are answered as a stream."""
+    log: Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"] | None = None
+    """The lowest level of lines for the log that the caller wants to hear; without it, none; for streams, too."""
 
 
 class QuestionBody(Body):

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from daemon.api.wrong_ids import of_parameter, wrong_id
 from daemon.approvals.service import StaleApprovalError
-from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
+from daemon.core.failures import NO_SUCH_PATH, Boundary, DocumentError, Failure, FailureClass
 
 Report = Callable[[Request, Exception], None]
 Handlers = dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
@@ -165,7 +165,7 @@ def _wrong_in_path(request: Request, problem: Exception) -> Failure | None:
 
 def _from_http(problem: HTTPException) -> Failure:
     if problem.status_code == 404:
-        return Failure(FailureClass.NOT_FOUND, "There is no such path in this API.", boundary=Boundary.USER)
+        return Failure(FailureClass.NOT_FOUND, NO_SUCH_PATH, boundary=Boundary.USER)
     return Failure(FailureClass.INVALID_ARGUMENTS, f"{problem.detail}.", boundary=Boundary.USER)
 
 

@@ -62,6 +62,8 @@ async def agent_events(
                 yield _event("actions_changed", {})  # the name of it in the version before
             for name in news.take_others():
                 yield _event(name, {})
+            for prefix, address in news.take_updated():
+                yield _event("resource_updated", {"prefix": prefix, "uri": address})
 
 
 def _listening(feed: ApprovalFeed, news: News, stopping: Stopping) -> AbstractContextManager[Any]:

@@ -4,17 +4,19 @@ Whoever comes this way stands for an agent whose token the door has checked, and
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import unquote
 
-import httpx
 from starlette.types import ASGIApp, Message
 
+from aileron_mcp.exchange import BrokenOff
 from daemon.api.principals import let_in
 from daemon.core.principal import Principal
 from daemon.sessions.tokens import TokenClaims
 
 
-class Inside(httpx.AsyncBaseTransport):
+class Inside:
     """Carries requests to an app as they come, and answers as they are made."""
 
     def __init__(self, app: ASGIApp, *, claims: TokenClaims, bearer: Principal) -> None:
@@ -22,35 +24,49 @@ class Inside(httpx.AsyncBaseTransport):
         self._claims = claims
         self._bearer = bearer
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Make one request; closing its answer is hanging up."""
+    @contextlib.asynccontextmanager
+    async def send(
+        self, method: str, path: str, *, headers: Mapping[str, str], content: bytes = b"", silence: float | None = None
+    ) -> "AsyncIterator[_Exchange]":
+        """Make one request; leaving the context is hanging up. Silence means nothing here: nobody can be cut off."""
+        del silence
+        plain, _, query = path.partition("?")
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
-            "method": request.method,
-            "scheme": request.url.scheme,
-            "path": request.url.path,
-            "raw_path": request.url.raw_path.split(b"?")[0],
-            "query_string": request.url.query,
+            "method": method,
+            "scheme": "http",
+            "path": unquote(plain),
+            "raw_path": plain.encode(),
+            "query_string": query.encode(),
             "root_path": "",
-            "headers": [(name.lower(), value) for name, value in request.headers.raw],
-            "server": (request.url.host, request.url.port),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            "server": ("inside", 80),
             "client": None,
             "aileron.claims": self._claims,
         }
         let_in(scope, self._bearer)
-        exchange = _Exchange(await request.aread())
+        exchange = _Exchange(content)
         exchange.task = asyncio.ensure_future(self._app(scope, exchange.receive, exchange.send))
         exchange.task.add_done_callback(exchange.over)
-        return await exchange.answer()
+        try:
+            await exchange.begun()
+            yield exchange
+        finally:
+            exchange.hang_up()
+
+    async def aclose(self) -> None:
+        """Close nothing: each request ends by itself."""
 
 
-class _Exchange(httpx.AsyncByteStream):
-    """One request and its answer, which is also the stream of the answer's body."""
+class _Exchange:
+    """One request and its answer."""
 
     def __init__(self, body: bytes) -> None:
         self.task: asyncio.Future[None]
+        self.status = 0
+        self.headers: dict[str, str] = {}
         self._ending: asyncio.Future[None] | None = None
         self._body: bytes | None = body
         self._gone = asyncio.Event()
@@ -81,26 +97,23 @@ class _Exchange(httpx.AsyncByteStream):
             task.exception()
         self._ending = asyncio.ensure_future(self._parts.put(None))
 
-    async def answer(self) -> httpx.Response:
-        """Return the answer once it has begun."""
-        try:
-            await asyncio.wait((self._begun, self.task), return_when=asyncio.FIRST_COMPLETED)
-            if not self._begun.done():
-                await self.task
-                raise httpx.RemoteProtocolError("the agent API gave no answer")
-        except BaseException:
-            await self.aclose()
-            raise
+    async def begun(self) -> None:
+        """Wait for the head of the answer."""
+        await asyncio.wait((self._begun, self.task), return_when=asyncio.FIRST_COMPLETED)
+        if not self._begun.done():
+            await self.task
+            raise BrokenOff("the agent API gave no answer")
         begun = self._begun.result()
-        return httpx.Response(begun["status"], headers=begun["headers"], stream=self)
+        self.status = begun["status"]
+        self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in begun["headers"]}
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the parts of the body."""
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes."""
         while (part := await self._parts.get()) is not None:
             yield part
 
-    async def aclose(self) -> None:
-        """Hang up."""
+    def hang_up(self) -> None:
+        """Let the app know that nobody listens any more."""
         self._gone.set()
         while not self._parts.empty():
             self._parts.get_nowait()  # a sender that waits for room goes on, and hears of it

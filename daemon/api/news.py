@@ -18,6 +18,7 @@ class News:
         self._moved: dict[str, str] = {}
         self._tools_changed = False
         self._others: set[str] = set()
+        self._updated: dict[tuple[str, str], None] = {}
         self._woken = asyncio.Event()
         self.is_over = False
 
@@ -45,6 +46,16 @@ class News:
         """Return what else changed since the last time, and forget it."""
         taken, self._others = self._others, set()
         return sorted(taken)
+
+    def updated(self, prefix: str, address: str) -> None:
+        """Note that a resource changed that the session watches; how many those are is bounded where it watches."""
+        self._updated[prefix, address] = None
+        self._woken.set()
+
+    def take_updated(self) -> Sequence[tuple[str, str]]:
+        """Return the resources that changed since the last time, each by its server's prefix and its address there."""
+        taken, self._updated = self._updated, {}
+        return tuple(taken)
 
     def end(self) -> None:
         """Have the stream ended."""

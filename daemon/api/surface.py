@@ -96,7 +96,7 @@ class Surfaces:
             from aileron_mcp.server import ToolServer  # noqa: PLC0415
 
             inside = Inside(self._api(), claims=claims, bearer=self._sessions.bearer(claims.session))
-            async with AgentClient(_NOWHERE, token, transport=inside) as client:
+            async with AgentClient(_NOWHERE, token, way=inside) as client:
                 manager = StreamableHTTPSessionManager(
                     ToolServer(_Link(surface.session, client)).server,
                     session_idle_timeout=_IDLE_SECONDS,

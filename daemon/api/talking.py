@@ -15,9 +15,18 @@ from daemon.core.missing import no_such
 _MOST_UNREAD = 100
 _MOST_OPEN = 16
 
+_MOST_NAME = 200
+
 PROGRESS = "progress"
+LOGGED = "logged"
 ASKED = "asked"
 Event = tuple[str, Mapping[str, Any]]
+
+_CAPABILITIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "elicitation": ("elicitation/create", {"form": "elicitation/create", "url": "elicitation/url"}),
+    "sampling": ("sampling/createMessage", {"tools": "sampling/tools", "context": "sampling/context"}),
+}
+"""Each family of MCP's capabilities: what a caller must have said for it, and for each of its parts."""
 
 
 class Questions:
@@ -49,10 +58,15 @@ class Questions:
 class CallTalk:
     """The talk of one call. It belongs to the event loop's thread."""
 
-    def __init__(self, questions: Questions, *, session: str, answers: frozenset[str]) -> None:
+    def __init__(
+        self, questions: Questions, *, session: str, answers: frozenset[str], log_level: str | None = None
+    ) -> None:
         self._questions = questions
         self._session = session
         self._answers = answers
+        self.log_level = log_level
+        """The lowest level of lines that the caller wants to hear; None for no lines at all."""
+        self._lines: deque[Event] = deque(maxlen=_MOST_UNREAD)
         self._unread: deque[Event] = deque(maxlen=_MOST_UNREAD)
         """A caller that does not read loses the oldest progress, and holds up nobody."""
         self._asked: deque[Event] = deque()
@@ -74,12 +88,27 @@ class CallTalk:
         self._unread.append((PROGRESS, told))
         self._woken()
 
-    async def answer(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    def log(self, params: Mapping[str, Any]) -> None:
+        """Hear a line that the tool writes for the log."""
+        self._lines.append((LOGGED, {key: params[key] for key in ("level", "logger", "data") if key in params}))
+        self._woken()
+
+    @property
+    def capabilities(self) -> Mapping[str, Any]:
+        """Return what the caller said that it can answer, in the words of MCP."""
+        return {
+            family: {part: {} for part, said in parts.items() if said in self._answers}
+            for family, (needed, parts) in _CAPABILITIES.items()
+            if needed in self._answers
+        }
+
+    async def answer(self, method: str, params: Mapping[str, Any], name: str = "") -> Mapping[str, Any]:
         """Have the caller answer what the tool asks back, if it said that it can."""
         if method not in self._answers:
             raise _turned_down(f"The agent answers no {method}.")
         question, answer = self._questions.put(self._session)
-        self._asked.append((ASKED, {"id": question, "method": method, "params": params}))
+        said = {"id": question, "method": method, "params": params, "name": name[:_MOST_NAME]}
+        self._asked.append((ASKED, said))
         self._woken()
         gone = asyncio.ensure_future(self._cancelled.wait())
         try:
@@ -91,11 +120,18 @@ class CallTalk:
             gone.cancel()
             answer.cancel()
 
+    @property
+    def has_news(self) -> bool:
+        """Say whether there is something to read."""
+        return bool(self._lines or self._unread or self._asked)
+
     def take(self) -> tuple[Event, ...]:
-        """Return what was not read yet, and forget it."""
-        taken = (*self._unread, *self._asked)
-        self._unread.clear()
-        self._asked.clear()
+        """Return what was not read yet, and forget it. A question says how many more come right behind it."""
+        last = len(self._asked) - 1
+        asked = ((event, {**said, "more": last - at}) for at, (event, said) in enumerate(self._asked))
+        taken = (*self._lines, *self._unread, *asked)
+        for each in (self._lines, self._unread, self._asked):
+            each.clear()
         return taken
 
 

@@ -109,6 +109,8 @@ async def _start(
         return doors.agent(for_agents, gateway=gateway, own_url=url, only_session=session)
 
     room, workspaces = await open_sandboxes(basis, rooms, gateway, of_one_session)
+    rooms.servers.workspaces.know(room.sandboxes.workspace_of)
+    rooms.servers.workspaces.know(rooms.sessions.folder_of)
     parts = ControlParts(
         addresses=addresses,
         browser=browser,
@@ -140,6 +142,7 @@ def _agent_uses(basis: Basis, rooms: Rooms, stopping: Stopping, addresses: Addre
         stopping=stopping,
         servers=lambda: rooms.servers.provider.offers(_unasked(rooms)),
         hear=lambda listener: rooms.servers.told.listen(lambda _, session, method, __: listener(session, method)),
+        watch=rooms.servers.subscriptions.listen,
         tasks=basis.tasks,
         control_url=addresses.control,
     )

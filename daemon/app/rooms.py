@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from daemon.app.basis import Basis
 from daemon.app.servers import BelowServers, PersonsSide, open_servers, read_configuration
@@ -88,7 +89,12 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
     basis.stops.push_async_callback(basis.tasks.close)
     actions = actions_room.build(folder=home.actions_dir, connectors=connectors.service, clock=clock)
     below = BelowServers(
-        vault=secrets.vault, audit=audit.log, reader=database.reader, sessions=sessions, allowed=allowed_private(basis)
+        vault=secrets.vault,
+        audit=audit.log,
+        reader=database.reader,
+        sessions=sessions,
+        allowed=allowed_private(basis),
+        ruling=partial(decisions.rules.ruling, required=True),
     )
     servers, server_side = await open_servers(basis, configuration, below, held)
     providers: tuple[ToolProvider, ...] = (actions.provider, servers.provider, *more_providers)

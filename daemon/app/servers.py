@@ -11,12 +11,15 @@ from daemon.db.reader import Reader
 from daemon.net.http1.pool import Pool as HttpPool
 from daemon.sessions.service import Sessions
 from daemon.tools.servers import build as servers_room
+from daemon.tools.servers.answering import Answerers
 from daemon.tools.servers.build import ServerLimits, Servers
 from daemon.tools.servers.configuration.configuration import Configuration
 from daemon.tools.servers.holding import Holding, Places
 from daemon.tools.servers.lending import HeldServers
 from daemon.tools.servers.oauth.choosing import OwnClient
 from daemon.tools.servers.oauth.service import LoginService
+from daemon.tools.servers.roots import Workspaces
+from daemon.tools.servers.sampling import Ruling, Sampling
 from daemon.tools.servers.service import ServerService
 from daemon.vault.vault import Vault
 
@@ -34,6 +37,8 @@ class BelowServers:
     sessions: Sessions
     allowed: frozenset[HostPort]
     """The private addresses that the person allowed."""
+    ruling: Ruling
+    """What the person's rules say of a tool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +64,19 @@ async def open_servers(
     basis: Basis, configuration: Configuration, below: BelowServers, held: HeldServers | None
 ) -> tuple[Servers, PersonsSide | None]:
     """Return the kind of tool, and the person's side of it; none for servers that `held` puts in the file's place."""
+    answerers = Answerers(Sampling(ruling=below.ruling, audit=below.audit), Workspaces())
     if held is not None:
-        return await _build(basis, below, held), None
-    holding = _hold(basis, configuration, below)
-    servers = await _build(basis, below, holding.held)
+        return await _build(basis, below, held, answerers), None
+    holding = _hold(basis, configuration, below, answerers)
+    servers = await _build(basis, below, holding.held, answerers)
     return servers, PersonsSide(service=holding.begin(servers, below.audit), logins=holding.logins())
 
 
-async def _build(basis: Basis, below: BelowServers, held: HeldServers) -> Servers:
+async def _build(basis: Basis, below: BelowServers, held: HeldServers, answerers: Answerers) -> Servers:
     settings = basis.settings.servers
     return await servers_room.build(
         held=held,
+        answerers=answerers,
         limits=ServerLimits(
             result_characters=settings.result_limit,
             listed_tools=settings.listed_tools,
@@ -84,7 +91,7 @@ async def _build(basis: Basis, below: BelowServers, held: HeldServers) -> Server
     )
 
 
-def _hold(basis: Basis, configuration: Configuration, below: BelowServers) -> Holding:
+def _hold(basis: Basis, configuration: Configuration, below: BelowServers, answerers: Answerers) -> Holding:
     holding = Holding(
         configuration=configuration,
         places=Places(logs=basis.home.server_logs_dir, person_home=Path.home(), environment=os.environ),
@@ -93,6 +100,7 @@ def _hold(basis: Basis, configuration: Configuration, below: BelowServers) -> Ho
         own=OwnClient(
             metadata_url=basis.settings.servers.client_metadata_url, redirect_port=basis.settings.servers.redirect_port
         ),
+        answerers=answerers,
         entropy=basis.entropy,
         http=HttpPool(
             extra_ca_file=basis.settings.network.extra_ca_file,

@@ -6,11 +6,11 @@ from typing import Literal
 
 from daemon.base.clock import Clock
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.quantities import readable_size
 
 HOUR_SECONDS = 3600.0
 WARNS_AT = 0.8
 _MEASURE_SECONDS = 1.0
-_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ class LogBudget:
         if allowance is not None and (over := self._left_of(allowance, now) - self._hourly) > 0:
             minutes = max(1, round(over / self._hourly * HOUR_SECONDS / 60))
             raise _no_room(
-                f"This session has filled its share of the audit log ({self._hourly // _MIB} MiB an hour). Ask again "
-                f"in {minutes} min, with smaller arguments. The person can raise [audit] session_hourly.",
+                f"This session has filled its share of the audit log ({readable_size(self._hourly)} an hour). Ask "
+                f"again in {minutes} min, with smaller arguments. The person can raise [audit] session_hourly.",
                 "audit.session_hourly",
             )
         usage = self.usage()
         if usage.state == "full":
             raise _no_room(
-                f"The audit log and its database take {usage.used // _MIB} of {usage.budget // _MIB} MiB, so "
+                f"The audit log and its database take {readable_size(usage.used)} of {readable_size(usage.budget)}, so "
                 "nothing new is begun. The person can raise [audit] budget in config.toml.",
                 "audit.budget",
             )

@@ -55,6 +55,15 @@ def fate_of(pid: int, identity: str) -> Fate:
     return Fate.LIVES if found == identity else Fate.GONE
 
 
+def working_folder(pid: int, identity: str) -> Path | None:
+    """Return where a process that was seen before works; None if it has ended, or where the system does not say it."""
+    try:
+        folder = (_PROCESSES / str(pid) / "cwd").readlink()
+    except OSError:
+        return None
+    return folder if fate_of(pid, identity) is Fate.LIVES and folder.is_dir() else None
+
+
 def is_gone(pid: int) -> bool:
     """Say whether there is certainly no process of this number."""
     try:

@@ -36,6 +36,7 @@ _CAME_TO_NOTHING = {
     "void": "It was not run",
     "expired": "It was not run",
 }
+_NONE_PENDING = "Nothing waits for your approval. What was decided: aileron approval list --state all"
 _STYLES = {
     "pending": "yellow",
     "approved": "green",
@@ -83,7 +84,7 @@ def list_approvals(
             for item in answer["items"]
         ],
         fold="session",
-        empty="Nothing waits for your approval." if state == "pending" else "There are none.",
+        empty=_NONE_PENDING if state == "pending" else "There are none.",
         styles=_STYLES,
     )
     invocation.output.more(answer, "--all")

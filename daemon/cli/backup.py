@@ -10,14 +10,13 @@ from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
+from daemon.core.quantities import readable_size
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
     from daemon.custody.packing import Packed
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-_MIB = 2**20
 
 
 @app.command()
@@ -42,8 +41,7 @@ def backup(
     with invocation.connect() as client:
         not_landed = _not_landed(client)
         with invocation.output.progress("Backing up"):
-            taken = _taken(client)
-            packed = _pack(home, taken, target)
+            packed = _pack(home, client.post("/v1/backups", patient=True), target)
     size = target.stat().st_size
     if as_json:
         about = packed.manifest.about.as_json()
@@ -57,22 +55,13 @@ def _check_target(target: Path, backups: Path, home: Path) -> None:
     place = target.absolute()
     if os.path.lexists(place):
         raise CliFailure.usage(f"{target} is there already", remedy="Give another name, or move that one away.")
+    if not place.parent.is_dir():
+        raise CliFailure.usage(f"there is no folder {place.parent}", remedy="Make it, or give another name.")
     inside = place.parent.resolve()
     if inside.is_relative_to(home.resolve()) and not inside.is_relative_to(backups.resolve()):
         raise CliFailure.usage(
             f"{target} lies in the home itself", remedy="Put a backup elsewhere, best on another disk."
         )
-
-
-def _taken(client: "ControlClient") -> dict[str, Any]:
-    try:
-        answer: dict[str, Any] = client.post("/v1/backups", patient=True)
-    except CliFailure as failure:
-        if failure.failure_class != "not_found":
-            raise
-        remedy = "Run: aileron stop. The next command starts the new one."
-        raise CliFailure("the daemon that runs is of an older version and makes no backups", remedy=remedy) from failure
-    return answer
 
 
 def _not_landed(client: "ControlClient") -> list[str]:
@@ -112,7 +101,7 @@ def _pack(home: Path, taken: dict[str, Any], target: Path) -> "Packed":
 
 def _tell(invocation: Invocation, target: Path, packed: "Packed", not_landed: list[str], size: int) -> None:
     output, about = invocation.output, packed.manifest.about
-    output.line(f"{target} is written and was read through: {len(packed.manifest.files)} files, {size / _MIB:.1f} MiB.")
+    output.line(f"{target} is written and was read through: {len(packed.manifest.files)} files, {readable_size(size)}.")
     output.line(f"The log in it ends at event {about.head_seq}. Bring it back with: aileron restore {target}")
     output.note(
         "Your passphrase protects the secrets in it, and nothing else: whoever has the file reads the log with the "

@@ -12,6 +12,7 @@ from daemon.cli.moments import age, in_full
 from daemon.cli.options import JsonOption, ValueFileOption, YesOption
 from daemon.cli.rendering import one_line
 from daemon.cli.takes_secret import TakesSecret
+from daemon.cli.vault_check import need_open_vault
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
@@ -79,6 +80,10 @@ def add(
             raise CliFailure(f"{connector} uses no credential, so there is nothing to add")
         if not as_json:
             show_credential(invocation, shown)
+        if invocation.prompts.interactive and value_file is None and secret is None:
+            # Before the key is asked for: to type it for nothing is annoying, and it is on a clipboard meanwhile.
+            need_open_vault(client, f"A credential for {one_line(shown['name'])}")
+            _need_place(client, shown, identity, replace=replace)
         value = read_value(invocation.prompts, credential["kind"], username=username, file=value_file, stored=secret)
         invocation.prompts.confirm("Let this connector use the credential there?", yes=yes, unseen=True)
         binding = client.post(
@@ -90,6 +95,17 @@ def add(
         invocation.output.note(
             f"It may now use several. Choose one: aileron binding use {one_line(shown['name'])} NAME", style="yellow"
         )
+
+
+def _need_place(client: "ControlClient", shown: dict[str, Any], identity: str, *, replace: bool) -> None:
+    """Raise CliFailure if a credential of this identity is there, and is not to be replaced."""
+    connector, kind = shown["name"], shown["credential"]["kind"]
+    for each in [] if replace else client.get("/v1/bindings")["items"]:
+        if (each["kind"], each["identity"]) == (kind, identity) and connector in each["connectors"]:
+            raise CliFailure(
+                f"{one_line(each['name'])} is set up already; nothing was changed",
+                remedy="To give it a new value, pass --replace. To keep both, pass another --identity.",
+            )
 
 
 def _grantee(client: "ControlClient", ref: str) -> dict[str, Any]:

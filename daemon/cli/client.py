@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
-from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.failure import START_THE_OWN_ONE, CliFailure, ExitCode
 from daemon.cli.wire import Answer, BrokenError, Wire
 
 _PIECE_HEAD = 5
@@ -224,9 +224,22 @@ def _parsed(text: str | bytes) -> Any:
 def _failure(answer: Answer) -> CliFailure:
     try:
         error = json.loads(answer.content)["error"]
+        if _lacks_the_route(answer.status, error):
+            return CliFailure(
+                "the daemon that runs is of another version, and does not know what this command asks for",
+                exit_code=ExitCode.UNREACHABLE,
+                remedy=START_THE_OWN_ONE,
+            )
         return CliFailure.from_error(error if isinstance(error, Mapping) else {"message": str(error)})
     except (ValueError, LookupError, TypeError):
         return CliFailure(
             f"the daemon answered {answer.status} {answer.reason} without saying why",
             remedy="See what the daemon wrote down: aileron logs",
         )
+
+
+def _lacks_the_route(status: int, error: Any) -> bool:
+    """Say whether the daemon has no such route; one of this version has all that commands ask for."""
+    from daemon.core.failures import NO_SUCH_PATH
+
+    return status == 405 or (status == 404 and isinstance(error, Mapping) and error.get("message") == NO_SUCH_PATH)

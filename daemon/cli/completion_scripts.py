@@ -43,9 +43,14 @@ else
 fi
 """
 _FISH = """function __aileron_complete
-    _AILERON_COMPLETE=fish _AILERON_COMPLETE_LINE=(commandline -cp) aileron 2>/dev/null
+    set -l found (_AILERON_COMPLETE=fish _AILERON_COMPLETE_LINE=(commandline -cp) aileron 2>/dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete --command aileron --arguments "(__aileron_complete)"
+complete --command aileron --no-files --arguments "(__aileron_complete)"
 """
 
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}

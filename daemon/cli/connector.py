@@ -11,6 +11,7 @@ from daemon.cli.failure import CliFailure, ExitCode
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
+from daemon.core.quantities import readable_size
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
@@ -27,7 +28,6 @@ RefArgument = Annotated[
         autocompletion=known.connectors,
     ),
 ]
-_MEGA = 1e6
 _BYTES_A_SECOND = 600_000
 """How fast a processor of 2026 compiles: 18 MB of Python take about 30 s. A guess for the person, and no limit."""
 _SIGNATURES = {
@@ -82,7 +82,7 @@ def _install(
 ) -> dict[str, Any]:
     """Have it installed, and say how long that may take; Ctrl-C stops it, and says whether that came in time."""
     size = int(plan.get("program_bytes", 0))
-    said = f"Compiling {size / _MEGA:.1f} MB, which takes long only this once"
+    said = f"Compiling {readable_size(size)}, which takes long only this once"
     body = {"source": source, "expected_hash": plan["hash"], "allow_unsigned": allow_unsigned}
     try:
         with invocation.output.progress(said, about=size / _BYTES_A_SECOND):

@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+START_THE_OWN_ONE = "End it with `aileron stop`; the next command starts the daemon of its own version."
 _EXIT_BY_CLASS = {"vault_locked": ExitCode.VAULT_LOCKED}
 
 
@@ -100,7 +101,7 @@ def unexpected(error: Exception, other_version: str | None) -> CliFailure:
         return CliFailure(
             f"the daemon is of version {other_version}, and this command does not understand its answer",
             exit_code=ExitCode.UNREACHABLE,
-            remedy="End it with `aileron stop`; the next command starts the daemon of its own version.",
+            remedy=START_THE_OWN_ONE,
         )
     return CliFailure(
         f"this is a defect of aileron itself: {type(error).__name__}: {error}",

@@ -11,6 +11,7 @@ from typing import Any
 from daemon.base.home import Home
 from daemon.base.settings import SettingsError, load_settings
 from daemon.cli.machine_checks import machine_checks
+from daemon.core.quantities import readable_size
 from daemon.lifecycle.discovery import DiscoveryError, read_discovery
 
 _LITTLE_SPACE = 200 * 2**20
@@ -100,7 +101,7 @@ def _space(home: Home) -> Iterator[Check]:
         free = shutil.disk_usage(home.path).free
     except OSError:
         return
-    shown = f"{free // 2**20} MiB are free where {home.path} lies."
+    shown = f"{readable_size(free)} are free where {home.path} lies."
     if free < _NO_SPACE:
         yield check("disk space", "failed", shown, "Free some: without space for the audit log, no action runs.")
     elif free < _LITTLE_SPACE:

@@ -1,7 +1,7 @@
 """Asks the person at the terminal, and refuses to ask when nobody is there."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,6 +11,9 @@ from daemon.cli.rendering import neutralise
 if TYPE_CHECKING:
     from daemon.cli.rendering import Output
     from daemon.cli.typed_lines import TypedLines
+    from daemon.cli.unseen_typing import UnseenTyping
+
+_TRIES = 3
 
 
 class Prompts:
@@ -20,6 +23,8 @@ class Prompts:
         self._stdin = stdin
         self._output = output
         self._environ = environ
+        self._unseen: UnseenTyping | None = None
+        self._has_secret = False
 
     @property
     def interactive(self) -> bool:
@@ -31,6 +36,26 @@ class Prompts:
         from daemon.cli.typed_lines import TypedLines
 
         return TypedLines(self._stdin)
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Show nothing that is typed, but at questions for what is no secret: one that is asked for may come early."""
+        if not self.interactive:
+            yield
+            return
+        from daemon.cli.unseen_typing import UnseenTyping
+
+        with suppress(OSError, ValueError):  # a stream that only says it is a terminal has no descriptor
+            self._unseen = UnseenTyping(self._stdin.fileno())
+        try:
+            if self._unseen is not None:
+                self._unseen.begin()
+            yield
+        finally:
+            if self._unseen is not None:
+                # What was typed and never asked for is a secret, as far as is known.
+                self._unseen.end(forget=not self._has_secret)
+                self._unseen = None
 
     def confirm(self, question: str, *, yes: bool, option: str = "--yes", unseen: bool = False) -> None:
         """Go on when the person, or the option, said yes; end the command otherwise.
@@ -53,8 +78,9 @@ class Prompts:
         """
         self._forget_typed()
         try:
-            self._output.ask(neutralise(question))
-            line = self._stdin.readline()
+            with self._seen():
+                self._output.ask(neutralise(question))
+                line = self._stdin.readline()
         except KeyboardInterrupt:
             line = ""
         if not line:
@@ -65,12 +91,20 @@ class Prompts:
     def secret(self, label: str, *, option: str, twice: bool = False) -> str:
         """Ask for a text that must not be seen while it is typed."""
         self._require(label, option)
-        value = self._ask_unseen(f"{label}: ")
-        if not value:
-            raise CliFailure.usage(f"{label}: nothing was entered", remedy=f"Enter a value, or pass {option}.")
-        if twice and self._ask_unseen(f"{label}, once more: ") != value:
-            raise CliFailure("the two entries differ; nothing was changed")
-        return value
+        for left in reversed(range(_TRIES)):
+            value = self._ask_unseen(f"{label}: ")
+            if not value:
+                problem = CliFailure.usage(f"{label}: nothing was entered", remedy=f"Enter a value, or pass {option}.")
+                again = "Nothing was entered."
+            elif twice and self._ask_unseen(f"{label}, once more: ") != value:
+                problem = CliFailure("the two entries differ; nothing was changed")
+                again = "The two entries differ."
+            else:
+                self._has_secret = True
+                return value
+            if left:
+                self._output.note(f"{again} Try again, or press Ctrl-C.", style="yellow")
+        raise problem
 
     def secret_file(self, path: Path, *, option: str) -> str:
         """Read a secret from a file, or from stdin for `-`; the line end that editors add is not part of it."""
@@ -83,6 +117,7 @@ class Prompts:
                 remedy=f"Pass a readable UTF-8 text file with {option}.",
             ) from error
         value = text.removesuffix("\n").removesuffix("\r")
+        self._has_secret = True
         if not value:
             raise CliFailure.usage(
                 f"the file that {option} names is empty", remedy=f"Pass a file that holds the value with {option}."
@@ -102,6 +137,7 @@ class Prompts:
         if file is not None:
             return self.secret_file(file, option=option)
         if value := self._environ.get(variable):
+            self._has_secret = True
             return value
         return self.secret(label, option=f"{option} FILE, or set {variable}", twice=twice)
 
@@ -119,15 +155,29 @@ class Prompts:
     def _ask_unseen(self, question: str) -> str:
         from getpass import getpass
 
+        with self._line_ended():
+            try:
+                return getpass(neutralise(question))
+            except EOFError:
+                raise CliFailure("no answer was given; nothing was changed") from None
+
+    @contextmanager
+    def _line_ended(self) -> Iterator[None]:
+        """End the line of a question that is left by Ctrl-C: what comes next begins on a line of its own."""
         try:
-            return getpass(neutralise(question))
-        except EOFError:
-            raise CliFailure("no answer was given; nothing was changed") from None
+            yield
+        except KeyboardInterrupt:
+            self._output.ask("\n")
+            raise
+
+    def _seen(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._unseen is None else self._unseen.seen()
 
     def _ask(self, question: str) -> str:
         # The question goes to stderr, so that stdout stays what the command answers.
-        self._output.ask(neutralise(question))
-        answer = self._stdin.readline()
+        with self._seen(), self._line_ended():
+            self._output.ask(neutralise(question))
+            answer = self._stdin.readline()
         if not answer:
             self._output.ask("\n")
             raise CliFailure("no answer was given; nothing was changed")

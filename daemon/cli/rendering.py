@@ -79,6 +79,11 @@ def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], fold: st
     )
 
 
+def _is_said(value: Any, message: str) -> bool:
+    """Say whether a list of sentences stands in the message already."""
+    return isinstance(value, list) and all(isinstance(each, str) and each in message for each in value)
+
+
 class Output:
     """Where a command writes: answers to stdout, everything said beside them to stderr."""
 
@@ -175,7 +180,8 @@ class Output:
         kind = f" ({neutralise(failure.failure_class)})" if failure.failure_class else ""
         self.note(f"error{kind}: {neutralise(failure.message, multiline=True)}", style="bold red")
         for name, value in failure.details.items():
-            self._detail(name, value)
+            if not _is_said(value, failure.message):
+                self._detail(name, value)
         if failure.remedy:
             self.note(f"  {neutralise(failure.remedy, multiline=True)}", style="cyan")
         if failure.audit_id:

@@ -10,6 +10,7 @@ from daemon.cli.moments import age
 from daemon.cli.options import JsonOption, ValueFileOption, YesOption
 from daemon.cli.rendering import one_line
 from daemon.cli.takes_secret import TakesSecret
+from daemon.cli.vault_check import need_open_vault
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Store plain secrets in the vault."
@@ -33,11 +34,13 @@ def add(
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     prompts = invocation.prompts
-    if value_file is not None:
-        value = prompts.secret_file(value_file, option="--value-file")
-    else:
-        value = prompts.secret(f"Value of {name}", option="--value-file FILE")
     with invocation.connect() as client:
+        if value_file is not None:
+            value = prompts.secret_file(value_file, option="--value-file")
+        else:
+            if prompts.interactive:
+                need_open_vault(client, one_line(name))
+            value = prompts.secret(f"Value of {name}", option="--value-file FILE")
         client.put("/v1/secrets", body={"name": name, "value": value})
     invocation.answer({"name": name}, f"{one_line(name)} is stored.")
 

@@ -71,14 +71,15 @@ def list_servers(ctx: typer.Context, as_json: JsonOption = False) -> None:
         styles=_STYLES,
     )
     if answer["problem"] is not None:
-        invocation.output.note(f"{_said(answer['problem'])} The servers are as they were before.", style="red")
+        invocation.output.note(_said(answer["problem"]), style="red")
     if any(item["withheld"] for item in answer["items"]):
         invocation.output.note("See what changed: aileron server review NAME", style="yellow")
 
 
 def _said(problem: dict[str, Any]) -> str:
     line = "" if problem["line"] is None else f":{problem['line']}"
-    return f"{one_line(problem['file'])}{line}: {one_line(problem['problem'])} {one_line(problem['remedy'])}".rstrip()
+    said = (problem["problem"], problem["remedy"], problem.get("meanwhile"))
+    return f"{one_line(problem['file'])}{line}: {' '.join(one_line(each) for each in said if each)}"
 
 
 @app.command()

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 from daemon.cli.secret_texts import scheme_of, secret_name
+from daemon.cli.vault_check import need_open_vault
 from daemon.core.likely_secrets import looks_secret
 
 if TYPE_CHECKING:
@@ -128,6 +129,8 @@ class _Keeping:
             if not name or name in found:
                 raise CliFailure.usage(f"{option} is given without a name, or twice with one", remedy="Check it.")
             if not equals:
+                if self._invocation.prompts.interactive:
+                    need_open_vault(self._client, one_line(name))
                 value = self._invocation.prompts.secret(f"Value of {name}", option=f"{option} {name}=vault://...")
                 found[name] = self._stored(name, value)
             elif looks_secret(name, value) and self._wanted(name):
@@ -153,14 +156,9 @@ class _Keeping:
 
     def check_vault(self) -> None:
         """Raise CliFailure if there is something to store and the vault does not take it."""
-        state = self._client.get("/v1/vault")["state"] if self._values else "unlocked"
-        if state != "unlocked":
-            verb = "init" if state == "absent" else "unlock"
-            raise CliFailure(
-                f"{', '.join(self._values)} cannot be stored: the vault is {state}; nothing was changed",
-                exit_code=ExitCode.VAULT_LOCKED,
-                remedy=f"run: aileron vault {verb}. Or pass --plain to write the value into servers.yaml.",
-            )
+        if self._values:
+            otherwise = "Or pass --plain to write the value into servers.yaml."
+            need_open_vault(self._client, ", ".join(self._values), otherwise=otherwise)
 
     def store(self) -> None:
         """Put the values into the vault."""

@@ -1,5 +1,6 @@
 """`aileron server login` and `logout`: the person's login at a remote server."""
 
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,7 +40,7 @@ def login(
     invocation = Invocation.of(ctx, as_json=as_json)
     if device and paste:
         raise CliFailure.usage("--device and --paste are two ways", remedy="Pass one of them.")
-    with invocation.connect() as client:
+    with invocation.prompts.unseen() if paste else nullcontext(), invocation.connect() as client:
         begun = client.post("/v1/servers/{}/login", name, body={"device": device}, patient=True)
         ended = False
         try:

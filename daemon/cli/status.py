@@ -9,8 +9,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.moments import span
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
-
-_MIB = 1024 * 1024
+from daemon.core.quantities import readable_size
 
 _ACTIONS = {
     "ready": "ready",
@@ -56,7 +55,7 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
     if audit.get("damaged"):
         log = f"DAMAGED, so nothing runs: {audit['reason']}"
     storage = answer["storage"]
-    taken = f"{storage['used_bytes'] // _MIB} of {storage['budget_bytes'] // _MIB} MiB"
+    taken = f"{readable_size(storage['used_bytes'])} of {readable_size(storage['budget_bytes'])}"
     if storage["state"] != "ok":
         taken += " (FULL: nothing new is begun)" if storage["state"] == "full" else " (nearly full)"
     # A daemon of an older version does not tell the ready ones from the others that are enabled.
@@ -97,6 +96,6 @@ def _servers(servers: dict[str, Any] | None) -> str:
 
 def _write_servers(invocation: Invocation, servers: dict[str, Any]) -> None:
     if servers["problem"]:
-        invocation.output.note(f"{one_line(servers['problem'])} The servers are as they were before.", style="red")
+        invocation.output.note(one_line(servers["problem"]), style="red")
     if servers["withheld_tools"]:
         invocation.output.note("Tools of servers wait for you: aileron server list", style="yellow")

@@ -1,17 +1,28 @@
-"""Commands that ask for something secret: what stands on their line by mistake is not repeated."""
+"""Commands that ask for something secret: what is typed is not shown, and what stands on their line not repeated."""
 
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
 from daemon.cli.failure import CliFailure
+from daemon.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from typer._click import Context
 
 
 class TakesSecret(TyperCommand):
-    """A command on whose line somebody may have put a secret: no message about the line repeats a word of it."""
+    """A command on whose line somebody may have put a secret: no message about the line repeats a word of it.
+
+    What is typed while it waits, such as for the daemon to start, is not shown: it may be the secret.
+    """
+
+    def invoke(self, ctx: "Context") -> Any:
+        """Run it at a terminal that shows nothing but answers to questions for what is no secret."""
+        invocation = ctx.find_object(Invocation)
+        with nullcontext() if invocation is None else invocation.prompts.unseen():
+            return super().invoke(ctx)
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
         """Read the line; a word that does not belong there is not named."""

@@ -31,6 +31,10 @@ class FailureClass(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+NO_SUCH_PATH = "There is no such path in this API."
+"""Said of a path that no route has. The command line takes it for the word of a daemon of another version."""
+
+
 class Boundary(StrEnum):
     """Where the failure was found: the wall that the call ran into."""
 

@@ -40,6 +40,17 @@ def format_size(count: int) -> str:
     return f"{count}B"
 
 
+def readable_size(count: int) -> str:
+    """Write a size as people read it, rounded to three digits: 700 B, 21.8 KiB, 8 GiB. Nothing but nothing is 0."""
+    amount, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < _UNIT_BYTES["KiB"] - 0.5:  # what would be rounded to 1024 is one of the next unit
+            break
+        amount, unit = amount / _UNIT_BYTES["KiB"], larger
+    digits = f"{amount:.0f}" if unit == "B" or amount >= 99.95 else f"{amount:.1f}".removesuffix(".0")
+    return f"{digits} {unit}"
+
+
 def parse_size(text: str) -> int:
     """Read a size such as 100B, 512KiB, 64MiB or 1GiB as bytes."""
     match = _SIZE.fullmatch(text)

@@ -157,7 +157,7 @@ def _refusal(problems: list[str], *, unnamed: int) -> Failure:
         shown.append(f"And {more} more.")
     return Failure(
         FailureClass.INVALID_ARGUMENTS,
-        f"Wrong arguments: {' '.join(shown)}",
+        " ".join(shown),
         boundary=Boundary.ACTION,
         details={"problems": shown},
     )

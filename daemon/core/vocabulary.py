@@ -71,6 +71,8 @@ class EventType(StrEnum):
     SERVER_LOGIN_RENEWED = "server.login_renewed"
     SERVER_REMOVED = "server.removed"
     SERVER_RESTARTED = "server.restarted"
+    SERVER_SAMPLING_ALLOWED = "server.sampling_allowed"
+    SERVER_SAMPLING_REFUSED = "server.sampling_refused"
     SERVER_TOOLS_ACCEPTED = "server.tools_accepted"
     SERVER_TOOLS_CHANGED = "server.tools_changed"
     SERVER_TOOLS_PINNED = "server.tools_pinned"
@@ -196,6 +198,8 @@ class Attr:
     SANDBOX_WORKSPACE: Final = "aileron.sandbox.workspace"
     SANDBOX_WORKSPACE_RESUMED: Final = "aileron.sandbox.workspace.resumed"
     SANDBOX_WORKSPACE_WAY: Final = "aileron.sandbox.workspace.way"
+
+    SAMPLING_DIGEST: Final = "aileron.sampling.digest"
 
     SERVER_COUNT: Final = "aileron.server.count"
     SERVER_IDENTITIES: Final = "aileron.server.identities"

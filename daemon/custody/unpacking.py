@@ -134,7 +134,7 @@ def _opened(path: Path) -> Iterator[tuple[_Bounded, tarfile.TarFile]]:
         raise BackupError(f"{path} cannot be read as a backup ({problem}): it is cut off or damaged.") from problem
     except OSError as problem:
         if problem.errno is None:  # how gzip says that a file is none of its own
-            raise BackupError(f"{path} is no backup of Aileron ({problem}).") from problem
+            raise BackupError(f"{path} is no backup of Aileron.") from problem
         raise
 
 

@@ -33,7 +33,7 @@ class Admission:
             self._places.take(session)
             return
         if rank is Rank.NEW and self._queue.waiting(session) >= self._queued:
-            raise _busy(f"{self._queue.waiting(session)} calls of this session wait already", hint="some have ended")
+            raise _busy(f"{self._queue.waiting(session)} calls of this session wait", hint="some end")
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._queue.put(session, waiter, rank=rank)
         try:
@@ -45,7 +45,7 @@ class Admission:
                 self.leave(session)
             if isinstance(ended, TimeoutError):
                 raise _busy(
-                    f"For {self.wait_seconds:g} s no place became free for this session", hint="its calls have ended"
+                    f"For {self.wait_seconds:g} s no place became free for this session", hint="its calls end"
                 ) from None
             raise
 

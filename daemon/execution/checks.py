@@ -59,7 +59,7 @@ def check_approved(checked: CheckedRun) -> None:
     """Refuse what is not exactly the call that was approved."""
     approval, prepared = checked.request.approval, checked.prepared
     if approval is not None and not is_bound_to(approval.digest, checked.session, prepared.subject, prepared.arguments):
-        raise _void(f"Since it was approved, {_what(approval, checked)}")
+        raise _void(f"Since the approval, {_what(approval, checked)}")
 
 
 def check_accounts(checked: CheckedRun) -> None:
@@ -72,7 +72,7 @@ def check_accounts(checked: CheckedRun) -> None:
     except Failure as failure:
         raise _as_approved(approval, failure) from failure
     if now != checked.prepared.subject.accounts:
-        raise _void(f"Since it was approved, the account has changed. {checked.prepared.subject.account_changes(now)}")
+        raise _void(f"Since the approval, the account has changed. {checked.prepared.subject.account_changes(now)}")
 
 
 def changed_since(approval: Approval, prepared: PreparedCall) -> str | None:
@@ -96,7 +96,7 @@ def _as_approved(approval: Approval | None, failure: Failure) -> Failure:
     name = failure.details.get("connector")
     before = next((str(account) for account in approval.subject.accounts if account.connector == name), "none")
     return _void(
-        f"Since it was approved, the account has changed. {name} was to act as {before}; now: {failure.message}"
+        f"Since the approval, the account has changed. {name} was to act as {before}; now: {failure.message}"
     ).with_details({"connector": name})
 
 

@@ -26,8 +26,22 @@ class Talk(Protocol):
         """Hear how far the tool is. Must not block."""
         ...
 
-    async def answer(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Answer what the tool asks back; raise a Failure to turn it down."""
+    @property
+    def log_level(self) -> str | None:
+        """Return the lowest level of lines for the log that who asked wants to hear; None for no lines at all."""
+        ...
+
+    def log(self, params: Mapping[str, Any]) -> None:
+        """Hear a line that the tool writes for the log. Must not block."""
+        ...
+
+    @property
+    def capabilities(self) -> Mapping[str, Any]:
+        """Return what who asked can answer, in the words in which a client of MCP says what it can."""
+        ...
+
+    async def answer(self, method: str, params: Mapping[str, Any], name: str = "") -> Mapping[str, Any]:
+        """Answer what the tool asks back; raise a Failure to turn it down. `name` is what the tool calls it."""
         ...
 
 

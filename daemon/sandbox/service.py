@@ -99,6 +99,11 @@ class Sandboxes:
             raise no_sandbox(session)
         return found
 
+    def workspace_of(self, session: str) -> Path | None:
+        """Return the folder on this machine that a session works over; None if it is in no sandbox."""
+        found = self._by_session.get(session)
+        return None if found is None else found.workspace
+
     def all(self) -> list[Sandbox]:
         """Return the sandboxes that have begun and have not ended."""
         return list(self._by_session.values())

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, tuple_, update
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, insert, select, tuple_, update
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock, Deadline, IdSource, rfc3339
+from daemon.base.platform import working_folder
 from daemon.core.failures import Failure
 from daemon.core.ids import IdPrefix
 from daemon.core.missing import no_such
@@ -287,6 +289,12 @@ class Sessions:
     def owned(self) -> dict[str, Owner]:
         """Return the owner of each open session that has one."""
         return {session.id: session.owner for session in self._open.values() if session.owner is not None}
+
+    def folder_of(self, session_id: str) -> Path | None:
+        """Return where the process works that an open session belongs to, as far as that can be known."""
+        session = self._open.get(session_id)
+        owner = None if session is None else session.owner
+        return None if owner is None else working_folder(owner.pid, owner.identity)
 
     async def get(self, session_id: str) -> Session:
         """Return one session, open or ended."""

@@ -1,12 +1,15 @@
 """The client of the agent API, against the real daemon: what an agent's side of the story looks like."""
 
 import asyncio
+import contextlib
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -178,14 +181,24 @@ def test_it_stands_without_the_daemon(tmp_path: Path) -> None:
 
 async def test_a_list_of_tools_that_comes_in_parts_is_read_to_its_end() -> None:
     tools = [{"name": f"tool_{number}"} for number in range(7)]
+    ended = asyncio.Event()
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        part = Part(3, request.url.params.get("cursor"))
-        items, cursor = cut("tools", tools, key=lambda each: (each["name"],), part=part)
-        return httpx.Response(200, json={"items": items, "next_cursor": cursor}, headers={"etag": '"all"'})
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                asked = parse_qs(urlsplit(head.split()[1].decode()).query).get("cursor", [None])[0]
+                items, cursor = cut("tools", tools, key=lambda each: (each["name"],), part=Part(3, asked))
+                body = json.dumps({"items": items, "next_cursor": cursor}).encode()
+                writer.write(b'HTTP/1.1 200 OK\r\nETag: "all"\r\nContent-Length: %d\r\n\r\n' % len(body) + body)
+        writer.close()
+        await writer.wait_closed()
+        ended.set()
 
-    async with AgentClient("http://127.0.0.1:1", "t") as client:
-        client._http = httpx.AsyncClient(base_url="http://127.0.0.1:1", transport=httpx.MockTransport(answer))
-        listed = await client.list_tools()
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        async with AgentClient(url, "t") as client:
+            listed = await client.list_tools()
+        await ended.wait()
     assert list(listed.items) == tools
     assert listed.etag == '"all"'

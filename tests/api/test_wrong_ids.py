@@ -9,6 +9,8 @@ import pytest
 from services.upstream import UpstreamProcess
 from world import World
 
+from daemon.core.failures import NO_SUCH_PATH
+
 AGENT_ROUTES = {
     "/v1/action-approvals/{approval_id}/result": "get",
     "/v1/actions/{name}/run": "post",
@@ -93,6 +95,11 @@ def test_every_route_of_the_control_api_says_which_thing_is_not_there(world: Wor
             assert "no such path" not in error["message"]
             assert "\u202e" not in error["message"]
             assert len(error["message"]) < 250
+
+
+def test_a_path_that_no_route_has_is_answered_as_the_command_line_expects_of_another_version(world: World) -> None:
+    status, body = world.request("GET", "/v1/what-comes-later")
+    assert (status, body["error"]["message"]) == (404, NO_SUCH_PATH)
 
 
 def test_an_id_of_another_kind_is_named_as_what_it_is(world: World) -> None:

@@ -136,6 +136,12 @@ def stand_in() -> StandIn:
 
 
 @pytest.fixture
+def open_vault(stand_in: StandIn) -> None:
+    """Have an unlocked vault without a credential, as what asks for one looks for first."""
+    stand_in.answers |= {"GET /v1/vault": {"state": "unlocked"}, "GET /v1/bindings": {"items": []}}
+
+
+@pytest.fixture
 def cli(stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ended]]:
     """Return a function that runs one command line."""
     server = StandInServer(stand_in.handle)

@@ -48,6 +48,9 @@ BINDING = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("open_vault")
+
+
 def plan(**changes: Any) -> dict[str, Any]:
     return {**copy.deepcopy(PLAN), **changes}
 

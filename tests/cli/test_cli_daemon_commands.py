@@ -48,7 +48,7 @@ def test_status_warns_before_the_log_is_full_and_says_what_to_do(cli: Any, stand
     for state, said in (("warning", "nearly full"), ("full", "FULL: nothing new is begun")):
         stand_in.answers["GET /v1/status"] = {**STATUS, "storage": {**STATUS["storage"], "state": state}}
         ended = cli("status")
-        assert f"12 of 8192 MiB ({said})" in ended.out
+        assert f"12 MiB of 8 GiB ({said})" in ended.out
         assert "[audit] budget" in ended.err
 
 
@@ -124,7 +124,7 @@ def test_the_passphrase_is_asked_for_twice_at_the_terminal(
     cli: Any, stand_in: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in.answers |= {"GET /v1/vault": vault("absent"), "POST /v1/vault/create": (201, vault("unlocked"))}
-    typed = iter(["one", "two", "same", "same"])
+    typed = iter(["one", "two"] * 3 + ["same", "same"])
     monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
     ended = cli("vault", "init", terminal=True)
     assert ended.code == ExitCode.FAILED

@@ -1,10 +1,6 @@
 """A key that is pasted at the wrong place is neither shown nor repeated: at a real terminal, question by question."""
 
 import io
-import os
-import pty
-import select
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,69 +8,21 @@ from typing import Any
 import pytest
 from cli.conftest import StandIn, StandInConnection
 from cli.stand_in_server import StandInServer
+from cli.terminals import Terminal
 from cli.test_cli_credential_commands import BINDING, PLAN, plan
-
-from daemon.cli.invocation import Invocation
-from daemon.cli.main import run
-from daemon.cli.prompts import Prompts
-from daemon.cli.rendering import Output
 
 KEY = "sk-live-0123456789abcdef"
 BASIC = plan(credential={**PLAN["credential"], "kind": "basic", "format": "Basic {secret}"})
 ADD = ("binding", "add", "github://acme/slack")
-_SECONDS = 30
 
-
-class Terminal:
-    """A command at a terminal of its own, and what stood on the screen."""
-
-    def __init__(self, stand_in: StandIn, url: str, home: Path, arguments: tuple[str, ...]) -> None:
-        self.screen = ""
-        self._pid, self._master = pty.fork()
-        if self._pid == 0:
-            code = 99
-            try:
-                output = Output(out=open(1, "w"), err=open(2, "w"), environ={"TERM": "dumb"})  # noqa: SIM115
-                prompts = Prompts(stdin=open(0), output=output, environ={})  # noqa: SIM115
-                connection = StandInConnection(stand_in, url, home)
-                code = run(arguments, Invocation(output=output, prompts=prompts, connection=connection, environ={}))
-            finally:
-                os._exit(code)
-
-    def until(self, text: str) -> None:
-        """Wait until something stands on the screen that did not before."""
-        deadline = time.monotonic() + _SECONDS
-        seen = len(self.screen)
-        while text not in self.screen[seen:]:
-            assert time.monotonic() < deadline, self.screen
-            if not self._read():
-                raise AssertionError(f"ended before {text!r}: {self.screen}")
-
-    def types(self, text: str) -> None:
-        os.write(self._master, text.encode())
-
-    def end(self) -> int:
-        """Wait for the end; return the exit code."""
-        while self._read():
-            pass
-        os.close(self._master)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-
-    def _read(self) -> bool:
-        if not select.select([self._master], [], [], _SECONDS)[0]:
-            raise AssertionError(f"nothing came any more: {self.screen}")
-        try:
-            piece = os.read(self._master, 4096)
-        except OSError:
-            return False
-        self.screen += piece.decode()
-        return bool(piece)
+pytestmark = pytest.mark.usefixtures("open_vault")
 
 
 @pytest.fixture
 def at_terminal(stand_in: StandIn, tmp_path: Path) -> Iterator[Any]:
     with StandInServer(stand_in.handle) as server:
-        yield lambda *arguments: Terminal(stand_in, server.url, tmp_path, arguments)
+        connection = StandInConnection(stand_in, server.url, tmp_path)
+        yield lambda *arguments: Terminal(connection, arguments)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +61,69 @@ def test_the_key_is_the_first_question(at_terminal: Any, stand_in: StandIn) -> N
     terminal.types("\x04")
     assert terminal.end() == 1
     assert "nothing was changed" in terminal.screen
+
+
+def test_an_empty_entry_and_a_repeat_that_differs_are_asked_for_again(at_terminal: Any, stand_in: StandIn) -> None:
+    stand_in.answers |= {"GET /v1/vault": {"state": "absent"}, "POST /v1/vault/create": {"state": "unlocked"}}
+    terminal = at_terminal("vault", "init")
+    for label, typed in (("phrase:", ""), ("phrase:", "a"), ("more:", "b"), ("phrase:", KEY), ("more:", KEY)):
+        terminal.until(label)
+        terminal.types(f"{typed}\n")
+    assert terminal.end() == 0
+    assert stand_in.bodies("POST /v1/vault/create") == [{"passphrase": KEY}]
+    assert KEY not in terminal.screen
+
+
+def test_after_three_empty_entries_the_command_ends_and_says_what_else_would_do(at_terminal: Any) -> None:
+    terminal = at_terminal("secret", "add", "team/key")
+    for _ in range(3):
+        terminal.until("team/key:")
+        terminal.types("\n")
+    assert terminal.end() == 2
+    assert "--value-file" in terminal.screen
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (ADD, "github://acme/slack"),
+        (("secret", "add", "team/key"), "team/key"),
+        (("server", "add", "files", "--env", "TOKEN", "--", "true"), "TOKEN"),
+    ],
+    ids=["binding add", "secret add", "server add"],
+)
+def test_a_vault_that_would_not_take_a_secret_is_said_before_anybody_types_it(
+    at_terminal: Any, stand_in: StandIn, line: tuple[str, ...], what: str
+) -> None:
+    stand_in.answers |= {"GET /v1/connectors/show": PLAN, "GET /v1/vault": {"state": "locked"}}
+    terminal = at_terminal(*line)
+    assert terminal.end() == 77
+    assert f"{what} cannot be stored: the vault is locked" in terminal.screen
+    assert "aileron vault unlock" in terminal.screen
+
+
+def test_a_credential_that_is_there_is_said_before_another_is_asked_for(at_terminal: Any, stand_in: StandIn) -> None:
+    there = {"name": "api_key/slack/default", "kind": "api_key", "identity": "default"}
+    there |= {"connectors": {"github://acme/slack": ["slack.com:443"]}}
+    stand_in.answers |= {"GET /v1/connectors/show": PLAN, "GET /v1/bindings": {"items": [there]}}
+    terminal = at_terminal(*ADD)
+    assert terminal.end() == 1
+    assert "api_key/slack/default is set up already" in terminal.screen
+    assert "--replace" in terminal.screen
+    assert "API key" not in terminal.screen
+    for further in (("--replace",), ("--identity", "work")):
+        terminal = at_terminal(*ADD, *further)
+        terminal.until("API key: ")
+        terminal.types("\x03")
+        assert terminal.end() == 130
+
+
+def test_a_question_that_is_left_by_ctrl_c_ends_its_line(at_terminal: Any) -> None:
+    terminal = at_terminal("secret", "add", "team/key")
+    terminal.until("team/key: ")
+    terminal.types("\x03")
+    assert terminal.end() == 130
+    assert terminal.screen.endswith("\r\n")
 
 
 @pytest.mark.parametrize(

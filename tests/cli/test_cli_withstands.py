@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cli.command_tree import Leaf, leaves
-from cli.conftest import NOW, StandIn, StandInConnection
+from cli.conftest import NOW, StandIn, StandInConnection, envelope
 from cli.stand_in_server import StandInServer
 
 from daemon.cli.connection import DaemonConnection
@@ -20,6 +20,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.main import run
 from daemon.cli.prompts import Prompts
 from daemon.cli.rendering import Output
+from daemon.core.failures import NO_SUCH_PATH
 
 CODES = frozenset(ExitCode)
 BECOMES_ANOTHER_PROGRAM = frozenset({"daemon run"})
@@ -164,6 +165,21 @@ def test_a_daemon_of_another_version_is_named_when_its_answer_is_not_understood(
         code, said = fresh.run(words, connection=connection)
         if code == ExitCode.UNREACHABLE:
             assert "0.0.9" in said
+            assert "aileron stop" in said
+
+
+@walked()
+def test_a_daemon_that_lacks_what_a_command_asks_for_is_said_to_be_of_another_version(fresh: Place, leaf: Leaf) -> None:
+    """Both versions may carry the same number, as between releases: what tells is that there is no such path."""
+    if leaf.name in FOLLOW:
+        return  # they wait for a daemon that answers again
+    for status, told in ((404, envelope("not_found", NO_SUCH_PATH)), (405, envelope("invalid_arguments", "No."))):
+        fresh.stand_in.otherwise = (status, told)
+        fresh.stand_in.requests.clear()
+        code, said = fresh.run([*required(leaf, "x"), *(["--yes"] if "--yes" in leaf.options else [])])
+        if code and fresh.stand_in.requests:
+            assert code == ExitCode.UNREACHABLE, said
+            assert "of another version" in said
             assert "aileron stop" in said
 
 

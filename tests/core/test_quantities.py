@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.quantities import QuantityError, format_duration, parse_duration, parse_size
+from daemon.core.quantities import QuantityError, format_duration, parse_duration, parse_size, readable_size
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,33 @@ def test_durations_are_read_as_seconds(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(("text", "size"), [("100B", 100), ("512KiB", 524_288), ("64MiB", 2**26), ("1GiB", 2**30)])
 def test_sizes_are_read_as_bytes(text: str, size: int) -> None:
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1, "1 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (22_365, "21.8 KiB"),
+        (300_000, "293 KiB"),
+        (2**20 - 1, "1 MiB"),
+        (5 * 2**20, "5 MiB"),
+        (8 * 2**30, "8 GiB"),
+        (2**50, "1024 TiB"),
+    ],
+)
+def test_sizes_are_shown_with_three_digits_in_a_unit_that_fits(size: int, text: str) -> None:
+    assert readable_size(size) == text
+
+
+@given(st.integers(1, 2**49))
+def test_a_size_that_is_shown_is_never_nothing_and_never_far_off(size: int) -> None:
+    number, unit = readable_size(size).split()
+    shown = float(number) * {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}[unit]
+    assert abs(shown - size) <= 0.06 * size
+    assert float(number) < 1024
 
 
 @pytest.mark.parametrize("text", ["", "30", "s", "-1s", "1.5h", "30 s", "30S", "1w", "٣s", "30s\n", "9" * 5000 + "s"])

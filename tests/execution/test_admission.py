@@ -35,7 +35,7 @@ async def test_a_full_queue_turns_a_call_away_at_once_and_says_what_to_do() -> N
     room = admission()
     entering = [asyncio.ensure_future(room.enter("a", rank=Rank.NEW)) for _ in range(4)]
     await settle()
-    with pytest.raises(Failure, match=r"2 calls of this session wait already. Nothing was run. Try again") as refused:
+    with pytest.raises(Failure, match=r"2 calls of this session wait. Nothing was run. Try again") as refused:
         await room.enter("a", rank=Rank.NEW)
     assert refused.value.failure_class is FailureClass.RESOURCE_LIMIT_EXCEEDED
     assert refused.value.retriable

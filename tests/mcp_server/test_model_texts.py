@@ -61,7 +61,7 @@ ENVELOPES = {
     "locked": VaultLocked().with_audit_id(EVENT).envelope(),
     "busy": failed(
         FailureClass.RESOURCE_LIMIT_EXCEEDED,
-        "64 calls of this session wait already. Nothing was run. Try again when some have ended.",
+        "64 calls of this session wait. Nothing was run. Try again when some end.",
         retriable=True,
         limit="waiting",
     ),
@@ -73,12 +73,12 @@ ENVELOPES = {
     ),
     "wrong arguments": failed(
         FailureClass.INVALID_ARGUMENTS,
-        "Wrong arguments: 'url' is missing; give a string. 'x' is unknown; did you mean 'url'?",
+        "'url' is missing; give a string. 'x' is unknown; did you mean 'url'?",
         problems=["'url' is missing; give a string.", "'x' is unknown; did you mean 'url'?"],
     ),
     "cut off": failed(
         FailureClass.OUTCOME_UNKNOWN,
-        "No complete answer came to POST api.example.com (reset). It may have taken effect.",
+        "No complete answer to POST api.example.com (reset): it may have taken effect.",
         method="POST",
         host="api.example.com",
     ),
@@ -97,7 +97,7 @@ STANDINGS = {
     "void": closed(
         "void",
         FailureClass.APPROVAL_VOID,
-        "ask-first was not run. Since it was approved, the action file has changed.",
+        "ask-first was not run. Since the approval, the action file has changed.",
     ),
     "failed": of_status("failed", "m", error=ENVELOPES["no key"]["error"]),
     "unknown": of_status("unknown", "m", error=ENVELOPES["cut off"]["error"]),
@@ -127,6 +127,14 @@ REPLIES: dict[str, Callable[[], Reply]] = {
 FINISHED = {"stands completed"}
 WORDS_BEFORE = 1088
 """So many words and ids the same replies had, in words and as data, in the form that this one took the place of."""
+PROSE_BEFORE = {"text": 314, "data": 285}
+"""So many words of sentences, without labels such as `audit id`, the same replies had in that form."""
+NO_PROSE = re.compile(
+    r"`?aileron [\w/:. -]+(`|$|\n)|https?://\S+|\b(apr|aud|ses)_[0-9a-f-]+|file://[\w./@-]+|\{.*\}|\w+\.example\.com"
+    r"|\([a-z]+\)",
+    re.MULTILINE,
+)
+"""Commands, addresses, ids, JSON, and names of hosts and errors: facts that no wording makes shorter."""
 COUNTED = ("waiting", *(f"stands {name}" for name in STANDINGS), *ENVELOPES)
 
 
@@ -164,6 +172,30 @@ def test_the_replies_have_half_the_words_that_they_had() -> None:
     assert words <= WORDS_BEFORE / 2, words
 
 
+def prose(text: str) -> list[str]:
+    """Return the words of the sentences in a text, without names of fields and classes."""
+    return [word for word in re.findall(r"[\w'-]+", NO_PROSE.sub(" ", text)) if "_" not in word and not word.isdigit()]
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield the sentences of structured data; a single word is a name or a value."""
+    if isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from texts_in(inner)
+    elif isinstance(value, str) and " " in value:
+        yield value
+
+
+def test_the_sentences_alone_have_half_the_words_that_they_had_as_text_and_as_data() -> None:
+    replies = [REPLIES[name]() for name in COUNTED]
+    words = {
+        "text": sum(len(prose(each.text)) for each in replies),
+        "data": sum(len(prose(text)) for each in replies for text in texts_in(each.structured)),
+    }
+    for form, before in PROSE_BEFORE.items():
+        assert words[form] <= before / 2, words
+
+
 def test_what_a_model_needs_is_still_there() -> None:
     for name, envelope in ENVELOPES.items():
         said = REPLIES[name]()
@@ -175,7 +207,7 @@ def test_what_a_model_needs_is_still_there() -> None:
     waiting = REPLIES["waiting"]()
     for fact in (ID, URL, STATUS_TOOL, "Nothing has run yet", "not the tool again", f"show {ID[-8:]}"):
         assert fact in waiting.text
-    assert "Try again when some have ended." in REPLIES["busy"]().text
+    assert "Try again when some end." in REPLIES["busy"]().text
     assert REPLIES["cut off"]().structured["next_step"].startswith("Do not repeat it")
     assert REPLIES["busy"]().structured["error"]["retriable"] is True
 

@@ -121,6 +121,9 @@ def test_a_private_address_needs_the_persons_leave_although_the_manifest_names_i
     text = (world.home / "actions" / "asked.md").read_text()
     checked = world.ok("POST", "/v1/actions/check", {"text": text, "file": "asked.md"})
     assert [problem["problem"] for problem in checked["problems"]] == [refused["message"]]
+    # The list says the same as a call would.
+    asked = next(item for item in world.ok("GET", "/v1/actions")["items"] if item["name"] == "asked")
+    assert (asked["state"], [problem["problem"] for problem in asked["problems"]]) == ("blocked", [refused["message"]])
 
 
 @pytest.mark.parametrize(

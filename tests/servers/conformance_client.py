@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
@@ -19,7 +19,9 @@ KNOWN = {"add_numbers": {"a": 5, "b": 3}}
 class Person:
     """Accepts what is asked, with the defaults of the question."""
 
-    async def answer(self, method: str, params: Message) -> Message:
+    capabilities: ClassVar[Message] = {"elicitation": {"form": {}, "url": {}}, "roots": {}}
+
+    async def answer(self, method: str, params: Message, name: str = "") -> Message:  # noqa: ARG002 - so it is asked
         if method == "roots/list":
             return {"roots": []}
         properties = params.get("requestedSchema", {}).get("properties", {})
@@ -37,7 +39,6 @@ async def main(url: str) -> None:
     context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
     async with reached(url, answers=person) as server:
         listed = await server.connection.tools(asking)
-        await asyncio.sleep(1)  # a question over the server's own stream is lost if it comes before that is open
         schemas = {tool["name"]: tool["inputSchema"] for tool in listed}
         known = KNOWN | {"json_schema_echo": {"schema": schemas.get("json_schema_2020_12_tool")}}
         calls = context.get("toolCalls") or [{"name": name, "arguments": known.get(name, {})} for name in schemas]

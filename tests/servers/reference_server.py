@@ -7,17 +7,29 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.prompts.base import Message, UserMessage
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
     AudioContent,
     CallToolResult,
     Completion,
     ContentBlock,
+    CreateMessageRequest,
+    CreateMessageRequestParams,
     ElicitRequest,
     ElicitRequestFormParams,
     ElicitResult,
     EmbeddedResource,
+    GetPromptRequestParams,
+    GetPromptResult,
     ImageContent,
     InputRequiredResult,
+    ListPromptsResult,
+    ListRootsRequest,
+    PaginatedRequestParams,
+    Prompt,
+    PromptMessage,
+    SamplingMessage,
     TextContent,
     TextResourceContents,
 )
@@ -86,16 +98,35 @@ async def test_tool_with_progress(ctx: Context) -> list[ContentBlock]:
     return [text("done")]
 
 
-COLOUR = {"type": "object", "properties": {"colour": {"type": "string"}}, "required": ["colour"]}
+async def three_lines(ctx: Context) -> list[ContentBlock]:
+    """Write three lines for the log."""
+    for said in ("Tool execution started", "Tool processing data", "Tool execution completed"):
+        await ctx.info(said)
+    return [text("done")]
+
+
+for each in ("test_tool_with_logging", "test_logging_tool"):
+    server.add_tool(three_lines, name=each, structured_output=False)
+
+
+def question(message: str, properties: dict[str, Any], required: tuple[str, ...] = ()) -> ElicitRequest:
+    """Return a question to the person."""
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    return ElicitRequest(params=ElicitRequestFormParams.model_validate({"message": message, "requestedSchema": schema}))
+
+
+def prompt_of(said: str, most: int) -> CreateMessageRequest:
+    """Return a question to the model."""
+    message = SamplingMessage(role="user", content=text(said))
+    return CreateMessageRequest(params=CreateMessageRequestParams(messages=[message], max_tokens=most))
 
 
 def asked(ctx: Context, message: str, properties: dict[str, Any], required: tuple[str, ...] = ()) -> Any:
     """Return the question, or what became of it; the daemon is a client of the modern era."""
     if ctx.input_responses is None:
-        schema = {"type": "object", "properties": properties, "required": list(required)}
-        params = ElicitRequestFormParams.model_validate({"message": message, "requestedSchema": schema})
-        return InputRequiredResult(input_requests={"asked": ElicitRequest(params=params)}, request_state="asked")
-    answer = ctx.input_responses["asked"]
+        request = question(message, properties, required)
+        return InputRequiredResult(input_requests={"user_name": request}, request_state="asked")
+    answer = ctx.input_responses["user_name"]
     assert isinstance(answer, ElicitResult)
     said = f"action={answer.action}, content={json.dumps(answer.content)}"
     return CallToolResult(content=[text(f"User response: {said}"), text(f"Elicitation completed: {said}")])
@@ -158,11 +189,78 @@ async def test_input_required_result_tampered_state(ctx: Context) -> CallToolRes
 async def test_input_required_result_multi_round(ctx: Context) -> CallToolResult | InputRequiredResult:
     """Ask twice."""
     if ctx.request_state == "asked":
-        params = ElicitRequestFormParams.model_validate({"message": "Step 2: Which colour?", "requestedSchema": COLOUR})
-        return InputRequiredResult(input_requests={"step2": ElicitRequest(params=params)}, request_state="twice")
+        return InputRequiredResult(
+            input_requests={"step2": question("Step 2: Which colour?", {"colour": {"type": "string"}}, ("colour",))},
+            request_state="twice",
+        )
     if ctx.request_state == "twice":
         return CallToolResult(content=[text("Thank you.")])
     return asked(ctx, "Step 1: What is your name?", {"name": {"type": "string"}}, ("name",))
+
+
+NAME = {"name": {"type": "string"}}
+Questions = dict[str, ElicitRequest | CreateMessageRequest | ListRootsRequest]
+
+
+def answered(ctx: Context, questions: Questions) -> CallToolResult | InputRequiredResult:
+    """Return the questions, or what was answered."""
+    if ctx.input_responses is None:
+        return InputRequiredResult(input_requests=dict(questions), request_state="asked")
+    given = {name: answer.model_dump(by_alias=True, mode="json") for name, answer in ctx.input_responses.items()}
+    return CallToolResult(content=[text(f"Answers: {json.dumps(given)}")])
+
+
+@server.tool(structured_output=False)
+async def test_sampling(prompt: str, ctx: Context) -> CallToolResult | InputRequiredResult:
+    """Ask the model."""
+    return answered(ctx, {"asked": prompt_of(prompt, 100)})
+
+
+@server.tool(structured_output=False)
+async def test_input_required_result_sampling(ctx: Context) -> CallToolResult | InputRequiredResult:
+    """Ask the model for a capital."""
+    return answered(ctx, {"capital_question": prompt_of("What is the capital of France?", 100)})
+
+
+@server.tool(structured_output=False)
+async def test_input_required_result_list_roots(ctx: Context) -> CallToolResult | InputRequiredResult:
+    """Ask for the folders."""
+    return answered(ctx, {"client_roots": ListRootsRequest()})
+
+
+@server.tool(structured_output=False)
+async def test_input_required_result_multiple_inputs(ctx: Context) -> CallToolResult | InputRequiredResult:
+    """Ask for everything at once."""
+    person = question("What is your name?", NAME, ("name",))
+    model = prompt_of("Generate a greeting", 50)
+    return answered(ctx, {"user_name": person, "greeting": model, "client_roots": ListRootsRequest()})
+
+
+@server.tool(structured_output=False)
+async def test_input_required_result_capabilities(ctx: Context) -> CallToolResult | InputRequiredResult:
+    """Ask what the client can answer, and nothing else."""
+    can, questions = ctx.client_capabilities, Questions()
+    if can is not None and can.elicitation is not None:
+        questions["user_name"] = question("What is your name?", NAME)
+    if can is not None and can.sampling is not None:
+        questions["greeting"] = prompt_of("Generate a greeting", 50)
+    return answered(ctx, questions) if questions else CallToolResult(content=[text("Nobody can be asked.")])
+
+
+@server.tool(structured_output=False)
+async def test_missing_capability(ctx: Context) -> CallToolResult | InputRequiredResult:
+    """Need a client that can ask its model."""
+    if ctx.client_capabilities is None or ctx.client_capabilities.sampling is None:
+        needed = {"requiredCapabilities": {"sampling": {}}}
+        raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, "This needs sampling.", needed)
+    return answered(ctx, {"asked": prompt_of("Say something.", 10)})
+
+
+@server.tool(structured_output=False)
+async def test_streaming_elicitation(ctx: Context) -> CallToolResult | InputRequiredResult:
+    """Tell progress, and then ask."""
+    await ctx.report_progress(1, 2, "half way")
+    return asked(ctx, "Please confirm", {"ok": {"type": "boolean"}}, ("ok",))
 
 
 def spare() -> list[ContentBlock]:
@@ -208,6 +306,12 @@ def template(id: str) -> str:  # noqa: A002 - the suite names it
     return f'{{"id":"{id}","templateTest":true,"data":"Data for ID: {id}"}}'
 
 
+@server.resource("test://watched-resource", mime_type="text/plain")
+def watched() -> str:
+    """Return a text that can be watched."""
+    return "This text may change."
+
+
 @server.prompt()
 def test_simple_prompt() -> str:
     """Return a prompt."""
@@ -238,6 +342,37 @@ def test_prompt_with_image() -> list[Message]:
 async def complete(reference: object, argument: object, context: object) -> Completion | None:
     """Complete nothing in particular."""
     return Completion(values=["paris", "park"], total=2, has_more=False)
+
+
+ASKING = "test_input_required_result_prompt"
+list_prompts = server._lowlevel_server.get_request_handler("prompts/list")
+get_prompt = server._lowlevel_server.get_request_handler("prompts/get")
+assert list_prompts is not None
+assert get_prompt is not None
+
+
+async def with_one_that_asks(ctx: Any, params: PaginatedRequestParams) -> ListPromptsResult:
+    """List the prompts, with one that the server of the SDK has no form for."""
+    listed: Any = await list_prompts.handler(ctx, params)
+    return ListPromptsResult(prompts=[*listed.prompts, Prompt(name=ASKING, description="Ask for a context.")])
+
+
+async def prompt_that_asks(ctx: Any, params: GetPromptRequestParams) -> GetPromptResult | InputRequiredResult:
+    """Make a prompt; ask for what one of them needs."""
+    if params.name != ASKING:
+        made: Any = await get_prompt.handler(ctx, params)
+        return GetPromptResult.model_validate(made.model_dump())
+    if params.input_responses is None:
+        said = question("What context should the prompt use?", {"context": {"type": "string"}}, ("context",))
+        return InputRequiredResult(input_requests={"user_context": said}, request_state="asked")
+    answer = params.input_responses["user_context"]
+    assert isinstance(answer, ElicitResult)
+    content = text(f"Use {json.dumps(answer.content)}.")
+    return GetPromptResult(messages=[PromptMessage(role="user", content=content)])
+
+
+server._lowlevel_server.add_request_handler("prompts/list", PaginatedRequestParams, with_one_that_asks)
+server._lowlevel_server.add_request_handler("prompts/get", GetPromptRequestParams, prompt_that_asks)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from waiting import wait_until
@@ -50,7 +50,9 @@ class Answering:
         self.asked: list[tuple[str, Message]] = []
         self._answer = answer or {"action": "accept", "content": {"colour": "blue"}}
 
-    async def answer(self, method: str, params: Message) -> Message:
+    capabilities: ClassVar[Message] = {"elicitation": {"form": {}, "url": {}}, "roots": {}}
+
+    async def answer(self, method: str, params: Message, name: str = "") -> Message:  # noqa: ARG002 - so it is asked
         self.asked.append((method, params))
         return self._answer
 

@@ -198,6 +198,25 @@ def test_a_form_that_cannot_be_kept_is_left_to_the_person() -> None:
         with_server('version: "1"\ndownstream_servers: [{name: a, command: [x]}]\n', ADDED, "f")
 
 
+def test_a_file_that_was_wrong_from_the_start_is_not_said_to_leave_servers_as_they_were(tmp_path: Path) -> None:
+    async def scene() -> None:
+        path = tmp_path / "servers.yaml"
+        path.write_text(WHOLE + "    colour: blue\n")
+        configuration = Configuration(path)
+        await configuration.look()
+        assert configuration.all() == {}
+        assert configuration.meanwhile.startswith("Until it is right, no server is there")
+        path.write_text(WHOLE)
+        await configuration.look()
+        path.write_text("nonsense")
+        await configuration.look()
+        assert configuration.meanwhile == "The servers are as they were before."
+        assert configuration.all()
+        configuration.close()
+
+    asyncio.run(scene())
+
+
 def test_a_broken_edit_keeps_the_servers_as_they_were_and_says_so(tmp_path: Path) -> None:
     async def scene() -> None:
         path = tmp_path / "servers.yaml"
@@ -212,6 +231,7 @@ def test_a_broken_edit_keeps_the_servers_as_they_were_and_says_so(tmp_path: Path
         await configuration.look()
         assert configuration.all()["git"] is held
         assert "no key 'colour'" in str(configuration.problem)
+        assert configuration.meanwhile == "The servers are as they were before."
         with pytest.raises(Failure, match="Mend it first"):
             await configuration.edit(lambda text, file: without_server(text, "git", file))
         changes = configuration.changes()

@@ -27,7 +27,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Offer where the suite finds the surface."""
-    with World(tmp_path_factory.mktemp("world"), upstream="http://127.0.0.1:9") as world:
+    rules = '[approvals.rules."ref__(sampling)"]\ndecision = "allow"\nreason = "The suite has no model."\n'
+    with World(tmp_path_factory.mktemp("world"), upstream="http://127.0.0.1:9", settings=rules) as world:
         world.start()
         world.set_up_vault()
         command = [sys.executable, str(HERE / "reference_server.py")]

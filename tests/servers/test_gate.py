@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from servers.gate_room import PERSON, GateRoom, gate_room
@@ -16,6 +17,7 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.scrubbing.scrub import Scrubber
 from daemon.core.tools import ToolId, ToolSpec
 from daemon.execution.requests import Finished
+from daemon.tools.servers import looking
 from daemon.tools.servers.looking import holds_for
 from daemon.tools.servers.upstream.seam import Trouble, UpstreamError
 from daemon.tools.servers.values import Mode, ServerConfig
@@ -86,7 +88,13 @@ class Heard:
     def progress(self, params: Mapping[str, Any]) -> None:
         self.heard.append(params)
 
-    async def answer(self, _: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    log_level = None
+    capabilities: ClassVar[Mapping[str, Any]] = {"elicitation": {"form": {}}}
+
+    def log(self, params: Mapping[str, Any]) -> None:
+        self.heard.append(params)
+
+    async def answer(self, _: str, params: Mapping[str, Any], __: str = "") -> Mapping[str, Any]:
         self.heard.append(params)
         return {"action": "decline"}
 
@@ -103,16 +111,36 @@ async def offered_when(room: GateRoom, fits: Callable[[Mapping[str, ToolSpec]], 
 # Listing
 
 
-async def test_a_server_that_was_never_looked_at_is_looked_at_when_somebody_lists(tmp_path: Path) -> None:
+async def test_the_first_list_has_the_tools_of_servers_that_were_never_looked_at(tmp_path: Path) -> None:
     async with gate_room(tmp_path, hub()) as room:
+        listed = await room.offered()
+    assert set(listed) == {"hub__read", "hub__create", "hub__wipe", "far__look", "read_result"}
+
+
+async def test_a_server_that_is_slow_to_say_its_tools_holds_no_list_for_long_and_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "_FIRST_SECONDS", 0.3)
+    servers, may_start = hub(), asyncio.Event()
+    lent = servers.lent
+
+    @asynccontextmanager
+    async def slow(server: ServerConfig, session: str) -> AsyncIterator[Any]:
+        if server.name == "far":
+            await may_start.wait()
+        async with lent(server, session) as connection:
+            yield connection
+
+    monkeypatch.setattr(servers, "lent", slow)
+    async with gate_room(tmp_path, servers) as room:
+        assert set(await room.offered()) == {"hub__read", "hub__create", "hub__wipe", "read_result"}
         changes = room.rooms.servers.provider.changes()
         heard = asyncio.ensure_future(anext(changes))
         await asyncio.sleep(0)
-        assert await room.offered() == {}
+        may_start.set()
         await asyncio.wait_for(heard, 30)
         await changes.aclose()
-        listed = await offered_when(room, lambda names: len(names) == 5)
-    assert set(listed) == {"hub__read", "hub__create", "hub__wipe", "far__look", "read_result"}
+        await offered_when(room, lambda names: "far__look" in names)
 
 
 async def test_the_list_comes_from_the_pins_and_asks_no_server(tmp_path: Path) -> None:

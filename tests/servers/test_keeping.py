@@ -267,8 +267,10 @@ async def test_a_start_that_is_called_off_leaves_no_process(room: Room) -> None:
 
 
 async def test_what_cannot_be_started_says_why_and_leaves_no_keeper(room: Room) -> None:
-    with pytest.raises(StartError, match="the program no-such-program cannot be started: No such file"):
+    with pytest.raises(StartError, match=r"no-such-program cannot be started: .* Write the whole path"):
         await room.start(["no-such-program"], {"PATH": "/usr/bin:/bin"})
+    with pytest.raises(StartError, match="the program /no/program cannot be started: No such file"):
+        await room.start(["/no/program"], {})
     with pytest.raises(StartError, match=r"the folder .* cannot be entered"):
         await room.keeping.start(["cat"], {}, room.folder / "none", room.logs.of("held", str))
     assert room.keeping.pid is None
@@ -295,6 +297,38 @@ async def test_a_server_finds_nothing_of_ours_in_its_environment_its_descriptors
         for part in ("cmdline", "environ"):
             assert b"hunter2" not in of_process(room.keeping.pid, part)
     await kept.stop()
+
+
+def test_a_server_finds_the_proxy_the_certificates_and_the_registry_of_a_company_as_the_shell_does() -> None:
+    company = {
+        "HTTPS_PROXY": "http://proxy.example:3128",
+        "no_proxy": "localhost,.example",
+        "SSL_CERT_FILE": "/etc/company.pem",
+        "NODE_EXTRA_CA_CERTS": "/etc/company.pem",
+        "npm_config_registry": "https://npm.example/",
+        "NPM_CONFIG_CACHE": "/h/cache",
+        "UV_DEFAULT_INDEX": "https://pypi.example/simple",
+        "XDG_CACHE_HOME": "/h/cache",
+        "DOCKER_HOST": "ssh://me@builder.example",
+    }
+    assert environment_of(company, {}) == company
+
+
+def test_a_server_finds_no_token_and_no_proxy_or_registry_with_a_password() -> None:
+    tokens = {
+        "https_proxy": "http://me:hunter2@proxy.example:3128",
+        "HTTP_PROXY": "me:hunter2@proxy.example:3128",
+        "ALL_PROXY": "http://hunter2@proxy.example",
+        "UV_INDEX_URL": "https://me:hunter2@pypi.example/simple",
+        "npm_config_registry": "https://me:hunter2@npm.example/",
+        "npm_config__auth": "hunter2",
+        "npm_config_//npm.example/:_authToken": "hunter2",
+        "NPM_TOKEN": "hunter2",
+        "NODE_OPTIONS": "--require ./hunter2",
+        "SSH_AUTH_SOCK": "/run/hunter2",
+    }
+    assert environment_of(tokens, {}) == {}
+    assert environment_of(tokens, {"https_proxy": "http://me:x@proxy"}) == {"https_proxy": "http://me:x@proxy"}
 
 
 async def test_the_error_output_goes_to_a_bounded_log_without_secrets_and_without_escapes(room: Room) -> None:

@@ -58,6 +58,22 @@ def call(agent: ByHand, name: str) -> str:
     return ("failed: " if result["isError"] else "") + str(result["content"][0]["text"])
 
 
+def assert_told(agent: ByHand, failure: str, command: str) -> None:
+    """Say that a call is answered by a sentence with the class of the failure, and the person's remedy."""
+    said = call(agent, "far__read")
+    assert said.startswith("failed: Tell the person.")
+    assert failure in said
+    assert command in said
+
+
+@pytest.fixture
+def later(world: World) -> Iterator[ByHand]:
+    """Offer an agent that was started after the daemon was."""
+    with ByHand(launched(world)) as server:
+        server.initialize()
+        yield server
+
+
 def test_without_a_login_the_agent_is_told_the_command_and_the_list_is_not_empty(agent: ByHand, world: World) -> None:
     failed = world.control("POST", "/v1/servers/far/test").json()["error"]
     assert (failed["class"], failed["details"]["command"]) == ("binding_required", "aileron server login far")
@@ -90,13 +106,16 @@ def test_a_token_that_the_server_refuses_is_renewed_and_one_that_ends_is_renewed
     assert len(world.events(type="server.login_renewed")) == guarded.told("seen")["renewals"]
 
 
-def test_a_login_outlives_the_daemon_and_needs_the_vault(world: World) -> None:
+def test_a_login_outlives_the_daemon_and_needs_the_vault_which_the_agent_is_told(world: World) -> None:
     world.kill()
     world.start()
     locked = world.control("POST", "/v1/servers/far/test").json()["error"]
     assert (locked["class"], locked["details"]["command"]) == ("vault_locked", "aileron vault unlock")
-    world.unlock()
-    assert world.ok("POST", "/v1/servers/far/test")["tools"] == 2
+    with ByHand(launched(world)) as agent:
+        agent.initialize()
+        assert_told(agent, "vault_locked", "aileron vault unlock")
+        world.unlock()
+        assert call(agent, "far__read") == "done with [redacted]"
 
 
 def test_a_call_that_needs_more_rights_asks_for_a_login_that_asks_for_them(world: World, guarded: Guarded) -> None:
@@ -116,12 +135,16 @@ def test_a_login_that_was_ended_elsewhere_is_said_with_the_command(world: World,
     guarded.told("end")
     with ByHand(launched(world)) as agent:
         agent.initialize()
-        assert "aileron server login far" in call(agent, "far__read")
+        assert_told(agent, "binding_required", "aileron server login far")
+        assert_told(agent, "binding_required", "aileron server login far")
     [ended] = world.events(type="server.login_ended")
     assert ended["payload"]["error.type"] == "invalid_grant"
 
 
-def test_a_person_logs_in_by_pasting_and_by_a_device_and_logs_out_and_in_again(world: World, guarded: Guarded) -> None:
+def test_a_person_logs_in_by_pasting_and_by_a_device_and_logs_out_and_the_agent_hears_of_each(
+    later: ByHand, world: World, guarded: Guarded
+) -> None:
+    agent = later
     shell = Shell(world.home, world.folder)
     started = shell.start(
         "server",
@@ -139,17 +162,19 @@ def test_a_person_logs_in_by_pasting_and_by_a_device_and_logs_out_and_in_again(w
         back = person.logs_in(started.stderr.readline().strip())
     said, _ = started.communicate(back + "\n", timeout=60)
     assert json.loads(said)["state"] == "done"
+    assert call(agent, "far__read") == "done with [redacted]"
     before = guarded.told("seen")["revocations"]
     assert "logged out" in shell("server", "logout", "far").stdout
     assert guarded.told("seen")["revocations"] > before
     assert "Nobody is logged in" in shell("server", "logout", "far", expect=1).stderr
     assert "aileron server login far" in shell("server", "test", "far", expect=1).stderr
+    assert_told(agent, "binding_required", "aileron server login far")
     device = world.ok("POST", "/v1/servers/far/login", {"device": True})
     assert device["code"] in device["url"]
     with Person() as person:
         person.logs_in(device["url"])
     wait_until(lambda: world.ok("GET", "/v1/servers/far/login?wait=5")["state"] == "done")
-    assert world.ok("POST", "/v1/servers/far/test")["tools"] == 2
+    assert call(agent, "far__read") == "done with [redacted]"
 
 
 def test_a_person_who_refuses_is_not_logged_in_and_stays_logged_in_as_before(world: World) -> None:

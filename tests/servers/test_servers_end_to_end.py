@@ -197,9 +197,12 @@ def test_an_edit_of_the_file_takes_effect_and_a_broken_one_does_not(agent: ByHan
     wait_until(lambda: world.ok("GET", "/v1/servers")["problem"] is not None)
     problem = world.ok("GET", "/v1/servers")["problem"]
     assert (problem["line"], problem["problem"]) == (5, "A server has no key 'colour'.")
+    assert problem["meanwhile"] == "The servers are as they were before."
     assert agent.call("notes__read")["isError"] is False
     checks = {check["name"]: check for check in world.ok("GET", "/v1/checks")["items"]}
     assert checks["servers.yaml"]["status"] == "failed"
+    assert problem["meanwhile"] in checks["servers.yaml"]["message"]
+    assert problem["meanwhile"] in world.ok("GET", "/v1/status")["servers"]["problem"]
     path.write_text("# mine\n" + good.replace("  - name: notes\n", "  - name: notes\n    enabled: false\n"))
     wait_until(lambda: agent.call("notes__read")["isError"])
     world.ok("POST", "/v1/servers/notes/enable")

@@ -158,7 +158,7 @@ async def test_a_question_of_a_call_that_is_over_is_dropped() -> None:
     class Never(Answering):
         dropped = False
 
-        async def answer(self, method: str, params: Any) -> Any:
+        async def answer(self, method: str, params: Any, name: str = "") -> Any:  # noqa: ARG002 - so it is asked
             await super().answer(method, params)
             try:
                 await asyncio.Event().wait()
@@ -177,7 +177,7 @@ async def test_a_question_of_a_call_that_is_over_is_dropped() -> None:
 @pytest.mark.parametrize("era", ["handshake", "modern"])
 async def test_the_time_of_a_call_stands_still_while_a_person_answers(era: str) -> None:
     class Slow(Answering):
-        async def answer(self, method: str, params: Any) -> Any:
+        async def answer(self, method: str, params: Any, name: str = "") -> Any:  # noqa: ARG002 - so it is asked
             await asyncio.sleep(1.0)
             return await super().answer(method, params)
 

@@ -1,7 +1,8 @@
 """A scripted model: stands in for the vendors, in all three protocols the agents speak, as a process of its own.
 
 It does what a model would that follows one short script: calls the tool it was told to, follows an approval to its
-end with `check_action_status`, and then repeats the last tool's answer as its final words. It finds a tool by the end
+end with `check_action_status`, goes on with the next tool if it was told several, and then repeats the last answer of
+each tool as its final words. It finds a tool by the end
 of its name, because every agent puts something else in front. Requests are kept, so that tests can look at them.
 """
 
@@ -36,6 +37,8 @@ class Script:
 
     tool: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
+    then: list[dict[str, Any]] = field(default_factory=list)
+    """What is called afterwards, one after the other: each a `tool` and its `arguments`."""
     refuses: int = 0
 
 
@@ -65,7 +68,19 @@ def next_step(script: Script, offered: dict[str, tuple[str, str | None]], answer
     if any(last.strip().startswith(f"{word}:") for word in _UNDECIDED) and len(answers) > 1:
         earlier = next(found for text in reversed(answers) if (found := _find(text, "approval_id")) is not None)
         return _call(STATUS_TOOL, {"approval_id": earlier, "wait_seconds": 20}, offered)
-    return f"FINAL {last}"
+    settled = [answer for answer in answers if not _waits(answer)]
+    if len(settled) <= len(script.then):
+        following = script.then[len(settled) - 1]
+        return _call(following["tool"], following["arguments"], offered)
+    return f"FINAL {' '.join(settled) if script.then else last}"
+
+
+def _waits(answer: str) -> bool:
+    """Say whether an answer is that of a call which is not over."""
+    states = any(
+        f'"status": "{word}"' in _spaced(answer) or answer.strip().startswith(f"{word}:") for word in _UNDECIDED
+    )
+    return states or "Nothing has run yet" in answer
 
 
 def _call(tool: str, arguments: dict[str, Any], offered: dict[str, tuple[str, str | None]]) -> Call | str:
@@ -303,9 +318,12 @@ class ModelProcess:
 
     def script(self, tool: str, **arguments: Any) -> None:
         """Tell the model which tool to call; forget what was seen."""
-        httpx.post(
-            f"{self.url}/__script", json={"tool": tool, "arguments": arguments}, trust_env=False
-        ).raise_for_status()
+        self.script_all((tool, arguments))
+
+    def script_all(self, first: tuple[str, dict[str, Any]], *then: tuple[str, dict[str, Any]]) -> None:
+        """Tell the model which tools to call, one after the other; forget what was seen."""
+        steps = [{"tool": tool, "arguments": arguments} for tool, arguments in (first, *then)]
+        httpx.post(f"{self.url}/__script", json=steps[0] | {"then": steps[1:]}, trust_env=False).raise_for_status()
 
     def work(self, command: str) -> None:
         """Tell the model to run a command with the agent's own shell; forget what was seen."""

@@ -11,6 +11,7 @@ from daemon.connectors.keyring import Keyring
 from daemon.connectors.service import ConnectorService
 from daemon.core.failures import Failure
 from daemon.core.named_errors import in_words
+from daemon.core.quantities import readable_size
 from daemon.db.reader import Reader
 from daemon.tools.actions.catalog import ActionCatalog
 from daemon.tools.actions.fitness import readiness
@@ -20,8 +21,6 @@ from daemon.tools.servers.provider import ServerProvider
 from daemon.tools.servers.service import ServerService
 from daemon.tools.servers.values import KIND as SERVER
 from daemon.vault.vault import Vault
-
-_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +80,8 @@ async def _audit(uses: Uses) -> dict[str, Any]:
 
 def _storage(uses: Uses) -> dict[str, Any]:
     usage = uses.budget.usage()
-    taken = f"{usage.used // _MIB} of {usage.budget // _MIB} MiB are taken by the log, its database and its attachments"
+    sizes = f"{readable_size(usage.used)} of {readable_size(usage.budget)}"
+    taken = f"{sizes} are taken by the log, its database and its attachments"
     if usage.state == "ok":
         return _check("log budget", "ok", f"{taken}.")
     remedy = "Raise [audit] budget in config.toml, then: aileron stop. The daemon starts anew by itself."
@@ -127,7 +127,7 @@ def _servers(uses: Uses) -> list[dict[str, Any]]:
         return []
     found = []
     if (problem := uses.server_service.problem) is not None:
-        message = f"{problem} The servers are as they were before."
+        message = f"{problem} {uses.server_service.meanwhile}"
         found.append(_check("servers.yaml", "failed", message, "Mend the file; it is read again by itself."))
     every = uses.server_service.all()
     for each in every:
@@ -151,7 +151,7 @@ def servers_in_short(uses: Uses) -> dict[str, Any]:
         "enabled": sum(each.config.enabled for each in every),
         "running": sum(each.life.running > 0 for each in every),
         "withheld_tools": sum(each.withheld for each in every),
-        "problem": None if service is None or service.problem is None else str(service.problem),
+        "problem": None if service is None or service.problem is None else f"{service.problem} {service.meanwhile}",
     }
 
 

@@ -101,7 +101,7 @@ def router(uses: Uses) -> APIRouter:
             items=[_summary(each) for each in items],
             next_cursor=cursor,
             file=servers.file,
-            problem=_problem(servers.problem),
+            problem=_problem(servers.problem, servers.meanwhile),
         )
 
     @routes.post("/v1/servers", operation_id="server_add", status_code=201)
@@ -240,7 +240,8 @@ def _tool(rules: Rules, pin: Pin, exposed: str | None) -> dict[str, Any]:
     }
 
 
-def _problem(problem: DocumentError | None) -> dict[str, Any] | None:
+def _problem(problem: DocumentError | None, meanwhile: str) -> dict[str, Any] | None:
     if problem is None:
         return None
-    return {"file": problem.file, "line": problem.line, "problem": problem.problem, "remedy": problem.remedy}
+    told = {"file": problem.file, "line": problem.line, "problem": problem.problem, "remedy": problem.remedy}
+    return told | {"meanwhile": meanwhile}

@@ -11,9 +11,22 @@ if TYPE_CHECKING:
 _MOST_NAMED = 5
 
 
+def connect_and_say(invocation: "Invocation") -> "ControlClient":
+    """Return a client of the daemon, after saying what will not work in the launch; close it afterwards."""
+    with invocation.prompts.unseen():
+        client = invocation.connect()
+        try:
+            say_what_will_not_work(invocation, client)
+        except BaseException:
+            client.close()
+            raise
+    return client
+
+
 def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") -> None:
-    """Look at the vault and the actions, and write a line for each thing that the agent will miss."""
+    """Look at the vault, the actions and the servers, and write a line for each thing that the agent will miss."""
     status = client.get("/v1/status")
+    servers = status["servers"]
     actions = client.get("/v1/actions")["items"]
     state = status["vault"]["state"]
     if state == "locked" and invocation.prompts.interactive:
@@ -21,15 +34,25 @@ def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") ->
         client.post("/v1/vault/unlock", body={"passphrase": passphrase})
     elif state != "unlocked":
         remedy = "aileron vault init" if state == "absent" else "aileron vault unlock"
-        invocation.output.note(f"The vault is {state}: actions that need a credential will fail until: {remedy}")
+        invocation.output.note(f"The vault is {state}: what needs a secret or a login will fail until: {remedy}")
     usable = [item for item in actions if item["state"] in {"ready", "locked"}]
     blocked = [item["name"] for item in actions if item["state"] == "blocked"]
     if blocked:
         names = ", ".join(one_line(name) for name in blocked[:_MOST_NAMED])
         more = ", ..." if len(blocked) > _MOST_NAMED else ""
-        invocation.output.note(f"Will fail, because what they need is gone: {names}{more}. See: aileron action list")
-    if not usable and not blocked:
-        invocation.output.note("No action is installed, so the agent gets no tools. Write one: aileron action add NAME")
+        invocation.output.note(f"Will fail, because they lack something: {names}{more}. See: aileron action list")
+    if not usable and not blocked and not servers["enabled"]:
+        invocation.output.note(
+            "There is no action and no server, so the agent gets no tools. Write an action: aileron action add NAME. "
+            "Take over the servers that your agents have: aileron server import"
+        )
+    if servers["problem"] is not None:
+        invocation.output.note(f"servers.yaml is not in use: {one_line(servers['problem'])}")
+    if servers["withheld_tools"]:
+        invocation.output.note(
+            f"Withheld until you have looked at them: {servers['withheld_tools']} tools of servers. "
+            "See: aileron server list"
+        )
     asking = [item["name"] for item in usable if item["decision"] == "ask"]
     if asking and not invocation.prompts.interactive:
         names = ", ".join(one_line(name) for name in asking[:_MOST_NAMED])

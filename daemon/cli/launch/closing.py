@@ -13,23 +13,34 @@ if TYPE_CHECKING:
     from daemon.cli.invocation import Invocation
 
 _COUNTED = 10_000
+_LISTS = "/(list_"
+"""Agents ask for the lists of what servers offer by themselves. They are in the log; they are nothing that was done."""
 _SHOWN = 12
 """How much of the log's head a line shows; `--json` and `aileron audit head` have all of it."""
 
 
 def end_session(client: "ControlClient", session: str, *, reason: str = "the agent ended") -> dict[str, Any]:
     """End the session and sum it up; a daemon that is gone ends it by itself when it is back."""
-    summary: dict[str, Any] = {"session": session, "ran": None, "approvals": None, "audit_head": None}
+    summary: dict[str, Any] = {
+        "session": session,
+        "ran": None,
+        "of_servers": None,
+        "approvals": None,
+        "audit_head": None,
+    }
     with contextlib.suppress(CliFailure):
         client.post("/v1/sessions/{}/end", session, body={"reason": reason, "by": "launcher"})
 
-        def count(kind: str) -> int:
-            return len(client.get("/v1/audit", session=session, type=kind, limit=_COUNTED)["items"])
+        def events(kind: str) -> list[dict[str, Any]]:
+            items: list[dict[str, Any]] = client.get("/v1/audit", session=session, type=kind, limit=_COUNTED)["items"]
+            return items
 
         head = client.get("/v1/audit/head")
+        ran = [each for each in events("execution.started") if _LISTS not in (each["action"] or "")]
         summary |= {
-            "ran": count("execution.started"),
-            "approvals": count("approval.requested"),
+            "ran": len(ran),
+            "of_servers": sum(each["payload"].get("aileron.tool.kind") == "server" for each in ran),
+            "approvals": len(events("approval.requested")),
             "audit_head": {"seq": head["seq"], "hash": head["hash"]},
         }
     return summary
@@ -46,8 +57,9 @@ def close(invocation: "Invocation", summary: Mapping[str, Any]) -> None:
         )
         return
     head = summary["audit_head"]
+    what = "call" if summary["of_servers"] else "action"
     invocation.output.note(
-        f"Session {short(summary['session'])} ended: {_counted(summary['ran'], 'action')} run, "
+        f"Session {short(summary['session'])} ended: {_counted(summary['ran'], what)} run, "
         f"{_counted(summary['approvals'], 'approval')} asked for; audit head {head['seq']} {head['hash'][:_SHOWN]}…",
         style="dim",
     )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from daemon.cli.failure import CliFailure
+from daemon.core.quantities import readable_size
 
 if TYPE_CHECKING:
     from daemon.cli.invocation import Invocation
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 _FIRST_SECONDS = 2.0
 _SECONDS = 5.0
-_MEGA = 1e6
 
 
 @contextmanager
@@ -45,5 +45,5 @@ def _tell(invocation: "Invocation", waiting: "Waiting", over: threading.Event) -
         for item in items:
             copied = item["copied"]
             if copied is not None and item["owner_pid"] == os.getpid() and not over.is_set():
-                size = f"{copied['bytes'] / _MEGA:,.0f} MB"
+                size = readable_size(copied["bytes"])
                 waiting.note(f"Copying the folder: {copied['files']:,} files, {size}")

@@ -11,7 +11,7 @@ from daemon.cli.landing.finding import find_session
 from daemon.cli.landing.shown import how_to_decide
 from daemon.cli.launch import terminal
 from daemon.cli.launch.attach import attach
-from daemon.cli.launch.beforehand import say_what_will_not_work
+from daemon.cli.launch.beforehand import connect_and_say
 from daemon.cli.launch.building import ensure_image
 from daemon.cli.launch.closing import close, end_session
 from daemon.cli.launch.copying import told_of_a_copy
@@ -37,8 +37,7 @@ def run_in_sandbox(
     build_ca: Path | None,
 ) -> int:
     """Run an agent in a container to its end, let what it changed be decided about, and return its exit code."""
-    with invocation.connect() as client:
-        say_what_will_not_work(invocation, client)
+    with connect_and_say(invocation) as client:
         _say_if_there_is_no_key(invocation, client, request)
         if request.resume is not None:
             request = replace(request, resume=find_session(client, request.resume))

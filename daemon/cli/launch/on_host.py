@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.cli.failure import CliFailure
 from daemon.cli.launch import finding
-from daemon.cli.launch.beforehand import say_what_will_not_work
+from daemon.cli.launch.beforehand import connect_and_say
 from daemon.cli.launch.child import Ended, run_agent
 from daemon.cli.launch.closing import close, end_session
 from daemon.cli.launch.scratch import place, scratch
@@ -28,8 +28,11 @@ def launch_on_host(
 ) -> int:
     """Run an agent in the foreground to its end, and return its exit code."""
     found = finding.find(finding.known(agent), invocation.environ)
-    with invocation.connect() as client:
-        say_what_will_not_work(invocation, client)
+    with connect_and_say(invocation) as client:
+        if folder is not None:
+            # The daemon tells servers where the agent works, and finds it by the process that the session belongs to.
+            folder = folder.absolute()
+            os.chdir(folder)
         opened = client.post(
             "/v1/sessions",
             body={

@@ -41,8 +41,7 @@ class RequestHistory:
         if attempt.bytes_sent and not answered and not self._idempotent and self.unknown is None:
             self.unknown = Failure(
                 FailureClass.OUTCOME_UNKNOWN,
-                f"No complete answer came to {attempt.method} {attempt.host} ({attempt.error}). "
-                "It may have taken effect.",
+                f"No complete answer to {attempt.method} {attempt.host} ({attempt.error}): it may have taken effect.",
                 boundary=Boundary.EXTERNAL,
                 details={"method": attempt.method, "host": attempt.host, "status": attempt.status},
             )

@@ -25,7 +25,8 @@ class Readiness:
 
     ready      it would run, or ask
     locked     it would, once the vault is unlocked
-    blocked    something that it needs is gone or is another: a connector, its signature, a binding
+    blocked    something that it needs is gone, is another or is not allowed: a connector, its signature, a binding,
+               the address that it names
     disabled   a person has switched it off
     broken     its file breaks a rule
     """
@@ -46,6 +47,7 @@ async def readiness(connectors: ConnectorService, entry: InstalledAction) -> Rea
         try:
             manifest = await connectors.check(requirement)
             problems += [Problem(text) for text in validate_against_manifest(entry.action, manifest)]
+            connectors.check_reach(manifest)
             connectors.account(manifest)
         except Failure as failure:
             if failure.failure_class is FailureClass.VAULT_LOCKED:

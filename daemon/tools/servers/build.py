@@ -7,6 +7,7 @@ from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock, Entropy
 from daemon.base.tasks import TaskSet
 from daemon.db.reader import Reader
+from daemon.tools.servers.answering import Answerers
 from daemon.tools.servers.calls import CallServices
 from daemon.tools.servers.hearing import Told
 from daemon.tools.servers.lending import HeldServers
@@ -15,6 +16,8 @@ from daemon.tools.servers.outcomes import Outcomes
 from daemon.tools.servers.pins.pins import Pins
 from daemon.tools.servers.provider import ServerProvider
 from daemon.tools.servers.rests import Rests
+from daemon.tools.servers.roots import Workspaces
+from daemon.tools.servers.subscriptions import Subscriptions
 
 OnEnd = Callable[[Callable[[str], None]], None]
 """Where a listener for the ends of sessions is put."""
@@ -38,11 +41,15 @@ class Servers:
     pins: Pins
     looks: Looks
     told: Told
+    subscriptions: Subscriptions
+    workspaces: Workspaces
+    """Rooms above say here where sessions work."""
 
 
 async def build(
     *,
     held: HeldServers,
+    answerers: Answerers,
     limits: ServerLimits,
     on_session_end: OnEnd,
     audit: AuditLog,
@@ -64,16 +71,28 @@ async def build(
         outcomes=Outcomes(rests=rests, limit=limits.result_characters),
         scrubber_of=held.scrubber_of,
         account_of=held.account_of,
+        answerers=answerers,
         clock=clock,
         tasks=tasks,
     )
+    subscriptions = Subscriptions(configured=held.configured, lender=held.lender, tasks=tasks)
+    held.told.listen(subscriptions.heard)
+    on_session_end(subscriptions.session_ended)
     provider = ServerProvider(
         configured=held.configured,
         pins=pins,
         looks=looks,
         calls=calls,
+        subscriptions=subscriptions,
         rests=rests,
         tasks=tasks,
         most_listed=limits.listed_tools,
     )
-    return Servers(provider=provider, pins=pins, looks=looks, told=held.told)
+    return Servers(
+        provider=provider,
+        pins=pins,
+        looks=looks,
+        told=held.told,
+        subscriptions=subscriptions,
+        workspaces=answerers.workspaces,
+    )

@@ -7,7 +7,8 @@ What certainly did not leave is sent once more, on another connection. Nothing e
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Protocol
@@ -25,8 +26,10 @@ from daemon.core.subject import Subject
 from daemon.core.tools import ApprovalPolicy, Stage
 from daemon.core.vocabulary import Attr
 from daemon.execution.seam import PreviewContext, RunContext, Talk
+from daemon.tools.servers.answering import Answerers, CallAnswers
 from daemon.tools.servers.failing import MAY_BE_SENT_AGAIN, failure_of
 from daemon.tools.servers.lending import AccountOf, Lender, ScrubberOf
+from daemon.tools.servers.log_lines import CallLines
 from daemon.tools.servers.looking import Looks
 from daemon.tools.servers.outcomes import Outcomes
 from daemon.tools.servers.scrubbing import clean_of, cleaned
@@ -46,6 +49,7 @@ class CallServices:
     outcomes: Outcomes
     scrubber_of: ScrubberOf
     account_of: AccountOf
+    answerers: Answerers
     clock: Clock
     tasks: TaskSet
 
@@ -194,13 +198,31 @@ class _Sending:
         return _clean(services.scrubber_of(call.server.name), answer)
 
     async def _send(self, executor: ToolExecutor) -> Message:
-        talk, seconds = self.context.talk, self.call.server.call_seconds
-        if talk is None:
-            return await self.call.request.send(executor, self.call.arguments, Asking(seconds=seconds))
-        clean = partial(_clean, self.call.services.scrubber_of(self.call.server.name))
+        talk, services, server = self.context.talk, self.call.services, self.call.server
+        clean = partial(_clean, services.scrubber_of(server.name))
         asking = Asking(
-            seconds=seconds, progress=lambda params: talk.progress(clean(params)), answers=_Answers(talk, clean)
+            seconds=server.call_seconds, answers=CallAnswers(services.answerers, server, self.context, clean)
         )
+        if talk is None:
+            return await self.call.request.send(executor, self.call.arguments, asking)
+        with self._lines(talk, clean) as lines:
+            return await self._heard(
+                executor, replace(asking, progress=lambda params: talk.progress(clean(params)), lines=lines), talk
+            )
+
+    @contextmanager
+    def _lines(self, talk: Talk, clean: Callable[[Message], Message]) -> Iterator[CallLines | None]:
+        if talk.log_level is None:
+            yield None
+            return
+        session, clock = self.context.call.session, self.call.services.clock
+        lines = CallLines(talk, level=talk.log_level, session=session, clean=clean, clock=clock)
+        try:
+            yield lines
+        finally:
+            lines.close()
+
+    async def _heard(self, executor: ToolExecutor, asking: Asking, talk: Talk) -> Message:
         sending = self.call.services.tasks.start(
             _kept(self.call.request.send(executor, self.call.arguments, asking)), name=f"call {self.call.subject.name}"
         )
@@ -266,18 +288,3 @@ async def _kept(sending: Any) -> Message | UpstreamError:
     except UpstreamError as trouble:
         return trouble
     return answer
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """Hands what a server asks back to who asked for the call."""
-
-    talk: Talk
-    clean: Callable[[Message], Message]
-
-    async def answer(self, method: str, params: Message) -> Message:
-        """Return the answer; turn down what is turned down there."""
-        try:
-            return await self.talk.answer(method, self.clean(params))
-        except Failure as failure:
-            raise UpstreamError(Trouble.REFUSED, failure.message) from failure

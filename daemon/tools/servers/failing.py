@@ -1,13 +1,24 @@
 """What goes wrong with a server, as a failure for who asked: what may have run is never called not run. Pure."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.visible import visible
+from daemon.tools.servers.upstream.messages import MISSING_CAPABILITY
 from daemon.tools.servers.upstream.seam import Trouble, UpstreamError
 
 _LONGEST = 500
+_CAPABILITIES = ("elicitation", "roots", "sampling")
 
 MAY_BE_SENT_AGAIN = frozenset({Trouble.NOT_REACHED, Trouble.SESSION_GONE})
 """The request certainly had no effect, and a new connection may help."""
+
+
+def _needed(data: Any) -> list[str]:
+    """Return the capabilities of a client that a server said it needs, as far as the protocol has them."""
+    named = data.get("requiredCapabilities") if isinstance(data, Mapping) else None
+    return [name for name in _CAPABILITIES if isinstance(named, Mapping) and name in named]
 
 
 def failure_of(trouble: UpstreamError, *, server: str, what: str, sent: bool, may_repeat: bool) -> Failure:
@@ -45,6 +56,15 @@ def failure_of(trouble: UpstreamError, *, server: str, what: str, sent: bool, ma
                 f"The server {server} could not be started: {reason}. Nothing was run. A person can run `{command}`.",
                 boundary=Boundary.EXTERNAL,
                 details=details | {"command": command},
+            )
+        case Trouble.REFUSED if trouble.code == MISSING_CAPABILITY:
+            needed = _needed(trouble.data)
+            return Failure(
+                FailureClass.EXTERNAL_API_ERROR,
+                f"The server {server} cannot do {what} for an agent that does not answer what it would ask back "
+                f"({', '.join(needed) or reason}). Sampling needs a rule that allows it besides, {server}__(sampling).",
+                boundary=Boundary.EXTERNAL,
+                details=details | {"needed": needed},
             )
         case Trouble.REFUSED:
             return Failure(

@@ -10,6 +10,7 @@ from daemon.base.clock import Clock, Entropy
 from daemon.base.tasks import TaskSet
 from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.acting import Acting
+from daemon.tools.servers.answering import Answerers
 from daemon.tools.servers.build import Servers
 from daemon.tools.servers.configuration.configuration import Configuration
 from daemon.tools.servers.keeping.log import ServerLogs
@@ -57,6 +58,7 @@ class Holding:
         audit: AuditLog,
         http: HttpPool,
         own: OwnClient,
+        answerers: Answerers,
         clock: Clock,
         entropy: Entropy,
         tasks: TaskSet,
@@ -81,6 +83,7 @@ class Holding:
             stops=stops,
             authorisation_of=self._logins.authorisation_of,
             account_of=Acting(vault).account,
+            answers_of=answerers.of_connection,
         )
         self._logins.on_secrets = self._lives.opener.secrets_known.tokens
 

@@ -7,7 +7,7 @@ list and the call withholds the tool, and not the next call after it.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -23,6 +23,8 @@ from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor, Up
 from daemon.tools.servers.values import ServerConfig
 
 _TOOLS_CHANGED = "notifications/tools/list_changed"
+_FIRST_SECONDS = 3.0
+"""How long after the first look at a server began a list waits for it; what comes later is announced."""
 _AGAIN_SECONDS = 10.0
 """How long after a look that failed nobody's listing begins another one."""
 
@@ -62,7 +64,8 @@ class Looks:
         """How often a server's list has changed since the daemon started."""
         self._seen: WeakKeyDictionary[ToolExecutor, _Look] = WeakKeyDictionary()
         self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, tuple[asyncio.Task[None], float]] = {}
+        """The looks in the background, by server, and when each began."""
         self._problems: dict[str, Failure] = {}
         self._failed_at: dict[str, float] = {}
         self._heard: dict[str, bool] = {}
@@ -122,14 +125,26 @@ class Looks:
         self._lists[server.name] += 1
         self._tasks.start(self._follow(server, session), name=f"follow the tools of {server.name}")
 
+    async def first(self, servers: Sequence[ServerConfig], session: str) -> None:
+        """Look at servers that were never looked at, and wait for that a while.
+
+        An agent that lists its tools once, when it starts, would otherwise miss all of them.
+        """
+        for server in servers:
+            self.begin(server, session)
+        now = self._clock.monotonic()
+        looks = [self._under_way[server.name] for server in servers if server.name in self._under_way]
+        rest = max((begun + _FIRST_SECONDS - now for _, begun in looks), default=0.0)
+        if rest > 0:
+            await asyncio.wait([task for task, _ in looks], timeout=rest)
+
     def begin(self, server: ServerConfig, session: str) -> None:
         """Look at a server in the background, unless that goes on already or has just failed."""
-        failed = self._failed_at.get(server.name)
-        if failed is not None and self._clock.monotonic() - failed < _AGAIN_SECONDS:
+        now, failed = self._clock.monotonic(), self._failed_at.get(server.name)
+        if server.name in self._under_way or (failed is not None and now - failed < _AGAIN_SECONDS):
             return
-        if server.name not in self._under_way:
-            self._under_way.add(server.name)
-            self._tasks.start(self._look(server, session), name=f"look at the tools of {server.name}")
+        task = self._tasks.start(self._look(server, session), name=f"look at the tools of {server.name}")
+        self._under_way[server.name] = task, now
 
     async def _follow(self, server: ServerConfig, session: str) -> None:
         try:
@@ -144,7 +159,7 @@ class Looks:
         try:
             await self._try(server, session)
         finally:
-            self._under_way.discard(server.name)
+            self._under_way.pop(server.name, None)
 
     async def _try(self, server: ServerConfig, session: str) -> None:
         if self._configured.all().get(server.name) != server or not server.enabled:

@@ -16,7 +16,7 @@ from daemon.core.principal import Principal, PrincipalKind
 from daemon.core.subject import NamedHash, Subject
 from daemon.core.tools import ToolCall, ToolId, ToolSpec
 from daemon.execution.seam import PreparedCall
-from daemon.tools.servers import own_tools
+from daemon.tools.servers import own_tools, sampling
 from daemon.tools.servers.arguments import ArgumentChecks
 from daemon.tools.servers.calls import CallServices, PreparedServerCall, Request
 from daemon.tools.servers.lending import Configured
@@ -25,10 +25,11 @@ from daemon.tools.servers.operations import OPERATIONS
 from daemon.tools.servers.outcomes import READ_ON
 from daemon.tools.servers.pins.definitions import Definition
 from daemon.tools.servers.pins.pins import Pins
-from daemon.tools.servers.requests import OperationRequest, ToolRequest, ready
+from daemon.tools.servers.requests import OperationRequest, ToolRequest, ready, subscription
 from daemon.tools.servers.rests import Rests
 from daemon.tools.servers.searching import nearest, search
 from daemon.tools.servers.specs import UNAVAILABLE, specs_of, unavailable
+from daemon.tools.servers.subscriptions import SUBSCRIBE, UNSUBSCRIBE, Subscriptions
 from daemon.tools.servers.values import KIND, ServerConfig
 
 _USUAL_FOUND = 10
@@ -57,6 +58,7 @@ class ServerProvider:
         pins: Pins,
         looks: Looks,
         calls: CallServices,
+        subscriptions: Subscriptions,
         rests: Rests,
         tasks: TaskSet,
         most_listed: int,
@@ -65,6 +67,7 @@ class ServerProvider:
         self._pins = pins
         self._looks = looks
         self._calls = calls
+        self._subscriptions = subscriptions
         self._rests = rests
         self._tasks = tasks
         self._most_listed = most_listed
@@ -80,12 +83,14 @@ class ServerProvider:
     # Listing
 
     async def list(self, who: Principal) -> Sequence[ToolSpec]:
-        """Return what the servers offer; one that was never looked at is looked at in the background."""
+        """Return what the servers offer; this waits a while for those that were never looked at."""
         servers = self._enabled()
+        new = [server for server in servers if not self._pins.looked_at(server.name)]
+        await self._looks.first(new, who.id if who.kind is PrincipalKind.AGENT else "")
         for server in servers:
-            if not self._pins.looked_at(server.name):
-                self._looks.begin(server, who.id if who.kind is PrincipalKind.AGENT else "")
-            elif any(self._pins.name_of(pin, server.prefix) is None for pin in self._pins.pinned(server.name)):
+            if self._pins.looked_at(server.name) and any(
+                self._pins.name_of(pin, server.prefix) is None for pin in self._pins.pinned(server.name)
+            ):
                 await self._pins.name_tools(server)
         return self._current(servers).shown
 
@@ -176,7 +181,10 @@ class ServerProvider:
             )
         if tool in OPERATIONS:
             operation = OPERATIONS[tool]
-            request = OperationRequest(server.name, operation)
+            if operation.method in {SUBSCRIBE, UNSUBSCRIBE}:
+                request: OperationRequest = subscription(self._subscriptions, server, call, operation)
+            else:
+                request = OperationRequest(server.name, operation)
             return self._prepared(call, server, request, definition=operation.definition)
         if tool == UNAVAILABLE:
             raise self._unavailable(server, call.session)
@@ -191,7 +199,12 @@ class ServerProvider:
         server, _, tool = name.partition("/")
         if server not in self._configured.all():
             return f"no server is named {server}"
-        if tool == EVERY or tool in OPERATIONS or not self._pins.looked_at(server) or self._pins.find(name):
+        if (
+            tool in {EVERY, sampling.NAME}
+            or tool in OPERATIONS
+            or not self._pins.looked_at(server)
+            or self._pins.find(name)
+        ):
             return None
         return f"the server {server} has no such tool"
 

@@ -6,12 +6,17 @@ from typing import Any
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.outcome import Outcome
+from daemon.core.tools import ToolCall
 from daemon.tools.servers.operations import Operation
 from daemon.tools.servers.outcomes import Outcomes
 from daemon.tools.servers.pins.definitions import Definition
 from daemon.tools.servers.pins.pin import Pin, PinState
 from daemon.tools.servers.pins.pins import Pins
+from daemon.tools.servers.subscriptions import SUBSCRIBE, Subscriptions
 from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor
+from daemon.tools.servers.values import ServerConfig
+
+_LONGEST_ADDRESS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,41 @@ class OperationRequest:
     def outcome(self, answer: Message, outcomes: Outcomes, session: str) -> Outcome:
         """Return the answer as it is."""
         return outcomes.of_operation(answer, session=session)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRequest(OperationRequest):
+    """The wish to watch a resource, or to watch it no longer. The server is asked only for the first and the last."""
+
+    config: ServerConfig
+    session: str
+    subscriptions: Subscriptions
+
+    async def send(self, executor: ToolExecutor, arguments: Mapping[str, Any], asking: Asking) -> Message:
+        """Have the session watch the resource, or not."""
+        change = self.subscriptions.add if self.method == SUBSCRIBE else self.subscriptions.remove
+        await change(self.config, self.session, _address(arguments), executor, asking)
+        return {}
+
+
+def subscription(
+    subscriptions: Subscriptions, config: ServerConfig, call: ToolCall, operation: Operation
+) -> SubscriptionRequest:
+    """Return the request of one session; raise the Failure of one that names no resource, or one too many."""
+    if operation.method == SUBSCRIBE:
+        subscriptions.check_room(config, call.session, _address(call.arguments))
+    return SubscriptionRequest(config.name, operation, config, call.session, subscriptions)
+
+
+def _address(arguments: Mapping[str, Any]) -> str:
+    address = arguments.get("uri")
+    if not isinstance(address, str) or not 0 < len(address) <= _LONGEST_ADDRESS:
+        raise Failure(
+            FailureClass.INVALID_ARGUMENTS,
+            f"`uri` is the address of a resource: a text of at most {_LONGEST_ADDRESS} characters.",
+            boundary=Boundary.USER,
+        )
+    return address
 
 
 def ready(server: str, record: str, pin: Pin | None) -> Definition:

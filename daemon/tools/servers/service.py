@@ -93,6 +93,11 @@ class ServerService:
         return self._configuration.problem
 
     @property
+    def meanwhile(self) -> str:
+        """Return what holds while something is wrong with the file."""
+        return self._configuration.meanwhile
+
+    @property
     def file(self) -> str:
         """Return where the file is."""
         return str(self._configuration.path)

@@ -49,6 +49,7 @@ class Configuration:
         self._stamp: Stamp = None
         self._servers: Mapping[str, ServerConfig] = {}
         self._problem: DocumentError | None = None
+        self._was_right = False
         self._news = News()
 
     @property
@@ -60,6 +61,13 @@ class Configuration:
     def problem(self) -> DocumentError | None:
         """Return what is wrong with the file as it stands now; None if it is in force."""
         return self._problem
+
+    @property
+    def meanwhile(self) -> str:
+        """Return what holds while the file breaks a rule: the servers of before, or none if it never was right."""
+        if self._was_right:
+            return "The servers are as they were before."
+        return "Until it is right, no server is there: the daemon has not read it otherwise since its start."
 
     def all(self) -> Mapping[str, ServerConfig]:
         """Return the servers by name, also those that are disabled, in the order of the file."""
@@ -107,12 +115,13 @@ class Configuration:
         before, problem = self._servers, self._problem
         self._problem = read.problem
         if read.problem is None:
+            self._was_right = True
             # A server that is as it was stays the same object, so that what was worked out for it is used on.
             self._servers = {
                 name: before[name] if before.get(name) == server else server for name, server in read.servers.items()
             }
         else:
-            _log.warning("the servers stay as they were", problem=str(read.problem))
+            _log.warning("servers.yaml is not used", problem=str(read.problem), meanwhile=self.meanwhile)
         if self._servers != before or str(problem) != str(self._problem):
             self._news.tell()
 

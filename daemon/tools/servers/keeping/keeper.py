@@ -310,12 +310,22 @@ def _become(
         what = f"the folder {folder} cannot be entered"
         os.chdir(folder)
         what = f"the program {command[0]} cannot be started"
-        os.execvpe(command[0], list(command), env)  # noqa: S606 - a shell is not wanted
+        _execute(command, env)
     except BaseException as problem:  # noqa: BLE001 - whatever it is, the other side must hear of it
         why = getattr(problem, "strerror", None) or type(problem).__name__
         os.write(problems, f"{what}: {why}".encode(errors="replace")[:4096])
     finally:
         os._exit(127)
+
+
+def _execute(command: Sequence[str], env: dict[str, str]) -> NoReturn:
+    try:
+        os.execvpe(command[0], list(command), env)  # noqa: S606 - a shell is not wanted
+    except FileNotFoundError as problem:
+        if "/" in command[0]:
+            raise
+        why = "it is in no folder of the PATH that the daemon was started with. Write the whole path of the program"
+        raise FileNotFoundError(problem.errno, why) from problem
 
 
 def _tell(control: socket.socket, said: dict[str, Any]) -> None:

@@ -10,7 +10,14 @@ from daemon.tools.servers.hearing import Told
 from daemon.tools.servers.keeping.log import ServerLogs
 from daemon.tools.servers.keeping.process import Keeping
 from daemon.tools.servers.lending import AccountOf, Configured, HeldServers, nobody
-from daemon.tools.servers.lives.opening import AuthorisationOf, Opener, Surroundings, no_login
+from daemon.tools.servers.lives.opening import (
+    AnswersOf,
+    AuthorisationOf,
+    Opener,
+    Surroundings,
+    no_answers,
+    no_login,
+)
 from daemon.tools.servers.lives.pool import Pool
 from daemon.tools.servers.lives.put_in import PlainSecrets, SecretsOfVault
 
@@ -37,6 +44,7 @@ def build(
     stops: AsyncExitStack,
     authorisation_of: AuthorisationOf = no_login,
     account_of: AccountOf = nobody,
+    answers_of: AnswersOf = no_answers,
 ) -> Holding:
     """Join the parts; nothing is started before somebody needs it.
 
@@ -53,6 +61,7 @@ def build(
         http=http,
         surroundings=surroundings,
         authorisation_of=authorisation_of,
+        answers_of=answers_of,
     )
     pool = Pool(opener.open, clock, tasks, configured=configured)
     stops.push_async_callback(pool.close)

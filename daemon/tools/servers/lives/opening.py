@@ -16,11 +16,11 @@ from daemon.tools.servers.keeping.process import Keeping
 from daemon.tools.servers.lives.known_secrets import KnownSecrets
 from daemon.tools.servers.lives.opened import Opened
 from daemon.tools.servers.lives.put_in import PutIn
-from daemon.tools.servers.upstream.connecting import connect
+from daemon.tools.servers.upstream.connecting import connect, too_slow
 from daemon.tools.servers.upstream.http import HttpTransport
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.negotiating import ProbeEndedServer
-from daemon.tools.servers.upstream.seam import Era, Message, ToolExecutor, Trouble, UpstreamError
+from daemon.tools.servers.upstream.seam import Answers, Era, Message, ToolExecutor, Trouble, UpstreamError
 from daemon.tools.servers.upstream.stdio import StdioTransport
 from daemon.tools.servers.upstream.transport import Authorisation, Transport
 from daemon.tools.servers.values import Mode, ServerConfig
@@ -31,6 +31,8 @@ OnNotice = Callable[[ServerConfig, str, str, Message], None]
 """Hears what a server says unasked: the server, its session (empty for all), the method, what it says."""
 
 AuthorisationOf = Callable[[ServerConfig], Authorisation | None]
+AnswersOf = Callable[[ServerConfig, str], Answers | None]
+"""Returns who answers what a server asks outside of a call: the server, its session (empty for all)."""
 
 
 class Secrets(Protocol):
@@ -47,6 +49,11 @@ def _nobody_hears(server: ServerConfig, session: str, method: str, params: Messa
 
 def no_login(server: ServerConfig) -> Authorisation | None:  # noqa: ARG001 - so it is called
     """Return nothing: the server is reached with the headers of its configuration alone."""
+    return None
+
+
+def no_answers(server: ServerConfig, session: str) -> Answers | None:  # noqa: ARG001 - so it is called
+    """Return nobody: what a server asks outside of a call is refused."""
     return None
 
 
@@ -76,6 +83,7 @@ class Opener:
         http: HttpPool,
         surroundings: Surroundings,
         authorisation_of: AuthorisationOf = no_login,
+        answers_of: AnswersOf = no_answers,
     ) -> None:
         self._secrets = secrets
         self._keeping = keeping
@@ -84,6 +92,7 @@ class Opener:
         self._surroundings = surroundings
         self._authorisation_of = authorisation_of
         self.secrets_known = KnownSecrets()
+        self._answers_of = answers_of
         self._older: set[str] = set()
         """Servers, by their identity, that speak the older era only: they are not asked for it again."""
         self.on_notice: OnNotice = _nobody_hears
@@ -101,8 +110,7 @@ class Opener:
                     return _Remote(await self._reached(filled.config, server, session))
                 return await self._local(filled.config, server, session)
         except TimeoutError as error:
-            message = f"{server.name} did not say who it is in {server.start_seconds:g} s"
-            raise UpstreamError(Trouble.NOT_STARTED, message) from error
+            raise too_slow(server.name, server.start_seconds) from error
         except UpstreamError as problem:
             message = visible(self.secrets_known.scrubbed(server.name, problem.message))
             raise problem.told(message=message) from problem
@@ -145,6 +153,7 @@ class Opener:
                 notices=_Notices(self, server, session),
                 limits=Limits(start_seconds=server.start_seconds),
                 era=Era.HANDSHAKE if server.identity in self._older else None,
+                answers=self._answers_of(server, session),
             )
         except ProbeEndedServer:
             raise

@@ -1,12 +1,14 @@
 """Makes a connection to a server: finds out which era it speaks, and offers the inner seam over it."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from daemon.tools.servers.upstream import headers
 from daemon.tools.servers.upstream.eras import Client, capabilities_of, in_modern_form, modern_params
+from daemon.tools.servers.upstream.levels import lower
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.listening import METHOD as LISTEN
 from daemon.tools.servers.upstream.listening import Listening
@@ -29,6 +31,7 @@ from daemon.tools.servers.upstream.seam import (
 from daemon.tools.servers.upstream.transport import Transport
 
 _SAID_AS_IT_IS = frozenset({Trouble.NOT_STARTED, Trouble.NOT_REACHED, Trouble.UNAUTHORISED})
+_LEVEL_SECONDS = 5.0
 _FOR_EVER = 10 * 365 * 86400.0
 
 
@@ -48,7 +51,7 @@ async def connect(
     and nobody can say which of them it means. `era` spares the question for it when it is known from before.
     """
     peer = Peer(transport, name=name, limits=limits, notices=notices, answers=answers)
-    client = client or Client.answering(everything=answers is not None)
+    client = client or Client.answering(answers)
     transport.open(peer, limits)
     try:
         async with asyncio.timeout(limits.start_seconds):
@@ -58,8 +61,7 @@ async def connect(
                 await peer.tell("notifications/initialized")
     except TimeoutError as error:
         await peer.close()
-        message = f"{name} did not say who it is in {limits.start_seconds:g} s."
-        raise UpstreamError(Trouble.NOT_STARTED, message) from error
+        raise too_slow(name, limits.start_seconds) from error
     except UpstreamError as problem:
         await peer.close()
         if problem.trouble in _SAID_AS_IT_IS:
@@ -74,6 +76,12 @@ async def connect(
     return ModernConnection(name, hello, peer, limits, client=client, notices=notices)
 
 
+def too_slow(name: str, seconds: float) -> UpstreamError:
+    """Return the error of a server that took too long to start, as one does that is downloaded each first time."""
+    message = f"{name} did not say who it is in {seconds:g} s. `start_seconds` in servers.yaml gives it longer"
+    return UpstreamError(Trouble.NOT_STARTED, message)
+
+
 class Connection:
     """A server that can be asked, in the handshake era."""
 
@@ -83,6 +91,7 @@ class Connection:
         self._peer = peer
         self._limits = limits
         self._tools_hold = 0.0
+        self._level: str | None = None
 
     @property
     def name(self) -> str:
@@ -140,7 +149,21 @@ class Connection:
         await self._peer.close()
 
     async def _once(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
+        if asking.lines is not None and "logging" in self._hello.capabilities:
+            await self._have_logged(asking.lines.level)
         return await self._peer.ask(method, params, asking)
+
+    async def _have_logged(self, wanted: str) -> None:
+        """Have the server write lines from this level on, if it does not yet.
+
+        The level is one for the whole connection, so it only goes down; who wants less is given less of it.
+        """
+        level = lower(self._level, wanted)
+        if level == self._level:
+            return
+        self._level = level
+        with contextlib.suppress(UpstreamError):  # it then writes what it likes; the request itself is none the worse
+            await self._peer.ask("logging/setLevel", {"level": level}, Asking(seconds=_LEVEL_SECONDS))
 
 
 class ModernConnection(Connection):
@@ -151,7 +174,6 @@ class ModernConnection(Connection):
     ) -> None:
         super().__init__(name, hello, peer, limits)
         self._client = client
-        self._level: str | None = None
         self._mirrored: dict[str, headers.Mirrored] = {}
         self._listening = Listening(self._listen, hello.capabilities, notices)
         self._listening.begin()
@@ -196,9 +218,6 @@ class ModernConnection(Connection):
         if method in {"resources/subscribe", "resources/unsubscribe"} and isinstance(uri, str):
             (self._listening.subscribe if method == "resources/subscribe" else self._listening.unsubscribe)(uri)
             return {"resultType": "complete"}
-        if method == "logging/setLevel":
-            self._level = str(params.get("level"))
-            return {"resultType": "complete"}
         return await super().ask(method, params, asking)
 
     async def close(self) -> None:
@@ -211,12 +230,12 @@ class ModernConnection(Connection):
 
     async def _round(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
         version = self._hello.version
-        capabilities = capabilities_of(asking, self._client)
+        level = asking.lines.level if asking.lines is not None else None
         sent = headers.routing(version, method, params)
         mirrored = self._mirrored.get(params.get("name", "")) if method == "tools/call" else None
         if mirrored:
             sent |= headers.parameters(mirrored, params.get("arguments") or {})
-        said = modern_params(params, self._client, version=version, capabilities=capabilities, level=self._level)
+        said = modern_params(params, self._client, version=version, capabilities=capabilities_of(asking), level=level)
         return await self._peer.ask(method, said, asking, headers=sent)
 
     async def _listen(self, params: Mapping[str, Any]) -> Message:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daemon.tools.servers.upstream.seam import Asking, Era, Hello, Message
+from daemon.tools.servers.upstream.seam import Answers, Asking, Era, Hello, Message
 from daemon.version import VERSION
 
 MODERN_VERSION = "2026-07-28"
@@ -28,14 +28,14 @@ class Client:
 
     info: Message = field(default_factory=lambda: {"name": "aileron", "title": "Aileron", "version": VERSION})
     capabilities: Message = field(default_factory=dict)
-    """What we answer when it asks back: for the whole connection in the handshake era; in the modern era for each
-    request that has somebody who answers."""
+    """What we answer when it asks back, for the whole connection, in the handshake era. In the modern era each request
+    says what can be answered during it."""
 
     @classmethod
-    def answering(cls, *, everything: bool) -> "Client":
-        """Return what we say by default: that people can be asked, and roots only if someone always answers."""
-        asked: dict[str, Any] = {"elicitation": {"form": {}, "url": {}}}
-        return cls(capabilities=asked | {"roots": {}} if everything else asked)
+    def answering(cls, answers: Answers | None) -> "Client":
+        """Return what is said by default: what the answerer of the connection answers, and that people can be asked."""
+        more = answers.capabilities if answers is not None else {}
+        return cls(capabilities={"elicitation": {"form": {}, "url": {}}, **more})
 
 
 def initialize_params(client: Client) -> dict[str, Any]:
@@ -57,9 +57,9 @@ def modern_params(
     return {**params, "_meta": {**given, **logged, **said}}
 
 
-def capabilities_of(asking: Asking, client: Client) -> Message:
+def capabilities_of(asking: Asking) -> Message:
     """Say what may be asked back during one request: nothing, if nobody would answer."""
-    return client.capabilities if asking.answers is not None else {}
+    return asking.answers.capabilities if asking.answers is not None else {}
 
 
 def hello_of_discovery(result: Message) -> Hello | None:

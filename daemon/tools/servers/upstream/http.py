@@ -14,6 +14,7 @@ from daemon.tools.servers.upstream.http_calls import HttpCalls, whole_body
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.messages import Unreadable, decode, encode
 from daemon.tools.servers.upstream.pace import Pace
+from daemon.tools.servers.upstream.questions import ASKS_BACK
 from daemon.tools.servers.upstream.seam import Era, Hello, Message, Trouble, UpstreamError
 from daemon.tools.servers.upstream.statuses import error_in, header, media_type, problem_of, session_is_gone
 from daemon.tools.servers.upstream.transport import Authorisation, Outgoing, Receiver
@@ -52,6 +53,8 @@ class HttpTransport:
         self._open = True
         self._modern = False
         self._sent_soon = 0
+        self._stream_answered = asyncio.Event()
+        """Whether the server has said if it has a stream for what it says by itself: then nothing is waited for."""
         self._receiver: Receiver
         self._limits: Limits
 
@@ -77,6 +80,7 @@ class HttpTransport:
             body = encode(outgoing.message)
         except (ValueError, TypeError, RecursionError) as error:
             raise UpstreamError(Trouble.NOT_REACHED, f"This cannot be written as JSON: {error}.") from error
+        await self._until_the_server_can_ask(outgoing)
         had_session = self._session is not None
         own = {**_POST, **self._standing(), **outgoing.headers}
         events = Events(self._limits.message_bytes)
@@ -93,6 +97,17 @@ class HttpTransport:
             if await self._stream(connection, events, outgoing.id):
                 return
         await self._resume(events, outgoing)
+
+    async def _until_the_server_can_ask(self, outgoing: Outgoing) -> None:
+        """Wait until the stream is open on which a server of the older era may ask back: it loses what it asks earlier.
+
+        A server that does not answer the wish for a stream is waited for once, and not long.
+        """
+        if outgoing.message.get("method") in ASKS_BACK and self._session is not None and self._version is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.stream_seconds):
+                    await self._stream_answered.wait()
+            self._stream_answered.set()
 
     def send_soon(self, outgoing: Outgoing) -> None:
         """Send a message beside, unless many are being sent already."""
@@ -218,11 +233,13 @@ class HttpTransport:
                 async with self._calls.made(
                     "GET", {**_GET, **self._standing(), **resumed}, b"", Outgoing({})
                 ) as stream:
+                    self._stream_answered.set()
                     if stream.status != 200 or media_type(stream.headers) != _STREAM:
                         return
                     pause = _PAUSE
                     await self._stream(stream, events, None)
             except UpstreamError as problem:
+                self._stream_answered.set()
                 if problem.trouble not in {Trouble.LOST, Trouble.NOT_REACHED}:
                     return
             await asyncio.sleep(events.retry_seconds or pause)

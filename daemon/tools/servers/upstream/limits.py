@@ -13,6 +13,8 @@ class Limits:
     """How long a server may take until it has said who it is."""
     probe_seconds: float = 3.0
     """A server that is silent on the question of the modern era is greeted in the older way after this, too."""
+    stream_seconds: float = 2.0
+    """How long the first call waits for the stream on which a server of the older era asks back."""
     message_bytes: int = 16 * MEBIBYTE
     """A longer line, event or body is dropped while it comes, and never held."""
     pages: int = 200

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from daemon.tools.servers.upstream import messages
+from daemon.tools.servers.upstream import messages, speaking
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.oddities import Oddities
 from daemon.tools.servers.upstream.questions import Questions
@@ -112,7 +112,7 @@ class Peer:
         elif "id" in message:
             self._questions.take(message["id"], method, params or {}, request)
         else:
-            self._noticed(method, params or {})
+            self._noticed(method, params or {}, request)
         return False
 
     def unreadable(self, what: str, request: int | None = None) -> None:
@@ -145,7 +145,7 @@ class Peer:
             slot.fail(UpstreamError(Trouble.MALFORMED, f"{self._name} answered with neither a result nor an error."))
         return True
 
-    def _noticed(self, method: str, params: Message) -> None:
+    def _noticed(self, method: str, params: Message, request: int | None) -> None:
         if method == "notifications/progress":
             token = params.get("progressToken")
             slot = self._slots.get(token) if type(token) is int else None
@@ -153,6 +153,10 @@ class Peer:
                 slot.asking.progress({key: value for key, value in params.items() if key != "progressToken"})
         elif method == "notifications/cancelled":
             self._given_up(params.get("requestId"))
+        elif method == speaking.METHOD:
+            asked_for = None if request is None else self._slots.get(request)
+            if (hearer := speaking.hearer(params, asked_for, self._slots.values())) is not None:
+                hearer.line(params)
         elif method == "notifications/subscriptions/acknowledged":
             return  # what a server says of a subscription itself concerns nobody else
         else:

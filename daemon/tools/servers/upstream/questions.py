@@ -14,7 +14,7 @@ from daemon.tools.servers.upstream.transport import Outgoing, Transport
 
 _ALWAYS = "roots/list"
 """The one question that a server may ask while no request is under way; people are asked only during a request."""
-_ASKS_BACK = frozenset({"tools/call", "prompts/get", "resources/read"})
+ASKS_BACK = frozenset({"tools/call", "prompts/get", "resources/read"})
 """The requests during which a server may ask people."""
 METHODS = frozenset({"elicitation/create", "sampling/createMessage", _ALWAYS})
 
@@ -106,15 +106,15 @@ class Questions:
         """Return the requests that a question may belong to."""
         if request is not None and (slot := self._slots.get(request)) is not None:
             return [slot]
-        return [slot for slot in self._slots.values() if slot.outgoing.message.get("method") in _ASKS_BACK]
+        return [slot for slot in self._slots.values() if slot.outgoing.message.get("method") in ASKS_BACK]
 
     def _answerer(self, method: str, slots: Sequence[Slot]) -> Answers | None:
+        if method == _ALWAYS:
+            return self._answers  # it is about the connection in this era, whatever is under way
         first = slots[0].asking.answers if slots else None
         if first is not None and all(slot.asking.answers is first for slot in slots):
             return first
-        if method == _ALWAYS or any(slot.asking.answers is not None for slot in slots):
-            return self._answers
-        return None
+        return self._answers if any(slot.asking.answers is not None for slot in slots) else None
 
     async def _answer(self, number: Any, method: str, params: Message, answers: Answers) -> None:
         try:

@@ -46,8 +46,9 @@ async def through_rounds(once: Once, params: Mapping[str, Any], asking: Asking, 
 
 
 async def _answered(questions: Mapping[str, Any], answers: Answers | None) -> dict[str, Message]:
-    given: dict[str, Message] = {}
-    for key, question in questions.items():
+    """Have all questions of one round answered at the same time, so that who answers sees them together."""
+    asked: list[tuple[str, str, Message]] = []
+    for name, question in questions.items():
         method = question.get("method") if isinstance(question, dict) else None
         if method not in METHODS:
             raise UpstreamError(Trouble.MALFORMED, "The server asks back for something that the protocol has not.")
@@ -58,5 +59,13 @@ async def _answered(questions: Mapping[str, Any], answers: Answers | None) -> di
                 code=MISSING_CAPABILITY,
             )
         params = question.get("params")
-        given[key] = await answers.answer(method, params if isinstance(params, dict) else {})
-    return given
+        asked.append((name, method, params if isinstance(params, dict) else {}))
+    if answers is None:
+        return {}
+    answering = [asyncio.ensure_future(answers.answer(method, params, name)) for name, method, params in asked]
+    try:
+        given = await asyncio.gather(*answering)
+    finally:
+        for each in answering:
+            each.cancel()  # one was turned down: nobody needs the others any more
+    return {name: answer for (name, _, _), answer in zip(asked, given, strict=True)}

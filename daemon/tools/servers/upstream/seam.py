@@ -100,6 +100,8 @@ class Asking:
     seconds: float
     progress: Callable[[Message], None] | None = None
     answers: "Answers | None" = None
+    lines: "LogLines | None" = None
+    """Who hears the lines that the server writes for the log while it works on the request."""
     meta: Message = field(default_factory=dict)
     """What goes into `_meta` beside what the protocol demands."""
 
@@ -107,8 +109,34 @@ class Asking:
 class Answers(Protocol):
     """Answers what a server asks back while it works on a request: elicitation, sampling, roots."""
 
-    async def answer(self, method: str, params: Message) -> Message:
-        """Return the result; raise UpstreamError with REFUSED to turn it down."""
+    @property
+    def capabilities(self) -> Message:
+        """Return what can be answered, in the words in which a client says of itself what it can."""
+        ...
+
+    async def answer(self, method: str, params: Message, name: str = "") -> Message:
+        """Return the result; raise UpstreamError with REFUSED to turn it down.
+
+        `name` is what the server calls the question, in the era in which questions have names.
+        """
+        ...
+
+
+class LogLines(Protocol):
+    """Hears what a server writes for the log while it works on one request."""
+
+    @property
+    def level(self) -> str:
+        """Return the lowest level that is wanted, such as `info`."""
+        ...
+
+    @property
+    def session(self) -> str:
+        """Return the session that the request is made for: nobody else hears its lines."""
+        ...
+
+    def line(self, params: Message) -> None:
+        """Take one line. Must not block."""
         ...
 
 

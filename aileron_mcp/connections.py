@@ -1,0 +1,262 @@
+"""A way to the daemon over HTTP/1.1, made for calls that are small and many: connections are kept, and little is built.
+
+A request is never sent twice: what became of one that was interrupted is for who asked to find out.
+"""
+
+import asyncio
+import contextlib
+import os
+import ssl
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+
+from aileron_mcp.exchange import BrokenOff, NotReached
+
+_CONNECT_SECONDS = 5.0
+_KEPT_SECONDS = 50.0
+"""The daemon closes a connection that was not used for 75 s; one that it may just be closing is not used again."""
+_MOST_KEPT = 32
+_MOST_UNREAD = 1024 * 1024
+_MOST_HEADERS = 100
+
+
+class Connections:
+    """The connections to one daemon."""
+
+    def __init__(self, url: str, *, trust: ssl.SSLContext) -> None:
+        place = urlsplit(url)
+        if place.scheme not in {"http", "https"} or place.hostname is None:
+            raise NotReached(f"{url!r} is no address of a daemon")
+        self._host = place.hostname
+        self._port = place.port or (443 if place.scheme == "https" else 80)
+        self._trust = trust if place.scheme == "https" else None
+        self._base = place.path.rstrip("/")
+        self._name = place.netloc.rpartition("@")[2]
+        self._kept: list[_Connection] = []
+
+    @contextlib.asynccontextmanager
+    async def send(
+        self, method: str, path: str, *, headers: Mapping[str, str], content: bytes = b"", silence: float | None = None
+    ) -> AsyncIterator["_Received"]:
+        """Send a request; leaving the context before its answer was read whole hangs up."""
+        head = self._head(method, path, headers, len(content))
+        connection = self._take() or await self._connect()
+        received = connection.begin(head + content, silence)
+        try:
+            await received.begun()
+            yield received
+        finally:
+            if connection.is_free and len(self._kept) < _MOST_KEPT:
+                self._kept.append(connection)
+            else:
+                connection.close()
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        while self._kept:
+            self._kept.pop().close()
+
+    def _head(self, method: str, path: str, headers: Mapping[str, str], length: int) -> bytes:
+        fields = {"Host": self._name, "Content-Length": str(length), **headers}
+        lines = [f"{method} {self._base}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        if any(not line.isprintable() or not line.isascii() for line in lines):
+            # A token with a line break in it would otherwise become a header of its own.
+            raise NotReached("the address or the token holds characters that a request cannot have")
+        return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+    def _take(self) -> "_Connection | None":
+        while self._kept:
+            connection = self._kept.pop()
+            if connection.is_free and time.monotonic() - connection.free_since < _KEPT_SECONDS:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self) -> "_Connection":
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                _, connection = await loop.create_connection(
+                    _Connection,
+                    self._host,
+                    self._port,
+                    ssl=self._trust,
+                    server_hostname=None if self._trust is None else self._host,
+                )
+        except TimeoutError:
+            raise NotReached(f"no connection within {_CONNECT_SECONDS:g} s") from None
+        except ssl.SSLError as problem:
+            raise NotReached(str(problem)) from problem
+        except OSError as problem:
+            # Several addresses that failed have no number, and a name that is not known has one of its own.
+            number = problem.errno or 0
+            raise NotReached(os.strerror(number) if number > 0 else problem.strerror or str(problem)) from problem
+        return connection
+
+
+class _Received:
+    """An answer as it comes."""
+
+    def __init__(self, connection: "_Connection", silence: float | None) -> None:
+        self._connection = connection
+        self._silence = silence
+        self._news = asyncio.Event()
+        self._unread: deque[bytes] = deque()
+        self._size = 0
+        self._head = False
+        self.ended = False
+        self.problem: str | None = None
+        self.status = 0
+        self.headers: dict[str, str] = {}
+
+    async def begun(self) -> None:
+        """Wait for the head."""
+        while not self._head:
+            await self._wait()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes."""
+        while True:
+            while self._unread:
+                part = self._unread.popleft()
+                self._size -= len(part)
+                if self._size < _MOST_UNREAD:
+                    self._connection.go_on()
+                yield part
+            if self.ended:
+                return
+            await self._wait()
+
+    def take_head(self, status: int) -> None:
+        """Note that the head is whole."""
+        self._head, self.status = True, status
+        self._news.set()
+
+    def take(self, part: bytes) -> bool:
+        """Take a part of the body; False if there is more than is read."""
+        self._unread.append(part)
+        self._size += len(part)
+        self._news.set()
+        return self._size < _MOST_UNREAD
+
+    def end(self, problem: str | None = None) -> None:
+        """Note that nothing more comes."""
+        self.ended = self.ended or problem is None
+        self.problem = self.problem or problem
+        self._news.set()
+
+    async def _wait(self) -> None:
+        if self.problem is not None:
+            raise BrokenOff(self.problem)
+        self._news.clear()
+        if self._silence is None:
+            await self._news.wait()
+            return
+        try:
+            async with asyncio.timeout(self._silence):
+                await self._news.wait()
+        except TimeoutError:
+            raise BrokenOff(f"nothing came for {self._silence:g} s") from None
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: one request at a time. The parser calls the methods that begin with `on_`."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpResponseParser(self)
+        self._received: _Received | None = None
+        self._closed = False
+        self._paused = False
+        self.free_since = 0.0
+
+    @property
+    def is_free(self) -> bool:
+        """Say whether another request can be sent."""
+        return self._received is None and not self._closed
+
+    def begin(self, request: bytes, silence: float | None) -> _Received:
+        """Send a request."""
+        self._received = _Received(self, silence)
+        self._transport.write(request)
+        return self._received
+
+    def go_on(self) -> None:
+        """Read on, after a pause because too much was unread."""
+        if self._paused and not self._closed:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Close it, and drop what is under way."""
+        self._closed = True
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Have it read."""
+        if self._received is None:
+            self.close()  # nobody asked
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as problem:
+            self._fail(f"it is not HTTP ({problem})")
+
+    def eof_received(self) -> None:
+        """Note that nothing more can be asked over it."""
+        self._closed = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what is under way."""
+        self._closed = True
+        if self._received is not None:
+            self._received.end("the connection broke" if exc is not None else "the connection was closed")
+            self._received = None
+
+    def on_message_begin(self) -> None:
+        """Refuse an answer that nobody asked for: it would be taken for the next one."""
+        if self._received is None:
+            self.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        if self._received is not None:
+            self._received.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+            if len(self._received.headers) > _MOST_HEADERS:
+                self._fail("it has too many headers")
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is whole."""
+        if self._received is not None:
+            self._received.take_head(self._parser.get_status_code())
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if self._received is not None and not self._received.take(body) and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def on_message_complete(self) -> None:
+        """Note that the answer is whole, and become free if the daemon keeps the connection."""
+        received, self._received = self._received, None
+        self.go_on()
+        if not self._parser.should_keep_alive():
+            self.close()
+        self.free_since = time.monotonic()
+        if received is not None:
+            received.end()
+
+    def _fail(self, problem: str) -> None:
+        received, self._received = self._received, None
+        self.close()
+        if received is not None:
+            received.end(problem)

@@ -1,0 +1,67 @@
+"""Requests to the daemon and their answers: what a client needs of a way to it, and what goes wrong on one.
+
+The way is a connection over HTTP (`connections.py`), or one inside of the daemon itself.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+
+class NotReached(Exception):
+    """The daemon was not reached, so nothing of the request happened."""
+
+
+class BrokenOff(Exception):
+    """The request left, and its answer did not come whole."""
+
+
+class Answer(Protocol):
+    """An answer whose head has come."""
+
+    @property
+    def status(self) -> int:
+        """Return the status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers, by names in small letters."""
+        ...
+
+    def parts(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes. Raises BrokenOff."""
+        ...
+
+
+class Way(Protocol):
+    """A way to the daemon."""
+
+    def send(
+        self, method: str, path: str, *, headers: Mapping[str, str], content: bytes = b"", silence: float | None = None
+    ) -> AbstractAsyncContextManager[Answer]:
+        """Send a request; leaving the context before its answer was read whole hangs up.
+
+        Raises NotReached or BrokenOff; the latter also after so many seconds without a byte.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        ...
+
+
+async def whole(answer: Answer) -> bytes:
+    """Return the body."""
+    return b"".join([part async for part in answer.parts()])
+
+
+async def lines(answer: Answer) -> AsyncIterator[str]:
+    """Yield the lines of a body as they come."""
+    rest = b""
+    async for part in answer.parts():
+        *complete, rest = (rest + part).split(b"\n")
+        for line in complete:
+            yield line.removesuffix(b"\r").decode("utf-8", "replace")
+    if rest:
+        yield rest.decode("utf-8", "replace")

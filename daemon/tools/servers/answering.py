@@ -1,0 +1,110 @@
+"""Who answers what a server asks back: the agent of the call, or we ourselves.
+
+`roots/list` is answered here, sampling is handed to the agent if a rule allows it, and people are asked by the agent.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.execution.seam import RunContext
+from daemon.tools.servers import roots, sampling
+from daemon.tools.servers.upstream.messages import METHOD_NOT_FOUND
+from daemon.tools.servers.upstream.seam import Message, Trouble, UpstreamError
+from daemon.tools.servers.values import ServerConfig
+
+_ELICITATION = "elicitation"
+
+
+@dataclass(frozen=True, slots=True)
+class Answerers:
+    """What is needed to answer."""
+
+    sampling: sampling.Sampling
+    workspaces: roots.Workspaces
+
+    def of_connection(self, server: ServerConfig, session: str) -> "ConnectionAnswers":
+        """Return what answers outside of any call, on a connection for one session, or for all."""
+        return ConnectionAnswers(self, server, session)
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswers:
+    """Answers what a server asks back during one call."""
+
+    answerers: Answerers
+    server: ServerConfig
+    context: RunContext
+    clean: Callable[[Message], Message]
+
+    @property
+    def capabilities(self) -> Message:
+        """Return what would be answered during this call, and nothing else: a server plans with it."""
+        said = self.context.talk.capabilities if self.context.talk is not None else {}
+        told: dict[str, Any] = {name: said[name] for name in (_ELICITATION,) if name in said}
+        if "sampling" in said and self.answerers.sampling.is_allowed(self.server):
+            told["sampling"] = said["sampling"]
+        if roots.are_told(self.server):
+            told["roots"] = {}
+        return told
+
+    async def answer(self, method: str, params: Message, name: str = "") -> Message:
+        """Return the answer; turn down what nobody answers, or may answer."""
+        try:
+            return await self._answered(method, params, name)
+        except Failure as failure:
+            raise UpstreamError(Trouble.REFUSED, failure.message) from failure
+
+    async def _answered(self, method: str, params: Message, name: str) -> Mapping[str, Any]:
+        if method == roots.METHOD:
+            return _roots(self.answerers, self.server, self.context.call.session)
+        talk = self.context.talk
+        if talk is None:
+            raise _nobody(method)
+        if method == sampling.METHOD and "sampling" in talk.capabilities:
+            await self.answerers.sampling.allow(self.server, self.context, params)
+        return await talk.answer(method, self.clean(params), name)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionAnswers:
+    """Answers what a server of the older era asks outside of a call, and says beforehand what it may ask at all."""
+
+    answerers: Answerers
+    server: ServerConfig
+    session: str
+    """The session that the connection is for; empty for all. One that all share is told of no session's folder."""
+
+    @property
+    def capabilities(self) -> Message:
+        """Return what a server may ask over this connection. Whether the agent of a call can answer is seen then."""
+        told: dict[str, Any] = {}
+        if self.answerers.sampling.is_allowed(self.server):
+            told["sampling"] = {}
+        if roots.are_told(self.server):
+            told["roots"] = {}
+        return told
+
+    async def answer(self, method: str, params: Message, name: str = "") -> Message:  # noqa: ARG002 - so it is asked
+        """Return the folders that the session works in; turn down everything else."""
+        try:
+            if method == roots.METHOD:
+                return _roots(self.answerers, self.server, self.session)
+            raise _nobody(method)
+        except Failure as failure:
+            raise UpstreamError(Trouble.REFUSED, failure.message, code=METHOD_NOT_FOUND) from failure
+
+
+def _roots(answerers: Answerers, server: ServerConfig, session: str) -> Message:
+    if not roots.are_told(server):
+        raise Failure(
+            FailureClass.CAPABILITY_DENIED,
+            "A server elsewhere is not told the folders of this machine.",
+            boundary=Boundary.USER,
+        )
+    return roots.roots_of(answerers.workspaces.of(session))
+
+
+def _nobody(method: str) -> Failure:
+    return Failure(FailureClass.CAPABILITY_DENIED, f"Nobody here answers {method[:100]}.", boundary=Boundary.USER)
