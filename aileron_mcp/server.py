@@ -42,6 +42,7 @@ _NEWS: Mapping[str, tuple[ServerEvent, Callable[[ServerSession], Awaitable[None]
     _PROMPTS: (PromptsListChanged(), ServerSession.send_prompt_list_changed),
 }
 _MOST_STREAMS = 64
+_REACH_SECONDS = 5.0
 OPTIONS = NotificationOptions(tools_changed=True, resources_changed=True, prompts_changed=True)
 
 
@@ -54,6 +55,8 @@ class ToolServer:
         self._told: tuple[Any, ...] | None = None
         self._bus = InMemorySubscriptionBus()
         self._asked = asyncio.Event()
+        self._reached = asyncio.Event()
+        """Set when the daemon has begun to tell of changes."""
         self._older: PerConnection[ServerSession] = PerConnection()
         """Agents of the older era that asked for tools."""
         self._telling: set[asyncio.Task[None]] = set()
@@ -116,20 +119,31 @@ class ToolServer:
         return types.ListToolsResult(tools=self._listing.tools())
 
     async def _subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
-        self._asked.set()
+        await self._hear_of_changes()
         return await self._watching_resources.subscribe(ctx, params)
 
     async def _listen(
         self, ctx: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        self._asked.set()
+        await self._hear_of_changes()
         return await self._streams(ctx, params)
+
+    async def _hear_of_changes(self) -> None:
+        """Return when the daemon tells of changes: one between a subscription and that would be lost.
+
+        A daemon that is away is not waited for long; what is asked of it next says so.
+        """
+        self._asked.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REACH_SECONDS):
+                await self._reached.wait()
 
     async def _set_level(self, ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
         self._rounds.levels.put(ctx, params.level)
         return types.EmptyResult()
 
     async def _refresh_and_tell(self) -> None:
+        self._reached.set()
         await self._listing.refresh()
         if self._listing.offer.tools != self._told:
             self._told = self._listing.offer.tools

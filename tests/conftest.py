@@ -76,6 +76,14 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
     _note(report)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what tests have counted, such as how much of a suite of others was passed."""
+    for report in (each for reports in terminalreporter.stats.values() for each in reports):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "summary" and report.when == "call":
+                terminalreporter.write_line(str(value))
+
+
 def _note(report: pytest.TestReport | pytest.CollectReport) -> None:
     if report.skipped and report.nodeid not in EXPECTED_SKIPS:
         _skipped.append(report.nodeid)

@@ -24,7 +24,11 @@ def edited(invocation: Invocation, text: str, *, file: str) -> str:
 
     A copy is edited. What they wrote and gave up is kept, and said where.
     """
-    words = shlex.split(next((invocation.environ[name] for name in _EDITORS if invocation.environ.get(name)), _USUAL))
+    chosen = next((invocation.environ[name] for name in _EDITORS if invocation.environ.get(name)), None)
+    if chosen is None and not (invocation.prompts.interactive and invocation.output.terminal):
+        # One that edits without a terminal would have been named; the usual one waits there for ever, and takes time.
+        raise CliFailure.usage("there is no terminal to edit on", remedy="Use: aileron config set, or set EDITOR.")
+    words = shlex.split(chosen or _USUAL)
     # Not removed when something goes wrong: it may be the only copy of half an hour's work.
     folder = Path(tempfile.mkdtemp(prefix="aileron-config-"))
     draft = folder / "config.toml"

@@ -98,8 +98,8 @@ def test_every_route_of_the_control_api_says_which_thing_is_not_there(world: Wor
 
 
 def test_a_path_that_no_route_has_is_answered_as_the_command_line_expects_of_another_version(world: World) -> None:
-    status, body = world.request("GET", "/v1/what-comes-later")
-    assert (status, body["error"]["message"]) == (404, NO_SUCH_PATH)
+    answer = world.control("GET", "/v1/what-comes-later")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (404, NO_SUCH_PATH)
 
 
 def test_an_id_of_another_kind_is_named_as_what_it_is(world: World) -> None:

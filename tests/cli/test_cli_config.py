@@ -91,3 +91,11 @@ def test_what_an_editor_leaves_is_checked_before_it_is_taken_and_kept_when_it_is
     assert right.code == 0, right.err
     assert file.read_text() == "# mine\n[audit]\ncheckpoint_every = 5\n"
     assert "no-such-editor cannot be run" in cli("config", "edit", environ={"EDITOR": "no-such-editor"}).err
+
+
+def test_no_editor_is_started_where_nobody_could_use_it(cli: Any) -> None:
+    """vi reads the end of a closed input again and again, and never ends."""
+    ended = cli("config", "edit")
+    assert ended.code == ExitCode.USAGE
+    assert "no terminal to edit on" in ended.err
+    assert "aileron config set" in ended.err

@@ -29,6 +29,17 @@ ENGINE = {
 }
 
 
+NEED_AN_ENGINE = (
+    ("sandbox", "list"),
+    ("sandbox", "build", "codex"),
+    ("sandbox", "prune"),
+    ("sandbox", "prune", "--all"),
+    ("sandbox", "check", "debian:bookworm-slim"),
+    ("launch", "--sandbox", "codex"),
+    ("launch", "--sandbox", "--image", "debian:bookworm-slim", "codex"),
+)
+
+
 @contextmanager
 def engine_at(path: Path, *, components: tuple[str, ...] = ()) -> Iterator[None]:
     """Answer as far as an engine is asked what it is."""
@@ -102,6 +113,9 @@ def test_of_the_engine_the_doctor_says_what_sandbox_check_says(world: World, say
     assert (code, check["status"]) == (1, "warning")
     assert f"There is no Docker engine at {tmp_path}/engine.sock" in check["message"]
     assert check["message"] in said
+    for words in NEED_AN_ENGINE:
+        code, _, said = say(*words)
+        assert (code in (1, 69), f"There is no Docker engine at {tmp_path}/engine.sock" in said) == (True, True), words
     with engine_at(tmp_path / "engine.sock"):
         _, _, said = say("sandbox", "check")
         (check,) = doctor(say)["docker"]

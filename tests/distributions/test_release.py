@@ -60,7 +60,7 @@ def _names(wheel: Path) -> list[str]:
     ("name", "has", "has_not"),
     [
         ("aileron-runtime", {"wasmtime", "mcp", "cffi", "mako"}, {"pytest", "mypy", "hypothesis"}),
-        ("aileron-mcp", {"mcp", "anyio", "httpcore"}, {"wasmtime", "fastapi", "pytest"}),
+        ("aileron-mcp", {"mcp", "anyio", "httptools"}, {"wasmtime", "fastapi", "pytest"}),
         ("aileron-testing", {"pytest", "httpx", "pluggy"}, {"mcp", "wasmtime", "pydantic"}),
     ],
 )

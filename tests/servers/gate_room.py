@@ -5,11 +5,10 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from servers.pin_room import new_database
 from servers.piped_servers import PipedServers
 from servers.small_servers import SmallServers
 
@@ -24,7 +23,6 @@ from daemon.base.home import Home
 from daemon.base.settings import load_settings
 from daemon.core.principal import Means, Principal
 from daemon.core.tools import ToolCall, ToolId, ToolSpec
-from daemon.db.migration import migrate
 from daemon.execution.requests import Finished, RunRequest, Waiting
 from daemon.execution.seam import Talk
 from daemon.sessions.service import SessionKind
@@ -106,15 +104,6 @@ async def _open_session(rooms: Rooms) -> str:
     return session.id
 
 
-@cache
-def _new_database() -> bytes:
-    """Return an empty database; to make one takes longer than most tests."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "aileron.db"
-        migrate(path, backups=path.parent, now_ms=1)
-        return path.read_bytes()
-
-
 @asynccontextmanager
 async def gate_room(
     folder: Path, servers: SmallServers | PipedServers, *, settings: str = ""
@@ -124,7 +113,7 @@ async def gate_room(
     home.prepare()
     (folder / "config.toml").write_text(settings)
     if not home.database_path.exists():
-        home.database_path.write_bytes(_new_database())
+        home.database_path.write_bytes(new_database())
     clock = SystemClock()
     basis = Basis(
         settings=load_settings(home, {}),

@@ -13,6 +13,7 @@ streams           answers as a stream of events
 breaks            begins a stream, ends it, and gives the answer to whoever asks with Last-Event-ID
 breaks_for_good   the same without an id; cuts ends the connection in the middle of an answer
 push              says on a stream of its own that the list of tools changed (handshake era)
+asks_aside=SECS   opens the stream of its own so late, asks there when it is called, and answers "lost" if it cannot
 strict_headers    refuses a modern request whose headers do not repeat what stands in it
 """
 
@@ -40,6 +41,7 @@ class State:
         self.numbers = count(1)
         self.parked = {}
         self.questions = {}
+        self.aside = None
         self.lock = threading.Lock()
 
     def saw(self, handler, message=None):
@@ -91,6 +93,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.state.saw(self)
         last = self.headers.get("Last-Event-ID")
+        if "asks_aside" in self.state.be:
+            time.sleep(float(self.state.be["asks_aside"]))
+            self.begin_stream()
+            self.state.aside = self
+            time.sleep(600)
         if last is None:
             if "push" not in self.state.be:
                 self.plain(405)
@@ -162,6 +169,13 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(400, -32020, "Header mismatch", message["id"])
             return
         called = message["method"] == "tools/call"
+        if called and "asks_aside" in be:
+            aside = self.state.aside
+            question = {"method": "elicitation/create", "params": {"message": "Which colour?"}}
+            said = "lost" if aside is None else json.dumps(aside.ask(question)["result"])
+            result = {"content": [{"type": "text", "text": said}]}
+            self.json(200, {"jsonrpc": "2.0", "id": message["id"], "result": result})
+            return
         self.streaming = called and ("streams" in be or "asks" in be or "asks_without_end" in be)
         self.streaming = self.streaming or (message["method"] == "subscriptions/listen" and "listens" in be)
         if self.streaming:

@@ -106,29 +106,56 @@ async def _to_this_machine(host: str, port: int) -> Sequence[IpAddress]:
 @asynccontextmanager
 async def login_room(folder: Path, *, own: OwnClient | None = None) -> AsyncIterator[LoginRoom]:
     """Offer one."""
-    clock, tasks, secrets, plain = MovedClock(), TaskSet(), set[str](), dict[str, bytes]()
+    clock, secrets, plain = MovedClock(), set[str](), dict[str, bytes]()
+    http = Pool(extra_ca_file=None, connect_seconds=2, allow_private=frozenset(), resolver=_to_this_machine)
+    async with _vault(folder, clock) as vault, pin_room(folder) as log, lying() as server:
+        basis = LoginBasis(
+            vault=vault,
+            audit=log.audit,
+            http=http,
+            clock=clock,
+            entropy=os.urandom,
+            tasks=TaskSet(),
+            own=own or OwnClient(),
+        )
+        async with _logins(basis, plain) as (logins, service):
+            logins.on_secrets = lambda _, found: secrets.update(found)
+            config = ServerConfig(name="far", mode=Mode.REMOTE, url=f"{server.origin}/mcp")
+            yield LoginRoom(server, service, logins, vault, clock, log, config, secrets, plain)
+
+
+@asynccontextmanager
+async def logins_of_this_machine(
+    folder: Path, *, own: OwnClient, plain: dict[str, bytes]
+) -> AsyncIterator[tuple[Logins, LoginService]]:
+    """Offer logins at servers that are really there."""
+    clock = SystemClock()
+    http = Pool(extra_ca_file=None, connect_seconds=5, allow_private=frozenset())
+    async with _vault(folder, clock) as vault, pin_room(folder) as log:
+        basis = LoginBasis(
+            vault=vault, audit=log.audit, http=http, clock=clock, entropy=os.urandom, tasks=TaskSet(), own=own
+        )
+        async with _logins(basis, plain) as found:
+            yield found
+
+
+@asynccontextmanager
+async def _vault(folder: Path, clock: SystemClock) -> AsyncIterator[Vault]:
     vault = Vault(path=folder / "vault.json", clock=clock, idle_seconds=0, entropy=os.urandom, kdf=KdfCost(1, 8, 1))
     await vault.create(PASSPHRASE)
-    http = Pool(extra_ca_file=None, connect_seconds=2, allow_private=frozenset(), resolver=_to_this_machine)
-    async with pin_room(folder) as log, lying() as server:
-        logins = Logins(
-            LoginBasis(
-                vault=vault,
-                audit=log.audit,
-                http=http,
-                clock=clock,
-                entropy=os.urandom,
-                tasks=tasks,
-                own=own or OwnClient(),
-            )
-        )
-        logins.on_secrets = lambda _, found: secrets.update(found)
-        service = logins.begin(NoLives(), plain.get)
-        config = ServerConfig(name="far", mode=Mode.REMOTE, url=f"{server.origin}/mcp")
-        try:
-            yield LoginRoom(server, service, logins, vault, clock, log, config, secrets, plain)
-        finally:
-            await service.close()
-            await tasks.close()
-            await http.close()
-            await vault.close()
+    try:
+        yield vault
+    finally:
+        await vault.close()
+
+
+@asynccontextmanager
+async def _logins(basis: LoginBasis, plain: dict[str, bytes]) -> AsyncIterator[tuple[Logins, LoginService]]:
+    logins = Logins(basis)
+    service = logins.begin(NoLives(), plain.get)
+    try:
+        yield logins, service
+    finally:
+        await service.close()
+        await basis.tasks.close()
+        await basis.http.close()

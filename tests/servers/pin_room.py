@@ -5,7 +5,9 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from daemon.audit.log import AuditLog
@@ -42,11 +44,21 @@ class PinRoom:
         return [{"type": each.type, "actor": each.actor, "payload": json.loads(each.payload)} for each in found]
 
 
+@cache
+def new_database() -> bytes:
+    """Return an empty database; to make one takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "aileron.db"
+        migrate(path, backups=path.parent, now_ms=1)
+        return path.read_bytes()
+
+
 @asynccontextmanager
 async def pin_room(folder: Path) -> AsyncIterator[PinRoom]:
     """Offer the pins of a folder; entering once more is the daemon's next life."""
     path = folder / "aileron.db"
-    migrate(path, backups=folder / "backups", now_ms=1)
+    if not path.exists():
+        path.write_bytes(new_database())
     engine, clock = open_engine(path), SystemClock()
     audit = AuditLog.open(
         engine=engine,

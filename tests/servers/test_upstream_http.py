@@ -224,6 +224,22 @@ async def test_what_a_server_asks_during_a_call_reaches_the_one_who_made_that_ca
     assert [len(each.asked) for each in people] == [1, 1, 1, 1]
 
 
+async def test_a_question_on_a_stream_of_its_own_is_not_lost_because_the_stream_opens_late(http: HostileHttp) -> None:
+    person = Answering()
+    async with reached(http.serve("asks_aside=0.3", era="handshake").url) as server:
+        found = await server.connection.call_tool("echo", {}, Asking(seconds=20, answers=person))
+        assert "blue" in found["content"][0]["text"]
+        assert len(person.asked) == 1
+
+
+async def test_a_server_that_never_opens_its_stream_is_waited_for_once_and_not_long(http: HostileHttp) -> None:
+    url = http.serve("asks_aside=600", era="handshake").url
+    async with reached(url, limits=Limits(stream_seconds=0.2)) as server:
+        for _ in range(2):
+            found = await server.connection.call_tool("echo", {}, SOON)
+            assert found["content"][0]["text"] == "lost"
+
+
 async def test_headers_of_the_configuration_arrive_but_never_replace_those_of_the_protocol(http: HostileHttp) -> None:
     served = http.serve(era="handshake")
     given = {"X-Key": "value", "Content-Length": "1", "Mcp-Session-Id": "mine", "Host": "other"}

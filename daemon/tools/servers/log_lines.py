@@ -9,6 +9,8 @@ from daemon.tools.servers.upstream.seam import Message
 
 _AT_ONCE = 50
 _EACH_SECOND = 20.0
+_SAID_SECONDS = 1.0
+"""How often it is said that lines were left out."""
 _LONGEST = 8192
 """Characters of one line, written as JSON. A longer one is cut, and is then a text."""
 _LONGEST_LOGGER = 200
@@ -28,6 +30,7 @@ class CallLines:
         self._room = float(_AT_ONCE)
         self._looked_at = clock.monotonic()
         self._left_out = 0
+        self._said_at = float("-inf")
 
     @property
     def level(self) -> str:
@@ -48,7 +51,8 @@ class CallLines:
             self._left_out += 1
             return
         self._room -= 1
-        self._say_what_was_left_out()
+        if now - self._said_at >= _SAID_SECONDS:
+            self._say_what_was_left_out()
         self._talk.log(_short(self._clean(params)))
 
     def close(self) -> None:
@@ -59,7 +63,7 @@ class CallLines:
         if self._left_out:
             said = f"{self._left_out} lines of the server were left out: it wrote more than {_EACH_SECOND:g} a second."
             self._talk.log({"level": "warning", "logger": "aileron", "data": said})
-            self._left_out = 0
+            self._left_out, self._said_at = 0, self._clock.monotonic()
 
 
 def _short(params: Message) -> Message:

@@ -91,8 +91,8 @@ class Opener:
         self._http = http
         self._surroundings = surroundings
         self._authorisation_of = authorisation_of
-        self.secrets_known = KnownSecrets()
         self._answers_of = answers_of
+        self.secrets_known = KnownSecrets()
         self._older: set[str] = set()
         """Servers, by their identity, that speak the older era only: they are not asked for it again."""
         self.on_notice: OnNotice = _nobody_hears
@@ -152,8 +152,8 @@ class Opener:
                 name=server.name,
                 notices=_Notices(self, server, session),
                 limits=Limits(start_seconds=server.start_seconds),
-                era=Era.HANDSHAKE if server.identity in self._older else None,
                 answers=self._answers_of(server, session),
+                era=Era.HANDSHAKE if server.identity in self._older else None,
             )
         except ProbeEndedServer:
             raise
