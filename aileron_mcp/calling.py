@@ -68,7 +68,9 @@ class Calls:
                 raise
             return texts.not_there(problem.envelope, self._listing.offer.names)
         if isinstance(outcome, CallPending):
-            return texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)
+            return texts.waiting(
+                approval_id=outcome.approval_id, review_url=outcome.review_url, asked_by=outcome.asked_by
+            )
         return texts.finished(
             audit_id=outcome.audit_id, result=outcome.result, content=outcome.content, failed=outcome.failed
         )
@@ -79,7 +81,9 @@ class Calls:
 
         outcome = await self._link.do(run)
         if isinstance(outcome, CallPending):
-            return texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)
+            return texts.waiting(
+                approval_id=outcome.approval_id, review_url=outcome.review_url, asked_by=outcome.asked_by
+            )
         return texts.handed_on(
             audit_id=outcome.audit_id,
             result=outcome.result,

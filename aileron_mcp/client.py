@@ -73,6 +73,8 @@ class CallPending:
     approval_id: str
     review_url: str
     message: str
+    asked_by: str = ""
+    """The server that asks the person while the call runs; empty if nothing has run yet."""
 
 
 class Hearing(Protocol):
@@ -290,7 +292,7 @@ def _failing() -> Iterator[None]:
 
 def _called(status: int, body: Mapping[str, Any]) -> CallResult | CallPending:
     if status == _ACCEPTED:
-        return CallPending(body["approval_id"], body["review_url"], body["message"])
+        return CallPending(body["approval_id"], body["review_url"], body["message"], body.get("asked_by") or "")
     return CallResult(
         body["audit_id"], body["result"], tuple(body["content"]), body.get("is_error", False), body.get("meta")
     )

@@ -125,7 +125,9 @@ class Others:
             raise_if_lacking(call.ctx, problem)
             raise self._refused(problem) from None
         if isinstance(outcome, CallPending):
-            reply = texts.waiting(approval_id=outcome.approval_id, review_url=outcome.review_url)
+            reply = texts.waiting(
+                approval_id=outcome.approval_id, review_url=outcome.review_url, asked_by=outcome.asked_by
+            )
             raise MCPError(types.INTERNAL_ERROR, reply.text, dict(reply.structured))
         try:
             return model.model_validate(outcome.result)

@@ -59,18 +59,26 @@ def handed_on(
     return Reply(text=_written(result), structured=data, content=content, failed=failed, meta=said)
 
 
-def waiting(*, approval_id: str, review_url: str) -> Reply:
-    """Tell that a person must decide first, how to find out what became of it, and where they can."""
-    how = f"or with `aileron approval show {approval_id[-_SHORT_ID:]}`"
+def waiting(*, approval_id: str, review_url: str, asked_by: str = "") -> Reply:
+    """Tell that a person must act first, how to find out what became of the call, and where they can.
+
+    `asked_by` is the server that asks them while the call runs; without one, nothing has run yet.
+    """
+    command, short = "approval show", approval_id[-_SHORT_ID:]
+    what = "Nothing has run yet: the person decides at"
+    if asked_by:
+        command, short = "open question", review_url[-_SHORT_ID:]
+        what = f"It runs, and the server {asked_by} asks the person something: they answer at"
+    how = f"or with `aileron {command} {short}`"
     step = f"Call {STATUS_TOOL} with approval_id"
-    text = f'{step} "{approval_id}", not the tool again. Nothing has run yet: the person decides at {review_url} {how}.'
     data = {
         "status": "pending",
         "next_step": f"{step}, not the tool again.",
         "approval_id": approval_id,
-        "message": f"Nothing has run yet: the person decides at review_url {how}.",
+        "message": f"{what} review_url {how}.",
         "review_url": review_url,
     }
+    text = f'{step} "{approval_id}", not the tool again. {what} {review_url} {how}.'
     return Reply(text=text, structured=data)
 
 
@@ -93,9 +101,10 @@ def standing(answer: Mapping[str, Any]) -> Reply:
         return Reply(text=f"{status}: {_written(result)}", structured=data, content=said, failed=failed)
     if status in _WAITING:
         step = f"Call {STATUS_TOOL} again."
+        asked = {"message": str(answer["message"])} if answer.get("asked_by") else {}
         return Reply(
-            text=f"{status}: {step} {_WAITING[status]}",
-            structured=known | {"next_step": step, "approval_id": answer["approval_id"]},
+            text=f"{status}: {step} {asked.get('message', _WAITING[status])}",
+            structured=known | {"next_step": step, "approval_id": answer["approval_id"], **asked},
         )
     message = str(answer.get("message", ""))
     return Reply(text=f"{status}: {message}", structured=known | {"message": message}, failed=True)

@@ -10,8 +10,9 @@ MAX_WAIT_SECONDS = 45
 """Two agents give a call up after 60 seconds unless told otherwise."""
 
 _STATUS_DESCRIPTION = f"""\
-Tells what became of a call that waits for a person's approval. Waits up to wait_seconds (at most {MAX_WAIT_SECONDS});
-call it again while the status is pending, approved or running. It decides nothing."""
+Tells what became of a call that waits for a person: for approval, or for an answer to a server. Waits up to
+wait_seconds (at most {MAX_WAIT_SECONDS}); call it again while the status is pending, approved or running. It decides
+nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _status_tool() -> Mapping[str, Any]:
         "inputSchema": {
             "type": "object",
             "properties": {
-                "approval_id": {"type": "string", "description": "The id from the answer, apr_..."},
+                "approval_id": {"type": "string", "description": "The id from the answer, apr_... or exe_..."},
                 "wait_seconds": {
                     "type": "number",
                     "minimum": 0,

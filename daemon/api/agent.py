@@ -25,6 +25,7 @@ from daemon.api.answers import (
     RunBody,
     approval_answer,
     call_answer,
+    held_answer,
     run_answer,
 )
 from daemon.api.envelopes import Report, handlers
@@ -39,8 +40,10 @@ from daemon.api.talking import CallTalk, Questions
 from daemon.approvals.service import Approvals
 from daemon.base.tasks import TaskSet
 from daemon.core.failures import Boundary, Failure, FailureClass
+from daemon.core.ids import IdPrefix, is_id
 from daemon.core.tools import ToolCall, ToolId, ToolSpec
 from daemon.execution.executor import Executor
+from daemon.execution.held import HeldCalls
 from daemon.execution.requests import RunRequest
 from daemon.execution.toolbox import Toolbox
 from daemon.sessions.service import Sessions
@@ -76,6 +79,7 @@ class Uses:
 
     tools: Toolbox
     executor: Executor
+    held: HeldCalls
     approvals: Approvals
     sessions: Sessions
     stopping: Stopping
@@ -138,7 +142,7 @@ class AgentRoutes:
         if MEDIA_TYPE not in request.headers.get("accept", ""):
             return await self._answer(RunRequest(call=call))
         talk = CallTalk(self._questions, session=claims.session, answers=frozenset(body.answers), log_level=body.log)
-        return CallStream(talk, lambda: self._answer(RunRequest(call=call, talk=talk)))
+        return CallStream(talk, lambda: self._answer(RunRequest(call=call, asker=talk)))
 
     async def _answer(self, request: RunRequest) -> JSONResponse:
         return call_answer(await self._uses.executor.run(request), control_url=self._uses.control_url)
@@ -156,14 +160,17 @@ class AgentRoutes:
         return JSONResponse({"items": list(self._uses.servers())})
 
     async def approval_result(self, request: Request) -> Response:
-        """Say where an approval of this session stands; with `wait`, answer as soon as it has an end."""
+        """Say where an approval of this session stands, or a call that goes on because a person was asked.
+
+        With `wait`, answer as soon as it has an end.
+        """
         claims = claims_for(request, Capability.POLL_APPROVALS)
-        approval = await self._uses.approvals.wait(
-            request.path_params["approval_id"][:_MAX_NAME],
-            session=claims.session,
-            seconds=self._uses.stopping.bounded(read_wait(request)),
-        )
-        return approval_answer(approval)
+        asked_for = request.path_params["approval_id"][:_MAX_NAME]
+        seconds = self._uses.stopping.bounded(read_wait(request))
+        if is_id(asked_for, IdPrefix.EXECUTION):
+            held = await self._uses.held.result(claims.session, asked_for, seconds=seconds)
+            return held_answer(held, control_url=self._uses.control_url)
+        return approval_answer(await self._uses.approvals.wait(asked_for, session=claims.session, seconds=seconds))
 
     async def events(self, request: Request) -> Response:
         """Stream what a session needs to know: the tool list changed, an approval was decided."""

@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from daemon.approvals.endings import closing_failure
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.record import Approval
+from daemon.core.failures import FailureClass
 from daemon.core.outcome import Content
-from daemon.execution.requests import Finished, Waiting
+from daemon.execution.held import HeldCall
+from daemon.execution.requests import Finished, PersonAsked, Waiting
 
 MAX_WAIT_SECONDS = 60.0
 _SHORT_ID = 8
@@ -50,7 +52,7 @@ class CallBody(RunBody):
 
 
 class QuestionBody(Body):
-    """The answer to what a tool asks back; without a result it is turned down."""
+    """The answer to what a tool asks back; without a result the person is asked instead."""
 
     result: dict[str, Any] | None = None
 
@@ -72,11 +74,14 @@ class CallFinished(RunFinished):
 
 
 class RunWaiting(BaseModel):
-    """The action waits for a person."""
+    """A person must act first: decide about the call, or answer what its tool asks back while it runs."""
 
     approval_id: str
+    """By this its result is asked for: the id of an approval, or of a call that goes on by itself."""
     review_url: str
     message: str
+    asked_by: str | None = None
+    """The server that asks the person while the call runs; absent where nothing has run yet."""
 
 
 class ApprovalResult(BaseModel):
@@ -91,6 +96,8 @@ class ApprovalResult(BaseModel):
     meta: dict[str, Any] | None = None
     audit_id: str | None = None
     error: dict[str, Any] | None = None
+    asked_by: str | None = None
+    """The server that asks the person while the call runs."""
 
 
 _MESSAGES = {
@@ -111,10 +118,17 @@ def review_url(control_url: str, approval_id: str) -> str:
     return f"{control_url}/approvals/{approval_id}"
 
 
-def run_answer(outcome: Finished | Waiting, *, control_url: str) -> JSONResponse:
-    """Return 200 with the result, or 202 with how a person can decide."""
+def question_url(control_url: str, question_id: str) -> str:
+    """Return the page on which a person answers."""
+    return f"{control_url}/questions/{question_id}"
+
+
+def run_answer(outcome: Finished | Waiting | PersonAsked, *, control_url: str) -> JSONResponse:
+    """Return 200 with the result, or 202 with what a person can do for it."""
     if isinstance(outcome, Finished):
         return JSONResponse({"audit_id": outcome.audit_id, "result": outcome.result})
+    if isinstance(outcome, PersonAsked):
+        return _asked_answer(outcome, control_url=control_url)
     approval = outcome.approval
     url = review_url(control_url, approval.id)
     message = (
@@ -124,19 +138,50 @@ def run_answer(outcome: Finished | Waiting, *, control_url: str) -> JSONResponse
     return JSONResponse({"approval_id": approval.id, "review_url": url, "message": message}, status_code=202)
 
 
-def call_answer(outcome: Finished | Waiting, *, control_url: str) -> JSONResponse:
-    """Return what `run_answer` returns, with the result as content blocks beside it."""
-    if isinstance(outcome, Waiting):
-        return run_answer(outcome, control_url=control_url)
-    return JSONResponse(
-        {
-            "audit_id": outcome.audit_id,
-            "content": content_blocks(outcome.result, outcome.content),
-            "result": outcome.result,
-            "is_error": outcome.failed_by_tool,
-            "meta": outcome.meta,
-        }
+def _asked_answer(outcome: PersonAsked, *, control_url: str) -> JSONResponse:
+    question = outcome.question
+    url, server = question_url(control_url, question.id), question.about.origin
+    message = (
+        f"Ask for the result of this call; do not repeat it. It runs, and the server {server} asks the person "
+        f"something before it goes on: they answer at {url} or with `aileron open question {question.id[-_SHORT_ID:]}`."
     )
+    answer = {"approval_id": outcome.execution, "review_url": url, "message": message, "asked_by": server}
+    return JSONResponse(answer, status_code=202)
+
+
+def call_answer(outcome: Finished | Waiting | PersonAsked, *, control_url: str) -> JSONResponse:
+    """Return what `run_answer` returns, with the result as content blocks beside it."""
+    if not isinstance(outcome, Finished):
+        return run_answer(outcome, control_url=control_url)
+    return JSONResponse(_finished(outcome))
+
+
+def _finished(outcome: Finished) -> dict[str, Any]:
+    return {
+        "audit_id": outcome.audit_id,
+        "content": content_blocks(outcome.result, outcome.content),
+        "result": outcome.result,
+        "is_error": outcome.failed_by_tool,
+        "meta": outcome.meta,
+    }
+
+
+def held_answer(call: HeldCall, *, control_url: str) -> JSONResponse:
+    """Return where a call stands that goes on because a person was asked, in the form of `approval_answer`."""
+    answer: dict[str, Any] = {"approval_id": call.execution}
+    failure = call.failure
+    if call.outcome is not None:
+        answer |= {"status": "failed" if call.outcome.failed_by_tool else "completed", "message": "It has run."}
+        answer |= _finished(call.outcome)
+    elif failure is not None:
+        unknown = failure.failure_class is FailureClass.OUTCOME_UNKNOWN
+        answer |= {"status": "unknown" if unknown else "failed", "message": failure.message}
+        answer |= {"error": failure.envelope()["error"], "audit_id": failure.audit_id}
+    else:
+        url = question_url(control_url, call.question)
+        message = f"It runs. The server {call.asked_by} asked the person something: {url}"
+        answer |= {"status": "running", "message": message, "asked_by": call.asked_by}
+    return JSONResponse(answer)
 
 
 def content_blocks(result: Any, content: Content | None) -> list[dict[str, Any]]:

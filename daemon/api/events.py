@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
 from starlette.responses import StreamingResponse
@@ -11,6 +11,8 @@ from daemon.api.news import News
 from daemon.api.stopping import Stopping
 from daemon.approvals.feed import ApprovalFeed
 from daemon.approvals.record import Approval
+from daemon.core.failures import Failure
+from daemon.questions.service import Questions
 
 _SILENCE_SECONDS = 15.0
 _OPENED = b": listening\n\n"
@@ -24,17 +26,21 @@ class EventStream(StreamingResponse):
 
 
 async def approval_events(
-    feed: ApprovalFeed, read: Callable[[str], Awaitable[Approval]], *, stopping: Stopping
+    feed: ApprovalFeed, read: Callable[[str], Awaitable[Approval]], questions: Questions, *, stopping: Stopping
 ) -> AsyncIterator[bytes]:
-    """Yield every approval in its new state, for the person; `read` returns one by its id."""
+    """Yield approvals and questions in their new states, for the person; `read` returns an approval by its id."""
     news = News()
-    with _listening(feed, news, stopping):
+    told = questions.feed.telling(lambda question: news.question_moved(question.id))
+    with _listening(feed, news, stopping), told:
         yield _OPENED
         while not news.is_over:
             if not await news.wait(_SILENCE_SECONDS):
                 yield _ALIVE
             for approval_id, _ in news.take_moved():
                 yield _event("approval", (await read(approval_id)).as_json())
+            for question_id in news.take_questions():
+                with suppress(Failure):  # so many have ended since that it is not known any more
+                    yield _event("question", questions.get(question_id).as_json())
 
 
 async def agent_events(

@@ -7,7 +7,7 @@ _MOST = 10_000
 
 
 class News:
-    """Approvals that moved, whether the list of tools changed, and whether the stream is over.
+    """Approvals and questions that moved, whether the list of tools changed, and whether the stream is over.
 
     It holds the id and the newest state of each approval, never a record with its arguments, and at most so many: a
     listener that is further behind loses the oldest. Whoever has news never waits for the listener.
@@ -16,6 +16,7 @@ class News:
     def __init__(self, *, session: str | None = None) -> None:
         self._session = session
         self._moved: dict[str, str] = {}
+        self._questions: dict[str, None] = {}
         self._tools_changed = False
         self._others: set[str] = set()
         self._updated: dict[tuple[str, str], None] = {}
@@ -31,6 +32,19 @@ class News:
             del self._moved[next(iter(self._moved))]
         self._moved[approval_id] = state
         self._woken.set()
+
+    def question_moved(self, question_id: str) -> None:
+        """Note that a question to the person was asked, or has ended."""
+        self._questions.pop(question_id, None)
+        if len(self._questions) >= _MOST:
+            del self._questions[next(iter(self._questions))]
+        self._questions[question_id] = None
+        self._woken.set()
+
+    def take_questions(self) -> Sequence[str]:
+        """Return the questions that moved since the last time, and forget them."""
+        taken, self._questions = self._questions, {}
+        return tuple(taken)
 
     def tools_changed(self) -> None:
         """Note that the list of tools changed."""

@@ -1,6 +1,6 @@
 """A call as a stream of events: what it tells on the way, what it asks back, and at last the answer that it would have.
 
-A caller that hangs up calls it off.
+A caller that hangs up calls it off, unless it was told that the call goes on without it.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class CallStream:
         finally:
             leaving.cancel()
             calling.cancel()  # the run goes on without it, to an end that is written down
-            self._talk.cancelled.set()
+            self._talk.hung_up()
 
 
 async def _stream(

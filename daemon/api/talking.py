@@ -33,26 +33,27 @@ class Questions:
     """What tools ask back and nobody has answered yet, by session. A question is gone with the call that it is for."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, str], asyncio.Future[Mapping[str, Any]]] = {}
+        self._open: dict[tuple[str, str], asyncio.Future[Mapping[str, Any] | None]] = {}
 
-    def put(self, session: str) -> tuple[str, asyncio.Future[Mapping[str, Any]]]:
+    def put(self, session: str) -> tuple[str, asyncio.Future[Mapping[str, Any] | None]]:
         """Open a question; return its id, and what becomes its answer. Raises a Failure if too many are open."""
         if sum(owner == session for owner, _ in self._open) >= _MOST_OPEN:
             raise _turned_down(f"{_MOST_OPEN} questions of servers are open in this session; answer these first.")
-        question, answer = f"q_{secrets.token_hex(8)}", asyncio.get_running_loop().create_future()
+        question = f"q_{secrets.token_hex(8)}"
+        answer: asyncio.Future[Mapping[str, Any] | None] = asyncio.get_running_loop().create_future()
         self._open[session, question] = answer
         answer.add_done_callback(lambda _: self._open.pop((session, question), None))
         return question, answer
 
     def answer(self, session: str, question: str, result: Mapping[str, Any] | None) -> None:
-        """Answer a question of one's own session; None turns it down. Raises the Failure of one that is not there."""
+        """Answer a question of one's own session; None says that one cannot, so that somebody else is asked.
+
+        Raises the Failure of a question that is not there.
+        """
         answer = self._open.get((session, question))
         if answer is None or answer.done():
             raise no_such("open question", question)
-        if result is None:
-            answer.set_exception(_turned_down("Who asked for the call does not answer this."))
-        else:
-            answer.set_result(result)
+        answer.set_result(result)
 
 
 class CallTalk:
@@ -72,6 +73,7 @@ class CallTalk:
         self._asked: deque[Event] = deque()
         self._woken: Callable[[], None] = lambda: None
         self._cancelled = asyncio.Event()
+        self._let_go = asyncio.Event()
 
     @property
     def cancelled(self) -> asyncio.Event:
@@ -88,6 +90,15 @@ class CallTalk:
         self._unread.append((PROGRESS, told))
         self._woken()
 
+    def let_go(self) -> None:
+        """Stop listening: the call goes on without the caller, and what it was asked last, others are asked."""
+        self._let_go.set()
+
+    def hung_up(self) -> None:
+        """Call the call off, unless it goes on without the caller."""
+        if not self._let_go.is_set():
+            self._cancelled.set()
+
     def log(self, params: Mapping[str, Any]) -> None:
         """Hear a line that the tool writes for the log."""
         self._lines.append((LOGGED, {key: params[key] for key in ("level", "logger", "data") if key in params}))
@@ -102,22 +113,26 @@ class CallTalk:
             if needed in self._answers
         }
 
-    async def answer(self, method: str, params: Mapping[str, Any], name: str = "") -> Mapping[str, Any]:
-        """Have the caller answer what the tool asks back, if it said that it can."""
-        if method not in self._answers:
-            raise _turned_down(f"The agent answers no {method}.")
+    async def answer(self, method: str, params: Mapping[str, Any], name: str = "") -> Mapping[str, Any] | None:
+        """Have the caller answer what the tool asks back; None if it did not say that it can, or cannot this time."""
+        if method not in self._answers or self._let_go.is_set():
+            return None
         question, answer = self._questions.put(self._session)
         said = {"id": question, "method": method, "params": params, "name": name[:_MOST_NAME]}
         self._asked.append((ASKED, said))
         self._woken()
         gone = asyncio.ensure_future(self._cancelled.wait())
+        let_go = asyncio.ensure_future(self._let_go.wait())
         try:
-            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                raise _turned_down("Who asked for the call has hung up.")
-            return answer.result()
+            await asyncio.wait((answer, gone, let_go), return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+            if let_go.done():
+                return None
+            raise _turned_down("Who asked for the call has hung up.")
         finally:
             gone.cancel()
+            let_go.cancel()
             answer.cancel()
 
     @property

@@ -18,6 +18,7 @@ from daemon.api.control import (
     connectors,
     keyring,
     providers,
+    questions,
     sandbox_images,
     sandbox_visits,
     sandboxes,
@@ -71,6 +72,7 @@ def control_app(basis: Basis, rooms: Rooms, parts: ControlParts, report: Report)
     pages = PageServices(
         browser=parts.browser,
         approvals=rooms.decisions.approvals,
+        questions=rooms.questions,
         explanations=rooms.execution.explanations,
         previews=rooms.execution.previews,
         workspaces=parts.workspaces,
@@ -111,6 +113,7 @@ def _status(basis: Basis, rooms: Rooms, parts: ControlParts) -> APIRouter:
             about=about,
             checked=checked,
             approvals=rooms.decisions.approvals,
+            questions=rooms.questions,
             executor=rooms.execution.executor,
             sessions=rooms.sessions,
             clock=basis.clock,
@@ -156,6 +159,7 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
         approvals.router(
             approvals.Uses(
                 approvals=rooms.decisions.approvals,
+                questions=rooms.questions,
                 explanations=rooms.execution.explanations,
                 previews=rooms.execution.previews,
                 browser=parts.browser,
@@ -163,6 +167,7 @@ def _tools(rooms: Rooms, parts: ControlParts) -> list[APIRouter]:
                 control_url=parts.addresses.control,
             )
         ),
+        questions.router(questions.Uses(questions=rooms.questions, control_url=parts.addresses.control)),
     ]
 
 

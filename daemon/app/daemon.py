@@ -137,6 +137,7 @@ def _agent_uses(basis: Basis, rooms: Rooms, stopping: Stopping, addresses: Addre
     return agent.Uses(
         tools=rooms.execution.tools,
         executor=rooms.execution.executor,
+        held=rooms.execution.held,
         approvals=rooms.decisions.approvals,
         sessions=rooms.sessions,
         stopping=stopping,

@@ -23,6 +23,7 @@ from daemon.db.build import Database
 from daemon.execution import build as execution_room
 from daemon.execution.build import OnePath, RunLimits
 from daemon.execution.seam import ToolProvider
+from daemon.questions.service import Questions
 from daemon.sessions import build as sessions_room
 from daemon.sessions.service import Sessions
 from daemon.tools.actions import build as actions_room
@@ -46,6 +47,7 @@ class Rooms:
     connectors: Connectors
     sessions: Sessions
     decisions: Decisions
+    questions: Questions
     actions: Actions
     servers: Servers
     server_side: PersonsSide | None
@@ -98,7 +100,8 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
     )
     servers, server_side = await open_servers(basis, configuration, below, held)
     providers: tuple[ToolProvider, ...] = (actions.provider, servers.provider, *more_providers)
-    execution = _open_path(basis, providers, audit=audit, decisions=decisions, sessions=sessions)
+    questions = _open_questions(basis, audit, sessions)
+    execution = _open_path(basis, providers, audit=audit, decisions=decisions, sessions=sessions, questions=questions)
     return Rooms(
         database=database,
         audit=audit,
@@ -106,6 +109,7 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
         connectors=connectors,
         sessions=sessions,
         decisions=decisions,
+        questions=questions,
         actions=actions,
         servers=servers,
         server_side=server_side,
@@ -114,8 +118,26 @@ async def open_rooms(basis: Basis, more_providers: Sequence[ToolProvider], held:
     )
 
 
+def _open_questions(basis: Basis, audit: Audit, sessions: Sessions) -> Questions:
+    questions = Questions(
+        audit=audit.log,
+        clock=basis.clock,
+        ids=basis.ids,
+        tasks=basis.tasks,
+        expires_seconds=basis.settings.servers.question_expires,
+    )
+    sessions.on_end(questions.session_ended)
+    return questions
+
+
 def _open_path(
-    basis: Basis, providers: Sequence[ToolProvider], *, audit: Audit, decisions: Decisions, sessions: Sessions
+    basis: Basis,
+    providers: Sequence[ToolProvider],
+    *,
+    audit: Audit,
+    decisions: Decisions,
+    sessions: Sessions,
+    questions: Questions,
 ) -> OnePath:
     limits = basis.settings.limits
     return execution_room.build(
@@ -125,6 +147,7 @@ def _open_path(
         approvals=decisions.approvals,
         rules=decisions.rules,
         sessions=sessions,
+        questions=questions,
         clock=basis.clock,
         ids=basis.ids,
         tasks=basis.tasks,

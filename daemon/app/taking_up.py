@@ -23,7 +23,11 @@ async def take_up(basis: Basis, rooms: Rooms) -> None:
         await decisions.approvals.load()
         await _take_up_restored(basis, rooms)
         interrupted = await settle_interrupted(
-            audit=log, approvals=decisions.approvals, reader=rooms.database.reader, ids=basis.ids
+            audit=log,
+            approvals=decisions.approvals,
+            held=rooms.execution.held,
+            reader=rooms.database.reader,
+            ids=basis.ids,
         )
         if interrupted:
             _log.warning("settled interrupted runs", count=interrupted)

@@ -200,8 +200,14 @@ class LimitSettings(_Section):
 
 
 class ServerSettings(_Section):
-    """What agents are given of MCP servers."""
+    """What agents are given of MCP servers, and what servers may ask."""
 
+    question_expires: Duration = Field(
+        3600.0,
+        gt=0,
+        description="How long a question of a server waits for your answer, where its agent cannot answer; then the "
+        "server is told that you gave none.",
+    )
     result_limit: Annotated[int, BeforeValidator(_size), Field(ge=1024)] = Field(
         1024**2,
         description="How many characters of a result an agent is given at once; it can read on with `read_result`.",

@@ -68,6 +68,14 @@ def list_approvals(
             invocation.output.json(answer)
             return
         sessions = client.get("/v1/sessions", limit=1000)["items"] if answer["items"] else []
+        _write_list(invocation, answer, sessions, state)
+        if state == "pending":
+            from daemon.cli.question import note_questions
+
+            note_questions(invocation, client)
+
+
+def _write_list(invocation: Invocation, answer: Mapping[str, Any], sessions: list[dict[str, Any]], state: str) -> None:
     labels = {item["id"]: item["label"] for item in sessions}
     now = invocation.now()
     invocation.output.table(

@@ -33,7 +33,7 @@ def show_request(invocation: Invocation, client: "ControlClient", item: dict[str
     if explanation["complete"]:
         output.line()
         output.heading("What it says of itself")
-        _write_lines(output, neutralise(explanation["description"], multiline=True))
+        write_lines(output, neutralise(explanation["description"], multiline=True))
         for number, step in enumerate(explanation["steps"], start=1):
             _write_step(invocation, step, number, len(explanation["steps"]), item.get("accounts") or [])
     else:
@@ -55,7 +55,7 @@ def show_request(invocation: Invocation, client: "ControlClient", item: dict[str
     output.fields(fields)
     output.line()
     output.heading("Arguments")
-    _write_lines(output, pretty_json(item["arguments"]))
+    write_lines(output, pretty_json(item["arguments"]))
     if item.get("outcome"):
         output.line()
         output.heading("Outcome")
@@ -91,7 +91,7 @@ def _write_step(
         long = characters > _LONG_CHARACTERS or lines > _LONG_LINES
         count = f" ({characters:,} characters on {lines:,} lines, all of it here)" if long else ""
         output.line(f"{one_line(given['name'])}{count}:")
-        _write_lines(output, "".join(map(_piece, given["parts"])))
+        write_lines(output, "".join(map(_piece, given["parts"])))
 
 
 def _account(connector: str, accounts: Sequence[Mapping[str, Any]]) -> str:
@@ -101,7 +101,7 @@ def _account(connector: str, accounts: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def _write_lines(output: Output, text: str) -> None:
+def write_lines(output: Output, text: str) -> None:
     """Write a text that was made safe, each line of the screen with a mark in front.
 
     A line that the terminal broke by itself would begin without the mark, and could be made to look like ours.
@@ -147,6 +147,6 @@ def _write_preview(invocation: Invocation, client: "ControlClient", item: dict[s
         value = field["value"]
         if isinstance(value, str) and (field.get("multiline") or len(value) > _SHORT):
             output.line(f"{neutralise(field['label'])}:")
-            _write_lines(output, neutralise(value, multiline=True))
+            write_lines(output, neutralise(value, multiline=True))
         else:
             output.fields([(one_line(field["label"]), value)])

@@ -13,8 +13,10 @@ from daemon.cli.approval_shown import show_request
 from daemon.cli.client import ControlClient
 from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
+from daemon.cli.questions_watched import questions_of_servers, write_question
 from daemon.cli.rendering import one_line
 from daemon.cli.typed_lines import TypedLines
+from daemon.core.ids import IdPrefix, is_id
 
 _WORDS = "Type approve, deny (a reason may follow), skip or quit, and press Enter. Anything else decides nothing."
 _ENDS = {
@@ -58,7 +60,7 @@ class ApprovalWatch:
                 try:
                     for event in self._client.events("/v1/approvals/events", on_open=self._catch_up):
                         if isinstance(event.data, dict) and "state" in event.data:
-                            self._news.put(event.data)
+                            self._news.put(event.data)  # approvals, and questions of servers
                 except CliFailure:
                     # A stream that broke is opened again; a daemon that is gone fails in the catch-up and ends this.
                     pass
@@ -70,10 +72,18 @@ class ApprovalWatch:
         for item in reversed(self._client.get("/v1/approvals", state="pending", limit=1000)["items"]):
             self._news.put(item)
 
+        for item in reversed(questions_of_servers(self._client)):
+            self._news.put(item)
+
     def _take(self, news: dict[str, Any] | Exception) -> None:
         if isinstance(news, Exception):
             raise news
         identifier, state = str(news["id"]), str(news["state"])
+        if is_id(identifier, IdPrefix.QUESTION):
+            if self._states.get(identifier) != state:
+                self._states[identifier] = state
+                write_question(self._invocation, news)
+            return
         known = self._states.get(identifier)
         if known == state or (known is not None and state == "pending"):
             return  # nothing ever becomes pending again: that is old news from a list read meanwhile

@@ -51,6 +51,15 @@ def find_approval(client: "ControlClient", text: str) -> str:
     return only_one(known, text, IdPrefix.APPROVAL, what="approval", remedy=remedy)
 
 
+def find_question(client: "ControlClient", text: str) -> str:
+    """Return the id of the question of a server that a text means, among those that the daemon still knows."""
+    if is_id(text, IdPrefix.QUESTION):
+        return text
+    known = [str(item["id"]) for item in client.get("/v1/questions", limit=_MOST)["items"]]
+    remedy = "See them with: aileron question list --all"
+    return only_one(known, text, IdPrefix.QUESTION, what="question", remedy=remedy)
+
+
 def find_sandbox(client: "ControlClient", text: str) -> str:
     """Return the session whose sandbox a text means; raise CliFailure that says so if that one has ended."""
     running = [str(item["id"]) for item in client.get("/v1/sandboxes")["items"]]

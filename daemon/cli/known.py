@@ -41,6 +41,11 @@ def pending_approvals() -> Names:
     return _asked("/v1/approvals", lambda item: short(item["id"]), lambda item: item.get("action"), state="pending")
 
 
+def questions() -> Names:
+    """Return the ends of the ids of the questions of servers that wait for an answer."""
+    return _asked("/v1/questions", lambda item: short(item["id"]), lambda item: item.get("server"), state="open")
+
+
 def approvals() -> Names:
     """Return the ends of the ids of the newest approvals."""
     return _asked("/v1/approvals", lambda item: short(item["id"]), _what, limit=50)

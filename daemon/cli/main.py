@@ -38,6 +38,7 @@ class _Root(LazyGroup):
         "server": LazyCommand("daemon.cli.server", "Add MCP servers, and decide what of them is offered."),
         "action": LazyCommand("daemon.cli.action", "Write, check and run actions."),
         "approval": LazyCommand("daemon.cli.approval", "See and decide what waits for your approval."),
+        "question": LazyCommand("daemon.cli.question", "See and answer what servers ask you."),
         "audit": LazyCommand("daemon.cli.audit", "Read and verify the audit log."),
         "backup": LazyCommand("daemon.cli.backup", "Pack everything of your installation into one file."),
         "restore": LazyCommand("daemon.cli.restore", "Bring an installation back from a backup."),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from daemon.cli import known
-from daemon.cli.ids import find_approval
+from daemon.cli.ids import find_approval, find_question
 from daemon.cli.invocation import Invocation
 from daemon.cli.landing.finding import find_session
 from daemon.cli.rendering import one_line
@@ -47,6 +47,26 @@ def approval(
     with invocation.connect() as client:
         found = client.get("/v1/approvals/{}", find_approval(client, approval_id))
         url = client.post("/v1/browser-logins", body={"next": f"/approvals/{found['id']}"})["url"]
+    _open(invocation, url, browser=browser)
+
+
+@app.command()
+def question(
+    ctx: typer.Context,
+    question_id: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The id of the question, or any part of it.", autocompletion=known.questions),
+    ],
+    browser: BrowserOption = True,
+) -> None:
+    """Open a question of a server in the browser.
+
+    The link, which is also printed, signs in once, within a minute.
+    """
+    invocation = Invocation.of(ctx)
+    with invocation.connect() as client:
+        found = client.get("/v1/questions/{}", find_question(client, question_id))
+        url = client.post("/v1/browser-logins", body={"next": f"/questions/{found['id']}"})["url"]
     _open(invocation, url, browser=browser)
 
 

@@ -88,6 +88,15 @@ class Prompts:
             return None
         return line.strip().lower()
 
+    def line(self, question: str) -> str:
+        """Return what was typed, as it was typed; end the command at the end of the input.
+
+        What was typed before the question could be read does not answer it.
+        """
+        self._require(question, "the value as an option")
+        self._forget_typed()
+        return self._ask(question).removesuffix("\n")
+
     def secret(self, label: str, *, option: str, twice: bool = False) -> str:
         """Ask for a text that must not be seen while it is typed."""
         self._require(label, option)

@@ -71,6 +71,7 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
             ("audit log", log),
             ("log budget", taken),
             ("approvals", f"{answer['approvals']['pending']} waiting for you"),
+            ("questions", f"{_open_questions(answer)} waiting for you"),
             ("runs", f"{answer['runs']['active']} active"),
             ("sessions", f"{answer['sessions']['active']} active"),
             ("actions", counts),
@@ -88,6 +89,13 @@ def show(invocation: Invocation, answer: dict[str, Any]) -> None:
         invocation.output.note("See all of it with: aileron audit verify", style="bold red")
     if answer["approvals"]["pending"]:
         invocation.output.note("See them with: aileron approval list", style="yellow")
+    if _open_questions(answer):
+        invocation.output.note("Servers ask you something: aileron question list", style="yellow")
+
+
+def _open_questions(answer: dict[str, Any]) -> int:
+    # A daemon of an older version has none.
+    return int(answer.get("questions", {}).get("open", 0))
 
 
 def _servers(servers: dict[str, Any] | None) -> str:

@@ -13,6 +13,7 @@ class IdPrefix(StrEnum):
     APPROVAL = "apr"
     SESSION = "ses"
     EXECUTION = "exe"
+    QUESTION = "qst"
 
 
 _ID = re.compile(

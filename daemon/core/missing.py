@@ -10,6 +10,7 @@ _NOUNS = {
     IdPrefix.APPROVAL: "an approval",
     IdPrefix.SESSION: "a session",
     IdPrefix.EXECUTION: "a run",
+    IdPrefix.QUESTION: "a question",
 }
 
 

@@ -53,6 +53,10 @@ class EventType(StrEnum):
     HOME_BACKED_UP = "home.backed_up"
     HOME_RESTORED = "home.restored"
 
+    QUESTION_ANSWERED = "question.answered"
+    QUESTION_ASKED = "question.asked"
+    QUESTION_ENDED = "question.ended"
+
     SANDBOX_ATTACHED = "sandbox.attached"
     SANDBOX_ENDED = "sandbox.ended"
     SANDBOX_EXEC_ENDED = "sandbox.exec_ended"
@@ -181,6 +185,15 @@ class Attr:
     MS: Final = "aileron.ms"
 
     PRINCIPAL_MEANS: Final = "aileron.principal.means"
+
+    QUESTION_ACTION: Final = "aileron.question.action"
+    QUESTION_DIGEST: Final = "aileron.question.digest"
+    QUESTION_FIELDS: Final = "aileron.question.fields"
+    QUESTION_HOST: Final = "aileron.question.host"
+    QUESTION_ID: Final = "aileron.question.id"
+    QUESTION_MESSAGE: Final = "aileron.question.message"
+    QUESTION_REASON: Final = "aileron.question.reason"
+    QUESTION_STATE: Final = "aileron.question.state"
 
     REFUSALS_BY_CLASS: Final = "aileron.refusals.by_class"
     REFUSALS_COUNT: Final = "aileron.refusals.count"

@@ -14,10 +14,12 @@ from daemon.execution.checks import Checks
 from daemon.execution.dispatch import Dispatcher
 from daemon.execution.executor import Executor
 from daemon.execution.explanations import Explanations
+from daemon.execution.held import HeldCalls
 from daemon.execution.journal import ExecutionJournal
 from daemon.execution.previews import Previews
 from daemon.execution.seam import ToolProvider
 from daemon.execution.toolbox import Toolbox
+from daemon.questions.service import Questions
 from daemon.sessions.service import Sessions
 
 
@@ -40,6 +42,8 @@ class OnePath:
     """Is started by whoever puts the daemon together, once all that a run needs is there."""
     previews: Previews
     explanations: Explanations
+    held: HeldCalls
+    """Knows the calls that go on without who asked for them, and, at start, those that the last daemon did not end."""
 
 
 def build(
@@ -50,6 +54,7 @@ def build(
     approvals: Approvals,
     rules: Rules,
     sessions: Sessions,
+    questions: Questions,
     clock: Clock,
     ids: IdSource,
     tasks: TaskSet,
@@ -57,6 +62,8 @@ def build(
 ) -> OnePath:
     """Join the one path to what it stands on, and to the kinds of tools."""
     tools = Toolbox(providers, tasks=tasks)
+    held = HeldCalls()
+    sessions.on_end(held.session_ended)
     executor = Executor(
         checks=Checks(tools=tools, sessions=sessions, budget=audit.budget),
         approvals=approvals,
@@ -67,6 +74,8 @@ def build(
         ids=ids,
         tasks=tasks,
         admission=Admission(most=limits.most, queued=limits.queued, wait_seconds=limits.wait_seconds),
+        questions=questions,
+        held=held,
         faults=faults,
     )
     return OnePath(
@@ -75,4 +84,5 @@ def build(
         dispatcher=Dispatcher(executor=executor, approvals=approvals, tasks=tasks),
         previews=Previews(tools=tools, audit=audit.log),
         explanations=Explanations(tools),
+        held=held,
     )

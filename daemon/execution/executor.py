@@ -6,6 +6,9 @@
        |        |-> asks a person (Waiting)
        `--------`-> refused
 
+While it runs its tool may ask the person something. Then who asked is answered at once (PersonAsked), and the run goes
+on: `held.py` keeps its outcome.
+
 Every arrow to `refused`, `asks`, `begun` and `ended` is an event that is durable before anybody is told of it.
 What happens between `waiting for a place` and `ended` is drawn in `run.py`.
 """
@@ -22,9 +25,13 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.execution.admission import Admission
 from daemon.execution.checks import Checks, check_approved
+from daemon.execution.held import HeldCalls
 from daemon.execution.journal import ExecutionJournal, attributes_of
-from daemon.execution.requests import CheckedRun, Finished, RunRequest, Waiting
+from daemon.execution.reach import Told
+from daemon.execution.requests import CheckedRun, Finished, PersonAsked, RunRequest, Waiting
 from daemon.execution.run import Run, RunServices
+from daemon.questions.question import Question
+from daemon.questions.service import Questions
 from daemon.sessions.service import Sessions
 
 
@@ -43,8 +50,12 @@ class Executor:
         ids: IdSource,
         tasks: TaskSet,
         admission: Admission,
+        questions: Questions,
+        held: HeldCalls,
         faults: FaultPoints = NO_FAULTS,
     ) -> None:
+        self._questions = questions
+        self._held = held
         self._checks = checks
         self._approvals = approvals
         self._rules = rules
@@ -61,6 +72,7 @@ class Executor:
             clock=clock,
             tasks=tasks,
             faults=faults,
+            questions=questions,
             may_begin=self._refuse_while_draining,
         )
         self._draining = False
@@ -71,16 +83,34 @@ class Executor:
         return self._admission.active
 
     def begin_drain(self) -> None:
-        """Take no further runs; those under way go on."""
+        """Take no further runs; those under way go on, and people are asked nothing any more."""
         self._draining = True
+        self._questions.close("The daemon is stopping.")
 
-    async def run(self, request: RunRequest) -> Finished | Waiting:
-        """Run a tool, or write down that a person must decide first, or raise the failure."""
-        task = self._tasks.start(self._run(request), name=f"run {request.call.tool.name}")
+    async def run(self, request: RunRequest) -> Finished | Waiting | PersonAsked:
+        """Run a tool, or say that a person must decide first, or was asked by it; or raise the failure.
+
+        A call that a person approved is waited for to its end: who asked for it does not wait here.
+        """
+        turned: asyncio.Future[Question | None] = asyncio.get_running_loop().create_future()
+
+        def turn(question: Question | None) -> None:
+            if not turned.done():
+                turned.set_result(question)
+
+        told = turn if request.approval is None else _nobody
+        task = self._tasks.start(self._run(request, told), name=f"run {request.call.tool.name}")
+        task.add_done_callback(lambda _: turn(None))
         # A caller that hangs up does not stop a run half way: what has begun is brought to an end and written down.
-        return await asyncio.shield(task)
+        question = await turned
+        if question is None or task.done():
+            return task.result()
+        if request.asker is not None:
+            request.asker.let_go()
+        self._held.hold(request.call.session, question, task)
+        return PersonAsked(execution=question.about.execution, question=question)
 
-    async def _run(self, request: RunRequest) -> Finished | Waiting:
+    async def _run(self, request: RunRequest, told: Told) -> Finished | Waiting:
         try:
             request = self._checks.meant(request)
             checked = await self._checks.check(request)
@@ -89,9 +119,9 @@ class Executor:
                 return await self._ask(checked)
         except Failure as failure:
             raise await self._refused(request, failure) from failure.__cause__
-        return await self._execute(checked, ruling)
+        return await self._execute(checked, ruling, told)
 
-    async def _execute(self, checked: CheckedRun, ruling: Rule) -> Finished:
+    async def _execute(self, checked: CheckedRun, ruling: Rule, told: Told) -> Finished:
         """Wait for a place and run; what cannot begin is refused, and its approval stays good."""
         request, checked_at = checked.request, self._clock.monotonic()
         session = checked.session
@@ -105,6 +135,7 @@ class Executor:
                     checked=checked,
                     execution=self._ids.new(IdPrefix.EXECUTION),
                     ruling=ruling,
+                    told=told,
                     checked_at=checked_at,
                     start_by=None if request.approval is not None else checked_at + self._admission.wait_seconds,
                 )
@@ -161,3 +192,7 @@ class Executor:
         if request.waits_for(failure):
             return failure
         return failure.with_audit_id(await self._journal.refuse(request, failure))
+
+
+def _nobody(_: Question) -> None:
+    """Tell nobody: who asked for an approved call asks for its outcome anyway."""

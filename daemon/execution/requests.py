@@ -10,7 +10,8 @@ from daemon.core.fairness import Rank
 from daemon.core.outcome import Content
 from daemon.core.subject import call_digest
 from daemon.core.tools import ToolCall
-from daemon.execution.seam import PreparedCall, Talk
+from daemon.execution.seam import Asker, PreparedCall
+from daemon.questions.question import Question
 
 _PASSES = frozenset({FailureClass.VAULT_LOCKED, FailureClass.AUDIT_UNAVAILABLE, FailureClass.RESOURCE_LIMIT_EXCEEDED})
 """What can pass without the approved call having changed."""
@@ -22,8 +23,8 @@ class RunRequest:
 
     call: ToolCall
     approval: Approval | None = None
-    talk: Talk | None = None
-    """How the tool reaches who asked while it runs; None where nobody listens."""
+    asker: Asker | None = None
+    """Who listens while it runs; None where nobody does."""
 
     @property
     def rank(self) -> Rank:
@@ -78,3 +79,11 @@ class Waiting:
     """The call waits for a person."""
 
     approval: Approval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonAsked:
+    """The call runs, and its tool has asked the person something. It goes on by itself, and its outcome is kept."""
+
+    execution: str
+    question: Question

@@ -27,8 +27,10 @@ from daemon.core.tools import Stage, ToolCall
 from daemon.core.turn import Turn
 from daemon.execution.checks import Checks, check_accounts
 from daemon.execution.journal import ExecutionJournal
+from daemon.execution.reach import Reach, Told
 from daemon.execution.requests import CheckedRun, Finished
-from daemon.execution.seam import Talk
+from daemon.questions.question import About
+from daemon.questions.service import Questions
 from daemon.sessions.service import Sessions
 
 _RECORD_RETRY_SECONDS = 1.0
@@ -46,6 +48,7 @@ class RunServices:
     clock: Clock
     tasks: TaskSet
     faults: FaultPoints
+    questions: Questions
     may_begin: Callable[[], None]
     """Raises the Failure that keeps every run from beginning, such as that the daemon is stopping."""
 
@@ -60,6 +63,7 @@ class Run:
         checked: CheckedRun,
         execution: str,
         ruling: Rule,
+        told: Told,
         checked_at: float,
         start_by: float | None,
     ) -> None:
@@ -71,16 +75,23 @@ class Run:
         self._started: asyncio.Task[None] | None = None
         self._reached = checked.prepared.first_stage.name
         self.execution = execution
+        self.talk = Reach(
+            asker=checked.request.asker,
+            questions=services.questions,
+            about=About(
+                session=checked.session,
+                asker=checked.request.call.principal,
+                origin=checked.prepared.subject.origin,
+                tool=checked.name,
+                execution=execution,
+            ),
+            told=told,
+        )
 
     @property
     def call(self) -> ToolCall:
         """Return what is being run."""
         return self._checked.request.call
-
-    @property
-    def talk(self) -> Talk | None:
-        """Return how the tool reaches who asked."""
-        return self._checked.request.talk
 
     @property
     def begun(self) -> bool:

@@ -15,11 +15,14 @@ from daemon.core.turn import Turn
 
 
 class Talk(Protocol):
-    """How a tool reaches who asked for it, while it runs. Nothing that comes this way decides anything."""
+    """How a tool reaches people, while it runs. Nothing that comes this way decides anything about the call."""
 
     @property
-    def cancelled(self) -> asyncio.Event:
-        """Return the event that is set when who asked no longer wants the result; what has left is not undone."""
+    def cancelled(self) -> asyncio.Event | None:
+        """Return the event that is set when who asked no longer wants the result; what has left is not undone.
+
+        None where nobody listens: then there is no progress to be told, either.
+        """
         ...
 
     def progress(self, params: Mapping[str, Any]) -> None:
@@ -37,11 +40,49 @@ class Talk(Protocol):
 
     @property
     def capabilities(self) -> Mapping[str, Any]:
-        """Return what who asked can answer, in the words in which a client of MCP says what it can."""
+        """Return what would be answered, in the words in which a client of MCP says what it can."""
         ...
 
     async def answer(self, method: str, params: Mapping[str, Any], name: str = "") -> Mapping[str, Any]:
         """Answer what the tool asks back; raise a Failure to turn it down. `name` is what the tool calls it."""
+        ...
+
+
+class Asker(Protocol):
+    """Who asked for a call and listens while it runs."""
+
+    @property
+    def cancelled(self) -> asyncio.Event:
+        """Return the event that is set when they no longer want the result."""
+        ...
+
+    def progress(self, params: Mapping[str, Any]) -> None:
+        """Hear how far the tool is. Must not block."""
+        ...
+
+    @property
+    def log_level(self) -> str | None:
+        """Return the lowest level of lines for the log that they want to hear; None for no lines at all."""
+        ...
+
+    def log(self, params: Mapping[str, Any]) -> None:
+        """Hear a line that the tool writes for the log. Must not block."""
+        ...
+
+    @property
+    def capabilities(self) -> Mapping[str, Any]:
+        """Return what they can answer, in the words in which a client of MCP says what it can."""
+        ...
+
+    async def answer(self, method: str, params: Mapping[str, Any], name: str = "") -> Mapping[str, Any] | None:
+        """Answer what the tool asks back; None if they cannot, so that somebody else is asked.
+
+        Raises a Failure to turn it down for everybody. `name` is what the tool calls it.
+        """
+        ...
+
+    def let_go(self) -> None:
+        """Stop listening: the call goes on without them, and hanging up no longer calls it off."""
         ...
 
 

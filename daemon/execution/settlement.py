@@ -15,20 +15,28 @@ from daemon.core.principal import DAEMON
 from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
 from daemon.db.reader import Reader
+from daemon.execution.held import HeldCalls
 from daemon.execution.journal import error_attributes
 
 _OPEN = tables.open_executions
 
 
-async def settle_interrupted(*, audit: AuditLog, approvals: Approvals, reader: Reader, ids: IdSource) -> int:
-    """Give every interrupted run an end: unknown if something may have left, a plain failure if repeating is safe."""
+async def settle_interrupted(
+    *, audit: AuditLog, approvals: Approvals, held: HeldCalls, reader: Reader, ids: IdSource
+) -> int:
+    """Give every interrupted run an end: unknown if something may have left, a plain failure if repeating is safe.
+
+    Who asked for one, and was told that it goes on by itself, learns of that end where it was to ask for the outcome.
+    """
     rows = await reader.read(lambda conn: conn.execute(select(_OPEN).order_by(_OPEN.c.started_ms)).all())
     for row in rows:
-        await _settle(row, audit=audit, approvals=approvals, ids=ids)
+        failure = await _settle(row, audit=audit, approvals=approvals, ids=ids)
+        if row.approval is None:
+            held.interrupted(row.session, row.id, failure)
     return len(rows)
 
 
-async def _settle(row: Any, *, audit: AuditLog, approvals: Approvals, ids: IdSource) -> None:
+async def _settle(row: Any, *, audit: AuditLog, approvals: Approvals, ids: IdSource) -> Failure:
     audit_id = ids.new(IdPrefix.AUDIT)
     failure = _verdict(row).with_audit_id(audit_id)
     unknown = failure.failure_class is FailureClass.OUTCOME_UNKNOWN
@@ -61,6 +69,7 @@ async def _settle(row: Any, *, audit: AuditLog, approvals: Approvals, ids: IdSou
     await audit.append(event, effect=close)
     if row.approval is not None:
         await approvals.announce(row.approval)
+    return failure
 
 
 def _verdict(row: Any) -> Failure:

@@ -15,7 +15,9 @@ from daemon.base.clock import rfc3339
 from daemon.core.failures import Failure
 from daemon.execution.explanations import Explanations
 from daemon.execution.previews import Previews
+from daemon.questions.service import Questions
 from daemon.web.approval_pages import ApprovalPages
+from daemon.web.question_pages import QuestionPages
 from daemon.web.renderer import HEADERS, Renderer
 from daemon.web.session_pages import SessionPages
 from daemon.workspaces.service import Workspaces
@@ -29,6 +31,7 @@ class PageServices:
 
     browser: BrowserSessions
     approvals: Approvals
+    questions: Questions
     explanations: Explanations
     previews: Previews
     workspaces: Workspaces
@@ -39,6 +42,7 @@ def add_pages(app: FastAPI, services: PageServices) -> None:
     renderer = Renderer()
     _add_entrance(app, services, renderer)
     ApprovalPages(services.approvals, services.explanations, services.previews, renderer).add_to(app)
+    QuestionPages(services.questions, renderer).add_to(app)
     SessionPages(services.workspaces, renderer).add_to(app)
 
 
@@ -69,4 +73,5 @@ def _add_entrance(app: FastAPI, services: PageServices, renderer: Renderer) -> N
             pending, more = await some_of(services.approvals, part, ApprovalState.PENDING)
         except Failure:  # an address that somebody changed; the list has a beginning
             pending, more = await some_of(services.approvals, Part(USUAL), ApprovalState.PENDING)
-        return renderer.page("index.html", pending=pending, more=more, rfc3339=rfc3339)
+        questions = services.questions.open()
+        return renderer.page("index.html", pending=pending, questions=questions, more=more, rfc3339=rfc3339)

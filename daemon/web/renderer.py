@@ -29,6 +29,7 @@ class Renderer:
             loader=PackageLoader("daemon.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
         self._templates.filters["marked"] = marked
+        self._templates.filters["visible"] = visible  # where a browser takes no marks: in an option of a list
 
     def page(self, name: str, *, status: int = 200, **values: Any) -> Response:
         """Return one page."""

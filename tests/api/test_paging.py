@@ -22,6 +22,7 @@ from daemon.core.failures import Failure
 from daemon.web.renderer import Renderer
 
 TALKER = str(Path(__file__).parents[1] / "servers" / "talker.py")
+INQUIRER = str(Path(__file__).parents[1] / "servers" / "inquirer.py")
 Ask = Callable[[str], Any]
 ENGINE = {"/v1/sandbox-images"}
 """Needs a Docker engine; there is none here, and its answer says so."""
@@ -49,6 +50,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             key = base64.b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
             made.ok("POST", "/v1/keyring", {"public_key": key, "label": "k", "namespaces": ["github://acme"]})
         _add_servers(made)
+        _add_questions(made)
         token = made.session()[1]
         body = {"arguments": {"url": f"{made.upstream}/item", "body": "{}"}}
         for number in range(3):
@@ -66,6 +68,18 @@ def _add_servers(world: World) -> None:
     offer.write_text("one:c\ntwo:d\n")
     world.ok("POST", "/v1/servers/talker/restart")
     world.ok("POST", "/v1/servers/talker/test")
+
+
+def _add_questions(world: World) -> None:
+    """Let a server ask the person several things."""
+    command = [sys.executable, INQUIRER, "modern", str(world.folder / "ledger")]
+    world.ok("POST", "/v1/servers", {"name": "inquirer", "command": command})
+    world.ok("POST", "/v1/servers/inquirer/test")
+    token = world.session()[1]
+    ask = {"message": "?", "requestedSchema": {"type": "object", "properties": {}}}
+    for _ in range(3):
+        answer = world.agent("POST", "/v1/tools/inquirer__ask/call", {"arguments": {"ask": ask}}, token=token)
+        assert answer.status_code == 202
 
 
 def asking(world: World) -> dict[str, Ask]:
@@ -228,11 +242,8 @@ def test_a_cursor_is_opaque_text_that_needs_no_escape_in_an_address() -> None:
 
 
 def test_the_page_of_what_waits_leads_to_the_rest_and_takes_no_harm_from_a_made_up_cursor(world: World) -> None:
-    page = bytes(
-        Renderer()
-        .page("index.html", pending=[{"id": "apr_1", "action": "ship", "created_ms": 1}], more="abc_-1", rfc3339=str)
-        .body
-    )
+    pending = [{"id": "apr_1", "action": "ship", "created_ms": 1}]
+    page = bytes(Renderer().page("index.html", pending=pending, questions=(), more="abc_-1", rfc3339=str).body)
     assert b'href="/?cursor=abc_-1"' in page
     link = world.ok("POST", "/v1/browser-logins", {"next": "/"})["url"]
     with httpx.Client(trust_env=False, follow_redirects=True) as browser:

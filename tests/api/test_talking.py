@@ -45,11 +45,36 @@ async def test_a_question_is_gone_with_its_call() -> None:
         questions.answer("ses_a", question, {"action": "accept"})
 
 
-async def test_what_the_caller_does_not_answer_is_turned_down_unasked() -> None:
+async def test_what_the_caller_does_not_answer_it_is_not_asked_so_that_others_are() -> None:
     call = CallTalk(Questions(), session="ses_a", answers=frozenset())
-    with pytest.raises(Failure, match=ELICIT):
-        await call.answer(ELICIT, {})
+    assert await call.answer(ELICIT, {}) is None
     assert call.take() == ()
+
+
+async def test_a_question_that_the_caller_cannot_answer_after_all_is_for_others() -> None:
+    questions = Questions()
+    waiting, question = await asked(talk(questions))
+    questions.answer("ses_a", question, None)
+    assert await waiting is None
+
+
+async def test_a_call_that_goes_on_without_its_caller_is_not_called_off_and_its_questions_are_for_others() -> None:
+    questions = Questions()
+    call = talk(questions)
+    waiting, question = await asked(call)
+    call.let_go()
+    assert await waiting is None
+    call.hung_up()
+    assert not call.cancelled.is_set()
+    assert await call.answer(ELICIT, {}) is None
+    with pytest.raises(Failure, match="no open question"):
+        questions.answer("ses_a", question, {"action": "accept"})
+
+
+async def test_a_caller_that_hangs_up_calls_its_call_off() -> None:
+    call = talk(Questions())
+    call.hung_up()
+    assert call.cancelled.is_set()
 
 
 async def test_open_questions_of_a_session_are_bounded_and_leave_room_for_others() -> None:

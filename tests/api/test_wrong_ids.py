@@ -23,6 +23,7 @@ NOUNS = {
     "approvals": "approval",
     "audit": "event",
     "providers": "model provider",
+    "questions": "question",
     "sandboxes": "sandbox",
     "servers": "server",
     "sessions": "session",
@@ -36,6 +37,7 @@ BODIES: dict[str, Any] = {
     "size": {"columns": 80, "rows": 24},
     "signal": {"signal": "SIGINT"},
     "file": {"path": "a"},
+    "answer": {"action": "decline"},
     "land": {"plan": "none"},
     "review": {"digests": ["none"]},
 }
@@ -43,6 +45,7 @@ OTHER_KINDS = {
     "ses_": "a session",
     "apr_": "an approval",
     "aud_": "an event",
+    "qst_": "a question",
 }
 UUID = "01a215f9-6bba-7600-9e29-51b21ac24331"
 NOWHERE = (

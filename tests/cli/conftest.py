@@ -23,7 +23,7 @@ from daemon.cli.rendering import Output
 
 NOW = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 Answer = Any
-LISTS = {"/v1/approvals": "apr", "/v1/sessions": "ses"}
+LISTS = {"/v1/approvals": "apr", "/v1/questions": "qst", "/v1/sessions": "ses"}
 
 
 def envelope(failure_class: str, message: str, **details: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ WORDS_OF_ONE_THING = {
     "action result": "what became of a run that waited",
     "approval approve": "the decision itself",
     "approval deny": "the decision itself",
+    "question answer": "the answer itself",
     "audit head": "the newest link of the chain, as git calls it",
     "audit key": "the public half of the one key that the log has",
     "server tools": "a part of it, which is listed",
@@ -39,6 +40,7 @@ WORDS_OF_ONE_THING = {
     "session land": "the word of this product for taking work over",
     "session discard": "the other answer to `land`",
     "open approval": "`open` is the verb, and leads to a page",
+    "open question": "`open` is the verb, and leads to a page",
     "open session": "`open` is the verb, and leads to a page",
 }
 ALONE = {
@@ -64,6 +66,7 @@ WITHOUT_JSON = {
     "audit export": "writes JSON Lines anyway",
     "audit head": "writes JSON anyway",
     "open approval": "prints a link",
+    "open question": "prints a link",
     "open session": "prints a link",
     "help": "prints help",
     "completion": "prints a script",

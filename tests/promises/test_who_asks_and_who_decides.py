@@ -45,6 +45,7 @@ NEEDS_AN_ENGINE = {"sandbox_start", "sandbox_end", "sandbox_exec", "sandbox_atta
 
 
 NEEDS_A_SERVER = {
+    "question_answer",
     "server_accept",
     "server_login",
     "server_login_cancel",
@@ -52,7 +53,8 @@ NEEDS_A_SERVER = {
     "server_logout",
     "server_restart",
 }
-"""tests/servers/test_servers_end_to_end.py and test_login_end_to_end.py call these."""
+"""tests/servers/test_servers_end_to_end.py, test_login_end_to_end.py and test_questions_to_the_person.py call these;
+tests/web/test_question_page.py answers a question in a browser."""
 
 
 class Walk:

@@ -74,7 +74,7 @@ class GateRoom:
         call = ToolCall(
             principal=self.agent, session=session or self.session, tool=tool, arguments=dict(arguments or {})
         )
-        return await self.rooms.execution.executor.run(RunRequest(call=call, talk=talk))
+        return await self.rooms.execution.executor.run(RunRequest(call=call, asker=talk))
 
     async def approved(self, waiting: Finished | Waiting) -> Approval:
         """Approve a call that waits, and return what became of it."""

@@ -135,8 +135,12 @@ def test_an_agent_that_dies_of_being_asked_is_not_asked(world: World) -> None:
         goose = {"capabilities": ELICITS, "clientInfo": {"name": "goose-cli", "version": "1"}}
         server.ask("initialize", HANDSHAKE | goose)
         server.notify("notifications/initialized")
-        assert server.call("old__ask")["content"][0]["text"] == "refused"
+        told = server.call("old__ask")["structuredContent"]
         assert [each for each in server.notifications if "id" in each] == []
+        [question] = world.ok("GET", "/v1/questions?state=open")["items"]
+        world.ok("POST", f"/v1/questions/{question['id']}/answer", {"action": "decline"})
+        status = {"approval_id": told["approval_id"], "wait_seconds": 30}
+        assert "decline" in server.call("check_action_status", status)["content"][1]["text"]
 
 
 @pytest.mark.parametrize("agent", ["older", "newer"])

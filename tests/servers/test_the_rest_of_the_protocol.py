@@ -193,7 +193,7 @@ def test_a_server_that_a_rule_allows_it_has_the_agents_model_asked_and_that_is_i
     assert asked["params"]["messages"][0]["content"]["text"] == "How are you?"
     thinker.write(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": SAID | {"extra": 1}}))
     assert said(thinker.answer(number)) == SAID
-    assert "answers no sampling" in said(call(plain, "free__think"))["message"]
+    assert "Nobody here answers sampling" in said(call(plain, "free__think"))["message"]
     [event] = world.events(type="server.sampling_allowed")[-1:]
     assert event["payload"]["aileron.decision.rule"] == "free__(sampling)"
 
@@ -210,7 +210,10 @@ def test_a_newer_server_is_told_what_this_agent_answers_and_an_agent_what_it_lac
     world: World, new: ByHand, plain: ByHand
 ) -> None:
     asks, needs = "new__test_input_required_result_capabilities", "new__test_missing_capability"
-    assert "Nobody can be asked" in call(new, asks)["result"]["content"][0]["text"]
+    assert call(new, asks)["result"]["structuredContent"]["status"] == "pending", "the person is asked"
+    [question] = world.ok("GET", "/v1/questions?state=open")["items"]
+    assert (question["server"], question["message"]) == ("new", "What is your name?")
+    world.ok("POST", f"/v1/questions/{question['id']}/answer", {"action": "decline"})
     error = call(new, needs)["error"]
     assert (error["code"], error["data"]) == (-32021, {"requiredCapabilities": {"sampling": {}}})
     with newer(world, elicitation={"form": {}}, sampling={}) as agent:

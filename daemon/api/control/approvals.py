@@ -20,6 +20,7 @@ from daemon.approvals.record import Approval
 from daemon.approvals.service import Approvals
 from daemon.execution.explanations import Explanations
 from daemon.execution.previews import Previews
+from daemon.questions.service import Questions
 
 _LIST = "approvals"
 ApprovalId = Annotated[str, Path(max_length=100)]
@@ -34,7 +35,7 @@ class DecisionBody(Body):
 class LoginBody(Body):
     """Where a browser goes after it has signed in: a path of this daemon."""
 
-    next: str = Field(default="/", max_length=500, pattern=r"^/((approvals|sessions)/[A-Za-z0-9_-]+)?$")
+    next: str = Field(default="/", max_length=500, pattern=r"^/((approvals|questions|sessions)/[A-Za-z0-9_-]+)?$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Uses:
     """What these routes use."""
 
     approvals: Approvals
+    questions: Questions
     explanations: Explanations
     previews: Previews
     browser: BrowserSessions
@@ -74,8 +76,8 @@ def router(uses: Uses) -> APIRouter:
 
     @routes.get("/v1/approvals/events", operation_id="approval_events", response_class=EventStream)
     async def events() -> Response:
-        """Stream every approval that moves."""
-        return EventStream(approval_events(approvals.feed, approvals.get, stopping=stopping))
+        """Stream every approval that moves, and every question of a server that is asked or ends."""
+        return EventStream(approval_events(approvals.feed, approvals.get, uses.questions, stopping=stopping))
 
     @routes.get("/v1/approvals/{approval_id}", operation_id="approval_show")
     async def show(approval_id: ApprovalId) -> dict[str, Any]:

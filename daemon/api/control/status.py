@@ -14,6 +14,7 @@ from daemon.api.envelopes import DOCUMENTED
 from daemon.approvals.service import Approvals
 from daemon.base.clock import Clock, rfc3339
 from daemon.execution.executor import Executor
+from daemon.questions.service import Questions
 from daemon.sessions.service import Sessions
 from daemon.tools.actions.fitness import readiness
 from daemon.version import VERSION
@@ -36,6 +37,7 @@ class Uses:
     about: About
     checked: checks.Uses
     approvals: Approvals
+    questions: Questions
     executor: Executor
     sessions: Sessions
     clock: Clock
@@ -85,6 +87,7 @@ def router(uses: Uses) -> APIRouter:
                 "attachment_bytes": usage.attachments,
             },
             "approvals": {"pending": await uses.approvals.pending_count()},
+            "questions": {"open": len(uses.questions.open())},
             "runs": {"active": uses.executor.active},
             "sessions": {"active": uses.sessions.open_count()},
             "actions": {

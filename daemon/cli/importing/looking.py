@@ -1,8 +1,9 @@
 """Asks servers that were just taken over for their tools, so that an agent has them in its first list."""
 
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 from daemon.cli.failure import CliFailure
@@ -38,9 +39,22 @@ def look_at(invocation: Invocation, servers: Sequence[str]) -> list[Looked]:
         except CliFailure as failure:
             return Looked(server, None, failure)
 
+    waiting, found = deque(servers), dict[str, Looked]()
+
+    def work() -> None:
+        while True:
+            try:
+                server = waiting.popleft()
+            except IndexError:
+                return
+            found[server] = look(server)
+
     count = len(servers)
-    with (
-        invocation.output.progress(f"Starting {servers[0] if count == 1 else f'{count} servers'}"),
-        ThreadPoolExecutor(_AT_ONCE) as threads,
-    ):
-        return list(threads.map(look, servers))
+    with invocation.output.progress(f"Starting {servers[0] if count == 1 else f'{count} servers'}"):
+        # Ctrl-C does not wait for these threads, because they are of the kind that Python leaves behind.
+        threads = [Thread(target=work, daemon=True) for _ in range(min(count, _AT_ONCE))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return [found[server] for server in servers]

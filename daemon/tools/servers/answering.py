@@ -1,6 +1,7 @@
-"""Who answers what a server asks back: the agent of the call, or we ourselves.
+"""Who answers what a server asks back: the agent of the call, the person, or we ourselves.
 
-`roots/list` is answered here, sampling is handed to the agent if a rule allows it, and people are asked by the agent.
+`roots/list` is answered here, sampling is handed to the agent if a rule allows it, and people are asked by the agent,
+or by us where it cannot.
 """
 
 from collections.abc import Callable, Mapping

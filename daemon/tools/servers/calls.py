@@ -203,12 +203,11 @@ class _Sending:
         asking = Asking(
             seconds=server.call_seconds, answers=CallAnswers(services.answerers, server, self.context, clean)
         )
-        if talk is None:
+        if talk is None or talk.cancelled is None:
             return await self.call.request.send(executor, self.call.arguments, asking)
         with self._lines(talk, clean) as lines:
-            return await self._heard(
-                executor, replace(asking, progress=lambda params: talk.progress(clean(params)), lines=lines), talk
-            )
+            heard = replace(asking, progress=lambda params: talk.progress(clean(params)), lines=lines)
+            return await self._heard(executor, heard, talk.cancelled)
 
     @contextmanager
     def _lines(self, talk: Talk, clean: Callable[[Message], Message]) -> Iterator[CallLines | None]:
@@ -222,11 +221,11 @@ class _Sending:
         finally:
             lines.close()
 
-    async def _heard(self, executor: ToolExecutor, asking: Asking, talk: Talk) -> Message:
+    async def _heard(self, executor: ToolExecutor, asking: Asking, cancelled: asyncio.Event) -> Message:
         sending = self.call.services.tasks.start(
             _kept(self.call.request.send(executor, self.call.arguments, asking)), name=f"call {self.call.subject.name}"
         )
-        giving_up = self.call.services.tasks.start(talk.cancelled.wait(), name=f"give up {self.call.subject.name}")
+        giving_up = self.call.services.tasks.start(cancelled.wait(), name=f"give up {self.call.subject.name}")
         try:
             await asyncio.wait((sending, giving_up), return_when=asyncio.FIRST_COMPLETED)
             if not sending.done():

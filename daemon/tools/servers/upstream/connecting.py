@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from daemon.tools.servers.upstream.seam import (
     UpstreamError,
 )
 from daemon.tools.servers.upstream.transport import Transport
+from daemon.tools.servers.upstream.while_open import AnswersWhileOpen
 
 _SAID_AS_IT_IS = frozenset({Trouble.NOT_STARTED, Trouble.NOT_REACHED, Trouble.UNAUTHORISED})
 _LEVEL_SECONDS = 5.0
@@ -226,6 +228,8 @@ class ModernConnection(Connection):
         await super().close()
 
     async def _once(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
+        if asking.answers is not None:
+            asking = replace(asking, answers=AnswersWhileOpen(asking.answers, self._peer.gone, self._name))
         return await through_rounds(partial(self._round, method), params, asking, most=self._limits.questions)
 
     async def _round(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class Peer:
         self._abandoned: deque[int] = deque(maxlen=_REMEMBERED)
         """Requests that nobody waits for any more: their answers may still come, and are no fault of the server's."""
         self._last_id = 0
+        self.gone = asyncio.Event()
+        """Set when the connection has ended, in whatever way."""
         self._questions = Questions(transport, self._slots, limits=limits, answers=answers, oddities=self.oddities)
 
     @property
@@ -123,6 +125,7 @@ class Peer:
 
     def ended(self, why: str) -> None:
         """Fail every request that is under way."""
+        self.gone.set()
         for slot in self._slots.values():
             trouble = Trouble.LOST if slot.outgoing.left else Trouble.NOT_REACHED
             slot.fail(UpstreamError(trouble, f"{why} No answer came."))
