@@ -9,7 +9,7 @@ import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
@@ -24,6 +24,7 @@ R = TypeVar("R")
 
 _MOST_PARKED = 16
 _PARKED_SECONDS = 600.0
+_LEVELS: tuple[str, ...] = get_args(types.LoggingLevel)
 _LEVEL = "io.modelcontextprotocol/logLevel"
 
 
@@ -132,7 +133,7 @@ class Rounds:
             level = (ctx.meta or {}).get(_LEVEL)
         else:
             level = self.levels.of(ctx)
-        return Round(ctx, log_level=level if isinstance(level, str) else None, given=dict(given or {}))
+        return Round(ctx, log_level=next((each for each in _LEVELS if each == level), None), given=dict(given or {}))
 
     async def run(
         self, ctx: Context, params: types.InputResponseRequestParams, work: Callable[[Round], Awaitable[R]]

@@ -16,6 +16,9 @@ from daemon.cli.rendering import one_line
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
 
+_SHORTEST_KEY = 43
+"""Characters of 32 bytes in base64 without padding; what is shorter was meant to be the name of a file."""
+
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -67,6 +70,11 @@ def _read_key(text: str) -> str:
         raise CliFailure.usage(
             f"{text} cannot be read as a key", remedy="Pass a PEM file, or the key itself in base64."
         ) from error
+    if len(text) < _SHORTEST_KEY:
+        raise CliFailure.usage(
+            f"there is no file {one_line(text)}, and it is no key itself",
+            remedy="Pass a PEM file, or the key itself in base64.",
+        )
     return text
 
 

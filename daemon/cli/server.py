@@ -119,16 +119,20 @@ def tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         answer = client.get("/v1/servers/{}/tools", name)
+        error = None if answer["items"] else client.get("/v1/servers/{}", name)["error"]
     if as_json:
         invocation.output.json(answer)
         return
+    nothing = (
+        "Its tools were not looked at yet, or it offers none." if error is None else f"{one_line(error).rstrip('.')}."
+    )
     invocation.output.table(
         ["tool", "name for agents", "state", "rule", "description"],
         [
             [item["tool"], item["name"], item["state"], item["decision"], one_line(item["description"], limit=70)]
             for item in answer["items"]
         ],
-        empty=f"Its tools were not looked at yet, or it offers none. Look with: aileron server test {name}",
+        empty=f"{nothing} Look with: aileron server test {name}",
         fold="description",
         styles=_STYLES,
     )

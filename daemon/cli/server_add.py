@@ -131,7 +131,8 @@ class _Keeping:
             if not equals:
                 if self._invocation.prompts.interactive:
                     need_open_vault(self._client, one_line(name))
-                value = self._invocation.prompts.secret(f"Value of {name}", option=f"{option} {name}=vault://...")
+                form = " (most servers want: Bearer TOKEN)" if name.lower() == "authorization" else ""
+                value = self._invocation.prompts.secret(f"Value of {name}{form}", option=f"{option} {name}=vault://...")
                 found[name] = self._stored(name, value)
             elif looks_secret(name, value) and self._wanted(name):
                 found[name] = self._stored(name, value)

@@ -153,6 +153,21 @@ class SharedBuilds:
         if shared.problem is not None:
             raise shared.problem
 
+    async def in_turn(self, key: str, begin: Begin) -> AsyncGenerator[Told, None]:
+        """Hand out what is told of a build that begins when no other of this key is under way; that one is shown first.
+
+        For what is made from files that may have changed since the other build read them.
+        """
+        while key in self._under_way:
+            with contextlib.suppress(Failure):
+                async with contextlib.aclosing(self.follow(key, begin)) as others:
+                    async for each in others:
+                        if "done" not in each and "error" not in each:
+                            yield each
+        async with contextlib.aclosing(self.follow(key, begin)) as own:
+            async for each in own:
+                yield each
+
     async def _build(self, key: str, shared: _Shared, begin: Begin) -> None:
         try:
             async with contextlib.aclosing(begin()) as messages:

@@ -154,7 +154,10 @@ class Images:
     async def build_own(
         self, context: Path, dockerfile: Path, arguments: Mapping[str, str]
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """Build an image from somebody's own Dockerfile; what has not changed is not built again by the engine."""
+        """Build an image from somebody's own Dockerfile; what has not changed is not built again by the engine.
+
+        While another build of it is under way, that one is shown, and then the engine has most of this one already.
+        """
         digest = hashlib.sha256(f"{context} {dockerfile} {sorted(arguments.items())}".encode()).hexdigest()[:16]
         tag = f"{_OWN}:{digest}"
         described = {
@@ -163,7 +166,15 @@ class Images:
             "tag": tag,
             "buildargs": {**arguments, **_proxies()},
         }
-        async with contextlib.aclosing(self._told(described, what=str(dockerfile))) as told:
+        build = self._builds.in_turn(tag, lambda: self._build_own(tag, described, what=str(dockerfile)))
+        async with contextlib.aclosing(build) as told:
+            async for each in told:
+                yield each
+
+    async def _build_own(
+        self, tag: str, described: Mapping[str, Any], *, what: str
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        async with contextlib.aclosing(self._told(described, what=what)) as told:
             async for each in told:
                 yield each
                 if "error" in each:

@@ -53,3 +53,21 @@ def test_ctrl_c_in_a_build_says_what_is_left_of_it(cli: Any, stand_in: Any) -> N
     assert ended.code == ExitCode.INTERRUPTED
     assert "stopped: nothing was started, and there is no new image" in ended.err
     assert "stay in the engine's cache" in ended.err
+
+
+def test_ctrl_c_while_a_sandbox_starts_says_that_nothing_was_started(cli: Any, stand_in: Any) -> None:
+    def interrupted(_: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    stand_in.answers |= {
+        "GET /v1/status": {"vault": {"state": "unlocked"}},
+        "GET /v1/actions": {"items": []},
+        "GET /v1/providers": {"items": []},
+        "GET /v1/sandbox-images": {**IMAGES, "items": [{"tag": TAG}]},
+        "GET /v1/sandboxes": {"items": []},
+        "POST /v1/sandboxes": interrupted,
+    }
+    ended = cli("launch", "--sandbox", "codex")
+    assert ended.code == ExitCode.INTERRUPTED
+    assert "stopped: no agent was started, and your folder is as it was" in ended.err
+    assert "is removed by the daemon" in ended.err

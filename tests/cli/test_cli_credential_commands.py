@@ -258,19 +258,28 @@ def test_removing_a_connector_names_the_actions_that_stop(cli: Any, stand_in: An
     assert [request.method for request in stand_in.requests] == ["GET"]
 
 
+KEY_TEXT = "a2V5" * 11
+
+
 def test_a_key_is_trusted_for_namespaces_from_a_file_or_as_text(cli: Any, stand_in: Any, tmp_path: Path) -> None:
     stand_in.answers["POST /v1/keyring"] = (201, {"key_id": "key_1"})
     (tmp_path / "key.pem").write_text("-----BEGIN PUBLIC KEY-----\n")
     command = ("--namespace", "github://acme", "--namespace", "github://b", "--yes")
     assert cli("keyring", "add", str(tmp_path / "key.pem"), *command).code == 0
-    assert cli("keyring", "add", "a2V5", *command, "--label", "Acme").code == 0
+    assert cli("keyring", "add", KEY_TEXT, *command, "--label", "Acme").code == 0
     first, second = stand_in.bodies("POST /v1/keyring")
     assert first["public_key"].startswith("-----BEGIN")
-    assert second == {"public_key": "a2V5", "label": "Acme", "namespaces": ["github://acme", "github://b"]}
+    assert second == {"public_key": KEY_TEXT, "label": "Acme", "namespaces": ["github://acme", "github://b"]}
+
+
+def test_a_file_of_a_key_that_is_not_there_is_named_as_one(cli: Any) -> None:
+    ended = cli("keyring", "add", "publisher.pem", "--namespace", "github://acme", "--yes")
+    assert ended.code == ExitCode.USAGE
+    assert "there is no file publisher.pem" in ended.err
 
 
 def test_trusting_a_key_for_everything_by_omission_is_impossible(cli: Any) -> None:
-    assert cli("keyring", "add", "a2V5", "--yes").code == ExitCode.USAGE
+    assert cli("keyring", "add", KEY_TEXT, "--yes").code == ExitCode.USAGE
 
 
 def test_revoking_a_key_names_the_connectors_that_stop_before_it_asks(cli: Any, stand_in: Any) -> None:

@@ -192,7 +192,7 @@ ASKING = [
     ("binding", "remove", "api_key/slack/default"),
     ("connector", "add", "github://acme/slack@1.2.0"),
     ("connector", "remove", "github://acme/slack"),
-    ("keyring", "add", "a2V5", "--namespace", "github://acme"),
+    ("keyring", "add", "a2V5" * 11, "--namespace", "github://acme"),
     ("keyring", "remove", "key_1"),
 ]
 PLAN: dict[str, Any] = {

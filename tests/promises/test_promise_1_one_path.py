@@ -45,13 +45,14 @@ def test_the_executor_is_called_by_the_two_run_routes_and_the_dispatcher_of_appr
     assert calls_of("run", on="executor") == {"api/agent.py", "api/control/actions.py", "execution/dispatch.py"}
 
 
-def test_a_server_is_asked_by_the_run_of_a_call_and_for_its_list_of_tools_only() -> None:
+def test_a_server_is_asked_by_the_run_of_a_call_for_its_tools_and_for_what_a_call_subscribed_to_only() -> None:
     room = "tools/servers/"
-    assert calls_of("lent", on="lender") == {f"{room}calls.py", f"{room}looking.py"}
+    watching = f"{room}subscriptions.py"  # what a call has subscribed to is subscribed to again on the next connection
+    assert calls_of("lent", on="lender") == {f"{room}calls.py", f"{room}looking.py", watching}
     asked = {name: calls_of(name, on="executor") for name in ("call_tool", "ask", "tools")}
     assert asked == {
         "call_tool": {f"{room}requests.py"},
-        "ask": {f"{room}requests.py"},
+        "ask": {f"{room}requests.py", watching},
         "tools": {f"{room}looking.py"},
     }
     assert calls_of("send", on="request") == {f"{room}calls.py"}

@@ -1,4 +1,4 @@
-"""The promises on the path of MCP servers, over the wire (rows H1, H2, M4, L1, G1, G2): one daemon, hostile servers."""
+"""The promises on the path of MCP servers, over the wire: rows H1, H2, M4, L1, G1, G2, G5."""
 
 import asyncio
 import base64
@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
+from mcp_server.pipes import ByHand, launched
 from servers.started import HostileHttp, hostile, ran
 from waiting import wait_until
 from world import World
 
 from daemon.base.platform import is_gone
+from daemon.tools.servers.operations import OPERATIONS
 
 LINUX = sys.platform == "linux"
 TALKER = str(Path(__file__).parents[1] / "servers" / "talker.py")
@@ -25,7 +27,12 @@ TOKEN = "sentinel-5d1f0c77a9e34b12-token"
 SETTINGS = """
 [approvals.rules.notes__delete]
 decision = "ask"
+[approvals.rules."shut__*"]
+decision = "deny"
+reason = "Shut."
 """
+ABOUT_ITSELF = {"server/discover", "initialize", "notifications/initialized", "tools/list", "subscriptions/listen"}
+"""What the daemon asks of a server whatever the rules say."""
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +166,40 @@ def test_an_approved_call_of_a_server_does_not_run_when_what_it_depends_on_chang
     wait_until(lambda: world.ok("GET", "/v1/servers/notes")["folder"] is None)
     wait_until(lambda: world.ok("GET", "/v1/servers/notes")["enabled"] is True)
     world.ok("POST", "/v1/servers/notes/test")
+
+
+def test_no_route_and_no_method_of_the_protocol_passes_by_a_deny(world: World, http: HostileHttp) -> None:
+    served = http.serve()
+    world.ok("POST", "/v1/servers", {"name": "shut", "mode": "remote", "url": served.url})
+    world.ok("POST", "/v1/servers/shut/test")
+    _, token = world.session()
+    for name in ("shut__echo", *(f"shut__{operation}" for operation in OPERATIONS)):
+        given = {"uri": "note:///1", "name": "greet", "text": "x"}
+        refused = world.agent("POST", f"/v1/tools/{quote(name)}/call", {"arguments": given}, token=token)
+        assert not refused.is_success, name
+    prompt = {"type": "ref/prompt", "name": "shut__greet"}
+    with ByHand(launched(world)) as agent:
+        agent.initialize()
+        for method, params in (
+            ("tools/call", {"name": "shut__echo", "arguments": {"text": "x"}}),
+            ("tools/call", {"name": "call_tool", "arguments": {"name": "shut__echo", "arguments": {"text": "x"}}}),
+            ("resources/list", {}),
+            ("resources/templates/list", {}),
+            ("resources/read", {"uri": "note:///1"}),
+            ("resources/read", {"uri": "shut+note:///1"}),
+            ("resources/subscribe", {"uri": "shut+note:///1"}),
+            ("prompts/list", {}),
+            ("prompts/get", {"name": "shut__greet", "arguments": {"whom": "you"}}),
+            (
+                "completion/complete",
+                {"ref": prompt, "argument": {"name": "whom", "value": "y"}},
+            ),
+        ):
+            answer = agent.ask(method, params)
+            assert "error" in answer or answer["result"].get("isError") or "list" in method, (method, answer)
+            assert "note:///1" not in str(answer.get("result")), (method, answer)
+    assert {request["message"]["method"] for request in served.seen()} <= ABOUT_ITSELF
+    assert served.ran() == []
 
 
 def test_the_secret_of_a_server_is_in_no_process_but_its_own_and_comes_back_in_no_form(

@@ -1,10 +1,19 @@
 """A launch and its end are recorded as of the person who asked for them, and as the daemon's where nobody did."""
 
+import json
+import sys
 from pathlib import Path
 
 from sandbox.engine import own_everything, run_inside, start_inside
-from world import World
+from world import ROOT, World
 
+ASK_FOR_FOLDERS = """
+import json, os, urllib.request
+headers = {"Authorization": "Bearer " + os.environ["AILERON_TOKEN"], "Content-Type": "application/json"}
+url = os.environ["AILERON_URL"] + "/v1/tools/own__folders/call"
+answer = urllib.request.urlopen(urllib.request.Request(url, b"{}", headers), timeout=30)
+print(json.loads(answer.read())["content"][0]["text"])
+"""
 MEANS = "aileron.principal.means"
 
 
@@ -24,3 +33,12 @@ def test_a_launch_is_the_persons_and_an_end_is_of_who_asked_for_it(world: World,
         assert told[session, "sandbox.started"] == you
         assert told[session, "sandbox.ended"] == end
         assert told[session, "session.ended"] == end
+
+
+def test_a_server_of_a_sandboxed_session_is_told_the_folder_on_this_machine(world: World, tmp_path: Path) -> None:
+    own_everything(tmp_path)
+    chatty = [sys.executable, str(ROOT / "tests/servers/chatty_server.py")]
+    world.ok("POST", "/v1/servers", {"name": "own", "command": chatty, "scope": "session"})
+    world.ok("POST", "/v1/servers/own/test")
+    ran = run_inside(world, tmp_path, f"python3 -c '{ASK_FOR_FOLDERS}'")
+    assert {"uri": tmp_path.as_uri(), "name": tmp_path.name} in json.loads(ran.out)["roots"], ran

@@ -15,6 +15,7 @@ from waiting import eventually
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.image_builds import BuildStream, Downloads, SharedBuilds, step_of
+from daemon.sandbox.images import Images
 
 Told = dict[str, Any]
 
@@ -82,6 +83,31 @@ async def test_a_build_goes_on_when_one_of_two_leaves_and_is_given_up_when_the_l
     assert third == [{"done": "tag"}], "what was given up is begun anew"
 
 
+async def test_a_build_from_files_that_may_have_changed_waits_for_the_other_shows_it_and_is_made_itself() -> None:
+    builds, first, second = SharedBuilds(), Build(), Build()
+    seen: list[list[Told]] = [[], []]
+
+    async def own(build: Build, into: list[Told]) -> None:
+        async for each in builds.in_turn("tag", build.messages):
+            into.append(each)  # noqa: PERF401 - as they come, and not at the end
+
+    one = asyncio.ensure_future(own(first, seen[0]))
+    first.next.put_nowait({"text": "a"})
+    await eventually(lambda: len(seen[0]) == 1)
+    other = asyncio.ensure_future(own(second, seen[1]))
+    await eventually(lambda: len(seen[1]) == 2)
+    assert second.begun == 0
+    for told in ({"error": "it cannot be built"}, {}):
+        first.next.put_nowait(told)
+    await one
+    await eventually(lambda: second.begun == 1)
+    for told in ({"text": "b"}, {"done": "tag"}, {}):
+        second.next.put_nowait(told)
+    await other
+    assert seen[0] == [{"text": "a"}, {"error": "it cannot be built"}]
+    assert [seen[1][0]["joined"], *seen[1][1:]] == [True, {"text": "a"}, {"text": "b"}, {"done": "tag"}]
+
+
 async def test_a_build_that_fails_is_told_to_everybody() -> None:
     async def fails() -> AsyncGenerator[Told, None]:
         await asyncio.sleep(0.01)
@@ -116,7 +142,8 @@ class StandInEngine(socketserver.ThreadingUnixStreamServer):
 
     def __init__(self, path: str) -> None:
         self.hung_up = threading.Event()
-        hung_up = self.hung_up
+        self.builds = 0
+        hung_up, engine = self.hung_up, self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -136,6 +163,7 @@ class StandInEngine(socketserver.ThreadingUnixStreamServer):
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                engine.builds += 1
                 self.send_response(200)
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
@@ -157,6 +185,26 @@ def stand_in(tmp_path: Path) -> Iterator[tuple[StandInEngine, str]]:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server, path
         server.shutdown()
+
+
+async def test_two_builds_of_one_dockerfile_at_once_are_one_in_the_engine_and_end_when_nobody_listens(
+    stand_in: tuple[StandInEngine, str], tmp_path: Path
+) -> None:
+    server, path = stand_in
+    engine = Engine(socket=path)
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    images = Images(engine)
+    first, second = (images.build_own(tmp_path, tmp_path / "Dockerfile", {}) for _ in range(2))
+    step = {"text": "Step 1/2 : RUN sleep", "step": 1, "steps": 2}
+    assert await anext(first) == step
+    assert (await anext(second))["joined"] is True
+    assert await anext(second) == step
+    assert server.builds == 1
+    await first.aclose()
+    assert not server.hung_up.is_set()
+    await second.aclose()
+    await eventually(server.hung_up.is_set)
+    await engine.close()
 
 
 async def test_who_stops_listening_to_a_silent_build_stops_it_in_the_engine(

@@ -14,6 +14,7 @@ breaks            begins a stream, ends it, and gives the answer to whoever asks
 breaks_for_good   the same without an id; cuts ends the connection in the middle of an answer
 push              says on a stream of its own that the list of tools changed (handshake era)
 asks_aside=SECS   opens the stream of its own so late, asks there when it is called, and answers "lost" if it cannot
+streams_once      its stream of its own ends at once and is not there again (404); with no_stream it was never there
 strict_headers    refuses a modern request whose headers do not repeat what stands in it
 """
 
@@ -42,6 +43,7 @@ class State:
         self.parked = {}
         self.questions = {}
         self.aside = None
+        self.streamed = False
         self.lock = threading.Lock()
 
     def saw(self, handler, message=None):
@@ -98,6 +100,14 @@ class Handler(BaseHTTPRequestHandler):
             self.begin_stream()
             self.state.aside = self
             time.sleep(600)
+        if "no_stream" in self.state.be or ("streams_once" in self.state.be and self.state.streamed):
+            self.plain(404)
+            return
+        if "streams_once" in self.state.be:
+            self.state.streamed = True
+            self.begin_stream()
+            self.end_stream()
+            return
         if last is None:
             if "push" not in self.state.be:
                 self.plain(405)

@@ -30,6 +30,16 @@ class Asks:
 
 
 @dataclass
+class AsksFor:
+    """An answer for which the server asks back first; it tells what it was answered, and keeps what it may ask."""
+
+    method: str
+    params: Mapping[str, Any]
+    name: str = ""
+    capabilities: Message = field(default_factory=dict)
+
+
+@dataclass
 class SmallServer:
     """What one server offers and how it answers. A connection to it lives until `renew`."""
 
@@ -77,6 +87,10 @@ class Connection:
             assert asking.answers is not None
             asking.progress({"progress": 1})
             return text(str(dict(await asking.answers.answer("elicitation/create", answer.params))))
+        if isinstance(answer, AsksFor):
+            assert asking.answers is not None
+            answer.capabilities = asking.answers.capabilities
+            return text(str(dict(await asking.answers.answer(answer.method, answer.params, answer.name))))
         return await self._answer(name, arguments)
 
     async def ask(self, method: str, params: Message, _: Asking) -> Message:

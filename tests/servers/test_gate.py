@@ -19,7 +19,7 @@ from daemon.core.tools import ToolId, ToolSpec
 from daemon.execution.requests import Finished
 from daemon.tools.servers import looking
 from daemon.tools.servers.looking import holds_for
-from daemon.tools.servers.upstream.seam import Trouble, UpstreamError
+from daemon.tools.servers.upstream.seam import Asking, Message, Trouble, UpstreamError
 from daemon.tools.servers.values import Mode, ServerConfig
 
 HUB = ServerConfig(name="hub", command=("hub-mcp",))
@@ -420,6 +420,28 @@ async def test_calls_are_not_slowed_by_looks_and_many_that_come_when_one_is_due_
     clock.passed = 700
     await asyncio.gather(*(room.call("hub__read") for _ in range(50)))
     assert served.asked["tools/list"] == before + 2
+
+
+async def test_calls_that_wait_for_a_look_that_hangs_fail_with_it_and_do_not_wait_one_after_the_other(
+    room: GateRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = room.servers.servers["hub"]
+    assert served.connection is not None
+    asked = []
+
+    async def hangs(asking: Asking) -> list[Message]:
+        asked.append(asking.seconds)
+        await asyncio.sleep(0.05)
+        raise UpstreamError(Trouble.TIMED_OUT, "it did not answer")
+
+    monkeypatch.setattr(served.connection, "tools", hangs)
+    clock = room.rooms.servers.looks._clock = Later()
+    clock.passed = 61
+    ended = await asyncio.gather(*(room.call("hub__read") for _ in range(20)), return_exceptions=True)
+    assert {each.failure_class for each in ended if isinstance(each, Failure)} == {FailureClass.NETWORK_ERROR}
+    assert len(ended) == 20
+    assert asked == [HUB.call_seconds]
+    assert calls(room) == []
 
 
 def test_a_server_is_believed_for_an_hour_that_its_list_holds_and_never_for_less_than_usual() -> None:

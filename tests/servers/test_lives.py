@@ -206,6 +206,30 @@ def test_pauses_grow_to_sixteen_seconds_and_five_stable_minutes_forgive_them() -
     assert paused.left(now + pauses.STABLE_SECONDS) == 1
 
 
+def test_stable_minutes_add_up_over_times_in_which_nobody_needed_it_and_begin_anew_with_a_failure() -> None:
+    paused, now = Pauses(), 0.0
+
+    def runs(seconds: float) -> None:
+        nonlocal now
+        paused.ready(now)
+        now += seconds
+
+    def fails() -> float:
+        paused.failed(now)
+        return paused.left(now)
+
+    assert (fails(), fails()) == (1, 2)
+    for _ in range(5):
+        runs(60)
+        paused.stopped(now)
+        now += 10_000  # it does not run, which proves nothing
+    assert fails() == 1
+    runs(299)
+    assert fails() == 2
+    runs(1)
+    assert fails() == 4
+
+
 async def test_a_locked_vault_and_a_missing_login_bring_no_pause(room: Room) -> None:
     locked = Failure(FailureClass.VAULT_LOCKED, "The vault is locked", boundary=Boundary.USER)
     for problem in (locked, UpstreamError(Trouble.UNAUTHORISED, "a login is needed")):

@@ -177,6 +177,25 @@ def test_a_person_logs_in_by_pasting_and_by_a_device_and_logs_out_and_the_agent_
     assert call(agent, "far__read") == "done with [redacted]"
 
 
+def test_a_header_of_the_file_that_is_not_accepted_is_said_with_the_secret_to_replace_and_not_as_a_login(
+    world: World, guarded: Guarded
+) -> None:
+    shell = Shell(world.home, world.folder)
+    for name, sent in (("bare", "vault://secrets/headed/token"), ("headed", "Bearer vault://secrets/headed/token")):
+        world.ok("PUT", "/v1/secrets", {"name": "headed/token", "value": "an-old-token"})
+        body = {"name": name, "mode": "remote", "url": guarded.url, "headers": {"Authorization": sent}}
+        world.ok("POST", "/v1/servers", body)
+        failed = world.control("POST", f"/v1/servers/{name}/test").json()["error"]
+        assert (failed["class"], failed["details"]["command"]) == (
+            "binding_required",
+            "aileron secret add headed/token",
+        )
+        assert ("`Bearer` and a space" in failed["message"]) == (name == "bare")
+        listed = shell("server", "tools", name).stderr
+        assert "does not accept the header" in listed
+        assert "server login" not in listed + failed["message"]
+
+
 def test_a_person_who_refuses_is_not_logged_in_and_stays_logged_in_as_before(world: World) -> None:
     begun = world.ok("POST", "/v1/servers/far/login", {})
     with Person() as person:

@@ -353,7 +353,7 @@ async def test_tokens_go_to_the_server_they_were_given_for_and_to_no_other(room:
         room.change(url=url)
         assert await room.token() is None
     room.change(url=f"{room.lying.origin}/mcp", headers={"authorization": "Bearer own"})
-    assert room.logins.authorisation_of(room.config) is None
+    assert await room.authorisation().headers() == {}
 
 
 async def test_another_authorization_server_gets_a_client_of_its_own_and_replaces_the_tokens(room: LoginRoom) -> None:

@@ -240,6 +240,18 @@ async def test_a_server_that_never_opens_its_stream_is_waited_for_once_and_not_l
             assert found["content"][0]["text"] == "lost"
 
 
+async def test_a_session_whose_own_stream_is_gone_is_over_and_one_that_never_had_a_stream_is_not(
+    http: HostileHttp,
+) -> None:
+    async with (
+        reached(http.serve("streams_once", era="handshake").url) as gone,
+        reached(http.serve("no_stream", era="handshake").url) as without,
+    ):
+        await eventually(lambda: not gone.connection.is_open)
+        assert await without.echo("x") == "x"
+        assert without.connection.is_open
+
+
 async def test_headers_of_the_configuration_arrive_but_never_replace_those_of_the_protocol(http: HostileHttp) -> None:
     served = http.serve(era="handshake")
     given = {"X-Key": "value", "Content-Length": "1", "Mcp-Session-Id": "mine", "Host": "other"}

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from daemon.cli.invocation import Invocation
 
 _MOST_NAMED = 5
+_NO_SERVERS = {"enabled": 0, "problem": None, "withheld_tools": 0}
+"""What is taken for the answer of a daemon of an older version, which runs on below a command of this one."""
 
 
 def connect_and_say(invocation: "Invocation") -> "ControlClient":
@@ -26,7 +28,7 @@ def connect_and_say(invocation: "Invocation") -> "ControlClient":
 def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") -> None:
     """Look at the vault, the actions and the servers, and write a line for each thing that the agent will miss."""
     status = client.get("/v1/status")
-    servers = status["servers"]
+    servers = status.get("servers") or _NO_SERVERS
     actions = client.get("/v1/actions")["items"]
     state = status["vault"]["state"]
     if state == "locked" and invocation.prompts.interactive:
@@ -47,7 +49,7 @@ def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") ->
             "Take over the servers that your agents have: aileron server import"
         )
     if servers["problem"] is not None:
-        invocation.output.note(f"servers.yaml is not in use: {one_line(servers['problem'])}")
+        invocation.output.note(f"servers.yaml is wrong: {one_line(servers['problem'])}")
     if servers["withheld_tools"]:
         invocation.output.note(
             f"Withheld until you have looked at them: {servers['withheld_tools']} tools of servers. "

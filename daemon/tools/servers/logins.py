@@ -9,6 +9,7 @@ from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.lives.pool import Pool
 from daemon.tools.servers.oauth.authorisation import Challenges, ServerAuthorisation
 from daemon.tools.servers.oauth.choosing import Clients, OwnClient
+from daemon.tools.servers.oauth.own_header import OwnHeader, own_header
 from daemon.tools.servers.oauth.parts import LoginParts, SecretOf, login_place
 from daemon.tools.servers.oauth.refreshing import Grants, OnSecrets
 from daemon.tools.servers.oauth.service import LoginService
@@ -44,7 +45,10 @@ class Logins:
         self.on_secrets: OnSecrets = _nobody_hears
 
     def authorisation_of(self, server: ServerConfig) -> Authorisation | None:
-        """Return what lets requests in at a remote server; None if a header of its configuration does that."""
+        """Return what lets requests in at a remote server; None for a server that is not remote."""
+        header = own_header(server)
+        if header is not None:
+            return OwnHeader(server, header)
         place = login_place(server)
         if place is None:
             return None

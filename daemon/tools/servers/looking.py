@@ -19,7 +19,7 @@ from daemon.tools.servers.lending import HeldServers
 from daemon.tools.servers.news import News
 from daemon.tools.servers.pins.pins import Pins
 from daemon.tools.servers.scrubbing import clean_of, cleaned
-from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor, UpstreamError
+from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor, Trouble, UpstreamError
 from daemon.tools.servers.values import ServerConfig
 
 _TOOLS_CHANGED = "notifications/tools/list_changed"
@@ -63,6 +63,8 @@ class Looks:
         self._lists: defaultdict[str, int] = defaultdict(int)
         """How often a server's list has changed since the daemon started."""
         self._seen: WeakKeyDictionary[ToolExecutor, _Look] = WeakKeyDictionary()
+        self._timed_out: WeakKeyDictionary[ToolExecutor, int] = WeakKeyDictionary()
+        """How often the list of a connection did not come in time."""
         self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: dict[str, tuple[asyncio.Task[None], float]] = {}
         """The looks in the background, by server, and when each began."""
@@ -93,19 +95,31 @@ class Looks:
         """
         if not anew and self._is_current(server, executor):
             return
+        waited_for = self._timed_out.get(executor, 0)
         async with self._one_at_a_time[server.name]:
             if not anew and self._is_current(server, executor):
                 return  # somebody else has looked meanwhile
+            if self._timed_out.get(executor, 0) != waited_for:
+                # Or has tried: those who waited do not wait once more, one after the other.
+                raise UpstreamError(Trouble.TIMED_OUT, "its list of tools did not come in time")
             now = self._lists[server.name]
-            # A server that is at work answers when it has done that, as it would answer the call itself.
-            seconds = server.call_seconds if executor in self._seen else server.start_seconds
-            said = await executor.tools(Asking(seconds=seconds))
+            said = await self._asked(server, executor)
             # A server may write into a description what was put into its environment.
             scrubber = self._scrubber_of(server.name)
             await self._pins.take(server, said if scrubber is None else clean_of(scrubber, said))
             holds = holds_for(executor.tools_hold_seconds, self._again_seconds)
             self._seen[executor] = _Look(now, self._clock.monotonic() + holds)
             self._offers[server.name] = frozenset(map(str, executor.hello.capabilities))
+
+    async def _asked(self, server: ServerConfig, executor: ToolExecutor) -> Sequence[Message]:
+        # A server that is at work answers when it has done that, as it would answer the call itself.
+        seconds = server.call_seconds if executor in self._seen else server.start_seconds
+        try:
+            return await executor.tools(Asking(seconds=seconds))
+        except UpstreamError as problem:
+            if problem.trouble is Trouble.TIMED_OUT:
+                self._timed_out[executor] = self._timed_out.get(executor, 0) + 1
+            raise
 
     def _is_current(self, server: ServerConfig, executor: ToolExecutor) -> bool:
         look = self._seen.get(executor)

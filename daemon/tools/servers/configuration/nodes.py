@@ -15,8 +15,11 @@ from daemon.core.visible import visible
 
 _CORE = "tag:yaml.org,2002:"
 _TEXTS = frozenset({f"{_CORE}str", f"{_CORE}int", f"{_CORE}float", f"{_CORE}bool"})
+_BRACKET = re.compile(r"[\[\]{}]")
 _NUMBER = re.compile(r"[0-9]{1,7}(\.[0-9]{1,3})?")
 _LONGEST_SHOWN = 80
+_MOST_OPEN = 100
+"""More brackets than this are open in no file that somebody means; each makes the reader slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class YamlText:
 
     def __init__(self, text: str, file: str) -> None:
         self._file = file
+        if _most_open(text) > _MOST_OPEN:
+            raise self._error(None, "It is not valid YAML: too many brackets are open at once.")
         try:
             self.root: Any = YAML(typ="rt", pure=True).compose(text)
         except MarkedYAMLError as problem:
@@ -108,6 +113,15 @@ class YamlText:
 
     def _error(self, line: int | None, problem: str, remedy: str = "") -> DocumentError:
         return DocumentError(file=self._file, line=line, problem=problem, remedy=remedy)
+
+
+def _most_open(text: str) -> int:
+    """Return how many brackets are open at once at most, those in texts and comments included."""
+    open_now = most = 0
+    for bracket in _BRACKET.findall(text):
+        open_now = open_now + 1 if bracket in "[{" else max(0, open_now - 1)
+        most = max(most, open_now)
+    return most
 
 
 def shown(text: str) -> str:

@@ -215,6 +215,8 @@ class Life:
             running.is_lost = True
             self._pauses.failed(self._clock.monotonic())
             self._note("It ended unexpectedly.")
+        else:
+            self._pauses.stopped(self._clock.monotonic())
         if running.calls == 0:
             self._close(running)
 

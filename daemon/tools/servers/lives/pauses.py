@@ -2,7 +2,7 @@
 
 SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 STABLE_SECONDS = 300.0
-"""A server that ran for this long is forgiven its earlier failures."""
+"""A server that ran for this long is forgiven its earlier failures; times between which it was idle add up."""
 
 
 class Pauses:
@@ -12,18 +12,21 @@ class Pauses:
         self._failures = 0
         self._until = 0.0
         self._ready_since: float | None = None
+        self._stable = 0.0
+        """How long it has run since its last failure, without the time that goes on now."""
 
     def ready(self, now: float) -> None:
         """Note that the server can be asked."""
         self._ready_since = now
 
     def stopped(self, now: float) -> None:
-        """Note that it was stopped because nobody needed it."""
+        """Note that it was stopped because nobody needed it, or that its session ended."""
         self._forgive(now)
 
     def failed(self, now: float) -> None:
         """Note that it could not be started, or ended unexpectedly."""
         self._forgive(now)
+        self._stable = 0.0
         self._until = now + SECONDS[min(self._failures, len(SECONDS) - 1)]
         self._failures += 1
 
@@ -32,6 +35,8 @@ class Pauses:
         return max(0.0, self._until - now)
 
     def _forgive(self, now: float) -> None:
-        if self._ready_since is not None and now - self._ready_since >= STABLE_SECONDS:
+        if self._ready_since is not None:
+            self._stable += now - self._ready_since
+            self._ready_since = None
+        if self._stable >= STABLE_SECONDS:
             self._failures = 0
-        self._ready_since = None

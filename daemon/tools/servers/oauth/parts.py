@@ -12,6 +12,7 @@ from daemon.core.vocabulary import Attr, EventType
 from daemon.net.http1.pool import Pool
 from daemon.tools.servers.oauth.authorisation import Challenges
 from daemon.tools.servers.oauth.choosing import Clients
+from daemon.tools.servers.oauth.own_header import own_header
 from daemon.tools.servers.oauth.places import resource_of
 from daemon.tools.servers.oauth.refusals import not_remote
 from daemon.tools.servers.oauth.store import LoginStore
@@ -47,7 +48,7 @@ def at_of(server: ServerConfig) -> str:
 
 def login_place(server: ServerConfig) -> str | None:
     """Return the server that a login is for; None for one that takes none."""
-    return None if has_own_header(server) else place_of(server)
+    return place_of(server) if own_header(server) is None else None
 
 
 def place_of(server: ServerConfig) -> str | None:
@@ -55,11 +56,6 @@ def place_of(server: ServerConfig) -> str | None:
     if server.mode is not Mode.REMOTE or server.url is None:
         return None
     return resource_of(server.url.partition("?")[0])
-
-
-def has_own_header(server: ServerConfig) -> bool:
-    """Say whether a server is let in by a header of its configuration; then no login is sent there."""
-    return any(name.lower() == "authorization" for name in server.headers)
 
 
 def event_of(

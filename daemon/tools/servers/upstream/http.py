@@ -226,7 +226,7 @@ class HttpTransport:
 
     async def _listen(self) -> None:
         """Hear what the server says by itself, where it offers that."""
-        events, pause = Events(self._limits.message_bytes), _PAUSE
+        events, pause, had_stream = Events(self._limits.message_bytes), _PAUSE, False
         while self._open:
             resumed = {"last-event-id": events.last_id} if events.last_id is not None else {}
             try:
@@ -234,9 +234,11 @@ class HttpTransport:
                     "GET", {**_GET, **self._standing(), **resumed}, b"", Outgoing({})
                 ) as stream:
                     self._stream_answered.set()
+                    if stream.status == 404 and had_stream:
+                        self._open = False  # the session has ended; a server that has no such stream says 404, too
                     if stream.status != 200 or media_type(stream.headers) != _STREAM:
                         return
-                    pause = _PAUSE
+                    pause, had_stream = _PAUSE, True
                     await self._stream(stream, events, None)
             except UpstreamError as problem:
                 self._stream_answered.set()

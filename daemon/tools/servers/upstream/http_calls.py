@@ -97,7 +97,8 @@ class HttpCalls:
             connection = await self._sent(verb, own, body, outgoing)
             status, headers = connection.status, connection.headers
             redirected, challenge = 300 <= status < 400, header(headers, b"www-authenticate")
-            refused = status in {401, 403} and challenge is not None and not mended
+            # A 403 without a challenge is about what was asked, and not about who asked.
+            refused = (status == 401 or (status == 403 and challenge is not None)) and not mended
             if not redirected and not (refused and self._authorisation is not None):
                 return self._readable(connection)
             self._give_up(connection)
