@@ -74,9 +74,10 @@ def test_ctrl_c_while_a_sandbox_starts_leaves_nothing_behind_and_says_so(shell: 
     client.close()
     assert (launch.returncode, out) == (130, "")
     assert "stopped: no agent was started, and your folder is as it was" in err
-    wait_until(lambda: world.ok("GET", "/v1/sandboxes")["items"] == [])
     assert listing(shell.workspace) == before
+    # The daemon goes on removing when the command has ended.
+    wait_until(lambda: world.ok("GET", "/v1/sandboxes")["items"] == [])
+    wait_until(lambda: {item["session"] for item in world.ok("GET", "/v1/workspaces")["items"]} <= known)
+    wait_until(lambda: list((world.home / "sandboxes").glob("*/run")) == [])
     sessions = world.ok("GET", "/v1/sessions")["items"]
     assert [item["label"] for item in sessions if item["kind"] == "sandbox" and item["ended_at"] is None] == []
-    assert {item["session"] for item in world.ok("GET", "/v1/workspaces")["items"]} == known
-    assert list((world.home / "sandboxes").glob("*/run")) == []
