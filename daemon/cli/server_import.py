@@ -10,8 +10,11 @@ from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from daemon.cli.client import ControlClient
     from daemon.cli.importing.hiding import Doubt
+    from daemon.cli.importing.looking import Looked
     from daemon.cli.importing.planning import FilePlan
     from daemon.cli.importing.reading import ReadFile
     from daemon.cli.importing.records import Record
@@ -23,6 +26,9 @@ def import_servers(
     ctx: typer.Context,
     agent: Annotated[str | None, typer.Argument(metavar="AGENT", help=_AGENTS)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")] = False,
+    test: Annotated[
+        bool, typer.Option("--test/--no-test", help="Start each server once, and see what it offers.")
+    ] = True,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -32,6 +38,7 @@ def import_servers(
     What cannot be taken over stays where it is. `aileron server restore` gives everything back.
     """
     from daemon.cli.importing.carrying_out import carry_out, settle
+    from daemon.cli.importing.looking import look_at
     from daemon.cli.importing.reading import read, sources_of
     from daemon.cli.importing.records import Records
 
@@ -61,10 +68,14 @@ def import_servers(
             for plan in plans:
                 if plan.moves:
                     carry_out(client, records, plan)
+    added = dict.fromkeys(
+        move.server for plan in plans for move in plan.moves if move.add and move.body.get("enabled", True)
+    )
+    looked = look_at(invocation, list(added)) if test else []
     if as_json:
-        _show(invocation, plans, dry_run=False)
+        _show(invocation, plans, dry_run=False, looked=looked)
     else:
-        _tell(invocation, plans)
+        _tell(invocation, plans, looked)
 
 
 def _plans(
@@ -112,9 +123,10 @@ def _check_vault(client: "ControlClient", plans: "list[FilePlan]") -> None:
         )
 
 
-def _show(invocation: Invocation, plans: "list[FilePlan]", *, dry_run: bool) -> None:
+def _show(invocation: Invocation, plans: "list[FilePlan]", *, dry_run: bool, looked: "Sequence[Looked]" = ()) -> None:
     if invocation.as_json:
-        invocation.output.json({"dry_run": dry_run, "files": [_as_json(plan) for plan in plans]})
+        done = {"tested": [each.as_json() for each in looked]} if looked else {}
+        invocation.output.json({"dry_run": dry_run, "files": [_as_json(plan) for plan in plans]} | done)
         return
     if not any(plan.moves or plan.left or plan.file.problem for plan in plans):
         invocation.output.line("No servers were found that could be taken over.")
@@ -149,7 +161,7 @@ def _show_file(invocation: Invocation, plan: "FilePlan") -> None:
         output.line("  This file belongs to the project: whoever shares it loses these servers, too.", style="yellow")
 
 
-def _tell(invocation: Invocation, plans: "list[FilePlan]") -> None:
+def _tell(invocation: Invocation, plans: "list[FilePlan]", looked: "Sequence[Looked]") -> None:
     moved = [move for plan in plans for move in plan.moves]
     if not moved:
         return
@@ -160,8 +172,15 @@ def _tell(invocation: Invocation, plans: "list[FilePlan]") -> None:
             invocation.output.note(
                 f"{one_line(name)} stays in {one_line(plan.path)}: {one_line(reason)}", style="yellow"
             )
+    for each in looked:
+        if each.failure is None:
+            invocation.output.line(f"{each.server} offers {each.tools} {'tool' if each.tools == 1 else 'tools'}.")
+        else:
+            invocation.output.note(
+                f"{each.server} cannot be asked yet: {one_line(each.failure.message)}", style="yellow"
+            )
     if added:
-        invocation.output.note(f"See what one offers: aileron server test {added[0]}", style="dim")
+        invocation.output.note(f"See what one offers: aileron server tools {added[0]}", style="dim")
     invocation.output.note("Agents that run already notice it when they are started anew.", style="dim")
     invocation.output.note("To have everything as before: aileron server restore", style="dim")
 

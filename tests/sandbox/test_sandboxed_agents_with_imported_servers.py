@@ -73,7 +73,7 @@ def test_an_agent_in_a_container_calls_hears_of_a_deny_and_waits_for_what_is_app
 
 
 def test_an_agent_in_a_container_that_takes_a_url_calls_servers_by_it_under_the_same_rules(bench: Bench) -> None:
-    ended = bench.shell.inside("python3", "-c", PLAIN_AGENT)
+    ended = bench.shell.inside("aileron-python", "-c", PLAIN_AGENT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     listed, allowed, denied = map(json.loads, ended.stdout.splitlines())
     assert {"filesystem__read_text_file", "git__git_commit"} <= set(listed)

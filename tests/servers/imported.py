@@ -110,8 +110,10 @@ class Taken:
         assert home.files() == before
         assert "memory: goes out of the file" in shown
         assert not [token for token in TOKENS if token[4:16] in shown]
-        said = self._shell("server", "import", "--yes").stdout
-        assert "Taken over: " in said
+        said = self._shell("server", "import", "--yes")
+        assert "Taken over: " in said.stdout
+        assert said.stdout.count(" offers ") == len(self.names())
+        assert "cannot be asked" not in said.stderr
         self.before = before
 
     def names(self) -> list[str]:
@@ -149,8 +151,8 @@ def approve(world: World, home: Home, agent: "subprocess.Popen[str]") -> None:
 
 def happened(home: Home, said: str) -> None:
     """Say whether the agent heard of all three calls, and what was approved was done once, and nothing else."""
-    assert NOTE.strip() in said
-    assert REASON in said
+    assert NOTE.strip() in said, said
+    assert REASON in said, said
     assert "harbour-4711" in said
     assert not [token for token in TOKENS if token in said]
     assert home.memory.read_text().count("harbour-4711") == 1

@@ -46,7 +46,7 @@ for kind, names in ((Records, ("new", "change")), (ControlClient, ("put", "post"
     for name in names:
         dies(kind, name)
 from daemon.cli.main import main
-sys.argv = ["aileron", "server", "import", "cursor", "--yes"]
+sys.argv = ["aileron", "server", "import", "cursor", "--yes", "--no-test"]
 main()
 """
 """An import that kills itself behind the step whose number is its last argument."""
@@ -62,7 +62,7 @@ def after_the_agent(self, text):
     exchange(self, text)
 ConfigFile.exchange = after_the_agent
 from daemon.cli.main import main
-sys.argv = ["aileron", "server", "import", "claude", "--yes"]
+sys.argv = ["aileron", "server", "import", "claude", "--yes", "--no-test"]
 main()
 """
 """An import beside an agent that replaces one text in its file, each time just before the import writes it."""
@@ -71,7 +71,7 @@ main()
 def at_a_terminal(person: "Person", *answers: tuple[str, str]) -> tuple[int, str]:
     """Run the import at a terminal; answer each question when it stands there."""
     master, slave = pty.openpty()
-    shell = person.start("server", "import", stdin=slave, stdout=slave, stderr=slave)
+    shell = person.start("server", "import", "--no-test", stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     screen = ""
     for question, answer in answers:
@@ -113,7 +113,7 @@ class Person(Shell):
         return [item["name"] for item in self.world.ok("GET", "/v1/secrets")["items"]]
 
     def do(self, *arguments: str, **options: Any) -> dict[str, Any]:
-        more = ["--yes"] if arguments[0] == "import" and "--dry-run" not in arguments else []
+        more = ["--yes", "--no-test"] if arguments[0] == "import" and "--dry-run" not in arguments else []
         found: dict[str, Any] = json.loads(self("server", *arguments, "--json", *more, **options).stdout)
         return found
 
@@ -335,7 +335,8 @@ def test_what_a_running_agent_writes_meanwhile_is_kept(person: Person) -> None:
 def test_two_imports_at_once_take_every_server_over_once(person: Person) -> None:
     person.write(".claude.json", claude())
     both = [
-        person.start("server", "import", "--yes", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)
+        person.start("server", "import", "--yes", "--no-test", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for _ in range(2)
     ]
     for each in both:
         _, said = each.communicate(timeout=60)
@@ -376,7 +377,7 @@ def test_a_project_file_and_a_named_file_work_in_their_own_way(person: Person) -
     named = person.write(
         "servers.json", '{"servers": {"web": {"type": "http", "url": "https://a.example/mcp"}} /* mine */}'
     )
-    assert "belongs to the project" in person("server", "import", "claude", "--yes").stdout
+    assert "belongs to the project" in person("server", "import", "claude", "--yes", "--no-test").stdout
     person.do("import", str(named))
     assert person.servers()["local"]["folder"] == str(person.folder)
     assert named.read_text() == '{"servers": {} /* mine */}'
