@@ -115,7 +115,7 @@ class CallTalk:
 
     async def answer(self, method: str, params: Mapping[str, Any], name: str = "") -> Mapping[str, Any] | None:
         """Have the caller answer what the tool asks back; None if it did not say that it can, or cannot this time."""
-        if method not in self._answers or self._let_go.is_set():
+        if not self._can_answer(method, params) or self._let_go.is_set():
             return None
         question, answer = self._questions.put(self._session)
         said = {"id": question, "method": method, "params": params, "name": name[:_MOST_NAME]}
@@ -134,6 +134,10 @@ class CallTalk:
             gone.cancel()
             let_go.cancel()
             answer.cancel()
+
+    def _can_answer(self, method: str, params: Mapping[str, Any]) -> bool:
+        is_page = method == "elicitation/create" and params.get("mode") == "url"
+        return method in self._answers and (not is_page or "elicitation/url" in self._answers)
 
     @property
     def has_news(self) -> bool:

@@ -25,7 +25,7 @@ def show_question(invocation: Invocation, item: Mapping[str, Any]) -> None:
     fields: list[tuple[str, Any]] = [
         ("question", item["id"]),
         ("asked by", f"the server {item['server']}, for its tool {item['tool']}"),
-        ("called by", f"{item['asker']}, session {item['session']}, {age(item['created_at'], now)}"),
+        ("called by", f"{item['called_by']}, session {item['session']}, {age(item['created_at'], now)}"),
         ("state", item["state"]),
     ]
     if item["state"] == "open":

@@ -9,7 +9,7 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from daemon.core.failures import Failure
+from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.core.missing import no_such
 from daemon.execution.requests import Finished, PersonAsked, Waiting
@@ -57,7 +57,7 @@ class _Kept:
             asked_by=call.asked_by,
             question=call.question,
             outcome=outcome if isinstance(outcome, Finished) else None,
-            failure=failure if isinstance(failure, Failure) else None,
+            failure=failure if failure is None or isinstance(failure, Failure) else _defect(failure),
         )
 
 
@@ -98,3 +98,12 @@ class HeldCalls:
         over = [name for name, each in mine.items() if each.task is None or each.task.done()]
         for name in over[: max(0, len(mine) - MOST_KEPT)]:
             del mine[name]
+
+
+def _defect(problem: BaseException) -> Failure:
+    """Return what is said of a call that ended with a defect of ours; the daemon's log has the rest."""
+    return Failure(
+        FailureClass.OUTCOME_UNKNOWN,
+        f"The call hit a defect of Aileron itself ({type(problem).__name__}). It may have run: look first.",
+        boundary=Boundary.RUNTIME,
+    )

@@ -50,6 +50,11 @@ class About:
     tool: str
     execution: str
 
+    def called_by(self) -> str:
+        """Return who asked for the call as people read it, with the name of their session where it has one."""
+        said, name = self.asker.in_words(), self.asker.name
+        return said if name in said else f"{said} ({name})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -96,6 +101,7 @@ class Question:
             "tool": about.tool,
             "session": about.session,
             "asker": str(about.asker),
+            "called_by": about.called_by(),
             "execution": about.execution,
             "created_at": rfc3339(self.created_ms),
             "expires_at": rfc3339(self.expires_ms),

@@ -60,7 +60,6 @@ class QuestionPages:
             question=question,
             about=question.about,
             asked=question.asked,
-            asker=question.about.asker.in_words(),
             fields=fields_of(question, form, problems or {}),
             notice=notice,
             csrf=visit.browser.csrf_token,

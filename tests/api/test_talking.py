@@ -48,6 +48,7 @@ async def test_a_question_is_gone_with_its_call() -> None:
 async def test_what_the_caller_does_not_answer_it_is_not_asked_so_that_others_are() -> None:
     call = CallTalk(Questions(), session="ses_a", answers=frozenset())
     assert await call.answer(ELICIT, {}) is None
+    assert await talk(Questions()).answer(ELICIT, {"mode": "url"}) is None, "it did not say that it shows pages"
     assert call.take() == ()
 
 

@@ -33,6 +33,7 @@ QUESTION: dict[str, Any] = {
     "tool": "github/ask",
     "session": "ses_1",
     "asker": "agent:ses_1",
+    "called_by": "the agent (claude in ~/work)",
     "execution": "exe_1",
     "created_at": "2026-11-20T21:55:00.000Z",
     "expires_at": "2026-11-20T22:55:00.000Z",
@@ -63,6 +64,7 @@ def test_show_has_every_field_and_obeys_nothing(cli: Any) -> None:
     ended = cli("question", "show", "qst_1")
     for part in (
         "the server github, for its tool github/ask",
+        "the agent (claude in ~/work), session ses_1",
         "  | Which one?\\u202eevil\\u001b[2J\n",
         "Colour\\u202eevil",
         "a text, at least 3 characters, required",

@@ -123,6 +123,25 @@ def test_the_agent_sees_its_session_and_nothing_of_the_daemon(bench: Bench) -> N
     assert said["ignored"] == []
 
 
+def test_a_server_of_the_session_is_told_the_folder_that_the_agent_was_launched_in(
+    bench: Bench, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    chatty = [sys.executable, str(ROOT / "tests/servers/chatty_server.py")]
+    bench.world.ok("POST", "/v1/servers", {"name": "own", "command": chatty, "scope": "session"})
+    bench.world.ok("POST", "/v1/servers/own/test")
+    here = os.path.relpath(work)
+    process = bench.start("-C", here, "codex", STAND_IN_ENDS="wait")
+    said = bench.said()
+    assert said["cwd"] == str(work)
+    called = bench.world.agent("POST", "/v1/tools/own__folders/call", {}, token=said["env"]["AILERON_TOKEN"])
+    roots = json.loads(called.json()["content"][0]["text"])["roots"]
+    assert roots == [{"uri": work.as_uri(), "name": "work"}]
+    process.terminate()
+    process.communicate(timeout=30)
+
+
 def test_the_token_runs_actions_while_the_agent_runs_and_opens_nothing_afterwards(bench: Bench) -> None:
     process = bench.start("--json", "codex", STAND_IN_ENDS="wait")
     said = bench.said()

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 ERA, LEDGER = sys.argv[1], Path(sys.argv[2])
-TOOLS = {"tools": [{"name": "ask", "inputSchema": {"type": "object"}}]}
+# An agent may drop what the schema does not name.
+PROPERTIES = {"ask": {"type": "object"}, "times": {"type": "integer"}, "note": {"type": "string"}}
+TOOLS = {"tools": [{"name": "ask", "inputSchema": {"type": "object", "properties": PROPERTIES}}]}
 INFO = {"name": "inquirer", "version": "1"}
 ELICIT = "elicitation/create"
 calls: dict[str, dict[str, Any]] = {}

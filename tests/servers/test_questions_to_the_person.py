@@ -42,6 +42,7 @@ def test_a_person_answers_for_an_agent_that_cannot_and_the_call_goes_on_once(
     call, question = world.asked(token, server=server)
     assert (question["server"], question["tool"], question["state"]) == (server, f"{server}/ask", "open")
     assert question["message"] == "Which colour?"
+    assert question["called_by"] == "the agent (test)"
     assert [(each["name"], each["required"], each["default"]) for each in question["fields"]] == [
         ("colour", True, None),
         ("deep", False, True),

@@ -51,6 +51,10 @@ class Call:
     arguments: dict[str, Any]
 
 
+_WAITING = ("Nothing has run yet", "asks the person something")
+"""What answers say of a call that waits for a person, where they have no status."""
+
+
 def next_step(script: Script, offered: dict[str, tuple[str, str | None]], answers: list[str]) -> Call | str:
     """Return the next call, or the final words; `offered` maps the plain name of a tool to the name it was given."""
     if not script.tool or not offered:
@@ -63,7 +67,7 @@ def next_step(script: Script, offered: dict[str, tuple[str, str | None]], answer
     approval = _find(last, "approval_id")
     if approval is not None and any(f'"status": "{word}"' in _spaced(last) for word in _UNDECIDED):
         return _call(STATUS_TOOL, {"approval_id": approval, "wait_seconds": 20}, offered)
-    if approval is not None and "Nothing has run yet" in last:
+    if approval is not None and any(words in last for words in _WAITING):
         return _call(STATUS_TOOL, {"approval_id": approval, "wait_seconds": 20}, offered)
     if any(last.strip().startswith(f"{word}:") for word in _UNDECIDED) and len(answers) > 1:
         earlier = next(found for text in reversed(answers) if (found := _find(text, "approval_id")) is not None)
@@ -80,7 +84,7 @@ def _waits(answer: str) -> bool:
     states = any(
         f'"status": "{word}"' in _spaced(answer) or answer.strip().startswith(f"{word}:") for word in _UNDECIDED
     )
-    return states or "Nothing has run yet" in answer
+    return states or any(words in answer for words in _WAITING)
 
 
 def _call(tool: str, arguments: dict[str, Any], offered: dict[str, tuple[str, str | None]]) -> Call | str:
