@@ -280,3 +280,15 @@ def test_a_resource_is_watched_again_after_its_server_ended(plain: ByHand) -> No
     wait_until(lambda: said(call(plain, "own__seen"))["asked"] == [["subscribe", "note:///one"]])
     call(plain, "own__touch", uris=["note:///one/part"])
     assert plain.wait_for_notification("notifications/resources/updated")["params"]["uri"] == one
+
+
+def test_what_an_agent_watches_is_watched_again_after_the_daemon_was_started_anew(world: World) -> None:
+    two = "ruled+note:///two"
+    with older(world) as agent:
+        watch(agent, two)
+        world.stop()
+        world.start()
+        assert agent.wait_for_notification("notifications/resources/updated")["params"]["uri"] == two
+        assert ["subscribe", "note:///two"] in said(call(agent, "ruled__seen"))["asked"]
+        call(agent, "ruled__touch", uris=["note:///two"])
+        assert agent.wait_for_notification("notifications/resources/updated")["params"]["uri"] == two
