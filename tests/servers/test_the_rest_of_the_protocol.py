@@ -175,6 +175,11 @@ def test_a_server_of_one_session_is_told_where_that_works_and_a_shared_one_is_no
     assert said(call(plain, "own__folders")) == {"roots": []}, "nothing is known of where that session works"
 
 
+def test_a_server_that_asks_for_the_folders_without_end_is_told_ten_times_in_a_call(plain: ByHand) -> None:
+    answered = said(call(plain, "own__roam", count=500))
+    assert (answered["told"], answered["refused"]) == (10, 490)
+
+
 def test_the_agents_model_is_not_asked_unless_a_rule_names_that_server(world: World, thinker: ByHand) -> None:
     for server in ("ruled", "own"):
         refused = said(call(thinker, f"{server}__think"))
@@ -275,3 +280,15 @@ def test_a_resource_is_watched_again_after_its_server_ended(plain: ByHand) -> No
     wait_until(lambda: said(call(plain, "own__seen"))["asked"] == [["subscribe", "note:///one"]])
     call(plain, "own__touch", uris=["note:///one/part"])
     assert plain.wait_for_notification("notifications/resources/updated")["params"]["uri"] == one
+
+
+def test_what_an_agent_watches_is_watched_again_after_the_daemon_was_started_anew(world: World) -> None:
+    two = "ruled+note:///two"
+    with older(world) as agent:
+        watch(agent, two)
+        world.stop()
+        world.start()
+        assert agent.wait_for_notification("notifications/resources/updated")["params"]["uri"] == two
+        assert ["subscribe", "note:///two"] in said(call(agent, "ruled__seen"))["asked"]
+        call(agent, "ruled__touch", uris=["note:///two"])
+        assert agent.wait_for_notification("notifications/resources/updated")["params"]["uri"] == two
