@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from services.upstream import UpstreamProcess
+from waiting import wait_until
 from world import PASSPHRASE, ROOT, World
 
 RUN = "from daemon.cli.main import main; main()"
@@ -321,3 +322,17 @@ def test_an_agent_in_a_terminal_has_it_and_gives_it_back_as_it_was(bench: Bench)
     assert termios.tcgetattr(terminal) == before
     os.close(terminal)
     assert bench.wait_ended(said) == "the agent ended"
+
+
+def test_a_launch_says_before_what_is_missing_of_actions_and_servers(bench: Bench) -> None:
+    for name in ("post-item", "ask-first"):
+        (bench.world.home / "actions" / f"{name}.md").unlink()
+    wait_until(lambda: bench.world.ok("GET", "/v1/actions")["items"] == [])
+    assert "There is no action and no server" in bench.run("codex")[1]
+    bench.world.ok("POST", "/v1/servers", {"name": "notes", "command": ["/no/such/program"]})
+    file = bench.world.home / "servers.yaml"
+    file.write_text(file.read_text().replace("name: notes", "name: notes\n    colour: blue"))
+    wait_until(lambda: bench.world.ok("GET", "/v1/servers")["problem"] is not None)
+    _, err = bench.run("codex")
+    assert "has no key 'colour'" in err
+    assert "There is no action" not in err
