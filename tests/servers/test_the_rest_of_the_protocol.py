@@ -282,6 +282,22 @@ def test_a_resource_is_watched_again_after_its_server_ended(plain: ByHand) -> No
     assert plain.wait_for_notification("notifications/resources/updated")["params"]["uri"] == one
 
 
+def test_a_resource_with_two_addresses_is_told_and_let_go_by_the_one_that_it_was_asked_for_by(plain: ByHand) -> None:
+    first = plain.ask("resources/list")["result"]["resources"]
+    short = next(each["uri"] for each in first if each["uri"].startswith("note:///"))
+    server = next(name for name in ("free", "ruled", "own") if f"{name}+{short}" not in [each["uri"] for each in first])
+    long = f"{server}+{short}"
+    watch(plain, long, short)
+    plain.notifications.clear()
+    call(plain, f"{server}__touch", uris=[short])
+    told = [plain.wait_for_notification("notifications/resources/updated")["params"]["uri"] for _ in range(2)]
+    assert sorted(told) == sorted([long, short])
+    for uri in (long, short):
+        assert said(call(plain, f"{server}__seen"))["asked"][-1][0] == "subscribe"
+        assert plain.ask("resources/unsubscribe", {"uri": uri})["result"] == {}
+    assert said(call(plain, f"{server}__seen"))["asked"][-1] == ["unsubscribe", short]
+
+
 def test_what_an_agent_watches_is_watched_again_after_the_daemon_was_started_anew(world: World) -> None:
     two = "ruled+note:///two"
     with older(world) as agent:
