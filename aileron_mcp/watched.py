@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,13 +26,11 @@ Ask = Callable[[Owned, str, Context | None], Awaitable[None]]
 
 @dataclass
 class _Watched:
-    uri: str
-    """What the agent calls it."""
     owned: Owned
-    older: dict[str, ServerSession] = field(default_factory=dict)
-    """Connections of the older era."""
-    streams: int = 0
-    """Streams of the newer era that it was asked for in."""
+    older: dict[tuple[str, str], ServerSession] = field(default_factory=dict)
+    """Connections of the older era, each with what it calls the resource: one may have two addresses."""
+    streams: Counter[str] = field(default_factory=Counter)
+    """In how many streams of the newer era it was asked for, by what it was called there."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -41,7 +40,7 @@ class _Watched:
     @property
     def is_wanted(self) -> bool:
         """Say whether anybody still wants to know."""
-        return bool(self.older) or self.streams > 0
+        return bool(self.older) or bool(self.streams)
 
 
 class Watching:
@@ -57,7 +56,7 @@ class Watching:
     async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
         """Watch a resource for a connection of the older era."""
         watched = await self._begin(params.uri, ctx)
-        watched.older[key_of(ctx)] = ctx.session
+        watched.older[key_of(ctx), params.uri] = ctx.session
         if len(watched.older) > MOST_CONNECTIONS:
             del watched.older[next(iter(watched.older))]
         return types.EmptyResult()
@@ -65,26 +64,26 @@ class Watching:
     async def unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
         """Watch it no longer; a resource that was not watched is as good."""
         for watched in list(self._watched.values()):
-            if watched.uri == params.uri and watched.older.pop(key_of(ctx), None) is not None:
+            if watched.older.pop((key_of(ctx), params.uri), None) is not None:
                 await self._end(watched, ctx)
         return types.EmptyResult()
 
-    async def open_stream(self, ctx: Context, uris: Sequence[str]) -> list[_Watched]:
-        """Watch resources for a stream of the newer era; return those that are watched now."""
-        begun: list[_Watched] = []
+    async def open_stream(self, ctx: Context, uris: Sequence[str]) -> dict[str, _Watched]:
+        """Watch resources for a stream of the newer era; return those that are watched now, by what it calls them."""
+        begun: dict[str, _Watched] = {}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 for uri in list(dict.fromkeys(uris))[:_MOST_AT_ONCE]:
                     with contextlib.suppress(MCPError):  # what is left out of the stream is not watched
                         watched = await self._begin(uri, ctx)
-                        watched.streams += 1
-                        begun.append(watched)
+                        watched.streams[uri] += 1
+                        begun[uri] = watched
         return begun
 
-    async def close_stream(self, begun: Sequence[_Watched]) -> None:
+    async def close_stream(self, begun: Mapping[str, _Watched]) -> None:
         """Watch them for this stream no longer."""
-        for watched in begun:
-            watched.streams -= 1
+        for uri, watched in begun.items():
+            watched.streams -= Counter([uri])
             with contextlib.suppress(MCPError):
                 await self._end(watched, None)
 
@@ -107,7 +106,7 @@ class Watching:
         async with self._one_at_a_time:
             if key not in self._watched:
                 await self._ask(owned, SUBSCRIBE, ctx)
-                self._watched[key] = _Watched(uri, owned)
+                self._watched[key] = _Watched(owned)
             return self._watched[key]
 
     async def _end(self, watched: _Watched, ctx: Context | None) -> None:
@@ -116,10 +115,11 @@ class Watching:
                 await self._ask(watched.owned, UNSUBSCRIBE, ctx)
 
     async def _tell(self, watched: _Watched) -> None:
-        await self._bus.publish(ResourceUpdated(uri=watched.uri))
-        for session in list(watched.older.values()):
+        for uri in list(watched.streams):
+            await self._bus.publish(ResourceUpdated(uri=uri))
+        for (_, uri), session in list(watched.older.items()):
             with contextlib.suppress(Exception):  # the agent may just be leaving, which its reader will notice
-                await session.send_resource_updated(watched.uri)
+                await session.send_resource_updated(uri)
 
 
 class Streams(ListenHandler):
@@ -136,7 +136,7 @@ class Streams(ListenHandler):
         """Serve one stream. What cannot be watched is left out of what the agent is told that it will hear."""
         wanted = params.notifications
         begun = await self._watching.open_stream(ctx, wanted.resource_subscriptions or ())
-        kept = wanted.model_copy(update={"resource_subscriptions": [each.uri for each in begun] or None})
+        kept = wanted.model_copy(update={"resource_subscriptions": list(begun) or None})
         try:
             return await super().__call__(ctx, params.model_copy(update={"notifications": kept}))
         finally:

@@ -105,9 +105,9 @@ def answer(
 ) -> None:
     """Answer a question of a server, once.
 
-    On a terminal the question is shown, and each field is asked for. What you answer goes to the server, not to the
-    agent, and is not kept. Everybody on this machine can read what stands in a command line: for what is private, use
-    the terminal or --values-file.
+    On a terminal the question is shown, and each field is asked for. What you answer goes to the server, which may tell
+    the agent, and is not kept here. Everybody on this machine can read what stands in a command line: for what is
+    private, use the terminal or --values-file.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     if sum((bool(values), values_file is not None, decline, no_answer)) > 1:

@@ -1,11 +1,12 @@
 """A person's MCP servers, taken over from the files of five agents, called by each of those agents on this machine."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agents.runners import Bench
+from agents.runners import PROMPT, Bench
 from agents.test_agent_matrix import pytestmark  # noqa: F401 - the same marks
 from modelled import modelled
 from servers.imported import RULES, TOKENS, Home, Taken, approve, happened, script
@@ -57,6 +58,46 @@ def test_an_agent_calls_what_is_allowed_hears_what_is_denied_and_waits_for_what_
     happened(home, ended.out)
     assert "2 calls run, 1 approval asked for" in ended.err
     assert "no server" not in ended.err
+
+
+def by_url(agent: str, url: str, model: str) -> list[str]:
+    """Return the command of an agent that is given the URL of the surface, and not launched by us."""
+    if agent == "claude":
+        server = {"type": "http", "url": url, "headers": {"Authorization": "Bearer ${AILERON_TOKEN}"}}
+        given = json.dumps({"mcpServers": {"aileron": server}})
+        return ["claude", "-p", PROMPT, "--mcp-config", given, "--strict-mcp-config", "--allowedTools", "mcp__aileron"]
+    server = f'{{url = "{url}", bearer_token_env_var = "AILERON_TOKEN", required = true'
+    provider = f'{{name = "fake", base_url = "{model}/v1", wire_api = "responses", env_key = "FAKE_KEY"}}'
+    said = (
+        f'mcp_servers.aileron={server}, default_tools_approval_mode = "approve"}}',
+        f"model_providers.fake={provider}",
+        'model_provider="fake"',
+    )
+    options = [word for each in said for word in ("-c", each)]
+    return ["codex", "exec", "--skip-git-repo-check", "--disable", "plugins", *options, PROMPT]
+
+
+@pytest.mark.parametrize("agent", ["claude", "codex"])
+def test_an_agent_that_is_given_the_url_of_the_surface_is_held_by_the_same_rules(bench: OneHome, agent: str) -> None:
+    home = bench.taken.home
+    script(bench.model, home)
+    session, token = bench.world.session()
+    told = {"ANTHROPIC_BASE_URL": bench.model.url, "ANTHROPIC_API_KEY": "sk-ant-fake", "FAKE_KEY": "sk-fake"}
+    process = subprocess.Popen(
+        by_url(agent, f"{bench.world.agent_url}/mcp", bench.model.url),
+        cwd=home.folder / "work",
+        env=bench.environment(agent) | told | {"AILERON_TOKEN": token, "ENABLE_TOOL_SEARCH": "false"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    approve(bench.world, home, process)
+    ended = bench.finish(process)
+    assert ended.code == 0, ended.err
+    happened(home, ended.out)
+    bench.world.ok("POST", f"/v1/sessions/{session}/end")
 
 
 def test_afterwards_every_file_is_given_back_with_the_same_bytes_but_for_what_an_agent_wrote_itself(

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from services.upstream import UpstreamProcess
+from waiting import wait_until
 from world import PASSPHRASE, ROOT, World
 
 RUN = "from daemon.cli.main import main; main()"
@@ -121,6 +122,25 @@ def test_the_agent_sees_its_session_and_nothing_of_the_daemon(bench: Bench) -> N
     assert PASSPHRASE not in everything
     assert ours["AILERON_TOKEN"] not in json.dumps(said["argv"])
     assert said["ignored"] == []
+
+
+def test_a_server_of_the_session_is_told_the_folder_that_the_agent_was_launched_in(
+    bench: Bench, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    chatty = [sys.executable, str(ROOT / "tests/servers/chatty_server.py")]
+    bench.world.ok("POST", "/v1/servers", {"name": "own", "command": chatty, "scope": "session"})
+    bench.world.ok("POST", "/v1/servers/own/test")
+    here = os.path.relpath(work)
+    process = bench.start("-C", here, "codex", STAND_IN_ENDS="wait")
+    said = bench.said()
+    assert said["cwd"] == str(work)
+    called = bench.world.agent("POST", "/v1/tools/own__folders/call", {}, token=said["env"]["AILERON_TOKEN"])
+    roots = json.loads(called.json()["content"][0]["text"])["roots"]
+    assert roots == [{"uri": work.as_uri(), "name": "work"}]
+    process.terminate()
+    process.communicate(timeout=30)
 
 
 def test_the_token_runs_actions_while_the_agent_runs_and_opens_nothing_afterwards(bench: Bench) -> None:
@@ -302,3 +322,17 @@ def test_an_agent_in_a_terminal_has_it_and_gives_it_back_as_it_was(bench: Bench)
     assert termios.tcgetattr(terminal) == before
     os.close(terminal)
     assert bench.wait_ended(said) == "the agent ended"
+
+
+def test_a_launch_says_before_what_is_missing_of_actions_and_servers(bench: Bench) -> None:
+    for name in ("post-item", "ask-first"):
+        (bench.world.home / "actions" / f"{name}.md").unlink()
+    wait_until(lambda: bench.world.ok("GET", "/v1/actions")["items"] == [])
+    assert "There is no action and no server" in bench.run("codex")[1]
+    bench.world.ok("POST", "/v1/servers", {"name": "notes", "command": ["/no/such/program"]})
+    file = bench.world.home / "servers.yaml"
+    file.write_text(file.read_text().replace("name: notes", "name: notes\n    colour: blue"))
+    wait_until(lambda: bench.world.ok("GET", "/v1/servers")["problem"] is not None)
+    _, err = bench.run("codex")
+    assert "has no key 'colour'" in err
+    assert "There is no action" not in err

@@ -13,7 +13,7 @@ import pytest
 
 from daemon.base import platform
 from daemon.base.home import Home
-from daemon.base.platform import CannotTellError, Fate, fate_of, is_gone, process_identity
+from daemon.base.platform import CannotTellError, Fate, fate_of, is_gone, process_identity, working_folder
 from daemon.base.processes import Processes
 from daemon.cli.launch.scratch import scratch
 from daemon.lifecycle.discovery import Discovery, read_discovery, write_discovery
@@ -164,3 +164,14 @@ class _Unreadable:
 
     def read_text(self) -> str:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), self._path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process is asked where it works")
+def test_where_a_process_works_is_said_of_that_process_only_and_of_none_that_has_ended(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as process:
+        identity = process_identity(process.pid)
+        assert identity is not None
+        assert working_folder(process.pid, identity) == tmp_path
+        assert working_folder(process.pid, "another") is None
+        process.kill()
+    assert working_folder(process.pid, identity) is None

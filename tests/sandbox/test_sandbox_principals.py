@@ -7,13 +7,10 @@ from pathlib import Path
 from sandbox.engine import own_everything, run_inside, start_inside
 from world import ROOT, World
 
-ASK_FOR_FOLDERS = """
-import json, os, urllib.request
-headers = {"Authorization": "Bearer " + os.environ["AILERON_TOKEN"], "Content-Type": "application/json"}
-url = os.environ["AILERON_URL"] + "/v1/tools/own__folders/call"
-answer = urllib.request.urlopen(urllib.request.Request(url, b"{}", headers), timeout=30)
-print(json.loads(answer.read())["content"][0]["text"])
-"""
+ASK_FOR_FOLDERS = (
+    'curl -sS --cacert "$AILERON_CA_FILE" -H "Authorization: Bearer $AILERON_TOKEN" '
+    '-H "Content-Type: application/json" -d "{}" "$AILERON_URL/v1/tools/own__folders/call"'
+)
 MEANS = "aileron.principal.means"
 
 
@@ -40,5 +37,6 @@ def test_a_server_of_a_sandboxed_session_is_told_the_folder_on_this_machine(worl
     chatty = [sys.executable, str(ROOT / "tests/servers/chatty_server.py")]
     world.ok("POST", "/v1/servers", {"name": "own", "command": chatty, "scope": "session"})
     world.ok("POST", "/v1/servers/own/test")
-    ran = run_inside(world, tmp_path, f"python3 -c '{ASK_FOR_FOLDERS}'")
-    assert {"uri": tmp_path.as_uri(), "name": tmp_path.name} in json.loads(ran.out)["roots"], ran
+    ran = run_inside(world, tmp_path, ASK_FOR_FOLDERS)
+    told = json.loads(json.loads(ran.out)["content"][0]["text"])
+    assert told == {"roots": [{"uri": tmp_path.as_uri(), "name": tmp_path.name}]}

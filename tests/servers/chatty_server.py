@@ -5,10 +5,13 @@ import os
 import sys
 from typing import Any
 
-NAMES = ("say", "flood", "folders", "think", "touch", "seen", "leave", "secret")
+NAMES = ("say", "flood", "folders", "roam", "think", "touch", "seen", "leave", "secret")
 seen: dict[str, Any] = {"levels": [], "asked": [], "client": {}}
 waiting: dict[str, tuple[Any, int]] = {}
 """The call that each of our questions is for, and how often to ask still."""
+
+
+roaming: dict[str, Any] = {"left": 0}
 
 
 def write(message: dict[str, Any]) -> None:
@@ -35,6 +38,32 @@ def think(number: Any, times: int) -> None:
     ask(number, "sampling/createMessage", {"messages": [message], "maxTokens": 10}, times)
 
 
+def flood(number: Any, given: dict[str, Any]) -> None:
+    for at in range(given["count"]):
+        line("error", "x" * given.get("size", 1) + str(at))
+    text(number, "done")
+
+
+def roam(number: Any, given: dict[str, Any]) -> None:
+    roaming.update({"call": number, "left": given["count"], "told": 0, "refused": 0})
+    for at in range(given["count"]):
+        write({"id": f"roam-{at}", "method": "roots/list"})
+
+
+def answered(name: str, message: dict[str, Any]) -> None:
+    if name.startswith("roam-"):
+        roaming["told" if "result" in message else "refused"] += 1
+        roaming["left"] -= 1
+        if not roaming["left"]:
+            text(roaming["call"], roaming)
+        return
+    asker, times = waiting.pop(name)
+    if times > 1 and "result" in message:
+        think(asker, times - 1)
+    else:
+        text(asker, message.get("result") or message.get("error"))
+
+
 def call(number: Any, name: str, given: dict[str, Any]) -> None:
     match name:
         case "say":
@@ -44,10 +73,6 @@ def call(number: Any, name: str, given: dict[str, Any]) -> None:
         case "secret":
             line("error", {"token": os.environ.get("TOKEN"), os.environ.get("TOKEN", ""): 1})
             text(number, "said")
-        case "flood":
-            for at in range(given["count"]):
-                line("error", "x" * given.get("size", 1) + str(at))
-            text(number, "done")
         case "folders":
             ask(number, "roots/list", {})
         case "think":
@@ -61,6 +86,8 @@ def call(number: Any, name: str, given: dict[str, Any]) -> None:
         case "leave":
             text(number, "bye")
             sys.exit()
+        case _:
+            {"flood": flood, "roam": roam}[name](number, given)
 
 
 def take(message: dict[str, Any]) -> None:
@@ -88,12 +115,8 @@ def take(message: dict[str, Any]) -> None:
             write({"id": number, "result": {}})
         case "tools/call":
             call(number, params["name"], params.get("arguments") or {})
-        case None if number in waiting:
-            asker, times = waiting.pop(number)
-            if times > 1 and "result" in message:
-                think(asker, times - 1)
-            else:
-                text(asker, message.get("result") or message.get("error"))
+        case None:
+            answered(str(number), message)
         case _ if number is not None:
             write({"id": number, "error": {"code": -32601, "message": "no such method"}})
 

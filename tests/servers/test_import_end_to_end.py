@@ -372,6 +372,16 @@ def test_what_the_daemon_refuses_stays_and_leaves_no_secret(person: Person) -> N
     assert (person.servers(), [name for name in person.secrets() if name.startswith("bad/")]) == ({}, [])
 
 
+def test_what_was_taken_over_is_started_once_and_what_it_lacks_is_said(person: Person) -> None:
+    entries = {name: {"command": f"/no/{name}"} for name in ("one", "two")}
+    file = person.write(".claude.json", json.dumps({"mcpServers": entries}))
+    said = person("server", "import", "--yes")
+    assert json.loads(file.read_bytes()) == {"mcpServers": {}}
+    assert "one cannot be asked yet" in said.stderr
+    assert "two cannot be asked yet" in said.stderr
+    assert "/no/two cannot be started: No such file" in said.stderr
+
+
 def test_a_project_file_and_a_named_file_work_in_their_own_way(person: Person) -> None:
     (person.folder / ".mcp.json").write_text(json.dumps({"mcpServers": {"local": {"command": "./run"}}}))
     named = person.write(

@@ -209,6 +209,8 @@ def test_a_person_who_refuses_is_not_logged_in_and_stays_logged_in_as_before(wor
 def test_who_is_logged_in_where_and_until_when_is_shown_also_while_the_vault_is_locked(
     world: World, guarded: Guarded
 ) -> None:
+    if world.ok("GET", "/v1/servers/far")["login"] is None:
+        log_in(world)
     world.ok("POST", "/v1/vault/lock")
     shown = world.ok("GET", "/v1/servers/far")["login"]
     assert (shown["issuer"], "tools:read" in shown["scopes"], shown["renews"]) == (guarded.origin, True, True)
@@ -227,6 +229,8 @@ def test_a_server_that_is_removed_leaves_no_login_unless_another_one_uses_it(wor
     def kept() -> bool:
         return "login/tokens/" in (world.home / "vault.json").read_text()
 
+    if world.ok("GET", "/v1/servers/far")["login"] is None:
+        log_in(world)
     shell, revocations = Shell(world.home, world.folder), guarded.told("seen")["revocations"]
     world.ok("POST", "/v1/servers", {"name": "twin", "mode": "remote", "url": guarded.url})
     assert "its login stays, because far has the same address" in shell("server", "remove", "twin", "--yes").stdout

@@ -175,6 +175,11 @@ def test_a_server_of_one_session_is_told_where_that_works_and_a_shared_one_is_no
     assert said(call(plain, "own__folders")) == {"roots": []}, "nothing is known of where that session works"
 
 
+def test_a_server_that_asks_for_the_folders_without_end_is_told_ten_times_in_a_call(plain: ByHand) -> None:
+    answered = said(call(plain, "own__roam", count=500))
+    assert (answered["told"], answered["refused"]) == (10, 490)
+
+
 def test_the_agents_model_is_not_asked_unless_a_rule_names_that_server(world: World, thinker: ByHand) -> None:
     for server in ("ruled", "own"):
         refused = said(call(thinker, f"{server}__think"))
@@ -275,3 +280,31 @@ def test_a_resource_is_watched_again_after_its_server_ended(plain: ByHand) -> No
     wait_until(lambda: said(call(plain, "own__seen"))["asked"] == [["subscribe", "note:///one"]])
     call(plain, "own__touch", uris=["note:///one/part"])
     assert plain.wait_for_notification("notifications/resources/updated")["params"]["uri"] == one
+
+
+def test_a_resource_with_two_addresses_is_told_and_let_go_by_the_one_that_it_was_asked_for_by(plain: ByHand) -> None:
+    first = plain.ask("resources/list")["result"]["resources"]
+    short = next(each["uri"] for each in first if each["uri"].startswith("note:///"))
+    server = next(name for name in ("free", "ruled", "own") if f"{name}+{short}" not in [each["uri"] for each in first])
+    long = f"{server}+{short}"
+    watch(plain, long, short)
+    plain.notifications.clear()
+    call(plain, f"{server}__touch", uris=[short])
+    told = [plain.wait_for_notification("notifications/resources/updated")["params"]["uri"] for _ in range(2)]
+    assert sorted(told) == sorted([long, short])
+    for uri in (long, short):
+        assert said(call(plain, f"{server}__seen"))["asked"][-1][0] == "subscribe"
+        assert plain.ask("resources/unsubscribe", {"uri": uri})["result"] == {}
+    assert said(call(plain, f"{server}__seen"))["asked"][-1] == ["unsubscribe", short]
+
+
+def test_what_an_agent_watches_is_watched_again_after_the_daemon_was_started_anew(world: World) -> None:
+    two = "ruled+note:///two"
+    with older(world) as agent:
+        watch(agent, two)
+        world.stop()
+        world.start()
+        assert agent.wait_for_notification("notifications/resources/updated")["params"]["uri"] == two
+        assert ["subscribe", "note:///two"] in said(call(agent, "ruled__seen"))["asked"]
+        call(agent, "ruled__touch", uris=["note:///two"])
+        assert agent.wait_for_notification("notifications/resources/updated")["params"]["uri"] == two

@@ -61,7 +61,8 @@ async def test_an_answer_that_cannot_be_read_fails_its_call_at_once_and_no_other
 
 
 async def test_a_line_of_a_gibibyte_takes_no_memory_and_the_answer_behind_it_comes() -> None:
-    async with connected(hostile(f"endless_line={1 << 30}"), limits=BUSY) as server:
+    # In the older era nothing is asked beside the call, so no other answer stands in the middle of the line.
+    async with connected(hostile(f"endless_line={1 << 30}", era="handshake"), limits=BUSY) as server:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert await server.echo() == "hi"
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024

@@ -97,9 +97,15 @@ def test_no_key_that_is_pressed_while_typing_sends_anything(world: AskedWorld, t
     page.press("#f0", "Enter")
     page.press("#f0", "Tab")
     assert world.ok("GET", f"/v1/questions/{question['id']}")["state"] == "open"
-    page.click("button[value=decline]")
-    page.wait_for_selector("text=declined by you")
-    assert world.told(token, call) == [{"action": "decline"}]
+    page.check("input[name=f3][value='']")
+    page.fill("#f1", "")
+    page.click("button[value=accept]")
+    page.wait_for_selector("text=accepted by you")
+    content = {"name": "Ada", "count": 2}
+    [told] = world.told(token, call)
+    assert {
+        key: value.strip() if isinstance(value, str) else value for key, value in told["content"].items()
+    } == content
 
 
 def test_a_page_to_open_is_a_text_with_its_host_and_no_link(world: AskedWorld, token: str, page: Page) -> None:
