@@ -1,6 +1,7 @@
 """The build of an image as a person sees it: steps, megabytes, another launch that builds it, and Ctrl-C."""
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,9 +66,20 @@ def test_ctrl_c_while_a_sandbox_starts_says_that_nothing_was_started(cli: Any, s
         "GET /v1/providers": {"items": []},
         "GET /v1/sandbox-images": {**IMAGES, "items": [{"tag": TAG}]},
         "GET /v1/sandboxes": {"items": []},
+        "GET /v1/sessions": {"items": []},
         "POST /v1/sandboxes": interrupted,
     }
     ended = cli("launch", "--sandbox", "codex")
     assert ended.code == ExitCode.INTERRUPTED
     assert "stopped: no agent was started, and your folder is as it was" in ended.err
-    assert "is removed by the daemon" in ended.err
+    session = {"id": "ses_01a21718-6313-7467-bf75-7ee2f38a38eb", "kind": "sandbox", "owner_pid": os.getpid()}
+    stand_in.answers |= {
+        "GET /v1/sessions": {"items": [session]},
+        f"POST /v1/sessions/{session['id']}/end": {},
+        "GET /v1/audit": {"items": [{"type": "sandbox.started", "action": None, "payload": {}}]},
+        "GET /v1/audit/head": {"seq": 1, "hash": "00"},
+    }
+    ended = cli("launch", "--sandbox", "codex")
+    assert ended.code == ExitCode.INTERRUPTED
+    assert "the agent had just been started, and was ended" in ended.err
+    assert "aileron session diff f38a38eb" in ended.err

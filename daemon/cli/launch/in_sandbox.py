@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.cli.failure import CliFailure, ExitCode
+from daemon.cli.failure import CliFailure
 from daemon.cli.landing.asking import decide_at_the_end
 from daemon.cli.landing.finding import find_session
 from daemon.cli.landing.shown import how_to_decide
@@ -16,6 +16,7 @@ from daemon.cli.launch.building import ensure_image
 from daemon.cli.launch.closing import close, end_session
 from daemon.cli.launch.copying import told_of_a_copy
 from daemon.cli.launch.git_identity import git_identity
+from daemon.cli.launch.given_up import given_up
 from daemon.cli.launch.own_container import with_devcontainer
 from daemon.cli.rendering import one_line
 from daemon.core.launch_request import LaunchRequest
@@ -90,11 +91,9 @@ def _run(invocation: "Invocation", client: "ControlClient", request: LaunchReque
         with invocation.output.progress("Starting the sandbox") as waiting, told_of_a_copy(invocation, waiting):
             started = client.post("/v1/sandboxes", body=request.as_json(), patient=True)
     except KeyboardInterrupt:
-        raise CliFailure(
-            "stopped: no agent was started, and your folder is as it was",
-            exit_code=ExitCode.INTERRUPTED,
-            remedy="What was made of the sandbox by then is removed by the daemon: aileron sandbox list",
-        ) from None
+        with invocation.output.progress("Ending what was begun"):
+            problem = given_up(client)
+        raise problem from None
     for note in started["notes"]:
         invocation.output.note(note, style="bold")
     session = str(started["id"])
