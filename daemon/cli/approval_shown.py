@@ -16,6 +16,9 @@ from daemon.core.principal import in_words
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
 
+_ACTION = "action"
+"""The kind of tool that a file of the person defines."""
+
 _MARGIN = "  | "
 _LEAST_ROOM = 20
 _SHORT = 60
@@ -27,9 +30,10 @@ def show_request(invocation: Invocation, client: "ControlClient", item: dict[str
     """Write everything a person needs to decide; say whether it could be shown whole, and so may be approved."""
     output, now = invocation.output, invocation.now()
     explanation = item["explanation"]
-    output.fields(
-        [("approval", item["id"]), ("action", f"{item['action']} {item['action_version']}"), ("state", item["state"])]
-    )
+    # A tool of a server has no version and no file: its definition is what the server says of it.
+    what, hashed = ("action", "action") if item["kind"] == _ACTION else ("tool", "definition")
+    name = f"{item['action']} {item['action_version']}".strip()
+    output.fields([("approval", item["id"]), (what, name), ("state", item["state"])])
     if explanation["complete"]:
         output.line()
         output.heading("What it says of itself")
@@ -62,8 +66,8 @@ def show_request(invocation: Invocation, client: "ControlClient", item: dict[str
         output.line(pretty_json(item["outcome"]))
     output.line()
     output.heading("Hashes")
-    connectors = [("connector", ref) for ref in item["connectors"]]
-    output.fields([("action", item["action_hash"]), *connectors, ("digest", item["digest"])])
+    beside = [("connector" if item["kind"] == _ACTION else "server", ref) for ref in item["connectors"]]
+    output.fields([(hashed, item["action_hash"]), *beside, ("digest", item["digest"])])
     return bool(explanation["complete"])
 
 

@@ -26,6 +26,7 @@ PENDING: dict[str, Any] = {
     "state": "pending",
     "action": "ship-update",
     "action_version": "1.0.0",
+    "kind": "action",
     "session": "ses_1",
     "actor": "agent:ses_1",
     "asked_with": "session_token",
@@ -146,6 +147,14 @@ def test_show_has_every_step_as_it_will_be_sent_and_hashes_last(cli: Any, stand_
     parts = ["Tells the team", "Step 1", "slack.com:443", "team (api_key", "asked by", "Arguments", "sha256:1"]
     assert [out.index(part) for part in parts] == sorted(out.index(part) for part in parts)
     assert cli("approval", "show", "apr_1", "--json").json == PENDING
+
+
+def test_a_tool_of_a_server_is_called_a_tool_and_its_hashes_by_what_they_are_of(cli: Any, stand_in: Any) -> None:
+    item = PENDING | {"action": "github/create_issue", "action_version": "", "kind": "server"}
+    stand_in.answers["GET /v1/approvals/apr_1"] = item
+    out = cli("approval", "show", "apr_1").out
+    assert "tool      github/create_issue\n" in out
+    assert "definition  sha256:a\nserver      sha256:1\n" in out
 
 
 def test_a_long_argument_is_shown_to_its_end_and_its_length_is_said(cli: Any, stand_in: Any) -> None:
