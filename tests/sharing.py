@@ -1,13 +1,15 @@
 """Which tests stay together when several workers share them, and which are handed out first."""
 
 _TOGETHER = {
-    "engine": ("sandbox/", "agents/", "testing_package/"),
-    "crash": ("crash/",),
+    "engine": ("sandbox/", "testing_package/"),
+    "agents": ("agents/",),
     "connectors": ("wasm/", "connectors/"),
+    "crash": ("crash/",),
     "pages": ("docs/test_followed_pages.py",),
 }
 """What one worker runs one after the other, by where the tests are: those that look after each test whether the Docker
-engine is clean, and those that share a costly set-up. The longest come first. The others go by file."""
+engine is clean, those whose agents give up when several start at once, and those that share a costly set-up. The
+longest come first. The others go by file."""
 
 _LONG = ("api/test_api_contract.py", "audit/test_audit_storage.py", "faults/", "gateway/test_gateway.py")
 """Files that take longest, handed out behind the groups: one of them alone at the end would leave a processor idle."""

@@ -10,10 +10,15 @@ from sharing import group_of, rank_of
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.parametrize("folder", ["sandbox", "agents", "testing_package"])
+@pytest.mark.parametrize("folder", ["sandbox", "testing_package"])
 def test_what_needs_the_engine_is_one_group_and_comes_first(folder: str) -> None:
     assert group_of(f"tests/{folder}/test_a.py::test_b[x]") == "engine"
     assert rank_of(f"tests/{folder}/test_a.py::test_b[x]") == 0
+
+
+def test_agents_start_one_at_a_time_and_come_next() -> None:
+    assert group_of("tests/agents/test_a.py::test_b[x]") == "agents"
+    assert rank_of("tests/agents/test_a.py::test_b[x]") == 1
 
 
 def test_other_tests_go_by_their_file() -> None:
