@@ -30,6 +30,7 @@ from daemon.audit.log import AuditLog
 from daemon.audit.signing import CheckpointSigner
 from daemon.audit.verification import verify
 from daemon.base.clock import IdSource, SystemClock
+from daemon.core.principal import Principal
 from daemon.db.engine import open_engine
 from daemon.db.migration import migrate
 
@@ -52,7 +53,7 @@ def event(number: int) -> AuditEvent:
     return AuditEvent(
         type="execution.started",
         session="ses_01976f00000070008000000000000001",
-        actor="agent:codex",
+        actor=Principal.agent("ses_01976f00000070008000000000000001"),
         action="ship-update",
         connector="github://acme/slack",
         payload={"aileron.execution.id": f"exe_{number}", "arguments": arguments, "attempt": 1},
