@@ -58,8 +58,9 @@ def _paths_of_tools() -> dict[str, Any]:
             "post": _operation(
                 "call_tool",
                 "Call a tool of any kind by its name in the list, or say that a person must decide first. Who accepts "
-                "`text/event-stream` gets a stream: `progress`, `asked` with a question of the tool, and at last "
-                "`answer` with the status and the body. Closing it calls the call off.",
+                "`text/event-stream`, too, gets a stream if there is something to tell on the way: `progress`, "
+                "`logged`, `asked` with a question of the tool, and at last `answer` with the status and the body; "
+                "else the plain answer. Hanging up calls the call off.",
                 _json(_ref(CallFinished)) | {"text/event-stream": {"schema": {"type": "string"}}},
                 others={"202": {"description": "A person must decide first.", "content": _json(_ref(RunWaiting))}},
                 parameters=[_path("name")],

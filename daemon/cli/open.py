@@ -1,7 +1,7 @@
 """`aileron open`: take a person to a page of the daemon, signed in."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from daemon.cli.ids import find_approval, find_question
 from daemon.cli.invocation import Invocation
 from daemon.cli.landing.finding import find_session
 from daemon.cli.rendering import one_line
+
+if TYPE_CHECKING:
+    from daemon.cli.client import ControlClient
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -26,8 +29,7 @@ def waiting(ctx: typer.Context, browser: BrowserOption = True) -> None:
         return
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
-        url = client.post("/v1/browser-logins", body={"next": "/"})["url"]
-    _open(invocation, url, browser=browser)
+        _open(invocation, client, "/", browser=browser)
 
 
 @app.command()
@@ -46,8 +48,7 @@ def approval(
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
         found = client.get("/v1/approvals/{}", find_approval(client, approval_id))
-        url = client.post("/v1/browser-logins", body={"next": f"/approvals/{found['id']}"})["url"]
-    _open(invocation, url, browser=browser)
+        _open(invocation, client, f"/approvals/{found['id']}", browser=browser)
 
 
 @app.command()
@@ -66,8 +67,7 @@ def question(
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
         found = client.get("/v1/questions/{}", find_question(client, question_id))
-        url = client.post("/v1/browser-logins", body={"next": f"/questions/{found['id']}"})["url"]
-    _open(invocation, url, browser=browser)
+        _open(invocation, client, f"/questions/{found['id']}", browser=browser)
 
 
 @app.command()
@@ -86,11 +86,11 @@ def session(
     invocation = Invocation.of(ctx)
     with invocation.connect() as client:
         found = find_session(client, session_id)
-        url = client.post("/v1/browser-logins", body={"next": f"/sessions/{found}"})["url"]
-    _open(invocation, url, browser=browser)
+        _open(invocation, client, f"/sessions/{found}", browser=browser)
 
 
-def _open(invocation: Invocation, url: str, *, browser: bool) -> None:
+def _open(invocation: Invocation, client: "ControlClient", page: str, *, browser: bool) -> None:
+    url = client.post("/v1/browser-logins", body={"next": page})["url"]
     invocation.output.line(one_line(url))
     if browser and has_display(invocation):
         import webbrowser
