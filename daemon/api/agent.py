@@ -4,10 +4,10 @@ Plain Starlette: these routes carry every run, and a framework that looks at sig
 tenth of one. What they accept is said by the same models in agent_openapi, and a test holds the two together.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -46,6 +46,7 @@ from daemon.execution.executor import Executor
 from daemon.execution.held import HeldCalls
 from daemon.execution.requests import RunRequest
 from daemon.execution.toolbox import Toolbox
+from daemon.execution.under_way import UnderWay
 from daemon.sessions.service import Sessions
 from daemon.sessions.tokens import Capability, TokenClaims
 from daemon.tools.actions.provider import KIND as ACTION
@@ -94,6 +95,23 @@ class Uses:
     """Where a person decides; answers name it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A call that is under way, and how its answer looks."""
+
+    call: UnderWay
+    control_url: str
+
+    @property
+    def has_answer(self) -> bool:
+        """Say whether there is an answer."""
+        return self.call.has_answer
+
+    def answer(self) -> JSONResponse:
+        """Return it, or raise the Failure that the call ended with."""
+        return call_answer(self.call.answer(), control_url=self.control_url)
+
+
 class AgentRoutes:
     """The handlers of the agent API."""
 
@@ -139,13 +157,12 @@ class AgentRoutes:
         tool = await self._uses.tools.find(request.path_params["name"][:_MAX_NAME], await principal_of(request))
         body = _read(_CALL_BODY, await request.body())
         call = await _call(request, claims, tool, body)
+        uses = self._uses
         if MEDIA_TYPE not in request.headers.get("accept", ""):
-            return await self._answer(RunRequest(call=call))
+            return call_answer(await uses.executor.run(RunRequest(call=call)), control_url=uses.control_url)
         talk = CallTalk(self._questions, session=claims.session, answers=frozenset(body.answers), log_level=body.log)
-        return CallStream(talk, lambda: self._answer(RunRequest(call=call, asker=talk)))
-
-    async def _answer(self, request: RunRequest) -> JSONResponse:
-        return call_answer(await self._uses.executor.run(request), control_url=self._uses.control_url)
+        asked = RunRequest(call=call, asker=talk)
+        return CallStream(talk, lambda wake: Answering(uses.executor.start(asked, wake), uses.control_url))
 
     async def answer_question(self, request: Request) -> Response:
         """Answer what a tool asks back while a call of this session runs."""
@@ -184,7 +201,7 @@ class AgentRoutes:
         )
         return EventStream(stream)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _following(self, session: str, news: News) -> Iterator[None]:
         """Have changes of the tools, and the end of the session, told for as long as somebody listens."""
         listeners = self._streams.setdefault(session, set())
@@ -218,12 +235,12 @@ def agent_app(uses: Uses, report: Report) -> Starlette:
     handle = AgentRoutes(uses)
     surfaces = Surfaces(sessions=uses.sessions, stopping=uses.stopping, tasks=uses.tasks, api=lambda: app)
     routes = [
+        Route("/v1/tools/{name}/call", handle.call_tool, methods=["POST"]),  # first: nearly every request is one
         Route("/healthz", handle.health),
         Route("/openapi.json", handle.openapi),
         Route("/v1/actions", handle.list_actions),
         Route("/v1/actions/{name}/run", handle.run_action, methods=["POST"]),
         Route("/v1/tools", handle.list_tools),
-        Route("/v1/tools/{name}/call", handle.call_tool, methods=["POST"]),
         Route("/v1/tool-questions/{question_id}/answer", handle.answer_question, methods=["POST"]),
         Route("/v1/tool-servers", handle.list_servers),
         Route("/v1/action-approvals/{approval_id}/result", handle.approval_result),
@@ -240,6 +257,9 @@ async def _call(request: Request, claims: TokenClaims, tool: ToolId, body: RunBo
 
 def _read(body: TypeAdapter[T], raw: bytes) -> T:
     """Read the body of a request."""
+    with contextlib.suppress(ValidationError):
+        return body.validate_json(raw)
+    # Once more, and in two steps: this takes what no UTF-8 can hold, and says better what is wrong.
     try:
         return body.validate_python(json.loads(raw))
     except ValidationError as problem:

@@ -1,6 +1,5 @@
 """A bound on what is read of a request, in front of everything that parses it."""
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.api.envelopes import failure_response
@@ -20,9 +19,10 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdecimal() or int(declared[:20]) > MAX_BODY:
-            await self._refuse(scope, receive, send)
+        declared = _declared(scope)
+        if declared is not None:
+            # The parser takes no more than was declared, so there is nothing to count.
+            await (self._refuse if declared > MAX_BODY else self._app)(scope, receive, send)
             return
         received = 0
         over = False
@@ -52,3 +52,14 @@ class BodyLimit:
             boundary=Boundary.USER,
         )
         await failure_response(failure, status=413)(scope, receive, send)
+
+
+def _declared(scope: Scope) -> int | None:
+    """Return how long the body will be; None if only its end says so. What is no number is too long."""
+    length = None
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":
+            length = int(value[:20]) if value.isdigit() else MAX_BODY + 1
+    return length

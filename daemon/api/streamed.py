@@ -5,18 +5,38 @@ A caller that hangs up calls it off, unless it was told that the call goes on wi
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from daemon.api.envelopes import failure_response
 from daemon.api.talking import CallTalk
+from daemon.base.wake import Wake
 from daemon.core.failures import Failure
 
 MEDIA_TYPE = "text/event-stream"
 _SILENCE_SECONDS = 15.0
+_MOMENT_SECONDS = 0.02
+"""A call that takes longer may be one that its caller no longer waits for."""
+
+
+class Answering(Protocol):
+    """A call that is under way, as its answers look."""
+
+    @property
+    def has_answer(self) -> bool:
+        """Say whether there is an answer."""
+        ...
+
+    def answer(self) -> JSONResponse:
+        """Return it, or raise the Failure that the call ended with; it is asked for once."""
+        ...
+
+
+Start = Callable[[Callable[[], None]], Answering]
+"""Begins a call, and has a function called when there is an answer."""
 
 
 class CallStream:
@@ -25,64 +45,53 @@ class CallStream:
     It is what an app of Starlette calls a response.
     """
 
-    def __init__(self, talk: CallTalk, call: Callable[[], Awaitable[JSONResponse]]) -> None:
+    def __init__(self, talk: CallTalk, start: Start) -> None:
         self._talk = talk
-        self._call = call
+        self._start = start
+        self._wake = Wake()
+        self._leaving: asyncio.Future[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; a caller that hangs up before that has called the call off."""
-        woken = asyncio.Event()
-        self._talk.wake(woken.set)
-        calling = asyncio.ensure_future(_answered(self._call))
-        leaving = asyncio.ensure_future(_left(receive))
-        for either in (calling, leaving):
-            either.add_done_callback(lambda _: woken.set())
+        self._talk.wake(self._wake.set)
+        call = self._start(self._wake.set)
         try:
-            await _wait(woken)
-            if calling.done() and not self._talk.has_news:
-                await calling.result()(scope, receive, send)
+            if not await self._wake.wait(_MOMENT_SECONDS):
+                self._watch(receive)
+                await self._wake.wait(_SILENCE_SECONDS)
+            if call.has_answer and not self._talk.has_news:
+                await _answer_of(call)(scope, receive, send)
             else:
-                await _stream(self._talk, calling, leaving, woken, send)
+                await self._stream(call, self._watch(receive), send)
         finally:
-            leaving.cancel()
-            calling.cancel()  # the run goes on without it, to an end that is written down
-            self._talk.hung_up()
+            if self._leaving is not None:
+                self._leaving.cancel()
+            self._talk.hung_up()  # the run goes on without it, to an end that is written down
 
+    def _watch(self, receive: Receive) -> "asyncio.Future[None]":
+        """Notice from here on when the caller hangs up; most calls are over before that is worth a task."""
+        if self._leaving is None:
+            self._leaving = asyncio.ensure_future(_left(receive))
+            self._leaving.add_done_callback(lambda _: self._wake.set())
+        return self._leaving
 
-async def _stream(
-    talk: CallTalk,
-    calling: "asyncio.Future[JSONResponse]",
-    leaving: "asyncio.Future[None]",
-    woken: asyncio.Event,
-    send: Send,
-) -> None:
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-cache")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    while not leaving.done():
-        if said := talk.take():  # at once: questions that belong together arrive together
-            await _part(send, b"".join(_event(name, data) for name, data in said))
-        if calling.done():
-            answer = calling.result()
-            body = b'event: answer\ndata: {"status":%d,"body":%b}\n\n' % (answer.status_code, bytes(answer.body))
-            await send({"type": "http.response.body", "body": body, "more_body": False})
-            return
-        if not await _wait(woken):
-            await _part(send, b": still here\n\n")
+    async def _stream(self, call: Answering, leaving: "asyncio.Future[None]", send: Send) -> None:
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-cache")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        while not leaving.done():
+            if said := self._talk.take():  # at once: questions that belong together arrive together
+                await _part(send, b"".join(_event(name, data) for name, data in said))
+            if call.has_answer:
+                answer = _answer_of(call)
+                body = b'event: answer\ndata: {"status":%d,"body":%b}\n\n' % (answer.status_code, bytes(answer.body))
+                await send({"type": "http.response.body", "body": body, "more_body": False})
+                return
+            if not await self._wake.wait(_SILENCE_SECONDS):
+                await _part(send, b": still here\n\n")
 
 
 async def _part(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _wait(woken: asyncio.Event) -> bool:
-    """Wait for something to happen; False if nothing does for so long that the caller should hear that we are here."""
-    try:
-        async with asyncio.timeout(_SILENCE_SECONDS):
-            await woken.wait()
-    except TimeoutError:
-        return False
-    woken.clear()
-    return True
 
 
 async def _left(receive: Receive) -> None:
@@ -91,9 +100,9 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def _answered(call: Callable[[], Awaitable[JSONResponse]]) -> JSONResponse:
+def _answer_of(call: Answering) -> JSONResponse:
     try:
-        return await call()
+        return call.answer()
     except Failure as failure:
         return failure_response(failure)
 

@@ -13,7 +13,7 @@ Every arrow to `refused`, `asks`, `begun` and `ended` is an event that is durabl
 What happens between `waiting for a place` and `ended` is drawn in `run.py`.
 """
 
-import asyncio
+from collections.abc import Callable
 
 from daemon.approvals.record import ApprovalRequest
 from daemon.approvals.rules import Decision, Rule, Rules
@@ -21,6 +21,7 @@ from daemon.approvals.service import Approvals
 from daemon.base.clock import Clock, IdSource
 from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.base.tasks import TaskSet
+from daemon.base.wake import Wake
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.execution.admission import Admission
@@ -30,7 +31,7 @@ from daemon.execution.journal import ExecutionJournal, attributes_of
 from daemon.execution.reach import Told
 from daemon.execution.requests import CheckedRun, Finished, PersonAsked, RunRequest, Waiting
 from daemon.execution.run import Run, RunServices
-from daemon.questions.question import Question
+from daemon.execution.under_way import UnderWay
 from daemon.questions.service import Questions
 from daemon.sessions.service import Sessions
 
@@ -92,23 +93,17 @@ class Executor:
 
         A call that a person approved is waited for to its end: who asked for it does not wait here.
         """
-        turned: asyncio.Future[Question | None] = asyncio.get_running_loop().create_future()
+        wake = Wake()
+        under_way = self.start(request, wake.set)
+        while not under_way.has_answer:
+            await wake.wait()
+        return under_way.answer()
 
-        def turn(question: Question | None) -> None:
-            if not turned.done():
-                turned.set_result(question)
-
-        told = turn if request.approval is None else _nobody
-        task = self._tasks.start(self._run(request, told), name=f"run {request.call.tool.name}")
-        task.add_done_callback(lambda _: turn(None))
-        # A caller that hangs up does not stop a run half way: what has begun is brought to an end and written down.
-        question = await turned
-        if question is None or task.done():
-            return task.result()
-        if request.asker is not None:
-            request.asker.let_go()
-        self._held.hold(request.call.session, question, task)
-        return PersonAsked(execution=question.about.execution, question=question)
+    def start(self, request: RunRequest, wake: Callable[[], None]) -> UnderWay:
+        """Begin what `run` does, for a caller that has more to wait for; it is woken when there is an answer."""
+        under_way = UnderWay(request, held=self._held, wake=wake)
+        under_way.begin(lambda told: self._run(request, told), self._tasks)
+        return under_way
 
     async def _run(self, request: RunRequest, told: Told) -> Finished | Waiting:
         try:
@@ -192,7 +187,3 @@ class Executor:
         if request.waits_for(failure):
             return failure
         return failure.with_audit_id(await self._journal.refuse(request, failure))
-
-
-def _nobody(_: Question) -> None:
-    """Tell nobody: who asked for an approved call asks for its outcome anyway."""

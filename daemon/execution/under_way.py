@@ -1,0 +1,59 @@
+"""A run from the side of who asked for it: it goes on whether they wait or not, and wakes them when there is an answer.
+
+under way -> ended, or its tool has asked the person something -> the answer is taken, once
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from daemon.base.tasks import TaskSet
+from daemon.execution.held import HeldCalls
+from daemon.execution.reach import Told
+from daemon.execution.requests import Finished, PersonAsked, RunRequest, Waiting
+from daemon.questions.question import Question
+
+
+class UnderWay:
+    """One run. A caller that hangs up does not stop it: what has begun is brought to an end and written down."""
+
+    def __init__(self, request: RunRequest, *, held: HeldCalls, wake: Callable[[], None]) -> None:
+        self._request = request
+        self._held = held
+        self._wake = wake
+        self._question: Question | None = None
+        self._task: asyncio.Task[Finished | Waiting]
+
+    def begin(self, work: Callable[[Told], Coroutine[Any, Any, Finished | Waiting]], tasks: TaskSet) -> None:
+        """Run it as a task of its own."""
+        self._task = tasks.start(self._to_its_end(work), name=f"run {self._request.call.tool.name}")
+        # Also for a task that is cancelled before it has run at all.
+        self._task.add_done_callback(lambda _: self._wake())
+
+    @property
+    def has_answer(self) -> bool:
+        """Say whether there is something to tell."""
+        return self._question is not None or self._task.done()
+
+    def answer(self) -> Finished | Waiting | PersonAsked:
+        """Return what there is to tell, or raise the failure that it ended with."""
+        question = self._question
+        if question is None or self._task.done():
+            return self._task.result()
+        if self._request.asker is not None:
+            self._request.asker.let_go()
+        self._held.hold(self._request.call.session, question, self._task)
+        return PersonAsked(execution=question.about.execution, question=question)
+
+    async def _to_its_end(self, work: Callable[[Told], Coroutine[Any, Any, Finished | Waiting]]) -> Finished | Waiting:
+        try:
+            return await work(self._asked)
+        finally:
+            # Here, and not when the task is done: that would be one more turn of the loop for every call.
+            self._wake()
+
+    def _asked(self, question: Question) -> None:
+        """Hear that the person is asked. Who asked for an approved call does not wait here, and is told nothing."""
+        if self._question is None and self._request.approval is None:
+            self._question = question
+            self._wake()
