@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.api.browser import BrowserSession, BrowserSessions
+from daemon.api.capabilities import note_claims
 from daemon.api.denials import Denials
 from daemon.api.envelopes import failure_response
 from daemon.api.principals import let_in
@@ -133,7 +134,7 @@ class AgentDoor:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        host, origin = _host_and_origin(scope)
+        host, origin, authorization = _looked_at(scope)
         if host != self._own_host or origin is not None:
             await _denied("This API is for agents of this machine, not for web pages.", 403)(scope, receive, send)
             return
@@ -145,7 +146,7 @@ class AgentDoor:
             scope["aileron.only_session"] = self._only_session
             await self._gateway(scope, receive, send)
             return
-        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        scheme, _, token = authorization.partition(" ")
         try:
             if scheme.lower() != "bearer":
                 raise TokenError("there is no bearer token")
@@ -160,7 +161,7 @@ class AgentDoor:
             )
             await _denied(f"This API needs a session token: {problem}.", 401, audit_id)(scope, receive, send)
             return
-        scope["aileron.claims"] = claims
+        note_claims(scope, claims)
         let_in(scope, self._sessions.bearer(claims.session))
         await self._app(scope, receive, self._watching(scope, send, claims.session))
 
@@ -181,15 +182,18 @@ class AgentDoor:
         return watch
 
 
-def _host_and_origin(scope: Scope) -> tuple[bytes | None, bytes | None]:
+def _looked_at(scope: Scope) -> tuple[bytes | None, bytes | None, str]:
+    """Return the Host, the Origin and the Authorization of a request."""
     # By hand, because model requests pass here, too, and each pays for what is built for it.
-    host = origin = None
+    host = origin = authorization = None
     for name, value in scope["headers"]:
         if name == b"host":
             host = value if host is None else b""  # two of them are none
         elif name == b"origin":
             origin = value
-    return host, origin
+        elif name == b"authorization" and authorization is None:
+            authorization = value.decode("latin-1")
+    return host, origin, authorization or ""
 
 
 def _is_known(scope: dict[str, Any] | Scope) -> bool:

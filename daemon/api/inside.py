@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from starlette.types import ASGIApp, Message
 
 from aileron_mcp.exchange import BrokenOff
+from daemon.api.capabilities import note_claims
 from daemon.api.principals import let_in
 from daemon.core.principal import Principal
 from daemon.sessions.tokens import TokenClaims
@@ -44,8 +45,8 @@ class Inside:
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
             "server": ("inside", 80),
             "client": None,
-            "aileron.claims": self._claims,
         }
+        note_claims(scope, self._claims)
         let_in(scope, self._bearer)
         exchange = _Exchange(content)
         exchange.task = asyncio.ensure_future(self._app(scope, exchange.receive, exchange.send))

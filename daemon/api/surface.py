@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from daemon.api.capabilities import claims_in
 from daemon.api.envelopes import failure_response
 from daemon.api.inside import Inside
 from daemon.api.stopping import Stopping
@@ -80,7 +81,7 @@ class Surfaces:
             if len(self._surfaces) >= _MOST_SURFACES:
                 await failure_response(_too_many(), status=503)(scope, receive, send)
                 return
-            claims: TokenClaims = scope["aileron.claims"]
+            claims = claims_in(scope)
             surface = self._surfaces[token] = _Surface(claims.session)
             self._tasks.start(self._serve(token, surface, claims), name="serve an agent over HTTP")
         app = await asyncio.shield(surface.app)

@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from daemon.lifecycle.bounds import ListenerBounds
 from daemon.lifecycle.lobby import Lobby
+from daemon.lifecycle.together import Together
 
 _SLICE = 32 * 1024
 
@@ -138,6 +139,7 @@ class BoundedConnection(HttpToolsProtocol):
         if len(self.pipeline) >= self._bounds.most_pipelined:
             raise _RefusedError(429, "Too many requests were sent before the first one was answered.")
         super().on_headers_complete()
+        self.cycle.transport = Together(self.transport, self.loop)  # type: ignore[assignment]  # all that a cycle uses
         self._asked = True
         self._stage = _Stage.BODY
         self._loose = 0

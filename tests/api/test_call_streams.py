@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -10,6 +10,21 @@ from starlette.responses import JSONResponse
 from daemon.api.streamed import CallStream
 from daemon.api.talking import CallTalk, Questions
 from daemon.core.failures import Boundary, Failure, FailureClass
+
+
+class Call:
+    """A call that is under way."""
+
+    def __init__(self, call: Callable[[], Coroutine[Any, Any, JSONResponse]], wake: Callable[[], None]) -> None:
+        self.task = asyncio.ensure_future(call())
+        self.task.add_done_callback(lambda _: wake())
+
+    @property
+    def has_answer(self) -> bool:
+        return self.task.done()
+
+    def answer(self) -> JSONResponse:
+        return self.task.result()
 
 
 class Caller:
@@ -21,7 +36,7 @@ class Caller:
         self.gone = asyncio.Event()
         self.begun = asyncio.Event()
 
-    async def answered(self, call: Callable[[], Awaitable[JSONResponse]]) -> None:
+    async def answered(self, call: Callable[[], Coroutine[Any, Any, JSONResponse]]) -> None:
         async def receive() -> dict[str, Any]:
             await self.gone.wait()
             return {"type": "http.disconnect"}
@@ -30,7 +45,7 @@ class Caller:
             self.sent.append(dict(message))
             self.begun.set()
 
-        await CallStream(self.talk, call)({"type": "http"}, receive, send)
+        await CallStream(self.talk, lambda wake: Call(call, wake))({"type": "http"}, receive, send)
 
     @property
     def media_type(self) -> bytes:
@@ -90,3 +105,14 @@ async def test_who_hangs_up_calls_the_call_off_and_is_sent_no_answer() -> None:
     await caller.answered(call)
     assert caller.talk.cancelled.is_set()
     assert b"result" not in caller.body
+
+
+async def test_a_call_that_takes_longer_than_a_moment_with_nothing_to_tell_is_still_answered_plainly() -> None:
+    async def call() -> JSONResponse:
+        await asyncio.sleep(0.1)
+        return JSONResponse({"result": 4})
+
+    caller = Caller()
+    await caller.answered(call)
+    assert (caller.sent[0]["status"], caller.media_type) == (200, b"application/json")
+    assert json.loads(caller.body) == {"result": 4}

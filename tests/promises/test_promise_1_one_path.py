@@ -1,6 +1,7 @@
 """Promise 1: every run of an action goes through one function."""
 
 import ast
+import inspect
 from pathlib import Path
 
 import daemon
@@ -34,15 +35,19 @@ def test_guest_code_is_executed_by_the_connector_service_only() -> None:
     assert calls_of("run", on="runner") == {"connectors/service.py", "lifecycle/process.py"}  # the latter: asyncio's
 
 
-def test_the_executor_has_one_public_way_in() -> None:
+def test_the_executor_has_one_public_way_in_which_can_be_waited_for() -> None:
     from daemon.execution.executor import Executor
 
     public = {name for name in vars(Executor) if not name.startswith("_")}
-    assert public == {"active", "begin_drain", "run"}
+    assert public == {"active", "begin_drain", "run", "start"}
+    assert "self.start(request" in inspect.getsource(Executor.run)
+    assert inspect.getsource(Executor).count("self._run(") == inspect.getsource(Executor.start).count("self._run(") == 1
 
 
-def test_the_executor_is_called_by_the_two_run_routes_and_the_dispatcher_of_approved_calls() -> None:
-    assert calls_of("run", on="executor") == {"api/agent.py", "api/control/actions.py", "execution/dispatch.py"}
+def test_the_executor_is_called_by_the_run_routes_and_the_dispatcher_of_approved_calls() -> None:
+    routes = {"api/agent.py", "api/tool_calls.py", "api/control/actions.py"}
+    assert calls_of("run", on="executor") == routes | {"execution/dispatch.py"}
+    assert calls_of("start", on="executor") == {"api/tool_calls.py"}
 
 
 def test_a_server_is_asked_by_the_run_of_a_call_for_its_tools_and_for_what_a_call_subscribed_to_only() -> None:
