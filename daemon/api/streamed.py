@@ -11,10 +11,9 @@ from typing import Any, Protocol
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from daemon.api.envelopes import failure_response
+from daemon.api.envelopes import as_failure, failure_response
 from daemon.api.talking import CallTalk
 from daemon.base.wake import Wake
-from daemon.core.failures import Failure
 
 MEDIA_TYPE = "text/event-stream"
 _SILENCE_SECONDS = 15.0
@@ -103,8 +102,8 @@ async def _left(receive: Receive) -> None:
 def _answer_of(call: Answering) -> JSONResponse:
     try:
         return call.answer()
-    except Failure as failure:
-        return failure_response(failure)
+    except Exception as problem:  # noqa: BLE001 - what is no known problem is raised again
+        return failure_response(as_failure(problem))
 
 
 def _event(name: str, data: Mapping[str, Any]) -> bytes:

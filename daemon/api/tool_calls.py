@@ -17,11 +17,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from daemon.api.answers import CallBody, call_answer
 from daemon.api.bodies import read_body
 from daemon.api.capabilities import claims_in
-from daemon.api.envelopes import failure_response
+from daemon.api.envelopes import as_failure, failure_response
 from daemon.api.principals import who_in
 from daemon.api.streamed import MEDIA_TYPE, CallStream
 from daemon.api.talking import CallTalk, Questions
-from daemon.core.failures import Failure
 from daemon.core.tools import ToolCall
 from daemon.execution.executor import Executor
 from daemon.execution.requests import RunRequest
@@ -65,8 +64,8 @@ class ToolCalls:
         """Answer one request."""
         try:
             answer = await self._answer(scope, receive)
-        except Failure as failure:
-            answer = failure_response(failure)
+        except Exception as problem:  # noqa: BLE001 - what is no known problem is raised again
+            answer = failure_response(as_failure(problem))
         if answer is not None:
             await answer(scope, receive, send)
 
