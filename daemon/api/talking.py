@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from daemon.base.once import Once
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.missing import no_such
 
@@ -72,12 +73,12 @@ class CallTalk:
         """A caller that does not read loses the oldest progress, and holds up nobody."""
         self._asked: deque[Event] = deque()
         self._woken: Callable[[], None] = lambda: None
-        self._cancelled = asyncio.Event()
-        self._let_go = asyncio.Event()
+        self._cancelled = Once()
+        self._let_go = Once()
 
     @property
-    def cancelled(self) -> asyncio.Event:
-        """Return the event that is set when the caller has hung up."""
+    def cancelled(self) -> Once:
+        """Return what happens when the caller hangs up."""
         return self._cancelled
 
     def wake(self, woken: Callable[[], None]) -> None:

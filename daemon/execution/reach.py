@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from daemon.base.once import Once
 from daemon.execution.seam import Asker
 from daemon.questions.asked import OF_THE_PERSON
 from daemon.questions.question import About, Question
@@ -28,8 +29,8 @@ class Reach:
         self._with_person: dict[str, Question] = {}
 
     @property
-    def cancelled(self) -> asyncio.Event | None:
-        """Return the event that is set when who asked has hung up; None where nobody listens."""
+    def cancelled(self) -> Once | None:
+        """Return what happens when who asked hangs up; None where nobody listens."""
         return None if self._asker is None else self._asker.cancelled
 
     def progress(self, params: Mapping[str, Any]) -> None:

@@ -72,7 +72,7 @@ class Run:
         self._ruling = ruling
         self._checked_at = checked_at
         self._start_by = start_by
-        self._started: asyncio.Task[None] | None = None
+        self._started: asyncio.Future[None] | None = None
         self._reached = checked.prepared.first_stage.name
         self.execution = execution
         self.talk = Reach(
@@ -169,9 +169,24 @@ class Run:
 
     async def _beginning(self) -> None:
         if self._started is None:
-            self._start()
-        if self._started is not None and not self.begun:
+            await self._begin_here()
+        elif not self.begun:
             await self._started
+
+    async def _begin_here(self) -> None:
+        """Write the beginning of a tool that computes nothing meanwhile: that takes no task of its own."""
+        self._services.may_begin()
+        self._services.faults.hit("execution.place_taken")
+        started = self._started = asyncio.get_running_loop().create_future()
+        try:
+            await self._begin()
+        except asyncio.CancelledError:
+            started.cancel()
+            raise
+        except Exception as problem:
+            started.set_exception(problem)
+            raise
+        started.set_result(None)
 
     async def _begin(self) -> None:
         checked, services = self._checked, self._services

@@ -1,9 +1,9 @@
 """The seam between the one path and the kinds of tools: what a kind offers, and what it is given while it runs."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 
+from daemon.base.once import Once
 from daemon.core.account import Account
 from daemon.core.explanation import Explanation, PreviewShown
 from daemon.core.failures import Failure
@@ -18,8 +18,8 @@ class Talk(Protocol):
     """How a tool reaches people, while it runs. Nothing that comes this way decides anything about the call."""
 
     @property
-    def cancelled(self) -> asyncio.Event | None:
-        """Return the event that is set when who asked no longer wants the result; what has left is not undone.
+    def cancelled(self) -> Once | None:
+        """Return what happens when who asked no longer wants the result; what has left is not undone.
 
         None where nobody listens: then there is no progress to be told, either.
         """
@@ -52,8 +52,8 @@ class Asker(Protocol):
     """Who asked for a call and listens while it runs."""
 
     @property
-    def cancelled(self) -> asyncio.Event:
-        """Return the event that is set when they no longer want the result."""
+    def cancelled(self) -> Once:
+        """Return what happens when they no longer want the result."""
         ...
 
     def progress(self, params: Mapping[str, Any]) -> None:

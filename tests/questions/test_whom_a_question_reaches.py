@@ -10,6 +10,7 @@ from approvals.approval_room import AGENT, open_room
 from questions.test_questions import ASK, Asking
 from waiting import eventually
 
+from daemon.base.once import Once
 from daemon.core.failures import Failure
 from daemon.execution.reach import Reach
 from daemon.questions.asked import ELICIT
@@ -25,7 +26,7 @@ class Agent:
     log_level = None
 
     def __init__(self, *methods: str) -> None:
-        self.cancelled = asyncio.Event()
+        self.cancelled = Once()
         self.methods = methods
         self.may_answer = asyncio.Event()
         self.heard: list[str] = []

@@ -1,6 +1,5 @@
 """Who answers what a server asks back: what is told of this machine to whom, and which rule lets a model be asked."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from servers.gate_room import GateRoom, gate_room
 from servers.small_servers import AsksFor, SmallServers
 
+from daemon.base.once import Once
 from daemon.core.failures import Failure
 from daemon.tools.servers.upstream.seam import Message
 from daemon.tools.servers.values import Mode, ServerConfig
@@ -25,7 +25,7 @@ class Agent:
     log_level = None
 
     def __init__(self, *families: str) -> None:
-        self.cancelled = asyncio.Event()
+        self.cancelled = Once()
         self.capabilities: Mapping[str, Any] = {family: {} for family in families}
         self.asked: list[tuple[str, Mapping[str, Any], str]] = []
 

@@ -13,6 +13,7 @@ from servers.pin_room import tool
 from servers.small_servers import Asks, SmallServers, text
 
 from daemon.base.clock import SystemClock
+from daemon.base.once import Once
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.scrubbing.scrub import Scrubber
 from daemon.core.tools import ToolId, ToolSpec
@@ -82,7 +83,7 @@ class Heard:
     """Somebody who asked, and listens."""
 
     def __init__(self) -> None:
-        self.cancelled = asyncio.Event()
+        self.cancelled = Once()
         self.heard: list[Mapping[str, Any]] = []
 
     def progress(self, params: Mapping[str, Any]) -> None:

@@ -73,7 +73,6 @@ async def build(
         account_of=held.account_of,
         answerers=answerers,
         clock=clock,
-        tasks=tasks,
     )
     subscriptions = Subscriptions(configured=held.configured, lender=held.lender, tasks=tasks)
     held.told.listen(subscriptions.heard)

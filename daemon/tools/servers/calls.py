@@ -6,15 +6,14 @@
 What certainly did not leave is sent once more, on another connection. Nothing else is ever sent twice.
 """
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Protocol
 
 from daemon.base.clock import Clock
-from daemon.base.tasks import TaskSet
+from daemon.base.interruption import InterruptedPartError, Interruption
+from daemon.base.once import Once
 from daemon.core.account import Account
 from daemon.core.attempts import AttemptRecord
 from daemon.core.explanation import Explanation, InputShown, PreviewShown, StepShown
@@ -51,7 +50,6 @@ class CallServices:
     account_of: AccountOf
     answerers: Answerers
     clock: Clock
-    tasks: TaskSet
 
 
 class Request(Protocol):
@@ -200,46 +198,28 @@ class _Sending:
     async def _send(self, executor: ToolExecutor) -> Message:
         talk, services, server = self.context.talk, self.call.services, self.call.server
         clean = partial(_clean, services.scrubber_of(server.name))
-        asking = Asking(
-            seconds=server.call_seconds, answers=CallAnswers(services.answerers, server, self.context, clean)
-        )
+        answers = CallAnswers(services.answerers, server, self.context, clean)
+        send, arguments = self.call.request.send, self.call.arguments
         if talk is None or talk.cancelled is None:
-            return await self.call.request.send(executor, self.call.arguments, asking)
-        with self._lines(talk, clean) as lines:
-            heard = replace(asking, progress=lambda params: talk.progress(clean(params)), lines=lines)
-            return await self._heard(executor, heard, talk.cancelled)
-
-    @contextmanager
-    def _lines(self, talk: Talk, clean: Callable[[Message], Message]) -> Iterator[CallLines | None]:
-        if talk.log_level is None:
-            yield None
-            return
-        session, clock = self.context.call.session, self.call.services.clock
-        lines = CallLines(talk, level=talk.log_level, session=session, clean=clean, clock=clock)
-        try:
-            yield lines
-        finally:
-            lines.close()
-
-    async def _heard(self, executor: ToolExecutor, asking: Asking, cancelled: asyncio.Event) -> Message:
-        sending = self.call.services.tasks.start(
-            _kept(self.call.request.send(executor, self.call.arguments, asking)), name=f"call {self.call.subject.name}"
+            return await send(executor, arguments, Asking(seconds=server.call_seconds, answers=answers))
+        lines = self._lines(talk, clean)
+        asking = Asking(
+            seconds=server.call_seconds,
+            progress=lambda params: talk.progress(clean(params)),
+            answers=answers,
+            lines=lines,
         )
-        giving_up = self.call.services.tasks.start(cancelled.wait(), name=f"give up {self.call.subject.name}")
         try:
-            await asyncio.wait((sending, giving_up), return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done():
-                sending.cancel()
-                await asyncio.wait((sending,))
-            if sending.cancelled():
-                raise UpstreamError(Trouble.LOST, "who asked for it called it off")
-            found = sending.result()
+            return await _unless_called_off(talk.cancelled, send(executor, arguments, asking))
         finally:
-            giving_up.cancel()
-            sending.cancel()
-        if isinstance(found, UpstreamError):
-            raise found
-        return found
+            if lines is not None:
+                lines.close()
+
+    def _lines(self, talk: Talk, clean: Callable[[Message], Message]) -> CallLines | None:
+        if talk.log_level is None:
+            return None
+        session, clock = self.context.call.session, self.call.services.clock
+        return CallLines(talk, level=talk.log_level, session=session, clean=clean, clock=clock)
 
     def _failure(self, trouble: UpstreamError) -> Failure:
         call = self.call
@@ -280,10 +260,14 @@ def _clean(scrubber: Scrubber | None, params: Message) -> Message:
     return params if scrubber is None else clean_of(scrubber, params)
 
 
-async def _kept(sending: Any) -> Message | UpstreamError:
-    """Return the error instead of raising it: a task that fails is logged as a defect, and this is none."""
+async def _unless_called_off(cancelled: Once, sending: Awaitable[Message]) -> Message:
+    """Wait for an answer, but no longer than who asked wants it."""
+    part = Interruption()
+    cancelled.listen(part.interrupt)
     try:
-        answer: Message = await sending
-    except UpstreamError as trouble:
-        return trouble
-    return answer
+        with part:
+            return await sending
+    except InterruptedPartError as left:
+        raise UpstreamError(Trouble.LOST, "who asked for it called it off") from left
+    finally:
+        cancelled.forget(part.interrupt)

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 from daemon.base.clock import Clock
 from daemon.base.tasks import TaskSet
@@ -58,15 +58,18 @@ class Pool:
 
         Raises a Failure with its remedy, or UpstreamError, if there is none to be had.
         """
-        return self._lent(server, session)
+        return _Loan(self, server, session)
 
-    @asynccontextmanager
-    async def _lent(self, server: ServerConfig, session: str) -> AsyncIterator[ToolExecutor]:
-        life, running = await self._taken(server, session)
-        try:
-            yield running.opened.executor
-        finally:
-            life.give_back(running)
+    async def take(self, server: ServerConfig, session: str) -> tuple[Life, Running]:
+        """Lend a server without an end: `give_back` of its life must follow. Raises what `lent` raises."""
+        while True:
+            life = self._life(self._as_configured(server), session)
+            if not life.is_up and life.session:
+                self._make_room(life)
+            try:
+                return life, await life.take()
+            except RetiredError:
+                continue  # it was changed, or stopped, while it was being started
 
     def state(self, server: ServerConfig) -> ServerState:
         """Return in what state a server is."""
@@ -127,16 +130,6 @@ class Pool:
             self._retire(key)
         await asyncio.gather(*(life.ended() for life in lives))
 
-    async def _taken(self, server: ServerConfig, session: str) -> tuple[Life, Running]:
-        while True:
-            life = self._life(self._as_configured(server), session)
-            if not life.is_up and life.session:
-                self._make_room(life)
-            try:
-                return life, await life.take()
-            except RetiredError:
-                continue  # it was changed, or stopped, while it was being started
-
     def _as_configured(self, server: ServerConfig) -> ServerConfig:
         if self._closed:
             raise refusals.stopping()
@@ -190,6 +183,28 @@ class Pool:
     async def _forget(self, life: Life) -> None:
         await life.ended()
         self._retired.discard(life)
+
+
+class _Loan:
+    """One server, lent while it is entered."""
+
+    __slots__ = ("_pool", "_server", "_session", "_taken")
+    _taken: tuple[Life, Running]
+
+    def __init__(self, pool: Pool, server: ServerConfig, session: str) -> None:
+        self._pool = pool
+        self._server = server
+        self._session = session
+
+    async def __aenter__(self) -> ToolExecutor:
+        self._taken = await self._pool.take(self._server, self._session)
+        return self._taken[1].opened.executor
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        life, running = self._taken
+        life.give_back(running)
 
 
 def _stopped_longest_idle(lives: list[Life]) -> bool:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from daemon.base.interruption import InterruptedPartError
 from daemon.tools.servers.upstream import messages, speaking
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.oddities import Oddities
@@ -73,15 +74,11 @@ class Peer:
             params = {**params, "_meta": {**params.get("_meta", {}), "progressToken": number}}
         outgoing = Outgoing(messages.request(number, method, params), number, headers or {})
         slot = self._slots[number] = Slot(outgoing, asking)
-        clock = asyncio.timeout(asking.seconds)
         try:
-            async with clock:
-                slot.timed_by(clock)
+            with slot.time:
                 await self._transport.carry(outgoing)
                 return await slot.answer
-        except TimeoutError as error:
-            if not clock.expired():
-                raise
+        except InterruptedPartError as error:
             self._call_off(outgoing, method, "it took too long")
             raise self._too_slow(asking.seconds, outgoing) from error
         except asyncio.CancelledError:

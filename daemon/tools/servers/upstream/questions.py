@@ -72,7 +72,6 @@ class Questions:
         for number, task in slot.questions.items():
             if not any(number in other.questions for other in self._slots.values()):
                 task.cancel()
-        slot.close()
 
     def _begin(self, number: Any, method: str, params: Message, request: int | None) -> None:
         slots = self._asked_for(request)

@@ -1,10 +1,49 @@
 """A request that is under way."""
 
 import asyncio
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
+from daemon.base.interruption import Interruption
 from daemon.tools.servers.upstream.seam import Asking, UpstreamError
 from daemon.tools.servers.upstream.transport import Outgoing
+
+
+class TimeLimit(Interruption):
+    """Interrupts what it surrounds when its time is over. The time can be made to stand still meanwhile."""
+
+    __slots__ = ("_left", "_loop", "_timer", "_until")
+
+    def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self._left = seconds
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.go_on()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.hold()
+        super().__exit__(kind, problem, trace)
+
+    def hold(self) -> None:
+        """Let the time stand still."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._left = self._until - self._loop.time()
+
+    def go_on(self) -> None:
+        """Let the time go on, unless it goes on already or what it is for is over."""
+        if self._timer is None and self.goes_on:
+            self._until = self._loop.time() + self._left
+            self._timer = self._loop.call_later(self._left, self.interrupt)
 
 
 class Slot:
@@ -14,18 +53,13 @@ class Slot:
     """
 
     def __init__(self, outgoing: Outgoing, asking: Asking) -> None:
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         self.outgoing = outgoing
         self.asking = asking
-        self.answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
+        self.answer: asyncio.Future[dict[str, Any]] = loop.create_future()
         self.questions: dict[Any, asyncio.Task[None]] = {}
         self.asked_back = 0
-        self._clock: asyncio.Timeout | None = None
-        self._left = 0.0
-
-    def timed_by(self, clock: asyncio.Timeout) -> None:
-        """Take the clock of the request."""
-        self._clock = clock
+        self.time = TimeLimit(asking.seconds, loop)
 
     def succeed(self, result: dict[str, Any]) -> None:
         """Give the answer to whoever waits; a second one changes nothing."""
@@ -40,15 +74,9 @@ class Slot:
 
     def hold_clock(self) -> None:
         """Stop the time, if no other question has stopped it."""
-        if self._clock is not None and self._clock.when() is not None and not self._clock.expired():
-            self._left = (self._clock.when() or 0) - self._loop.time()
-            self._clock.reschedule(None)
+        self.time.hold()
 
     def release_clock(self) -> None:
         """Let the time go on, if no other question is open."""
-        if self._clock is not None and not self.questions and self._clock.when() is None:
-            self._clock.reschedule(self._loop.time() + self._left)
-
-    def close(self) -> None:
-        """Let go of the clock: the request is over."""
-        self._clock = None
+        if not self.questions:
+            self.time.go_on()
