@@ -6,16 +6,15 @@ the database agrees. A log that is damaged is not signed and takes no more event
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError, SQLAlchemyError
 
-from daemon.audit.checkpoint import Checkpoint, CheckpointKind, Head
+from daemon.audit.checkpoint import CheckpointKind, Head
 from daemon.audit.damage import Problem
-from daemon.audit.events import AuditEvent, Recorded, chain_hash
+from daemon.audit.entries import Appended, Entry, Prepared
 from daemon.audit.growing_chain import GrowingChain
 from daemon.audit.guard import Guard
 from daemon.audit.refusals import cannot_resume, damaged, unavailable
@@ -25,41 +24,14 @@ from daemon.base.faults import FaultPoints
 from daemon.core.named_errors import in_words
 from daemon.db.statements import HotStatement
 from daemon.db.tables import audit_checkpoints, audit_events
+from daemon.db.writing import WritingConnection
 
-T = TypeVar("T")
 _INSERT = HotStatement(insert(audit_events), [column.name for column in audit_events.columns])
 _ASKED_AT_ONCE = 500
 _WEIGHT = (CheckpointKind.REGULAR, CheckpointKind.START, CheckpointKind.RECOVERY, CheckpointKind.RESUMED)
 
 # What the database says about a statement, not about itself: the fault of an effect, not of the disk.
 _OF_THE_STATEMENT = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
-
-
-@dataclass(frozen=True, slots=True)
-class Appended(Generic[T]):
-    """What an append has put on disk."""
-
-    records: tuple[Recorded, ...]
-    value: T
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An event with its id and its canonical payload, not yet linked into the chain."""
-
-    event: AuditEvent
-    id: str
-    payload: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one caller wants in the log, all of it or nothing."""
-
-    events: tuple[Prepared, ...] = ()
-    effect: Callable[[Connection], Any] | None = None
-    checkpoint: CheckpointKind | None = None
-    """Sign the end of the chain behind these events, and say why."""
 
 
 class _Refused(Exception):
@@ -90,16 +62,16 @@ class GroupCommit:
         faults: FaultPoints,
         boot: str,
     ) -> None:
-        self._engine = engine.execution_options(aileron_writes=True)
+        self._engine = engine
         self._clock = clock
         self._signer = signer
         self._checkpoint_every = checkpoint_every
         self._faults = faults
-        self._connection: Connection | None = None
+        self._connection: WritingConnection | None = None
         self._guard = Guard(signer=signer, boot=boot, every=checkpoint_every, faults=faults)
         self.reason: str | None = None
         try:
-            self._guard.examine(self._engine)
+            self._guard.examine(engine.execution_options(aileron_writes=True))
         except (SQLAlchemyError, OSError) as problem:
             raise unavailable(_words(problem)) from problem
 
@@ -168,15 +140,13 @@ class GroupCommit:
         """
         self.disconnect()
         try:
-            with self._engine.connect() as connection, connection.begin():
+            with contextlib.closing(WritingConnection(self._engine)) as writing, writing as connection:
                 before = self._guard.furthest_of_all(connection)
                 chain = GrowingChain(before, every=self._checkpoint_every)
-                (appended,), rows, head, due = self._link(
-                    [Entry((event,), checkpoint=CheckpointKind.RESUMED)], [None], {}, chain
-                )
-                _INSERT.run_rows(connection, rows)
-                for checkpoint in due:
-                    connection.execute(insert(audit_checkpoints).values(checkpoint.row(self._signer)))
+                (appended,) = self._link([Entry((event,), checkpoint=CheckpointKind.RESUMED)], [None], {}, chain)
+                head = chain.head()
+                _INSERT.run_rows(connection, chain.rows)
+                self._sign(connection, chain)
             # Only now: as long as the event is not in the log, the next start must find the damage again.
             self._guard.resume(head)
         except (SQLAlchemyError, OSError) as problem:
@@ -196,10 +166,7 @@ class GroupCommit:
         """Close the connection; the next commit opens another one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(SQLAlchemyError):  # it may be what just failed
-                connection.invalidate()
-            with contextlib.suppress(SQLAlchemyError):
-                connection.close()
+            connection.close()
 
     def _transact(
         self, group: Sequence[Entry], refused: Mapping[int, Exception]
@@ -207,34 +174,37 @@ class GroupCommit:
         if self.damage:
             raise damaged(self.damage)
         self._guard.catch_up()
-        connection = self._connected()
-        with connection.begin():
+        with self._connection or self._connected() as connection:
             values, refused = _run_effects(connection, group, refused)
             chain = GrowingChain(self.head, every=self._checkpoint_every)
-            answers, rows, head, due = self._link(group, values, refused, chain)
+            answers = self._link(group, values, refused, chain)
+            head = chain.head()
             self._faults.hit("audit.before_insert")
-            if rows:
-                self._store(connection, group, rows)
+            if chain.rows:
+                self._store(connection, group, chain.rows)
             again = any(entry.checkpoint for entry in group)
-            if due or again:
+            if chain.due or again:
                 self._guard.check(connection, until=head, again=again)
-            for checkpoint in due:
-                connection.execute(insert(audit_checkpoints).values(checkpoint.row(self._signer)))
+                self._sign(connection, chain)
             self._guard.announce(head)
             self._faults.hit("audit.before_commit")
         self._faults.hit("audit.after_commit")
         return answers, head
 
-    def _connected(self) -> Connection:
-        if self._connection is None:
-            connection = self._engine.connect()
-            try:
+    def _connected(self) -> WritingConnection:
+        writing = WritingConnection(self._engine)
+        try:
+            with writing as connection:
                 self._guard.find_again(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
+        except BaseException:
+            writing.close()
+            raise
+        self._connection = writing
+        return writing
+
+    def _sign(self, connection: Connection, chain: GrowingChain) -> None:
+        for checkpoint in chain.due:
+            connection.execute(insert(audit_checkpoints).values(checkpoint.row(self._signer)))
 
     def _note_committed(self, head: Head) -> None:
         try:
@@ -245,39 +215,20 @@ class GroupCommit:
 
     def _link(
         self, group: Sequence[Entry], values: Sequence[Any], refused: Mapping[int, Exception], chain: GrowingChain
-    ) -> tuple[list[Appended[Any] | Exception], list[tuple[Any, ...]], Head, list[Checkpoint]]:
+    ) -> list[Appended[Any] | Exception]:
         answers: list[Appended[Any] | Exception] = []
-        rows: list[tuple[Any, ...]] = []
+        wanted: list[CheckpointKind] = []
         now = rfc3339(self._clock.now_ms())
         for place, entry in enumerate(group):
             if place in refused:
                 answers.append(refused[place])
                 continue
-            records = []
-            for prepared in entry.events:
-                event = prepared.event
-                fields = (
-                    chain.seq + 1,
-                    prepared.id,
-                    now,
-                    event.type,
-                    event.session,
-                    str(event.actor),
-                    event.action,
-                    event.connector,
-                    event.failure_class,
-                    prepared.payload,
-                    chain.hash,
-                )
-                digest = chain_hash(*fields)
-                rows.append((*fields, digest))
-                records.append(Recorded(seq=fields[0], id=prepared.id, time=now, hash=digest))
-                chain.grow(digest, now)
-            answers.append(Appended(tuple(records), values[place]))
-        wanted = {entry.checkpoint for place, entry in enumerate(group) if entry.checkpoint and place not in refused}
+            answers.append(Appended(tuple([chain.link(each, now) for each in entry.events]), values[place]))
+            if entry.checkpoint is not None:
+                wanted.append(entry.checkpoint)
         if wanted:
-            chain.sign(max(wanted, key=_WEIGHT.index), rfc3339(self._clock.now_ms()))
-        return answers, rows, chain.head(), chain.due
+            chain.sign(max(wanted, key=_WEIGHT.index), now)
+        return answers
 
     def _store(self, connection: Connection, group: Sequence[Entry], rows: list[tuple[Any, ...]]) -> None:
         try:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.core.principal import Principal
 
@@ -35,8 +35,7 @@ class AuditEvent:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(NamedTuple):
     """Where an event stands in the log."""
 
     seq: int
@@ -72,13 +71,35 @@ def chain_hash(  # the order of the parameters is the order of the table's colum
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def checked_field(text: str | None, *, name: str) -> str | None:
-    """Refuse a field that would make the hashed text ambiguous: fields are lines, and `-` stands for none."""
-    if text is not None and not _is_line(text):
-        raise ValueError(f"{text[:60]!r} cannot be the {name} of an audit event")
-    return text
+def checked_texts(event: AuditEvent) -> str:
+    """Return how an event names its actor; refuse fields that would make the hashed text ambiguous.
+
+    Fields are lines, and `-` stands for none.
+    """
+    actor = _checked_names(event.type, event.actor, event.session, event.action, event.connector, event.failure_class)
+    _check(event.id, name="id")
+    return actor
 
 
 @lru_cache(maxsize=1024)  # the same few types, actors, sessions and actions come again with every event
-def _is_line(text: str) -> bool:
-    return text not in NEVER_STORED and len(text) <= _MAX_FIELD and text.isprintable()
+def _checked_names(
+    event_type: str,
+    who: Principal,
+    session: str | None,
+    action: str | None,
+    connector: str | None,
+    failure_class: str | None,
+) -> str:
+    actor = str(who)
+    _check(event_type, name="type")
+    _check(actor, name="actor")
+    _check(session, name="session")
+    _check(action, name="action")
+    _check(connector, name="connector")
+    _check(failure_class, name="failure class")
+    return actor
+
+
+def _check(text: str | None, *, name: str) -> None:
+    if text is not None and (text in NEVER_STORED or len(text) > _MAX_FIELD or not text.isprintable()):
+        raise ValueError(f"{text[:60]!r} cannot be the {name} of an audit event")

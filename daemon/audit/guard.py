@@ -110,19 +110,21 @@ class Guard:
         self._outside.end(self.head, replace(self._sealing(self.head, every=self._every), closed=True))
 
     def find_again(self, connection: Connection) -> None:
-        """Compare a new connection's view with memory: the log ends as before the last commit, or behind it."""
-        with connection.begin():
-            driver = driver_of(connection)
-            row = driver.execute("SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1").fetchone()
-            pending = self._pending
-            if pending is not None and row == (pending.seq, pending.hash) and self._is_signed(connection, pending):
-                self.note_committed(pending)
-            elif pending is not None:
-                place = (pending.seq, pending.hash)
-                self._pending, self._outside.doubtful = None, (place, *self._outside.doubtful)[:_DOUBTFUL]
-            self._version = None
-            self.check(connection, until=self.head, again=True)
-            self._version = _version(connection)
+        """Compare a new connection's view, in a transaction, with memory.
+
+        The log ends as before the last commit, or behind it.
+        """
+        driver = driver_of(connection)
+        row = driver.execute("SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1").fetchone()
+        pending = self._pending
+        if pending is not None and row == (pending.seq, pending.hash) and self._is_signed(connection, pending):
+            self.note_committed(pending)
+        elif pending is not None:
+            place = (pending.seq, pending.hash)
+            self._pending, self._outside.doubtful = None, (place, *self._outside.doubtful)[:_DOUBTFUL]
+        self._version = None
+        self.check(connection, until=self.head, again=True)
+        self._version = _version(connection)
 
     def _is_signed(self, connection: Connection, pending: Head) -> bool:
         """Say whether the checkpoint of a commit is there, if it had one: without new events, nothing else tells."""

@@ -15,10 +15,11 @@ from sqlalchemy import Connection, Engine
 from daemon.audit.at_rest import AtRest
 from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
-from daemon.audit.commit import Appended, Entry, GroupCommit, Prepared
+from daemon.audit.commit import GroupCommit
 from daemon.audit.damage import Problem, is_of_the_disk
 from daemon.audit.delivery import deliver
-from daemon.audit.events import AuditEvent, Recorded, checked_field
+from daemon.audit.entries import Appended, Entry, Prepared
+from daemon.audit.events import AuditEvent, Recorded, checked_texts
 from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.gathering import Gathering
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
@@ -296,18 +297,12 @@ class AuditLog:
         return (*events, *further)
 
     def _prepare(self, event: AuditEvent) -> Prepared:
-        checked_field(event.type, name="type")
-        checked_field(str(event.actor), name="actor")
-        checked_field(event.session, name="session")
-        checked_field(event.action, name="action")
-        checked_field(event.connector, name="connector")
-        checked_field(event.failure_class, name="failure class")
-        checked_field(event.id, name="id")
+        actor = checked_texts(event)
         try:
             payload = canonical_json({**event.payload, MEANS_KEY: event.actor.means.value})
         except CanonicalError as problem:
             raise ValueError(f"the payload of {event.type} is not JSON: {problem}") from problem
-        return Prepared(event, event.id or self._ids.new(IdPrefix.AUDIT), payload)
+        return Prepared(event, event.id or self._ids.new(IdPrefix.AUDIT), actor, payload)
 
     def _work(self) -> None:
         stopping = False
@@ -335,7 +330,7 @@ class AuditLog:
             return answer
         seal, running = self._commits.guard.closed_records()
         try:
-            return replace(answer, value=job.between(AtRest(head=self._commits.head, seal=seal, running=running)))
+            return answer._replace(value=job.between(AtRest(head=self._commits.head, seal=seal, running=running)))
         except Exception as problem:  # noqa: BLE001 - it is the caller's, and this thread lives on
             return problem
 

@@ -10,6 +10,7 @@ someone who edits them without the key is found out.
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 from daemon.audit.events import GENESIS
@@ -73,9 +74,9 @@ class RunningHead:
 
     def encode(self, signer: CheckpointSigner) -> bytes:
         """Write it down under our code, always in as many bytes."""
-        # By hand, because it is written before every commit.
-        places = ",".join(f'[{seq},"{digest}"]' for seq, digest in (self.committed, self.pending, *self.doubtful))
-        text = f'{{"boot":{json.dumps(self.boot)},"found":{self.found},"number":{self.number},"places":[{places}]}}'
+        # By hand, because it is written twice for every commit.
+        places = ",".join([f'[{seq},"{digest}"]' for seq, digest in (self.committed, self.pending, *self.doubtful)])
+        text = f'{{"boot":{_quoted(self.boot)},"found":{self.found},"number":{self.number},"places":[{places}]}}'
         return _under_code("running", text, signer).ljust(RUNNING_BYTES)
 
     @classmethod
@@ -91,6 +92,11 @@ class RunningHead:
             doubtful=tuple(doubtful),
             found=data["found"],
         )
+
+
+@lru_cache(maxsize=8)  # one daemon writes one boot into all of them
+def _quoted(text: str) -> str:
+    return json.dumps(text)
 
 
 def _under_code(purpose: str, text: str, signer: CheckpointSigner) -> bytes:

@@ -7,6 +7,11 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from daemon.db.statements import run_on_driver
+
+BEGUN_BY_HAND = "aileron_begun_by_hand"
+"""An option of a connection on which whoever has it begins and ends transactions on the driver's own connection."""
+
 _BUSY_MS = 5_000
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -47,6 +52,6 @@ def _prepare(connection: sqlite3.Connection, _: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     # Only the writer asks for the write lock; readers see a snapshot and wait for nobody.
-    mode = "IMMEDIATE" if connection.get_execution_options().get("aileron_writes") else "DEFERRED"
-    driver: Any = connection.connection.dbapi_connection
-    driver.execute(f"BEGIN {mode}")
+    options = connection.get_execution_options()
+    if not options.get(BEGUN_BY_HAND):
+        run_on_driver(connection, "BEGIN IMMEDIATE" if options.get("aileron_writes") else "BEGIN DEFERRED")

@@ -1,0 +1,39 @@
+"""What goes through the writer: what a caller wants in the log, and what it is told.
+
+These are tuples and not dataclasses, because one of each is made for every event.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import Connection
+
+from daemon.audit.checkpoint import CheckpointKind
+from daemon.audit.events import AuditEvent, Recorded
+
+T = TypeVar("T")
+
+
+class Appended(NamedTuple, Generic[T]):
+    """What an append has put on disk."""
+
+    records: tuple[Recorded, ...]
+    value: T
+
+
+class Prepared(NamedTuple):
+    """An event with its id, the text of its actor and its canonical payload, not yet linked into the chain."""
+
+    event: AuditEvent
+    id: str
+    actor: str
+    payload: str
+
+
+class Entry(NamedTuple):
+    """What one caller wants in the log, all of it or nothing."""
+
+    events: tuple[Prepared, ...] = ()
+    effect: Callable[[Connection], Any] | None = None
+    checkpoint: CheckpointKind | None = None
+    """Sign the end of the chain behind these events, and say why."""
