@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import quote, urlencode
 
 from aileron_mcp.connections import Connections
-from aileron_mcp.exchange import Answer, BrokenOff, NotReached, Way, lines, whole
+from aileron_mcp.exchange import Answer, BrokenOff, NotReached, Way, lines
 from aileron_mcp.trust import trust
 
 _LISTENING_SECONDS = 60.0  # the daemon sends a sign of life every 15 s
@@ -20,6 +21,7 @@ _BAD_REQUEST = 400
 _STREAM = "text/event-stream"
 _NONE: Mapping[str, str] = {}
 _JSON: Mapping[str, str] = {"Content-Type": "application/json"}
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _HEARD: Mapping[str, str] = {"Accept": f"{_STREAM}, application/json"}
 
 
@@ -121,6 +123,7 @@ class AgentClient:
         # may; the daemon ends it, and not the one who waits.
         self._way = way if way is not None else _over_http(base_url, ca_file)
         self._headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"}
+        self._hearing = {**self._headers, **_JSON, **_HEARD}
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,27 +160,24 @@ class AgentClient:
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> CallResult | CallPending:
         """Call a tool by its name in the list; raises AgentApiError with the envelope when it fails."""
-        path = f"/v1/tools/{quote(name, safe='')}/call"
-        content = _encoded({"arguments": dict(arguments)})
-        answer = await self._ask("POST", path, content=content)
+        answer = await self._ask("POST", _path_of(name), content=_encoded({"arguments": dict(arguments)}))
         return _called(answer.status, answer.body())
 
     async def call_heard(self, name: str, arguments: Mapping[str, Any], hearing: Hearing) -> CallResult | CallPending:
         """Call a tool and hear of it while it runs. Being cancelled calls the call off."""
-        path = f"/v1/tools/{quote(name, safe='')}/call"
         said: dict[str, Any] = {"arguments": dict(arguments), "answers": list(hearing.answers)}
         if hearing.log_level is not None:
             said["log"] = hearing.log_level
         content = _encoded(said)
-        with _failing():
-            async with self._way.send(
-                "POST", path, headers={**self._headers, **_JSON, **_HEARD}, content=content
-            ) as answer:
+        try:
+            async with self._way.send("POST", _path_of(name), headers=self._hearing, content=content) as answer:
                 if not answer.headers.get("content-type", "").startswith(_STREAM):
                     # Nothing was told on the way.
                     read = _checked(await _read(answer))
                     return _called(read.status, read.body())
                 status, body = await self._heard(answer, hearing)
+        except (NotReached, BrokenOff) as problem:
+            raise _failed(problem) from problem
         if status >= _BAD_REQUEST:
             raise AgentApiError(str(body["error"]["message"]), envelope=body, status=status)
         return _called(status, body)
@@ -237,9 +237,11 @@ class AgentClient:
         self, method: str, path: str, *, content: bytes = b"", headers: Mapping[str, str] = _NONE
     ) -> "_Read":
         sent = {**self._headers, **(_JSON if content else _NONE), **headers}
-        with _failing():
+        try:
             async with self._way.send(method, path, headers=sent, content=content) as answer:
                 return _checked(await _read(answer))
+        except (NotReached, BrokenOff) as problem:
+            raise _failed(problem) from problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,7 @@ class _Read:
 
 
 async def _read(answer: Answer) -> _Read:
-    return _Read(answer.status, answer.headers, await whole(answer))
+    return _Read(answer.status, answer.headers, await answer.whole())
 
 
 def _checked(read: _Read) -> _Read:
@@ -279,15 +281,16 @@ def _over_http(url: str, ca_file: Path | None) -> Way:
         raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
 
 
-@contextlib.contextmanager
-def _failing() -> Iterator[None]:
-    """Tell whether a request that failed certainly did not leave."""
-    try:
-        yield
-    except NotReached as problem:
-        raise AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.") from problem
-    except BrokenOff as problem:
-        raise AnswerLost(f"The Aileron daemon's answer did not come: {_reason(problem)}.") from problem
+def _failed(problem: NotReached | BrokenOff) -> AgentApiError:
+    """Return the error of a request that failed: it tells whether the request certainly did not leave."""
+    if isinstance(problem, NotReached):
+        return AgentUnreachable(f"The Aileron daemon cannot be reached: {_reason(problem)}.")
+    return AnswerLost(f"The Aileron daemon's answer did not come: {_reason(problem)}.")
+
+
+@lru_cache(maxsize=256)
+def _path_of(tool: str) -> str:
+    return f"/v1/tools/{quote(tool, safe='')}/call"
 
 
 def _called(status: int, body: Mapping[str, Any]) -> CallResult | CallPending:
@@ -315,7 +318,7 @@ async def events(lines: AsyncIterator[str], *, alive: bool = False) -> AsyncIter
 
 def _encoded(value: Any) -> bytes:
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        return _ENCODER.encode(value).encode()
     except (ValueError, TypeError, RecursionError) as problem:
         raise NotSendable(f"The arguments cannot be sent as JSON: {_reason(problem)}.") from None
 

@@ -4,13 +4,13 @@ A request is never sent twice: what became of one that was interrupted is for wh
 """
 
 import asyncio
-import contextlib
 import os
 import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from typing import cast
+from types import TracebackType
+from typing import Self, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -23,6 +23,7 @@ _KEPT_SECONDS = 50.0
 _MOST_KEPT = 32
 _MOST_UNREAD = 1024 * 1024
 _MOST_HEADERS = 100
+_MOST_HEADS = 256
 
 
 class Connections:
@@ -38,51 +39,60 @@ class Connections:
         self._base = place.path.rstrip("/")
         self._name = place.netloc.rpartition("@")[2]
         self._kept: list[_Connection] = []
+        self._heads: dict[tuple[str, str, tuple[tuple[str, str], ...]], bytes] = {}
+        """Heads that were made before, up to the length of the content: calls of one tool differ in nothing else."""
 
-    @contextlib.asynccontextmanager
-    async def send(
+    def send(
         self, method: str, path: str, *, headers: Mapping[str, str], content: bytes = b"", silence: float | None = None
-    ) -> AsyncIterator["_Received"]:
+    ) -> "_Exchange":
         """Send a request; leaving the context before its answer was read whole hangs up."""
-        head = self._head(method, path, headers, len(content))
-        connection = self._take() or await self._connect()
-        received = connection.begin(head + content, silence)
-        try:
-            await received.begun()
-            yield received
-        finally:
-            if connection.is_free and len(self._kept) < _MOST_KEPT:
-                self._kept.append(connection)
-            else:
-                connection.close()
+        head = self._head(method, path, headers)
+        return _Exchange(self, b"%b%d\r\n\r\n%b" % (head, len(content), content), silence)
+
+    async def connected(self) -> "_Connection":
+        """Return a connection that is free: one that was kept, or a new one."""
+        while self._kept:
+            connection = self._kept.pop()
+            if connection.is_free and time.monotonic() - connection.free_since < _KEPT_SECONDS:
+                return connection
+            connection.close()
+        return await self._connect()
+
+    def keep(self, connection: "_Connection") -> None:
+        """Keep a connection for the next request."""
+        if len(self._kept) < _MOST_KEPT:
+            self._kept.append(connection)
+        else:
+            connection.close()
 
     async def aclose(self) -> None:
         """Close what is open."""
         while self._kept:
             self._kept.pop().close()
 
-    def _head(self, method: str, path: str, headers: Mapping[str, str], length: int) -> bytes:
-        fields = {"Host": self._name, "Content-Length": str(length), **headers}
+    def _head(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
+        key = method, path, tuple(headers.items())
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            head = self._heads[key] = self._made(method, path, headers)
+        return head
+
+    def _made(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
+        fields = {"Host": self._name, **headers}
         lines = [f"{method} {self._base}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         if any(not line.isprintable() or not line.isascii() for line in lines):
             # A token with a line break in it would otherwise become a header of its own.
             raise NotReached("the address or the token holds characters that a request cannot have")
-        return "\r\n".join([*lines, "", ""]).encode("ascii")
-
-    def _take(self) -> "_Connection | None":
-        while self._kept:
-            connection = self._kept.pop()
-            if connection.is_free and time.monotonic() - connection.free_since < _KEPT_SECONDS:
-                return connection
-            connection.close()
-        return None
+        return "\r\n".join([*lines, "Content-Length: "]).encode("ascii")
 
     async def _connect(self) -> "_Connection":
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 _, connection = await loop.create_connection(
-                    _Connection,
+                    lambda: _Connection(self),
                     self._host,
                     self._port,
                     ssl=self._trust,
@@ -99,25 +109,46 @@ class Connections:
         return connection
 
 
-class _Received:
-    """An answer as it comes."""
+class _Exchange:
+    """One request, and its answer as it comes."""
 
-    def __init__(self, connection: "_Connection", silence: float | None) -> None:
-        self._connection = connection
+    def __init__(self, connections: Connections, request: bytes, silence: float | None) -> None:
+        self._connections = connections
+        self._request = request
         self._silence = silence
-        self._news = asyncio.Event()
+        self._connection: _Connection
+        self._waiting: asyncio.Future[None] | None = None
+        """Whoever waits for news of the answer."""
         self._unread: deque[bytes] = deque()
         self._size = 0
         self._head = False
-        self.ended = False
-        self.problem: str | None = None
+        self._ended = False
+        self._problem: str | None = None
         self.status = 0
         self.headers: dict[str, str] = {}
 
-    async def begun(self) -> None:
-        """Wait for the head."""
-        while not self._head:
-            await self._wait()
+    async def __aenter__(self) -> Self:
+        self._connection = await self._connections.connected()
+        self._connection.begin(self._request, self)
+        try:
+            while not self._head:
+                await self._news()
+        except BaseException:
+            self._connection.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._ended:
+            self._connection.close()
+
+    async def whole(self) -> bytes:
+        """Return the body."""
+        if self._ended and len(self._unread) == 1:
+            return self._unread.popleft()
+        return b"".join([part async for part in self.parts()])
 
     async def parts(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes."""
@@ -125,52 +156,62 @@ class _Received:
             while self._unread:
                 part = self._unread.popleft()
                 self._size -= len(part)
-                if self._size < _MOST_UNREAD:
+                if self._size < _MOST_UNREAD and not self._ended:
                     self._connection.go_on()
                 yield part
-            if self.ended:
+            if self._ended:
                 return
-            await self._wait()
+            await self._news()
 
     def take_head(self, status: int) -> None:
         """Note that the head is whole."""
         self._head, self.status = True, status
-        self._news.set()
+        self._wake()
 
     def take(self, part: bytes) -> bool:
         """Take a part of the body; False if there is more than is read."""
         self._unread.append(part)
         self._size += len(part)
-        self._news.set()
+        self._wake()
         return self._size < _MOST_UNREAD
 
     def end(self, problem: str | None = None) -> None:
         """Note that nothing more comes."""
-        self.ended = self.ended or problem is None
-        self.problem = self.problem or problem
-        self._news.set()
+        self._ended = self._ended or problem is None
+        self._problem = self._problem or problem
+        self._wake()
 
-    async def _wait(self) -> None:
-        if self.problem is not None:
-            raise BrokenOff(self.problem)
-        self._news.clear()
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def _news(self) -> None:
+        if self._problem is not None:
+            raise BrokenOff(self._problem)
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
         if self._silence is None:
-            await self._news.wait()
+            await self._waiting
             return
+        limit = loop.call_later(self._silence, self._silent, self._waiting)
         try:
-            async with asyncio.timeout(self._silence):
-                await self._news.wait()
-        except TimeoutError:
-            raise BrokenOff(f"nothing came for {self._silence:g} s") from None
+            await self._waiting
+        finally:
+            limit.cancel()
+
+    def _silent(self, waited: asyncio.Future[None]) -> None:
+        if not waited.done():
+            self.end(f"nothing came for {self._silence:g} s")
 
 
 class _Connection(asyncio.Protocol):
     """One connection: one request at a time. The parser calls the methods that begin with `on_`."""
 
-    def __init__(self) -> None:
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
-        self._received: _Received | None = None
+        self._exchange: _Exchange | None = None
         self._closed = False
         self._paused = False
         self.free_since = 0.0
@@ -178,13 +219,12 @@ class _Connection(asyncio.Protocol):
     @property
     def is_free(self) -> bool:
         """Say whether another request can be sent."""
-        return self._received is None and not self._closed
+        return self._exchange is None and not self._closed
 
-    def begin(self, request: bytes, silence: float | None) -> _Received:
+    def begin(self, request: bytes, exchange: _Exchange) -> None:
         """Send a request."""
-        self._received = _Received(self, silence)
+        self._exchange = exchange
         self._transport.write(request)
-        return self._received
 
     def go_on(self) -> None:
         """Read on, after a pause because too much was unread."""
@@ -203,7 +243,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Have it read."""
-        if self._received is None:
+        if self._exchange is None:
             self.close()  # nobody asked
             return
         try:
@@ -218,45 +258,47 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is under way."""
         self._closed = True
-        if self._received is not None:
-            self._received.end("the connection broke" if exc is not None else "the connection was closed")
-            self._received = None
+        if self._exchange is not None:
+            self._exchange.end("the connection broke" if exc is not None else "the connection was closed")
+            self._exchange = None
 
     def on_message_begin(self) -> None:
         """Refuse an answer that nobody asked for: it would be taken for the next one."""
-        if self._received is None:
+        if self._exchange is None:
             self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
-        if self._received is not None:
-            self._received.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-            if len(self._received.headers) > _MOST_HEADERS:
+        if self._exchange is not None:
+            self._exchange.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+            if len(self._exchange.headers) > _MOST_HEADERS:
                 self._fail("it has too many headers")
 
     def on_headers_complete(self) -> None:
         """Note that the head is whole."""
-        if self._received is not None:
-            self._received.take_head(self._parser.get_status_code())
+        if self._exchange is not None:
+            self._exchange.take_head(self._parser.get_status_code())
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
-        if self._received is not None and not self._received.take(body) and not self._paused:
+        if self._exchange is not None and not self._exchange.take(body) and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
         """Note that the answer is whole, and become free if the daemon keeps the connection."""
-        received, self._received = self._received, None
+        exchange, self._exchange = self._exchange, None
         self.go_on()
-        if not self._parser.should_keep_alive():
+        if self._parser.should_keep_alive() and not self._closed:
+            self.free_since = time.monotonic()
+            self._connections.keep(self)
+        else:
             self.close()
-        self.free_since = time.monotonic()
-        if received is not None:
-            received.end()
+        if exchange is not None:
+            exchange.end()
 
     def _fail(self, problem: str) -> None:
-        received, self._received = self._received, None
+        exchange, self._exchange = self._exchange, None
         self.close()
-        if received is not None:
-            received.end(problem)
+        if exchange is not None:
+            exchange.end(problem)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from aileron_mcp.client import AgentApiError, AgentClient, AgentUnreachable
 from aileron_mcp.connections import Connections
-from aileron_mcp.exchange import BrokenOff, NotReached, whole
+from aileron_mcp.exchange import BrokenOff, NotReached
 from aileron_mcp.trust import trust
 
 _SECONDS = 5.0
@@ -186,7 +186,7 @@ async def _control(found: Mapping[str, Any], method: str, path: str, body: Any =
     try:
         connections = Connections(url, trust=trust(url))
         async with connections.send(method, path, headers=headers, content=content, silence=_SECONDS) as answer:
-            said = await whole(answer)
+            said = await answer.whole()
             if not _OK <= answer.status < _REDIRECTED:
                 raise BrokenOff(f"it answered with status {answer.status}")
         await connections.aclose()

@@ -33,6 +33,10 @@ class Answer(Protocol):
         """Yield the body as it comes. Raises BrokenOff."""
         ...
 
+    async def whole(self) -> bytes:
+        """Return the body when it is whole. Raises BrokenOff."""
+        ...
+
 
 class Way(Protocol):
     """A way to the daemon."""
@@ -49,11 +53,6 @@ class Way(Protocol):
     async def aclose(self) -> None:
         """Close what is open."""
         ...
-
-
-async def whole(answer: Answer) -> bytes:
-    """Return the body."""
-    return b"".join([part async for part in answer.parts()])
 
 
 async def lines(answer: Answer) -> AsyncIterator[str]:

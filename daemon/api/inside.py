@@ -113,6 +113,10 @@ class _Exchange:
         while (part := await self._parts.get()) is not None:
             yield part
 
+    async def whole(self) -> bytes:
+        """Return the body when it is whole."""
+        return b"".join([part async for part in self.parts()])
+
     def hang_up(self) -> None:
         """Let the app know that nobody listens any more."""
         self._gone.set()

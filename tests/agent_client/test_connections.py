@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from aileron_mcp.connections import Connections
-from aileron_mcp.exchange import BrokenOff, NotReached, lines, whole
+from aileron_mcp.exchange import BrokenOff, NotReached, lines
 from aileron_mcp.trust import trust
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -66,7 +66,7 @@ async def connections(peer: Peer) -> AsyncIterator[Connections]:
 
 async def asked(connections: Connections, *, silence: float | None = None) -> bytes:
     async with connections.send("GET", "/", headers={}, silence=silence) as answer:
-        return await whole(answer)
+        return await answer.whole()
 
 
 async def until(fact: Callable[[], bool]) -> None:
@@ -177,7 +177,7 @@ async def test_what_is_not_read_is_not_taken_in(peer: Peer, connections: Connect
             still = sent
             await asyncio.sleep(0.2)
         assert sent < 32  # the rest fits into no buffer on the way
-        assert len(await whole(answer)) == 64 * 2**20
+        assert len(await answer.whole()) == 64 * 2**20
 
 
 @pytest.mark.parametrize("token", ["a\r\nX-Other: 1", "a\nb", "\u00e9", "a\x00"])
@@ -204,6 +204,6 @@ async def test_an_address_below_another_one_is_kept(peer: Peer) -> None:
     peer.talk = note
     below = Connections(f"{peer.url}/agent/", trust=trust(peer.url))
     async with below.send("GET", "/v1/tools", headers={}) as answer:
-        await whole(answer)
+        await answer.whole()
     await below.aclose()
     assert said[0].startswith(b"GET /agent/v1/tools HTTP/1.1\r\n")
