@@ -5,6 +5,7 @@ time of this process alone. Run it alone on the machine: `python -m benchmarks.s
 """
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -61,6 +62,7 @@ async def ours(name: str, era: str, calls: int) -> None:
     """Call through our peer."""
     from daemon.tools.servers.upstream.connecting import connect
     from daemon.tools.servers.upstream.limits import Limits
+    from daemon.tools.servers.upstream.pipes import Pipes
     from daemon.tools.servers.upstream.seam import Asking
     from daemon.tools.servers.upstream.stdio import StdioTransport
 
@@ -68,13 +70,15 @@ async def ours(name: str, era: str, calls: int) -> None:
         def notice(self, method: str, params: object) -> None:
             pass
 
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-ISc", ECHO, era), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    transport = StdioTransport(process.stdout, process.stdin)
-    server = await connect(transport, name="echo", notices=Deaf(), limits=Limits())
+    theirs, into = os.pipe()
+    output, written = os.pipe()
+    process = await asyncio.create_subprocess_exec(*(sys.executable, "-ISc", ECHO, era), stdin=theirs, stdout=written)
+    os.close(theirs)
+    os.close(written)
+    pipes = Pipes()
+    await pipes.read_from(output)
+    await pipes.write_to(into)
+    server = await connect(StdioTransport(pipes), name="echo", notices=Deaf(), limits=Limits())
     asking = Asking(seconds=60)
     await measured(name, era, calls, lambda: server.call_tool("echo", {"text": TEXT}, asking))
     await server.close()

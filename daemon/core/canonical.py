@@ -1,10 +1,11 @@
 """Canonical JSON (RFC 8785): one text for one value, so that hashes of values mean something."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 import rfc8785
+
+from daemon.core.json_writing import json_writer
 
 MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
@@ -12,9 +13,7 @@ MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 128
 """Deeper values are refused: the answer must not depend on how much stack the caller has left."""
 
-_encode = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
-).encode
+_encode = json_writer(ascii_only=False, sort_keys=True)
 
 
 class CanonicalError(ValueError):
@@ -46,7 +45,7 @@ def _is_plain(value: Any, depth: int) -> bool:
     sort the same by code point as by UTF-16 unit, which they do unless one lies beyond U+FFFF. Numbers with
     a fraction and subclasses take the slow road. Each test runs over a whole container inside the interpreter.
     """
-    members: Iterable[Any]
+    members: Collection[Any]
     kind = type(value)
     if kind is dict:
         try:
@@ -68,14 +67,23 @@ def _is_plain(value: Any, depth: int) -> bool:
     kinds = set(map(type, members))
     if kinds <= _LEAVES:
         return True
-    if not kinds <= _PLAIN:
-        return False
-    return all(_is_plain(member, depth - 1) for member in members if type(member) in _LOOKED_INTO)
+    return kinds <= _PLAIN and _are_plain(members, depth - 1)
+
+
+def _are_plain(members: Collection[Any], depth: int) -> bool:
+    for member in members:
+        kind = type(member)
+        if kind is int:
+            if not -MAX_SAFE_INTEGER <= member <= MAX_SAFE_INTEGER:
+                return False
+        elif kind in _CONTAINERS and not _is_plain(member, depth):
+            return False
+    return True
 
 
 _LEAVES = frozenset({str, bool, type(None)})
-_LOOKED_INTO = frozenset({int, dict, list, tuple})
-_PLAIN = _LEAVES | _LOOKED_INTO
+_CONTAINERS = frozenset({dict, list, tuple})
+_PLAIN = _LEAVES | _CONTAINERS | {int}
 
 
 def _check_depth(value: Any) -> None:

@@ -16,6 +16,7 @@ class IdPrefix(StrEnum):
     QUESTION = "qst"
 
 
+_VARIANT = {f"{digit:x}": f"{8 | digit & 3:x}" for digit in range(16)}
 _ID = re.compile(
     r"^(?P<prefix>[a-z]{3})_(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})$"
 )
@@ -25,11 +26,9 @@ def make_id(prefix: IdPrefix, *, unix_ms: int, entropy: bytes) -> str:
     """Build an identifier from a time and ten random bytes."""
     if len(entropy) != ENTROPY_BYTES:
         raise ValueError("an identifier takes exactly ten random bytes")
-    raw = bytearray(unix_ms.to_bytes(6, "big") + entropy)
-    raw[6] = 0x70 | (raw[6] & 0x0F)
-    raw[8] = 0x80 | (raw[8] & 0x3F)
-    text = raw.hex()
-    return f"{prefix.value}_{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    time, random = unix_ms.to_bytes(6, "big").hex(), entropy.hex()
+    # In place of one digit of the random ones stands the version, 7, and two bits of another one are the variant.
+    return f"{prefix}_{time[:8]}-{time[8:]}-7{random[1:4]}-{_VARIANT[random[4]]}{random[5:8]}-{random[8:]}"
 
 
 def is_id(text: str, prefix: IdPrefix) -> bool:

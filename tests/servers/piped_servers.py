@@ -56,9 +56,9 @@ class PipedServers:
 
     async def _start(self, server: ServerConfig, session: str) -> ToolExecutor:
         self.started += 1
-        process = await self._stack.enter_async_context(piped(list(server.command)))
+        there = await self._stack.enter_async_context(piped(list(server.command)))
         return await connect(
-            StdioTransport(process.stdout, process.stdin),
+            StdioTransport(there.pipes),
             name=server.name,
             notices=self._told.of(server, session),
             limits=Limits(),

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from daemon.net.http1.pool import Pool
 from daemon.tools.servers.upstream.connecting import Connection, connect
 from daemon.tools.servers.upstream.http import HttpTransport
 from daemon.tools.servers.upstream.limits import Limits
+from daemon.tools.servers.upstream.pipes import Pipes
 from daemon.tools.servers.upstream.seam import Asking, Message
 from daemon.tools.servers.upstream.stdio import StdioTransport
 from daemon.tools.servers.upstream.transport import Authorisation
@@ -81,36 +83,50 @@ class Started:
         return str(found["content"][0]["text"])
 
 
+@dataclass
+class Piped:
+    """A process, and the pipes to it."""
+
+    process: asyncio.subprocess.Process
+    pipes: Pipes
+
+
 @contextlib.asynccontextmanager
-async def piped(command: list[str], *, stderr: int = asyncio.subprocess.DEVNULL) -> AsyncIterator[Any]:
+async def piped(command: list[str], *, stderr: int = asyncio.subprocess.DEVNULL) -> AsyncIterator[Piped]:
     """Start a process in a group of its own; the whole group is gone afterwards."""
+    theirs, into = os.pipe()
+    output, written = os.pipe()
     process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=stderr,
-        start_new_session=True,
+        *command, stdin=theirs, stdout=written, stderr=stderr, start_new_session=True
     )
+    os.close(theirs)
+    os.close(written)
+    pipes = Pipes()
     try:
-        yield process
+        await pipes.read_from(output)
+        await pipes.write_to(into)
+        yield Piped(process, pipes)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        assert process.stdout is not None
-        with contextlib.suppress(OSError):
-            while await process.stdout.read(1 << 20):
-                pass
+        pipes.close()
         await process.wait()
+
+
+def lines_of(pipes: Pipes) -> asyncio.StreamReader:
+    """Return what a process writes, to be read line by line."""
+    reader = asyncio.StreamReader()
+    pipes.listen(reader.feed_data, lambda _: reader.feed_eof())
+    return reader
 
 
 @contextlib.asynccontextmanager
 async def connected(command: list[str], *, limits: Limits | None = None, **options: Any) -> AsyncIterator[Started]:
     """Start a server and connect to it over its pipes."""
-    async with piped(command) as process:
-        started = Started(process, Heard())
-        transport = StdioTransport(process.stdout, process.stdin)
+    async with piped(command) as there:
+        started = Started(there.process, Heard())
         started.connection = await connect(  # type: ignore[assignment]
-            transport, name="hostile", notices=started.heard, limits=limits or Limits(), **options
+            StdioTransport(there.pipes), name="hostile", notices=started.heard, limits=limits or Limits(), **options
         )
         try:
             yield started

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from servers.started import lines_of
 from waiting import eventually, wait_until
 
 from daemon.base.clock import SystemClock
@@ -114,8 +115,8 @@ async def test_a_server_reads_and_writes_and_ends_with_the_keeper_when_its_input
     kept = await room.start(["/bin/cat"])
     keeper = room.keeping.pid
     assert keeper is not None
-    kept.writer.write(b"hello\n")
-    assert await kept.reader.readline() == b"hello\n"
+    kept.pipes.write(b"hello\n")
+    assert await lines_of(kept.pipes).readline() == b"hello\n"
     await kept.stop()
     assert kept.nothing_left.result() == 0, "it was not ended by a signal"
     await eventually(lambda: is_gone(kept.pid) and is_gone(keeper))
@@ -127,7 +128,7 @@ async def test_descendants_that_ignore_sigterm_and_left_the_session_end_with_a_s
     room: Room,
 ) -> None:
     kept = await room.start(escaping())
-    await kept.reader.readline()
+    await lines_of(kept.pipes).readline()
     await eventually(lambda: len(noted(room.folder)) == MANY)
     await kept.stop()
     assert all(map(is_gone, noted(room.folder)))
@@ -135,9 +136,9 @@ async def test_descendants_that_ignore_sigterm_and_left_the_session_end_with_a_s
 
 async def test_descendants_end_when_their_server_ends_by_itself(room: Room) -> None:
     kept = await room.start(escaping(polite=True))
-    await kept.reader.readline()
+    await lines_of(kept.pipes).readline()
     await eventually(lambda: len(noted(room.folder)) == MANY)
-    kept.writer.close()
+    kept.pipes.close_input()
     await kept.nothing_left
     assert all(map(is_gone, noted(room.folder)))
     await kept.stop()
@@ -147,7 +148,7 @@ if LINUX:  # macOS has no subreaper, and tells no child of its parent's end
 
     async def test_when_the_keeper_is_killed_its_servers_end_and_the_next_server_gets_a_new_keeper(room: Room) -> None:
         kept = await room.start(escaping())
-        await kept.reader.readline()
+        await lines_of(kept.pipes).readline()
         await eventually(lambda: len(noted(room.folder)) == MANY)
         keeper = room.keeping.pid
         assert keeper is not None
@@ -162,7 +163,7 @@ if LINUX:  # macOS has no subreaper, and tells no child of its parent's end
 
     async def test_what_a_killed_guardian_leaves_is_ended_by_the_keeper(room: Room) -> None:
         kept = await room.start(escaping())
-        await kept.reader.readline()
+        await lines_of(kept.pipes).readline()
         await eventually(lambda: len(noted(room.folder)) == MANY)
         os.kill(guardian_of(kept.pid), signal.SIGKILL)
         await kept.nothing_left
@@ -179,8 +180,8 @@ if LINUX:  # macOS has no subreaper, and tells no child of its parent's end
         os.kill(keeper, signal.SIGSTOP)
         other = await room.start(["/bin/cat"])
         assert room.keeping.pid == keeper
-        kept.writer.write(b"still here\n")
-        assert await kept.reader.readline() == b"still here\n"
+        kept.pipes.write(b"still here\n")
+        assert await lines_of(kept.pipes).readline() == b"still here\n"
         os.kill(keeper, signal.SIGSTOP)
         await kept.stop()
         await other.stop()
@@ -191,7 +192,7 @@ if LINUX:  # macOS has no subreaper, and tells no child of its parent's end
     ) -> None:
         monkeypatch.setattr(process, "_TAKEN_SECONDS", 0.7)
         kept = await room.start(escaping())
-        await kept.reader.readline()
+        await lines_of(kept.pipes).readline()
         await eventually(lambda: len(noted(room.folder)) == MANY)
         assert room.keeping._keeper is not None
         keeper = room.keeping.pid
@@ -202,8 +203,8 @@ if LINUX:  # macOS has no subreaper, and tells no child of its parent's end
         await kept.nothing_left
         assert all(map(is_gone, [keeper, *noted(room.folder)]))
         for each in (first, second):
-            each.writer.write(b"hello\n")
-            assert await each.reader.readline() == b"hello\n"
+            each.pipes.write(b"hello\n")
+            assert await lines_of(each.pipes).readline() == b"hello\n"
             await each.stop()
         await kept.stop()
 
@@ -225,7 +226,7 @@ if LINUX:  # macOS has no subreaper, and tells no child of its parent's end
 
     async def test_a_server_that_stops_its_guardian_is_ended_all_the_same(room: Room) -> None:
         kept = await room.start(escaping())
-        await kept.reader.readline()
+        await lines_of(kept.pipes).readline()
         await eventually(lambda: len(noted(room.folder)) == MANY)
         os.kill(guardian_of(kept.pid), signal.SIGSTOP)
         await kept.stop()
@@ -287,7 +288,7 @@ async def test_a_server_finds_nothing_of_ours_in_its_environment_its_descriptors
         " resource.getrlimit(resource.RLIMIT_NOFILE)[0], os.getsid(0) == os.getpid()]), flush=True)"
     )
     kept = await room.start([sys.executable, "-ISc", show], env)
-    environment, descriptors, folder, open_files, leads = json.loads(await kept.reader.readline())
+    environment, descriptors, folder, open_files, leads = json.loads(await lines_of(kept.pipes).readline())
     environment.pop("LC_CTYPE", None)  # Python may set it for itself
     assert environment == {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": "/h", "TOKEN": "hunter2-secret"}
     assert len(descriptors) == 4, "input, output, error output, and the listing itself"
@@ -356,7 +357,7 @@ async def test_a_flood_of_errors_fills_no_disk_and_the_server_goes_on(room: Room
         "import sys\nfor _ in range(30000): sys.stderr.write('wrong ' * 20 + '\\n')\nprint('on', flush=True)"
     )
     kept = await room.start(flood)
-    assert await kept.reader.readline() == b"on\n"
+    assert await lines_of(kept.pipes).readline() == b"on\n"
     await kept.nothing_left
     await kept.stop()
     await kept.last_words()
@@ -381,5 +382,5 @@ async def test_a_log_that_is_full_becomes_the_older_part_and_a_new_one_begins(
 async def test_a_log_that_cannot_be_written_stops_no_server(room: Room) -> None:
     (room.folder / "logs").write_text("no folder")
     kept = await room.start(python("import sys; sys.stderr.write('x' * 300000); print('on', flush=True)"))
-    assert await kept.reader.readline() == b"on\n"
+    assert await lines_of(kept.pipes).readline() == b"on\n"
     await kept.stop()

@@ -255,8 +255,8 @@ async def test_people_are_asked_only_while_a_call_is_under_way() -> None:
 
 
 async def test_a_connection_that_is_closed_ends_the_calls_under_way() -> None:
-    async with piped(hostile("never")) as process:
-        transport = StdioTransport(process.stdout, process.stdin)
+    async with piped(hostile("never")) as there:
+        transport = StdioTransport(there.pipes)
 
         class Nothing:
             def notice(self, method: str, params: object) -> None:
@@ -269,7 +269,7 @@ async def test_a_connection_that_is_closed_ends_the_calls_under_way() -> None:
         with pytest.raises(UpstreamError) as raised:
             await call
         assert raised.value.trouble is Trouble.LOST
-        await process.wait()
+        await there.process.wait()
 
 
 async def test_children_that_a_server_leaves_do_not_keep_the_connection_open(tmp_path: Path) -> None:

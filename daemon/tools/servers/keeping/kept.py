@@ -7,16 +7,15 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import structlog
 
 from daemon.base.tasks import TaskSet
 from daemon.tools.servers.keeping.log import ServerLog
+from daemon.tools.servers.upstream.pipes import Pipes
 
 _log = structlog.get_logger("daemon.servers")
-_BUFFER = 1 << 20
 _STOP_SECONDS = 15.0
 """Longer than the guardian takes to end everything that can be ended."""
 _RESUME_SECONDS = 1.0
@@ -66,8 +65,6 @@ class Ends:
 class Kept:
     """A server's process. It runs from `begin` until `nothing_left` is done."""
 
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
     pid: int
     _guardian: int
 
@@ -79,22 +76,15 @@ class Kept:
         self.has_begun = False
         self.over = asyncio.Event()
         """Set as soon as it can no longer be asked: it ended, or closed its output."""
+        self.pipes = Pipes(at_end=self.over.set)
         self.nothing_left: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         """Done when neither it nor any process that it started is left; how it ended, if that is known."""
 
     async def begin(self) -> None:
         """Connect to its ends and hear whether it was started; raises StartError or OSError."""
-        loop = asyncio.get_running_loop()
-        self.reader = _Output(self.over.set)
-        output = os.fdopen(self._ends.take(1), "rb", 0)
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self.reader), output)
-        self._closes.append(transport.close)
-        given = os.fdopen(self._ends.take(0), "wb", 0)
-        into, protocol = await loop.connect_write_pipe(
-            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), given
-        )
-        self.writer = asyncio.StreamWriter(into, protocol, None, loop)
-        self._closes.append(partial(_abort, into))
+        self._closes.append(self.pipes.close)
+        await self.pipes.read_from(self._ends.take(1))
+        await self.pipes.write_to(self._ends.take(0))
         self._tasks.start(self._log.follow(self._ends.take(2)), name="follow the error output of a server")
         news, self._control = await asyncio.open_connection(sock=self._ends.control)
         self._closes.append(self._control.transport.abort)
@@ -113,7 +103,7 @@ class Kept:
 
     async def stop(self) -> None:
         """End the server and every process that it started: by closing its input, then SIGTERM, then SIGKILL."""
-        self.writer.close()
+        self.pipes.close_input()
         try:
             with contextlib.suppress(OSError, RuntimeError):
                 self._control.write_eof()
@@ -149,19 +139,6 @@ class Kept:
                 self.nothing_left.set_result(status)
 
 
-class _Output(asyncio.StreamReader):
-    """A reader that says at once when nothing more will come, also while nobody reads."""
-
-    def __init__(self, at_end: Callable[[], None]) -> None:
-        super().__init__(_BUFFER)
-        self._at_end = at_end
-
-    def feed_eof(self) -> None:
-        """Take the end."""
-        super().feed_eof()
-        self._at_end()
-
-
 async def _next(news: asyncio.StreamReader) -> dict[str, Any]:
     """Return what the guardian says next; nothing if it was killed."""
     with contextlib.suppress(OSError, ValueError):
@@ -169,12 +146,6 @@ async def _next(news: asyncio.StreamReader) -> dict[str, Any]:
             said: dict[str, Any] = json.loads(line)
             return said
     return {}
-
-
-def _abort(given: asyncio.WriteTransport) -> None:
-    """Close without waiting for what the server does not read."""
-    if not given.is_closing() or given.get_write_buffer_size():
-        given.abort()
 
 
 def _how(status: int) -> str:

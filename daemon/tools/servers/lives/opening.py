@@ -130,7 +130,7 @@ class Opener:
         except StartError as problem:
             raise UpstreamError(Trouble.NOT_STARTED, str(problem)) from problem
         try:
-            transport = StdioTransport(kept.reader, kept.writer, stop=kept.stop)
+            transport = StdioTransport(kept.pipes, stop=kept.stop)
             return _Local(kept, await self._connected(transport, server, session))
         except ProbeEndedServer:
             raise

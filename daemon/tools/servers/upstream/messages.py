@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from daemon.core.json_writing import json_writer
 from daemon.tools.servers.upstream.seam import Message
 
 PARSE_ERROR = -32700
@@ -19,6 +20,7 @@ MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
 SESSION_NOT_FOUND = -32001
 
+_write = json_writer(ascii_only=True)
 _LARGE = 1 << 20
 _MOST_VALUES = 250_000
 _MOST_IN_BATCH = 1000
@@ -61,7 +63,7 @@ def refusal(number: Any, code: int, message: str) -> dict[str, Any]:
 
 def encode(message: Mapping[str, Any]) -> bytes:
     """Write a message as one line without its end; raises ValueError for what JSON cannot hold."""
-    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _write(message).encode("ascii")
 
 
 def decode(data: bytes | bytearray) -> Sequence[Message] | Unreadable:

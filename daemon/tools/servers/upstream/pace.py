@@ -29,12 +29,16 @@ class Pace:
         """Say whether too much has come since the last rest to go on without looking at the time."""
         return self._count > self._each_second
 
-    async def rest(self) -> None:
-        """Wait until the second is over, if too much came in it."""
+    def rest_seconds(self) -> float:
+        """Return how long to wait until the second is over, if too much came in it; 0 if nothing needs to wait."""
         if not self._count:
-            return
+            return 0.0
         now = asyncio.get_running_loop().time()
         if now - self._began >= 1:
             self._began, self._count = now, 0
-        elif self._count > self._each_second:
-            await asyncio.sleep(self._began + 1 - now)
+        return self._began + 1 - now if self._count > self._each_second else 0.0
+
+    async def rest(self) -> None:
+        """Wait so long."""
+        if (seconds := self.rest_seconds()) > 0:
+            await asyncio.sleep(seconds)

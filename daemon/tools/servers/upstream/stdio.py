@@ -2,36 +2,28 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
-from daemon.base.tasks import TaskSet
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.lines import Dropped, Lines
 from daemon.tools.servers.upstream.messages import Unreadable, answered, decode, encode
 from daemon.tools.servers.upstream.pace import Pace
+from daemon.tools.servers.upstream.pipes import Pipes
 from daemon.tools.servers.upstream.seam import Hello, Trouble, UpstreamError
 from daemon.tools.servers.upstream.transport import Outgoing, Receiver
 
-_READ_BYTES = 1 << 16
 _UNREAD_BYTES = 1 << 20
 """Above this, what nobody waits for is not sent any more: the server does not read."""
 
 
 class StdioTransport:
-    """Speaks with a process over two streams. `stop`, if given, ends the process when the connection is closed."""
+    """Speaks with a process over its pipes. `stop`, if given, ends the process when the connection is closed."""
 
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        *,
-        stop: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, pipes: Pipes, *, stop: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._pipes = pipes
         self._stop = stop
         self._turn = asyncio.Lock()
-        self._tasks = TaskSet()
+        self._reading: _Reading | None = None
         self._ended: str | None = None
 
     closing_calls_off = False
@@ -39,11 +31,16 @@ class StdioTransport:
     @property
     def is_open(self) -> bool:
         """Say whether a message can still be sent."""
-        return self._ended is None and not self._writer.is_closing()
+        return self._ended is None and self._pipes.is_open
 
     def open(self, receiver: Receiver, limits: Limits) -> None:
         """Begin to read."""
-        self._tasks.start(self._read(receiver, limits), name="server-lines")
+
+        def ended(why: str) -> None:
+            self._ended = self._ended or why
+            receiver.ended(self._ended)
+
+        self._reading = _Reading(self._pipes, receiver, limits, ended)
 
     async def carry(self, outgoing: Outgoing) -> None:
         """Write a message; waits first while the server does not read. Raises UpstreamError."""
@@ -51,22 +48,22 @@ class StdioTransport:
             line = encode(outgoing.message) + b"\n"
         except (ValueError, TypeError, RecursionError) as error:
             raise UpstreamError(Trouble.NOT_REACHED, f"This cannot be written as JSON: {error}.") from error
+        if not self._pipes.is_full and not self._turn.locked():
+            self._write(outgoing, line)
+            return
         # One after the other: else all that wait would be let go together, and pile up in memory.
         async with self._turn:
             try:
-                await self._writer.drain()
+                await self._pipes.room()
             except OSError as error:
                 raise self._gone() from error
-            if not self.is_open:
-                raise self._gone()
-            outgoing.left = True
-            self._writer.write(line)
+            self._write(outgoing, line)
 
     def send_soon(self, outgoing: Outgoing) -> None:
         """Write a message, unless the server does not read."""
-        if self.is_open and self._writer.transport.get_write_buffer_size() < _UNREAD_BYTES:
+        if self.is_open and self._pipes.unread < _UNREAD_BYTES:
             with contextlib.suppress(ValueError, TypeError, RecursionError):
-                self._writer.write(encode(outgoing.message) + b"\n")
+                self._pipes.write(encode(outgoing.message) + b"\n")
 
     def agreed(self, hello: Hello) -> None:
         """Do nothing: lines are the same in both eras."""
@@ -74,35 +71,90 @@ class StdioTransport:
     async def close(self) -> None:
         """Close the server's input, which asks it to end; then stop it."""
         self._ended = self._ended or "The connection was closed."
-        self._writer.close()
+        self._pipes.close_input()
         try:
             if self._stop is not None:
                 await self._stop()
         finally:
-            if self._writer.transport.get_write_buffer_size():
-                self._writer.transport.abort()  # what the server did not read is not kept for it
-            await self._tasks.close()
+            self._pipes.drop_unread()
+            if self._reading is not None:
+                self._reading.end(self._ended)
+
+    def _write(self, outgoing: Outgoing, line: bytes) -> None:
+        if not self.is_open:
+            raise self._gone()
+        outgoing.left = True
+        self._pipes.write(line)
 
     def _gone(self) -> UpstreamError:
         return UpstreamError(Trouble.NOT_REACHED, self._ended or "The server's process has ended.")
 
-    async def _read(self, receiver: Receiver, limits: Limits) -> None:
-        lines, pace = Lines(limits.message_bytes), Pace(limits.unasked_each_second)
-        why = "The server's process ended, or closed its output."
+
+class _Reading:
+    """Takes what a server writes apart into lines, and hands each to the receiver when it is read.
+
+    reading --too much unasked--> resting, with the pipe left full --the second is over--> reading
+       `-- the output ended, or the connection --> ended
+    """
+
+    def __init__(self, pipes: Pipes, receiver: Receiver, limits: Limits, ended: Callable[[str], None]) -> None:
+        self._pipes = pipes
+        self._receiver = receiver
+        self._lines = Lines(limits.message_bytes)
+        self._pace = Pace(limits.unasked_each_second)
+        self._coming: Iterator[bytes | Dropped] = iter(())
+        self._resting: asyncio.TimerHandle | None = None
+        self._ended: Callable[[str], None] | None = ended
+        pipes.listen(self._came, self._output_ended)
+
+    def end(self, why: str) -> None:
+        """Hand over nothing more, and say once that it is over."""
+        if self._resting is not None:
+            self._resting.cancel()
+        self._coming = iter(())
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended(why)
+
+    def _output_ended(self, problem: OSError | None) -> None:
+        if problem is None:
+            self.end("The server's process ended, or closed its output.")
+        else:
+            self.end(f"The server's output could not be read: {problem}.")
+
+    def _came(self, data: bytes) -> None:
+        if self._ended is None:
+            return
+        if self._lines.is_dropping:
+            self._pace.dropped(len(data))
+        self._coming = self._lines.feed(data, blank=True)
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Hand on the lines that are here, or as many of them as the pace allows."""
         try:
-            while data := await self._reader.read(_READ_BYTES):
-                if lines.is_dropping:
-                    pace.dropped(len(data))
-                for line in lines.feed(data, blank=True):
-                    pace.unasked(_hand_over(line, receiver))
-                    if pace.is_over:
-                        await pace.rest()
-                await pace.rest()
-        except OSError as error:
-            why = f"The server's output could not be read: {error}."
-        finally:
-            self._ended = self._ended or why
-            receiver.ended(self._ended)
+            for line in self._coming:
+                self._pace.unasked(_hand_over(line, self._receiver))
+                if self._pace.is_over and self._rests():
+                    return
+        except Exception:
+            self.end("What the server wrote could not be taken in.")  # a defect of ours: else its calls would hang
+            raise
+        self._rests()
+
+    def _rests(self) -> bool:
+        """Rest until the second is over, if too much came in it; say whether that is so."""
+        rest = self._pace.rest_seconds()
+        if rest > 0:
+            self._pipes.pause()
+            self._resting = asyncio.get_running_loop().call_later(rest, self._go_on)
+        return rest > 0
+
+    def _go_on(self) -> None:
+        self._resting = None
+        self._hand_on()
+        if self._resting is None:
+            self._pipes.resume()
 
 
 def _hand_over(line: bytes | Dropped, receiver: Receiver) -> int:
