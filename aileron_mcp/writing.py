@@ -30,10 +30,11 @@ class LineWriter:
             if written < len(line):
                 await asyncio.get_running_loop().run_in_executor(None, self._write, line[written:])
 
-    def close(self) -> None:
-        """Let go of what was made here. The descriptor stays open: it is not ours."""
-        if self._socket is not None:
-            self._socket.close()
+    async def close(self) -> None:
+        """Let go of what was made here, after what is being written. The descriptor stays open: it is not ours."""
+        async with self._one_writes:
+            if self._socket is not None:
+                self._socket.close()
 
     def _at_once(self, line: bytes) -> int:
         """Write what can be written without waiting; return how much that was."""
