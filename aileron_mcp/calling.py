@@ -8,10 +8,11 @@ import mcp_types as types
 from aileron_mcp import texts
 from aileron_mcp.agents import Context
 from aileron_mcp.callers import Caller
-from aileron_mcp.client import AgentApiError, AgentClient, CallPending, CallResult
+from aileron_mcp.client import AgentApiError, AgentClient, CallPending, CallResult, result_of
 from aileron_mcp.daemon_link import Link
+from aileron_mcp.exchange import Sent
 from aileron_mcp.listing import Listing
-from aileron_mcp.results import result_of
+from aileron_mcp.results import model_of
 from aileron_mcp.rounds import Round, Rounds
 from aileron_mcp.texts import STATUS_TOOL, Reply
 from aileron_mcp.tools import MAX_WAIT_SECONDS
@@ -35,18 +36,37 @@ class Calls:
         """Answer a request that the library handles."""
         name, arguments = params.name, params.arguments or {}
         ended = await self._rounds.run(ctx, params, lambda call: self.reply(name, arguments, call))
-        return ended if isinstance(ended, types.InputRequiredResult) else result_of(ended)
+        return ended if isinstance(ended, types.InputRequiredResult) else model_of(ended)
 
-    async def reply(self, tool: str, arguments: dict[str, Any], call: Round) -> Reply:
+    def begin(self, tool: str, arguments: dict[str, Any], call: Round) -> Sent | None:
+        """Send a call of a server's tool to the daemon now; None if something must be waited for, or is wrong with it.
+
+        What became of it is told by `reply_at_once` or, always, by `reply`.
+        """
+        client = self._link.at_hand
+        if client is None or tool not in self._listing.offer.of_servers:
+            return None
+        with contextlib.suppress(AgentApiError):
+            return client.begin(tool, arguments, call)
+        return None
+
+    def reply_at_once(self, tool: str, sent: Sent) -> Reply | None:
+        """Return what a call that was sent is answered, if that has come and is a result."""
+        with contextlib.suppress(AgentApiError):
+            outcome = result_of(sent)
+            return None if outcome is None else self._handed_on(tool, outcome)
+        return None
+
+    async def reply(self, tool: str, arguments: dict[str, Any], call: Round, *, sent: Sent | None = None) -> Reply:
         """Call a tool, or tell why not. Raises MCPError, which only the newer era has here."""
         try:
             if tool == STATUS_TOOL:
                 return await self._status(arguments, call.caller)
-            if tool not in self._listing.offer.names:
+            if sent is None and tool not in self._listing.offer.names:
                 with contextlib.suppress(AgentApiError):  # that it is away is told by the call
                     await self._listing.refresh()
-            if tool in self._listing.offer.of_servers:
-                return await self._heard(tool, arguments, call)
+            if sent is not None or tool in self._listing.offer.of_servers:
+                return await self._heard(tool, arguments, call, sent)
             return await self._run(tool, arguments)
         except AgentApiError as problem:
             raise_if_lacking(call.caller.session, problem)
@@ -69,15 +89,20 @@ class Calls:
             audit_id=outcome.audit_id, result=outcome.result, content=outcome.content, failed=outcome.failed
         )
 
-    async def _heard(self, tool: str, arguments: dict[str, Any], call: Round) -> Reply:
+    async def _heard(self, tool: str, arguments: dict[str, Any], call: Round, sent: Sent | None) -> Reply:
         async def run(client: AgentClient) -> CallResult | CallPending:
-            return await client.call_heard(tool, arguments, call)
+            nonlocal sent
+            begun, sent = sent, None  # in another session it is sent again, because in this one nothing ran
+            return await client.call_heard(tool, arguments, call, sent=begun)
 
         outcome = await self._link.do(run)
         if isinstance(outcome, CallPending):
             return texts.waiting(
                 approval_id=outcome.approval_id, review_url=outcome.review_url, asked_by=outcome.asked_by
             )
+        return self._handed_on(tool, outcome)
+
+    def _handed_on(self, tool: str, outcome: CallResult) -> Reply:
         return texts.handed_on(
             audit_id=outcome.audit_id,
             result=outcome.result,

@@ -8,15 +8,14 @@ from collections.abc import AsyncIterator
 import anyio
 import mcp_types as types
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.server.session import ServerSession
 from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.shared.message import SessionMessage
 
 from aileron_mcp.lines import LONGEST_LINE, encode, in_use, read_line, too_long
-from aileron_mcp.ordinary import OrdinaryCall, ordinary_call
+from aileron_mcp.ordinary import ordinary_call
 from aileron_mcp.reading import LineReader
 from aileron_mcp.results import error_line
-from aileron_mcp.straight import StraightWay
+from aileron_mcp.straight import StraightCall, StraightWay
 from aileron_mcp.writing import LineWriter
 
 Incoming = MemoryObjectReceiveStream[SessionMessage | Exception]
@@ -49,7 +48,7 @@ async def agent_pipe(straight: StraightWay) -> AsyncIterator[tuple[Incoming, Out
         try:
             yield incoming, outgoing
         finally:
-            await pipe.close()
+            pipe.close()
             await writer.close()
 
 
@@ -60,9 +59,9 @@ class _Pipe:
         self._reading = LineReader(descriptor, longest=LONGEST_LINE, at_once=self._begin)
         self._writing = writing
         self._straight = straight
-        self._unanswered: dict[str, asyncio.Task[None] | None] = {}
-        """By ids as text: the library, too, takes 7 and "7" for one when a request is called off. A call that goes
-        straight has a task here, and what the library handles has none."""
+        self._unanswered: dict[str, StraightCall | None] = {}
+        """By ids as text: the library, too, takes 7 and "7" for one when a request is called off. A request that the
+        library handles has no call here."""
         self._before_calls: set[str] = set()
         """Those of them that calls wait for."""
         self._closing = False
@@ -92,14 +91,14 @@ class _Pipe:
                     self._is_answered(str(item.message.id))
                 await self._writing.write(encode(item.message))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End the calls that went straight, each with an answer that says so."""
         self._closing = True
-        tasks = [task for task in self._unanswered.values() if task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        error = types.ErrorData(code=types.CONNECTION_CLOSED, message="Connection closed")
+        for call in list(self._unanswered.values()):
+            if call is not None:
+                call.call_off()
+                self._answer(call, error_line(call.number, error))
 
     def _begin(self, line: bytes) -> bool:
         """Begin an ordinary call, unless the agent is not known yet, or something before it is still under way."""
@@ -109,22 +108,25 @@ class _Pipe:
         call = ordinary_call(line)
         if call is None or (key := str(call.id)) in self._unanswered:
             return False
-        self._unanswered[key] = asyncio.get_running_loop().create_task(self._call(key, call, session))
+        self._unanswered[key] = self._straight.begin(session, call, self._writing.write, self._answer)
         return True
 
-    async def _call(self, key: str, call: OrdinaryCall, session: ServerSession) -> None:
-        try:
-            line = await self._straight.answer(session, call, self._writing.write)
-        except asyncio.CancelledError:
-            if self._unanswered.get(key) is not asyncio.current_task():
-                return  # it was called off: nothing is answered, and its id may be another one's by now
-            error = types.ErrorData(code=types.CONNECTION_CLOSED, message="Connection closed")
-            line = error_line(call.id, error)
+    def _answer(self, call: StraightCall, line: bytes) -> None:
+        key = str(call.number)
+        if self._unanswered.get(key) is not call:
+            return  # it was called off, and its id may be another one's by now
         self._is_answered(key)
         try:
-            await self._writing.write(line)
+            waiting = self._writing.put(line)
         except OSError:
             self._reading.close()  # nobody reads answers any more, so nobody asks
+        else:
+            if waiting is not None:
+                waiting.add_done_callback(self._is_written)
+
+    def _is_written(self, waiting: "asyncio.Task[None]") -> None:
+        if not waiting.cancelled() and isinstance(waiting.exception(), OSError):
+            self._reading.close()  # the same
 
     def _note(self, message: types.JSONRPCMessage) -> None:
         if isinstance(message, types.JSONRPCRequest):
@@ -134,10 +136,10 @@ class _Pipe:
                 self._before_calls.add(key)
         elif isinstance(message, types.JSONRPCNotification) and message.method == _CANCELLED:
             # What is called off is not answered any more.
-            task = self._is_answered(str(cancelled_request_id_from_params(message.params)))
-            if task is not None:
-                task.cancel()
+            call = self._is_answered(str(cancelled_request_id_from_params(message.params)))
+            if call is not None:
+                call.call_off()
 
-    def _is_answered(self, key: str) -> "asyncio.Task[None] | None":
+    def _is_answered(self, key: str) -> StraightCall | None:
         self._before_calls.discard(key)
         return self._unanswered.pop(key, None)

@@ -13,7 +13,7 @@ from aileron_mcp.texts import Reply
 _PLAIN_TEXT = {"type", "text"}
 
 
-def result_of(reply: Reply) -> types.CallToolResult:
+def model_of(reply: Reply) -> types.CallToolResult:
     """Return a reply as the model of a result."""
     return types.CallToolResult(
         content=_blocks(reply),
@@ -32,7 +32,7 @@ def result_line(number: types.RequestId, reply: Reply, version: str) -> bytes:
     with contextlib.suppress(ValueError):  # a text that no UTF-8 can hold
         if _is_plain(reply):
             return _plain_line(number, reply)
-    dumped = result_of(reply).model_dump(by_alias=True, mode="json", exclude_none=True)
+    dumped = model_of(reply).model_dump(by_alias=True, mode="json", exclude_none=True)
     try:
         result = serialize_server_result("tools/call", version, dumped)
     except ValidationError:
