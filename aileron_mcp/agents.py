@@ -9,12 +9,14 @@ Context = ServerRequestContext[Any, Any]
 T = TypeVar("T")
 
 MOST_CONNECTIONS = 16
+PIPE = ""
+"""The key of the one connection that there is over a pipe."""
 
 
 def key_of(ctx: Context) -> str:
     """Return what tells the connections of the older era apart."""
     headers = getattr(ctx.request, "headers", {})
-    return str(headers.get("mcp-session-id", ""))
+    return str(headers.get("mcp-session-id", PIPE))
 
 
 class PerConnection(Generic[T]):
@@ -33,6 +35,10 @@ class PerConnection(Generic[T]):
     def of(self, ctx: Context) -> T | None:
         """Return the value of the connection that a request came over."""
         return self._kept.get(key_of(ctx))
+
+    def of_pipe(self) -> T | None:
+        """Return the value of the connection over a pipe."""
+        return self._kept.get(PIPE)
 
     def __iter__(self) -> Iterator[T]:
         """Go through the values of all connections."""

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 import mcp_types as types
+from mcp.server.session import ServerSession
 from pydantic import BaseModel, ValidationError
-
-from aileron_mcp.agents import Context
 
 ELICIT = "elicitation/create"
 SAMPLE = "sampling/createMessage"
@@ -17,13 +16,13 @@ Asked = types.ElicitRequest | types.CreateMessageRequest
 Answer = types.ElicitResult | types.CreateMessageResult | types.CreateMessageResultWithTools
 
 
-def answers_of(ctx: Context) -> tuple[str, ...]:
+def answers_of(session: ServerSession) -> tuple[str, ...]:
     """Return what the agent says that it answers, in the words of the daemon."""
-    said = ctx.session.client_capabilities
+    said = session.client_capabilities
     if said is None:
         return ()
     found = []
-    if said.elicitation is not None and not _dies_of_it(ctx):
+    if said.elicitation is not None and not _dies_of_it(session):
         found += [ELICIT, *(["elicitation/url"] if said.elicitation.url is not None else [])]
     if said.sampling is not None:
         parts = {"sampling/tools": said.sampling.tools, "sampling/context": said.sampling.context}
@@ -31,9 +30,9 @@ def answers_of(ctx: Context) -> tuple[str, ...]:
     return tuple(found)
 
 
-def request_of(ctx: Context, method: str, params: Mapping[str, Any]) -> Asked | None:
+def request_of(session: ServerSession, method: str, params: Mapping[str, Any]) -> Asked | None:
     """Return a question in the form of the protocol; None if the agent does not answer it, or it has no such form."""
-    answers = answers_of(ctx)
+    answers = answers_of(session)
     if method not in answers:
         return None
     if method == ELICIT and params.get("mode") == "url" and "elicitation/url" not in answers:
@@ -67,9 +66,9 @@ def written(result: BaseModel) -> Mapping[str, Any]:
     return result.model_dump(by_alias=True, mode="json", exclude_none=True, include=kept)
 
 
-def lacks(ctx: Context, needed: object) -> Mapping[str, Any] | None:
+def lacks(session: ServerSession, needed: object) -> Mapping[str, Any] | None:
     """Return what a server needs of its client, if the agent lacks all of it; None if that is not the reason."""
-    said = ctx.session.client_capabilities
+    said = session.client_capabilities
     if not isinstance(needed, list) or not needed:
         return None
     if any(said is not None and getattr(said, str(name), None) is not None for name in needed):
@@ -77,8 +76,8 @@ def lacks(ctx: Context, needed: object) -> Mapping[str, Any] | None:
     return {str(name): {} for name in needed}
 
 
-def _dies_of_it(ctx: Context) -> bool:
-    known = ctx.session.client_params
+def _dies_of_it(session: ServerSession) -> bool:
+    known = session.client_params
     return known is not None and known.client_info.name.lower().startswith(_DIE_OF_IT)
 
 

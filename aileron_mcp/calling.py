@@ -4,13 +4,15 @@ import contextlib
 from typing import Any
 
 import mcp_types as types
-from pydantic import ValidationError
 
 from aileron_mcp import texts
 from aileron_mcp.agents import Context
-from aileron_mcp.client import AgentApiError, AgentClient, CallPending, CallResult
+from aileron_mcp.callers import Caller
+from aileron_mcp.client import AgentApiError, AgentClient, CallPending, CallResult, result_of
 from aileron_mcp.daemon_link import Link
+from aileron_mcp.exchange import Sent
 from aileron_mcp.listing import Listing
+from aileron_mcp.results import model_of
 from aileron_mcp.rounds import Round, Rounds
 from aileron_mcp.texts import STATUS_TOOL, Reply
 from aileron_mcp.tools import MAX_WAIT_SECONDS
@@ -31,32 +33,44 @@ class Calls:
     async def call(
         self, ctx: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        """Call a tool, or tell why not."""
-        arguments = params.arguments or {}
-        if params.name == STATUS_TOOL:
-            return await self._told(params.name, self._status(ctx, arguments))
-        if params.request_state is None and params.name not in self._listing.offer.names:
-            with contextlib.suppress(AgentApiError):  # that it is away is told by the call
-                await self._listing.refresh()
-        if params.name not in self._listing.offer.of_servers:
-            return await self._told(params.name, self._run(params.name, arguments))
-        return await self._rounds.run(
-            ctx, params, lambda call: self._told(params.name, self._heard(params.name, arguments, call), ctx)
-        )
+        """Answer a request that the library handles."""
+        name, arguments = params.name, params.arguments or {}
+        ended = await self._rounds.run(ctx, params, lambda call: self.reply(name, arguments, call))
+        return ended if isinstance(ended, types.InputRequiredResult) else model_of(ended)
 
-    async def _told(self, tool: str, work: Any, ctx: Context | None = None) -> types.CallToolResult:
+    def begin(self, tool: str, arguments: dict[str, Any], call: Round) -> Sent | None:
+        """Send a call of a server's tool to the daemon now; None if something must be waited for, or is wrong with it.
+
+        What became of it is told by `reply_at_once` or, always, by `reply`.
+        """
+        client = self._link.at_hand
+        if client is None or tool not in self._listing.offer.of_servers:
+            return None
+        with contextlib.suppress(AgentApiError):
+            return client.begin(tool, arguments, call)
+        return None
+
+    def reply_at_once(self, tool: str, sent: Sent) -> Reply | None:
+        """Return what a call that was sent is answered, if that has come and is a result."""
+        with contextlib.suppress(AgentApiError):
+            outcome = result_of(sent)
+            return None if outcome is None else self._handed_on(tool, outcome)
+        return None
+
+    async def reply(self, tool: str, arguments: dict[str, Any], call: Round, *, sent: Sent | None = None) -> Reply:
+        """Call a tool, or tell why not. Raises MCPError, which only the newer era has here."""
         try:
-            reply: Reply = await work
+            if tool == STATUS_TOOL:
+                return await self._status(arguments, call.caller)
+            if sent is None and tool not in self._listing.offer.names:
+                with contextlib.suppress(AgentApiError):  # that it is away is told by the call
+                    await self._listing.refresh()
+            if sent is not None or tool in self._listing.offer.of_servers:
+                return await self._heard(tool, arguments, call, sent)
+            return await self._run(tool, arguments)
         except AgentApiError as problem:
-            if ctx is not None:
-                raise_if_lacking(ctx, problem)
-            reply = told(problem, tool, self._link.session_id)
-        return types.CallToolResult(
-            content=blocks(reply),
-            structured_content=reply.structured,
-            is_error=reply.failed,
-            _meta=None if reply.meta is None else dict(reply.meta),
-        )
+            raise_if_lacking(call.caller.session, problem)
+            return told(problem, tool, self._link.session_id)
 
     async def _run(self, tool: str, arguments: dict[str, Any]) -> Reply:
         try:
@@ -75,15 +89,20 @@ class Calls:
             audit_id=outcome.audit_id, result=outcome.result, content=outcome.content, failed=outcome.failed
         )
 
-    async def _heard(self, tool: str, arguments: dict[str, Any], call: Round) -> Reply:
+    async def _heard(self, tool: str, arguments: dict[str, Any], call: Round, sent: Sent | None) -> Reply:
         async def run(client: AgentClient) -> CallResult | CallPending:
-            return await client.call_heard(tool, arguments, call)
+            nonlocal sent
+            begun, sent = sent, None  # in another session it is sent again, because in this one nothing ran
+            return await client.call_heard(tool, arguments, call, sent=begun)
 
         outcome = await self._link.do(run)
         if isinstance(outcome, CallPending):
             return texts.waiting(
                 approval_id=outcome.approval_id, review_url=outcome.review_url, asked_by=outcome.asked_by
             )
+        return self._handed_on(tool, outcome)
+
+    def _handed_on(self, tool: str, outcome: CallResult) -> Reply:
         return texts.handed_on(
             audit_id=outcome.audit_id,
             result=outcome.result,
@@ -93,7 +112,7 @@ class Calls:
             shaped=tool in self._listing.offer.shaped,
         )
 
-    async def _status(self, ctx: Context, arguments: dict[str, Any]) -> Reply:
+    async def _status(self, arguments: dict[str, Any], caller: Caller) -> Reply:
         approval, wait = arguments.get("approval_id"), arguments.get("wait_seconds", 20)
         if not isinstance(approval, str) or isinstance(wait, bool) or not isinstance(wait, int | float):
             message = f"{STATUS_TOOL} takes approval_id, a text, and wait_seconds, a number."
@@ -111,13 +130,4 @@ class Calls:
             waited += part
             if left <= 0 or reply.failed or reply.structured.get("status") not in {"pending", "approved", "running"}:
                 return reply
-            # Says nothing unless the client sent a token for it.
-            await ctx.session.report_progress(waited, waited + left, "Waiting for a person's decision.")
-
-
-def blocks(reply: Reply) -> list[types.ContentBlock]:
-    """Return a reply in blocks; blocks of a kind that MCP does not know are told as the text they stand for."""
-    with contextlib.suppress(ValidationError):
-        if reply.content:
-            return types.CallToolResult.model_validate({"content": list(reply.content)}).content
-    return [types.TextContent(type="text", text=reply.text)]
+            await caller.progress(waited, waited + left, "Waiting for a person's decision.")

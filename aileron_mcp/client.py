@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Protocol, Self
 from urllib.parse import quote, urlencode
 
 from aileron_mcp.connections import Connections
-from aileron_mcp.exchange import Answer, BrokenOff, NotReached, Way, lines
+from aileron_mcp.exchange import Answer, BrokenOff, NotReached, Sent, Way, lines
 from aileron_mcp.trust import trust
 
 _LISTENING_SECONDS = 60.0  # the daemon sends a sign of life every 15 s
@@ -163,14 +164,26 @@ class AgentClient:
         answer = await self._ask("POST", _path_of(name), content=_encoded({"arguments": dict(arguments)}))
         return _called(answer.status, answer.body())
 
-    async def call_heard(self, name: str, arguments: Mapping[str, Any], hearing: Hearing) -> CallResult | CallPending:
-        """Call a tool and hear of it while it runs. Being cancelled calls the call off."""
-        said: dict[str, Any] = {"arguments": dict(arguments), "answers": list(hearing.answers)}
-        if hearing.log_level is not None:
-            said["log"] = hearing.log_level
-        content = _encoded(said)
+    def begin(self, name: str, arguments: Mapping[str, Any], hearing: Hearing) -> Sent | None:
+        """Send a call now, if a connection is free. `call_heard` takes it from there, or `result_of` its answer."""
+        content = _of_a_call(arguments, hearing)
+        return self._way.send_at_once("POST", _path_of(name), headers=self._hearing, content=content)
+
+    async def call_heard(
+        self, name: str, arguments: Mapping[str, Any], hearing: Hearing, *, sent: Sent | None = None
+    ) -> CallResult | CallPending:
+        """Call a tool and hear of it while it runs. Being cancelled calls the call off.
+
+        A request that was sent already is not sent again.
+        """
+        exchange: AbstractAsyncContextManager[Answer]
+        if sent is None:
+            content = _of_a_call(arguments, hearing)
+            exchange = self._way.send("POST", _path_of(name), headers=self._hearing, content=content)
+        else:
+            exchange = sent
         try:
-            async with self._way.send("POST", _path_of(name), headers=self._hearing, content=content) as answer:
+            async with exchange as answer:
                 if not answer.headers.get("content-type", "").startswith(_STREAM):
                     # Nothing was told on the way.
                     read = _checked(await _read(answer))
@@ -291,6 +304,22 @@ def _failed(problem: NotReached | BrokenOff) -> AgentApiError:
 @lru_cache(maxsize=256)
 def _path_of(tool: str) -> str:
     return f"/v1/tools/{quote(tool, safe='')}/call"
+
+
+def result_of(sent: Sent) -> CallResult | None:
+    """Return what a tool answered, if it is there whole. None for all else, which `call_heard` understands."""
+    content = sent.content
+    if content is None or sent.status != _OK or sent.headers.get("content-type", "").startswith(_STREAM):
+        return None
+    called = _called(_OK, _Read(_OK, sent.headers, content).body())
+    return called if isinstance(called, CallResult) else None
+
+
+def _of_a_call(arguments: Mapping[str, Any], hearing: Hearing) -> bytes:
+    said: dict[str, Any] = {"arguments": dict(arguments), "answers": list(hearing.answers)}
+    if hearing.log_level is not None:
+        said["log"] = hearing.log_level
+    return _encoded(said)
 
 
 def _called(status: int, body: Mapping[str, Any]) -> CallResult | CallPending:

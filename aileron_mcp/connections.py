@@ -8,7 +8,7 @@ import os
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Self, cast
 from urllib.parse import urlsplit
@@ -49,14 +49,26 @@ class Connections:
         head = self._head(method, path, headers)
         return _Exchange(self, b"%b%d\r\n\r\n%b" % (head, len(content), content), silence)
 
+    def send_at_once(self, method: str, path: str, *, headers: Mapping[str, str], content: bytes) -> "_Exchange | None":
+        """Send a request now, over a connection that was kept; None if there is none."""
+        connection = self._take()
+        if connection is None:
+            return None
+        exchange = self.send(method, path, headers=headers, content=content)
+        exchange.begin(connection)
+        return exchange
+
     async def connected(self) -> "_Connection":
         """Return a connection that is free: one that was kept, or a new one."""
+        return self._take() or await self._connect()
+
+    def _take(self) -> "_Connection | None":
         while self._kept:
             connection = self._kept.pop()
             if connection.is_free and time.monotonic() - connection.free_since < _KEPT_SECONDS:
                 return connection
             connection.close()
-        return await self._connect()
+        return None
 
     def keep(self, connection: "_Connection") -> None:
         """Keep a connection for the next request."""
@@ -116,9 +128,10 @@ class _Exchange:
         self._connections = connections
         self._request = request
         self._silence = silence
-        self._connection: _Connection
+        self._connection: _Connection | None = None
         self._waiting: asyncio.Future[None] | None = None
         """Whoever waits for news of the answer."""
+        self._when_told: Callable[[], None] | None = None
         self._unread: deque[bytes] = deque()
         self._size = 0
         self._head = False
@@ -127,22 +140,41 @@ class _Exchange:
         self.status = 0
         self.headers: dict[str, str] = {}
 
+    def begin(self, connection: "_Connection") -> None:
+        """Send the request."""
+        self._connection = connection
+        connection.begin(self._request, self)
+
+    def when_told(self, call: Callable[[], None]) -> None:
+        """Call a function once: when the answer is whole, is too long to wait for that, or broke off."""
+        self._when_told = call
+
+    @property
+    def content(self) -> bytes | None:
+        """Return the body, if it is whole; it can still be read."""
+        return b"".join(self._unread) if self._ended else None
+
+    def hang_up(self) -> None:
+        """Want nothing more of the answer."""
+        self._when_told = None
+        if self._connection is not None and not self._ended:
+            self._connection.close()
+
     async def __aenter__(self) -> Self:
-        self._connection = await self._connections.connected()
-        self._connection.begin(self._request, self)
+        if self._connection is None:
+            self.begin(await self._connections.connected())
         try:
             while not self._head:
                 await self._news()
         except BaseException:
-            self._connection.close()
+            self.hang_up()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._ended:
-            self._connection.close()
+        self.hang_up()
 
     async def whole(self) -> bytes:
         """Return the body."""
@@ -156,7 +188,7 @@ class _Exchange:
             while self._unread:
                 part = self._unread.popleft()
                 self._size -= len(part)
-                if self._size < _MOST_UNREAD and not self._ended:
+                if self._connection is not None and self._size < _MOST_UNREAD and not self._ended:
                     self._connection.go_on()
                 yield part
             if self._ended:
@@ -166,12 +198,16 @@ class _Exchange:
     def take_head(self, status: int) -> None:
         """Note that the head is whole."""
         self._head, self.status = True, status
+        if "content-length" not in self.headers:
+            self._tell()  # it comes in parts, for as long as it takes
         self._wake()
 
     def take(self, part: bytes) -> bool:
         """Take a part of the body; False if there is more than is read."""
         self._unread.append(part)
         self._size += len(part)
+        if self._size >= _MOST_UNREAD:
+            self._tell()
         self._wake()
         return self._size < _MOST_UNREAD
 
@@ -179,7 +215,13 @@ class _Exchange:
         """Note that nothing more comes."""
         self._ended = self._ended or problem is None
         self._problem = self._problem or problem
+        self._tell()
         self._wake()
+
+    def _tell(self) -> None:
+        call, self._when_told = self._when_told, None
+        if call is not None:
+            call()
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():

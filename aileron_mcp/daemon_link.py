@@ -30,6 +30,11 @@ class Link(Protocol):
         """Return the session that is asked in, as far as it is known."""
         ...
 
+    @property
+    def at_hand(self) -> AgentClient | None:
+        """Return the client, if nothing must be waited for first."""
+        ...
+
     async def client(self) -> AgentClient:
         """Return a client; raises AgentUnreachable with a sentence that helps."""
         ...
@@ -58,13 +63,19 @@ class DaemonLink:
         """Return the session that is asked in, as far as it is known."""
         return self._environment.get("AILERON_SESSION_ID") or (None if self._own is None else self._own.id)
 
+    @property
+    def at_hand(self) -> AgentClient | None:
+        """Return the client, if nothing must be waited for first."""
+        return None if self._own is not None and self._own.is_stale() else self._client
+
     async def client(self) -> AgentClient:
         """Return a client; raises AgentUnreachable with a sentence that helps."""
         async with self._opening:
-            if self._client is None or (self._own is not None and self._own.is_stale()):
+            client = self.at_hand
+            if client is None:
                 await self._let_go()
-                self._client = await self._open()
-            return self._client
+                client = self._client = await self._open()
+            return client
 
     async def renew(self) -> bool:
         """Forget a session of its own that has ended; False if this one was given and cannot be replaced here."""

@@ -3,7 +3,7 @@
 The way is a connection over HTTP (`connections.py`), or one inside of the daemon itself.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -38,6 +38,23 @@ class Answer(Protocol):
         ...
 
 
+class Sent(Answer, AbstractAsyncContextManager[Answer], Protocol):
+    """A request that has left, and its answer: entering the context waits for its head."""
+
+    @property
+    def content(self) -> bytes | None:
+        """Return the body, if it is whole; it can still be read."""
+        ...
+
+    def when_told(self, call: Callable[[], None]) -> None:
+        """Call a function once: when the answer is whole, is too long to wait for that, or broke off."""
+        ...
+
+    def hang_up(self) -> None:
+        """Want nothing more of the answer."""
+        ...
+
+
 class Way(Protocol):
     """A way to the daemon."""
 
@@ -48,6 +65,10 @@ class Way(Protocol):
 
         Raises NotReached or BrokenOff; the latter also after so many seconds without a byte.
         """
+        ...
+
+    def send_at_once(self, method: str, path: str, *, headers: Mapping[str, str], content: bytes) -> Sent | None:
+        """Send a request now; None if something must be waited for first."""
         ...
 
     async def aclose(self) -> None:

@@ -48,7 +48,7 @@ def read_line(line: bytes) -> Read:
         message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError as problem:
         return _unreadable(line, problem)
-    if isinstance(message, types.JSONRPCRequest) and not _is_finite(message.params):
+    if isinstance(message, types.JSONRPCRequest) and not is_finite(message.params):
         return (_not_json("it holds a number that JSON does not have", outline(line)),)
     if isinstance(message, types.JSONRPCNotification) and "id" in (found := outline(line)).names:
         # The library takes a request whose id is 1.0, null or true for a notification, and would answer nothing.
@@ -108,14 +108,12 @@ def _not_json(why: str, found: Outline) -> Refusal:
     return Refusal(types.PARSE_ERROR, f"The line is not JSON that can be read: {why}.", found.id)
 
 
-def _is_finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
+    """Say whether a value that was read as JSON holds only numbers that JSON has, which 1e999 is not."""
     # As deep as the library reads, which is 200.
-    match value:
-        case float():
-            return math.isfinite(value)
-        case Mapping():
-            return all(map(_is_finite, value.values()))
-        case list():
-            return all(map(_is_finite, value))
-        case _:
-            return True
+    kind = type(value)
+    if kind is dict:
+        return all(map(is_finite, value.values()))
+    if kind is list:
+        return all(map(is_finite, value))
+    return kind is not float or math.isfinite(value)

@@ -122,7 +122,7 @@ class Others:
         try:
             outcome = await self._link.do(run)
         except AgentApiError as problem:
-            raise_if_lacking(call.ctx, problem)
+            raise_if_lacking(call.caller.session, problem)
             raise self._refused(problem) from None
         if isinstance(outcome, CallPending):
             reply = texts.waiting(

@@ -5,6 +5,7 @@ import contextlib
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 
 _PIECE = 64 * 1024
 _MOST_LINES = 64
@@ -49,10 +50,15 @@ class Splitter:
 
 
 class LineReader:
-    """The lines of one descriptor, which nobody else reads."""
+    """The lines of one descriptor, which nobody else reads.
 
-    def __init__(self, descriptor: int, *, longest: int) -> None:
+    A line that `at_once` takes, which is when it returns True, is not one of those that `next` returns. It is asked as
+    the line comes, and only if no earlier line waits.
+    """
+
+    def __init__(self, descriptor: int, *, longest: int, at_once: Callable[[bytes], bool] | None = None) -> None:
         self._descriptor = descriptor
+        self._at_once = at_once
         self._splitter = Splitter(longest)
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[bytes] = deque()
@@ -79,6 +85,14 @@ class LineReader:
         self._size -= len(line)
         self._go_on()
         return line
+
+    def close(self) -> None:
+        """Read no more; what was read is still returned."""
+        self._ended = True
+        if self._watched:
+            self._loop.remove_reader(self._descriptor)
+            self._watched = False
+        self._news.set()
 
     def _go_on(self) -> None:
         """Have more read, if there is room for it."""
@@ -117,9 +131,12 @@ class LineReader:
         else:
             self._ended, rest = True, self._splitter.rest()
             lines = [rest] if rest else []
-        self._waiting.extend(lines)
-        self._size += sum(map(len, lines))
-        self._news.set()
+        for line in lines:
+            if self._waiting or self._at_once is None or len(line) > _MOST_BYTES or not self._at_once(line):
+                self._waiting.append(line)
+                self._size += len(line)
+        if self._waiting or self._ended:
+            self._news.set()
 
     def _read_on(self, may_read: threading.Event) -> None:
         def taken(piece: bytes) -> None:

@@ -13,12 +13,12 @@ from typing import Any, TypeVar, get_args
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
-from mcp.shared.message import ServerMessageMetadata
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from aileron_mcp.agents import Context, PerConnection
-from aileron_mcp.asking import Answer, Asked, answers_of, fits, request_of, result_of, written
+from aileron_mcp.asking import Asked, answers_of, fits, request_of, result_of, written
+from aileron_mcp.callers import ByLibrary, Caller
 
 R = TypeVar("R")
 
@@ -32,8 +32,8 @@ _LEVEL = "io.modelcontextprotocol/logLevel"
 class Round:
     """One call under way: hears of it, and puts to the agent what its server asks back."""
 
-    ctx: Context
-    """The request that is being answered: the first one, or the one that brought the last answers."""
+    caller: Caller
+    """Who made the request that is being answered: the first one, or the one that brought the last answers."""
     log_level: str | None = None
     """The lowest level of lines for the log that the agent wants to hear; None for no lines at all."""
     given: dict[str, Any] = field(default_factory=dict)
@@ -45,14 +45,14 @@ class Round:
     @property
     def answers(self) -> tuple[str, ...]:
         """Return what the agent can answer."""
-        return answers_of(self.ctx)
+        return answers_of(self.caller.session)
 
     async def progress(self, params: Mapping[str, Any]) -> None:
         """Hand on how far the tool is. Says nothing unless the client sent a token for it."""
         done, total, message = params.get("progress"), params.get("total"), params.get("message")
         if isinstance(done, int | float):
             with contextlib.suppress(Exception):  # the agent may have gone, which its reader will notice
-                await self.ctx.session.report_progress(
+                await self.caller.progress(
                     done,
                     total if isinstance(total, int | float) else None,
                     message if isinstance(message, str) else None,
@@ -61,21 +61,17 @@ class Round:
     async def logged(self, params: Mapping[str, Any]) -> None:
         """Hand on a line that the tool writes for the log."""
         with contextlib.suppress(Exception):  # it is no line of the protocol, or the agent may have gone
-            line = types.LoggingMessageNotificationParams.model_validate(params)
-            await self.ctx.session.send_notification(
-                types.LoggingMessageNotification(params=line), related_request_id=self.ctx.request_id
-            )
+            await self.caller.log(types.LoggingMessageNotificationParams.model_validate(params))
 
     async def asked(self, method: str, params: Mapping[str, Any], name: str, more: int) -> Mapping[str, Any] | None:
         """Ask the agent; None if it cannot be asked that, or turns it down. `more` questions come right behind it."""
-        request = request_of(self.ctx, method, params)
-        if self.ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+        request = request_of(self.caller.session, method, params)
+        if self.caller.session.protocol_version in MODERN_PROTOCOL_VERSIONS:
             return await self._put(request, name, last=more == 0)
         if request is None:
             return None
-        related = ServerMessageMetadata(related_request_id=self.ctx.request_id)
         try:
-            result: Answer = await self.ctx.session.send_request(request, result_of(request), metadata=related)
+            result = await self.caller.ask(request, result_of(request))
         except (MCPError, ValidationError):
             return None
         return written(result)
@@ -133,7 +129,11 @@ class Rounds:
             level = (ctx.meta or {}).get(_LEVEL)
         else:
             level = self.levels.of(ctx)
-        return Round(ctx, log_level=next((each for each in _LEVELS if each == level), None), given=dict(given or {}))
+        return Round(ByLibrary(ctx), log_level=_known(level), given=dict(given or {}))
+
+    def begin_over_pipe(self, caller: Caller) -> Round:
+        """Return a new call of the older era, for a request over the pipe that goes past the library."""
+        return Round(caller, log_level=_known(self.levels.of_pipe()))
 
     async def run(
         self, ctx: Context, params: types.InputResponseRequestParams, work: Callable[[Round], Awaitable[R]]
@@ -141,11 +141,13 @@ class Rounds:
         """Do a piece of work, or go on with the one that a repeated request means. Being cancelled ends it."""
         if params.request_state is None:
             call = self.begin(ctx, params.input_responses)
+            if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+                return await work(call)  # what is asked back is a request of its own
             task: asyncio.Task[R] = asyncio.ensure_future(_awaited(work(call)))
         else:
             parked = self._taken(params)
             call, task = parked.call, parked.task
-            call.ctx = ctx
+            call.caller = ByLibrary(ctx)
             call.take(params.input_responses)
         asked = asyncio.ensure_future(call.asked_now.wait())
         try:
@@ -197,6 +199,10 @@ class Rounds:
         parked = self._parked.pop(state, None)
         if parked is not None:
             parked.task.cancel()
+
+
+def _known(level: Any) -> str | None:
+    return level if isinstance(level, str) and level in _LEVELS else None
 
 
 async def _awaited(work: Awaitable[R]) -> R:

@@ -26,6 +26,7 @@ from aileron_mcp.listing import Listing
 from aileron_mcp.others import Others
 from aileron_mcp.pipe import agent_pipe
 from aileron_mcp.rounds import Rounds
+from aileron_mcp.straight import StraightWay
 from aileron_mcp.texts import STATUS_TOOL
 from aileron_mcp.version import VERSION
 from aileron_mcp.watched import Streams, Watching
@@ -61,6 +62,8 @@ class ToolServer:
         """Agents of the older era that asked for tools."""
         self._telling: set[asyncio.Task[None]] = set()
         rounds = self._rounds = Rounds()
+        calls = Calls(link, self._listing, rounds)
+        self._straight = StraightWay(calls, rounds, self._older.of_pipe)
         others = Others(link, rounds, self._late)
         watching = self._watching_resources = Watching(others.owner, others.watch, self._bus)
         self._streams = Streams(self._bus, watching, most=_MOST_STREAMS)
@@ -71,7 +74,7 @@ class ToolServer:
             instructions=_INSTRUCTIONS,
             lifespan=self._watching,
             on_list_tools=self._list_tools,
-            on_call_tool=Calls(link, self._listing, rounds).call,
+            on_call_tool=calls.call,
             on_list_resources=others.resources,
             on_list_resource_templates=others.templates,
             on_read_resource=others.read,
@@ -89,7 +92,7 @@ class ToolServer:
 
     async def serve(self) -> None:
         """Answer over standard input and output until the pipe is closed."""
-        async with agent_pipe() as (incoming, outgoing):
+        async with agent_pipe(self._straight) as (incoming, outgoing):
             await self.server.run(incoming, outgoing, self.server.create_initialization_options(OPTIONS))
 
     @contextlib.asynccontextmanager

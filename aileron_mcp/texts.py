@@ -27,7 +27,8 @@ _WAITING = {
 class Reply:
     """The answer to one tool call."""
 
-    text: str
+    said: Any
+    """What is told in words: a text, or a value that is written as JSON."""
     structured: Any
     failed: bool = False
     content: tuple[Mapping[str, Any], ...] = ()
@@ -35,11 +36,16 @@ class Reply:
     meta: Mapping[str, Any] | None = None
     """What is said for programs beside it."""
 
+    @property
+    def text(self) -> str:
+        """Return it in words."""
+        return _written(self.said)
+
 
 def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ...] = (), failed: bool = False) -> Reply:
     """Tell that a tool ran, and what it said; `failed` if it said that it failed."""
     data = {"result": _flat(result), "audit_id": audit_id}
-    return Reply(text=_written(result), structured=data, content=content, failed=failed)
+    return Reply(said=result, structured=data, content=content, failed=failed)
 
 
 def handed_on(
@@ -56,7 +62,7 @@ def handed_on(
     if data is None and shaped and not failed:
         data = {"status": "cut", "next_step": "Read the blocks of text; the last one says how to read on."}
     said = {**(meta or {}), AUDIT_ID: audit_id}
-    return Reply(text=_written(result), structured=data, content=content, failed=failed, meta=said)
+    return Reply(said=result, structured=data, content=content, failed=failed, meta=said)
 
 
 def waiting(*, approval_id: str, review_url: str, asked_by: str = "") -> Reply:
@@ -79,7 +85,7 @@ def waiting(*, approval_id: str, review_url: str, asked_by: str = "") -> Reply:
         "review_url": review_url,
     }
     text = f'{step} "{approval_id}", not the tool again. {what} {review_url} {how}.'
-    return Reply(text=text, structured=data)
+    return Reply(said=text, structured=data)
 
 
 def standing(answer: Mapping[str, Any]) -> Reply:
@@ -88,7 +94,7 @@ def standing(answer: Mapping[str, Any]) -> Reply:
     known: dict[str, Any] = {"status": status}
     if answer.get("error"):
         told = failure({"error": answer["error"]})
-        return Reply(text=told.text, structured={**known, **told.structured}, failed=True)
+        return Reply(said=told.text, structured={**known, **told.structured}, failed=True)
     if status == "completed" or answer.get("content"):
         result = answer.get("result")
         blocks = answer.get("content") or ()
@@ -98,16 +104,16 @@ def standing(answer: Mapping[str, Any]) -> Reply:
         data = known | {"result": _flat(result), "audit_id": answer.get("audit_id")}
         said = ({"type": "text", "text": f"{status}:"}, *blocks) if blocks else ()
         failed = bool(answer.get("is_error"))
-        return Reply(text=f"{status}: {_written(result)}", structured=data, content=said, failed=failed)
+        return Reply(said=f"{status}: {_written(result)}", structured=data, content=said, failed=failed)
     if status in _WAITING:
         step = f"Call {STATUS_TOOL} again."
         asked = {"message": str(answer["message"])} if answer.get("asked_by") else {}
         return Reply(
-            text=f"{status}: {step} {asked.get('message', _WAITING[status])}",
+            said=f"{status}: {step} {asked.get('message', _WAITING[status])}",
             structured=known | {"next_step": step, "approval_id": answer["approval_id"], **asked},
         )
     message = str(answer.get("message", ""))
-    return Reply(text=f"{status}: {message}", structured=known | {"message": message}, failed=True)
+    return Reply(said=f"{status}: {message}", structured=known | {"message": message}, failed=True)
 
 
 def not_there(envelope: Mapping[str, Any], names: Iterable[str]) -> Reply:
@@ -132,7 +138,7 @@ def failure(envelope: Mapping[str, Any], *, step: str = "") -> Reply:
     if error.get("audit_id"):
         told["audit_id"] = error["audit_id"]
         lines.append(f"({error['audit_id']})")
-    return Reply(text="\n".join(lines), structured={"next_step": step, "error": told}, failed=True)
+    return Reply(said="\n".join(lines), structured={"next_step": step, "error": told}, failed=True)
 
 
 def trouble(message: str, *, failure_class: str, retriable: bool, step: str = "") -> Reply:

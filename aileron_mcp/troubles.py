@@ -1,17 +1,17 @@
 """What a model is told when the daemon refused, is away, or its answer did not come."""
 
 import mcp_types as types
+from mcp.server.session import ServerSession
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from aileron_mcp import texts
-from aileron_mcp.agents import Context
 from aileron_mcp.asking import lacks
 from aileron_mcp.client import AgentApiError, AgentUnreachable, AnswerLost, NotSendable
 from aileron_mcp.texts import STATUS_TOOL, Reply
 
 
-def raise_if_lacking(ctx: Context, problem: AgentApiError) -> None:
+def raise_if_lacking(session: ServerSession, problem: AgentApiError) -> None:
     """Raise the error of the protocol if a server needs of its client what this agent does not offer.
 
     Only the newer era has this error. If the agent offers it and a rule does not let the server have it, it is none.
@@ -19,8 +19,8 @@ def raise_if_lacking(ctx: Context, problem: AgentApiError) -> None:
     details = (problem.envelope or {}).get("error", {}).get("details") or {}
     if details.get("code") != str(types.MISSING_REQUIRED_CLIENT_CAPABILITY):
         return
-    missing = lacks(ctx, details.get("needed"))
-    if missing is not None and ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+    missing = lacks(session, details.get("needed"))
+    if missing is not None and session.protocol_version in MODERN_PROTOCOL_VERSIONS:
         data = {"requiredCapabilities": missing}
         raise MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, str(problem)[:1000], data)
 

@@ -15,7 +15,8 @@ class LineWriter:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._one_writes = asyncio.Lock()
+        self._last: asyncio.Task[None] | None = None
+        """Writes the last line of those that had to wait; None if there are none."""
         mode = os.fstat(descriptor).st_mode
         self._socket = socket.socket(fileno=os.dup(descriptor)) if stat.S_ISSOCK(mode) else None
         self._ready: select.poll | None = None
@@ -25,15 +26,37 @@ class LineWriter:
 
     async def write(self, line: bytes) -> None:
         """Write a line whole, after those that came before it. Raises OSError if nobody reads any more."""
-        async with self._one_writes:
-            written = self._at_once(line)
-            if written < len(line):
-                await asyncio.get_running_loop().run_in_executor(None, self._write, line[written:])
+        waiting = self.put(line)
+        if waiting is not None:
+            await asyncio.shield(waiting)  # a line that has begun is written to its end
 
-    def close(self) -> None:
-        """Let go of what was made here. The descriptor stays open: it is not ours."""
+    def put(self, line: bytes) -> "asyncio.Task[None] | None":
+        """Write a line, after those that came before it; return the task that still does so, if it must wait.
+
+        Raises OSError, or its task does, if nobody reads any more.
+        """
+        rest = line if self._last is not None else line[self._at_once(line) :]
+        if not rest:
+            return None
+        task = self._last = asyncio.get_running_loop().create_task(self._later(self._last, rest))
+        task.add_done_callback(self._is_done)
+        return task
+
+    async def close(self) -> None:
+        """Let go of what was made here, after what is being written. The descriptor stays open: it is not ours."""
+        if self._last is not None:
+            await asyncio.wait((self._last,))
         if self._socket is not None:
             self._socket.close()
+
+    async def _later(self, before: "asyncio.Task[None] | None", rest: bytes) -> None:
+        if before is not None:
+            await asyncio.wait((before,))
+        await asyncio.get_running_loop().run_in_executor(None, self._write, rest)
+
+    def _is_done(self, task: "asyncio.Task[None]") -> None:
+        if self._last is task:
+            self._last = None
 
     def _at_once(self, line: bytes) -> int:
         """Write what can be written without waiting; return how much that was."""

@@ -57,6 +57,9 @@ class Inside:
         finally:
             exchange.hang_up()
 
+    def send_at_once(self, method: str, path: str, *, headers: Mapping[str, str], content: bytes) -> None:
+        """Send nothing: the app runs in a task, which must be waited for."""
+
     async def aclose(self) -> None:
         """Close nothing: each request ends by itself."""
 

@@ -43,6 +43,10 @@ class _Link:
     session_id: str
     given: "AgentClient"
 
+    @property
+    def at_hand(self) -> "AgentClient":
+        return self.given
+
     async def client(self) -> "AgentClient":
         return self.given
 

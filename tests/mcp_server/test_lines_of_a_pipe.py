@@ -59,7 +59,7 @@ async def test_lines_go_through_in_their_order_and_whole(kind: str) -> None:
     writes = asyncio.ensure_future(write())
     assert [await reader.next() for _ in lines] == lines
     await writes
-    writer.close()
+    await writer.close()
     os.close(writing)
     if kind == "pipe":
         assert await reader.next() is None
@@ -79,7 +79,7 @@ async def test_a_reader_that_does_not_read_holds_up_nobody_else(kind: str) -> No
     assert len(await reader.next() or b"") == 2**22 + 1
     assert await reader.next() == b"behind\n"
     await asyncio.gather(written, behind)
-    writer.close()
+    await writer.close()
     os.close(writing)
     os.close(reading)
 
