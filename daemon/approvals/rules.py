@@ -32,11 +32,14 @@ class Rules:
     """Decides whether a call waits for a person."""
 
     def __init__(self, rules: Mapping[ToolId, Rule]) -> None:
-        self._rules = dict(rules)
+        self.exchange(rules)
 
     def exchange(self, rules: Mapping[ToolId, Rule]) -> None:
         """Decide by other rules from now on; a call that waits or is approved is measured by them when it is to run."""
-        self._rules = dict(rules)
+        by_kind: dict[str, dict[str, Rule]] = {}
+        for tool, rule in rules.items():
+            by_kind.setdefault(tool.kind, {})[tool.name] = rule
+        self._rules = by_kind
 
     def ruling(self, tool: ToolId, *, required: bool) -> Rule:
         """Return what applies to a tool: its rule, or else what the tool itself asks for.
@@ -44,17 +47,20 @@ class Rules:
         A deny holds whatever another rule says. Otherwise the rule of one tool goes before that of all tools of its
         origin, so that `ask` for all and `allow` for one is possible.
         """
-        found = [rule for each in (tool, _every(tool)) if (rule := self._rules.get(each)) is not None]
-        if found:
-            return next((rule for rule in found if rule.decision is Decision.DENY), found[0])
-        if required:
-            return Rule(decision=Decision.ASK, reason="the tool itself requires approval")
-        return Rule(decision=Decision.ALLOW, reason="the tool itself requires no approval")
+        rules = self._rules.get(tool.kind, {})
+        rule, of_all = rules.get(tool.name), rules.get(f"{tool.name.partition('/')[0]}/{EVERY}")
+        if of_all is not None and (
+            rule is None or (of_all.decision is Decision.DENY and rule.decision is not Decision.DENY)
+        ):
+            return of_all
+        if rule is not None:
+            return rule
+        return _REQUIRED if required else _UNREQUIRED
 
     def names(self, kind: str) -> list[str]:
         """Return the names of the tools of a kind that have a rule."""
-        return sorted(tool.name for tool in self._rules if tool.kind == kind)
+        return sorted(self._rules.get(kind, ()))
 
 
-def _every(tool: ToolId) -> ToolId:
-    return ToolId(tool.kind, f"{tool.name.partition('/')[0]}/{EVERY}")
+_REQUIRED = Rule(decision=Decision.ASK, reason="the tool itself requires approval")
+_UNREQUIRED = Rule(decision=Decision.ALLOW, reason="the tool itself requires no approval")

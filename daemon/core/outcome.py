@@ -52,6 +52,17 @@ class Outcome:
     """The tool answered, and said that it failed: a result for who asked, a failure in the records."""
     failure: Failure | None = None
 
+    def with_stages(self, stages: tuple[StageRecord, ...]) -> "Outcome":
+        """Return the same end, with what was done on the way."""
+        return Outcome(
+            stages=stages,
+            result=self.result,
+            content=self.content,
+            meta=self.meta,
+            failed_by_tool=self.failed_by_tool,
+            failure=self.failure,
+        )
+
     @property
     def completed(self) -> list[str]:
         """Return the names of the stages that went well."""

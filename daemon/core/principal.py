@@ -47,7 +47,9 @@ class Principal:
 
     def __str__(self) -> str:
         """Return it as records name it: `person:owner`, `agent:ses_...`, `daemon`, or `unknown`."""
-        return f"{self.kind.value}:{self.id}" if self.kind in _NAMED else self.kind.value
+        kind = self.kind
+        named = kind is PrincipalKind.AGENT or kind is PrincipalKind.PERSON
+        return f"{kind}:{self.id}" if named else f"{kind}"
 
     def in_words(self) -> str:
         """Return it as people read it: `you, in a browser`."""
@@ -80,7 +82,6 @@ class Principal:
         return STRANGER
 
 
-_NAMED = frozenset({PrincipalKind.PERSON, PrincipalKind.AGENT})
 _OWNER = "owner"
 _PERSON_BEFORE = "user"
 """How the versions before principals called the person in their records; nothing writes it any more."""

@@ -24,7 +24,8 @@ class Checks:
 
     def meant(self, request: RunRequest) -> RunRequest:
         """Return the request for the call that is meant; everything after this is about that one."""
-        return replace(request, call=self._tools.meant(request.call))
+        meant = self._tools.meant(request.call)
+        return request if meant is request.call else replace(request, call=meant)
 
     async def check(self, request: RunRequest) -> CheckedRun:
         """Return a run that may start as far as its tool is concerned; raise the Failure that says why it may not."""

@@ -20,7 +20,7 @@ Told = Callable[[Question], None]
 class Reach:
     """The talk that a run gives its tool."""
 
-    def __init__(self, *, asker: Asker | None, questions: Questions, about: About, told: Told) -> None:
+    def __init__(self, *, asker: Asker | None, questions: Questions, about: Callable[[], About], told: Told) -> None:
         self._asker = asker
         self._questions = questions
         self._about = about
@@ -79,7 +79,7 @@ class Reach:
             self._tell_soon()
 
         try:
-            return await self._questions.ask(self._about, method, params, shown=shown)
+            return await self._questions.ask(self._about(), method, params, shown=shown)
         finally:
             for question in mine:
                 del self._with_person[question.id]

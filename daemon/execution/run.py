@@ -78,14 +78,19 @@ class Run:
         self.talk = Reach(
             asker=checked.request.asker,
             questions=services.questions,
-            about=About(
-                session=checked.session,
-                asker=checked.request.call.principal,
-                origin=checked.prepared.subject.origin,
-                tool=checked.name,
-                execution=execution,
-            ),
+            about=self._about,
             told=told,
+        )
+
+    def _about(self) -> About:
+        """Return what a question is about that the tool asks."""
+        checked = self._checked
+        return About(
+            session=checked.session,
+            asker=checked.request.call.principal,
+            origin=checked.prepared.subject.origin,
+            tool=checked.name,
+            execution=self.execution,
         )
 
     @property

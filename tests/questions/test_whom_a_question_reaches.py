@@ -61,7 +61,7 @@ async def asking(tmp_path: Path) -> AsyncIterator[Asking]:
 
 def reach(asking: Asking, agent: Agent | None) -> tuple[Reach, list[Question]]:
     told: list[Question] = []
-    return Reach(asker=agent, questions=asking.questions, about=ABOUT, told=told.append), told
+    return Reach(asker=agent, questions=asking.questions, about=lambda: ABOUT, told=told.append), told
 
 
 async def test_what_the_agent_answers_no_person_is_asked(asking: Asking) -> None:

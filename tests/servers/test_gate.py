@@ -14,12 +14,15 @@ from servers.small_servers import Asks, SmallServers, text
 
 from daemon.base.clock import SystemClock
 from daemon.base.once import Once
+from daemon.core.account import Account
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.scrubbing.scrub import Scrubber
+from daemon.core.subject import Subject
 from daemon.core.tools import ToolId, ToolSpec
 from daemon.execution.requests import Finished
 from daemon.tools.servers import looking
 from daemon.tools.servers.looking import holds_for
+from daemon.tools.servers.targets import Targets
 from daemon.tools.servers.upstream.seam import Asking, Message, Trouble, UpstreamError
 from daemon.tools.servers.values import Mode, ServerConfig
 
@@ -392,6 +395,41 @@ async def test_a_server_that_says_that_its_list_changed_is_looked_at_before_the_
     waiting = [each.digest for each in room.rooms.servers.pins.difference("hub") if each.digest]
     await room.rooms.servers.pins.accept("hub", waiting, PERSON)
     assert isinstance(await room.call("hub__late"), Finished)
+
+
+async def test_what_a_call_is_bound_to_is_the_same_until_its_definition_its_server_or_its_account_changes(
+    room: GateRoom,
+) -> None:
+    pins, read = room.rooms.servers.pins, ToolId("server", "hub/read")
+    accounts = [Account(connector="hub", name="token", kind="secret", version=1, seal="a")]
+    calls = replace(room.rooms.servers.provider._calls, account_of=lambda _: accounts[-1])
+    targets = Targets(calls, pins)
+
+    def bound(server: ServerConfig = HUB) -> Subject:
+        pin = pins.find(read.name)
+        assert pin is not None
+        assert pin.accepted is not None
+        return targets.of_tool(server, pin, pin.accepted).subject
+
+    first = bound()
+    assert bound() is first
+    accounts.append(replace(accounts[0], version=2, seal="b"))
+    second = bound()
+    assert second.accounts == (accounts[1],)
+    assert bound() is second
+    moved = bound(replace(HUB, command=("elsewhere",)))
+    assert moved.depends_on != second.depends_on
+    assert bound().depends_on == first.depends_on
+    room.servers.servers["hub"].tools[0] = tool("read", description="Other.")
+    room.servers.servers["hub"].renew()
+    with pytest.raises(Failure, match="has changed"):
+        await room.call("hub__read")
+    waiting = [each.digest for each in pins.difference("hub") if each.digest]
+    await pins.accept("hub", waiting, PERSON)
+    assert bound().definition != second.definition
+    await room.call("hub__read")
+    (started,) = [each for each in await room.events("execution.started") if each["action"] == read.name]
+    assert started["aileron.tool.definition_hash"] == bound().definition
 
 
 async def test_a_tool_that_changed_without_a_word_is_withheld_after_the_next_look(tmp_path: Path) -> None:

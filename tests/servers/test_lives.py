@@ -287,6 +287,20 @@ async def test_an_idle_server_is_stopped_and_never_in_the_middle_of_a_call(room:
     assert room.starting.begun == 2
 
 
+async def test_a_server_that_is_needed_again_and_again_is_idle_from_its_last_call_on(room: Room) -> None:
+    brief = replace(LOCAL, idle_seconds=0.2)
+    loop = asyncio.get_running_loop()
+    began = last = loop.time()
+    while loop.time() < began + 0.5:
+        before, pause = room.starting.begun, loop.time() - last
+        await room.call(brief)
+        assert not before or room.starting.begun == before or pause > 0.15, "it was stopped too early"
+        last = loop.time()
+        await asyncio.sleep(0.01)
+    await eventually(lambda: room.pool.state(brief).state is State.STOPPED)
+    assert loop.time() - last > 0.15
+
+
 async def test_one_process_at_a_time_a_call_waits_for_the_end_of_the_former_one(room: Room) -> None:
     brief = replace(LOCAL, idle_seconds=0.0)
     first = await room.call(brief)

@@ -7,8 +7,8 @@ What certainly did not leave is sent once more, on another connection. Nothing e
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 from daemon.base.clock import Clock
@@ -35,7 +35,7 @@ from daemon.tools.servers.scrubbing import clean_of, cleaned
 from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor, Trouble, UpstreamError
 from daemon.tools.servers.values import Mode, ServerConfig
 
-_STAGE = "call"
+_ATTRIBUTES = {mode: {Attr.EXECUTION_MODE: mode.value} for mode in Mode}
 _REACH_OF_A_LOCAL_SERVER = "whatever you can reach: it runs on this machine, as you"
 
 
@@ -88,9 +88,9 @@ class Request(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class PreparedServerCall:
-    """A call of a server after every check that touches nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is asked of which server, without the arguments."""
 
     services: CallServices
     server: ServerConfig
@@ -98,6 +98,15 @@ class PreparedServerCall:
     """The hash of what the server is."""
     request: Request
     subject: Subject
+    stage: Stage
+    """The one stage that a run has."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedServerCall:
+    """A call of a server after every check that touches nothing."""
+
+    target: Target
     arguments: Mapping[str, Any]
 
     approval: ClassVar[ApprovalPolicy] = ApprovalPolicy()
@@ -105,40 +114,46 @@ class PreparedServerCall:
     arguments_key: ClassVar[None] = None
     blocked: ClassVar[None] = None
 
-    @cached_property
+    @property
+    def subject(self) -> Subject:
+        """Return what would be run; an approval is bound to it."""
+        return self.target.subject
+
+    @property
     def first_stage(self) -> Stage:
         """Return the one stage there is."""
-        return Stage(name=_STAGE, op=self.request.method, target=self.server.name, may_repeat=self.request.may_repeat)
+        return self.target.stage
 
     @property
     def attributes(self) -> Mapping[str, Any]:
         """Return whether the server runs here or elsewhere: the one value in which the two differ."""
-        return {Attr.EXECUTION_MODE: self.server.mode.value}
+        return _ATTRIBUTES[self.target.server.mode]
 
     def accounts(self) -> tuple[Account, ...]:
         """Return what the server is given of the vault. Who that is at its service, the service alone knows."""
-        account = self.services.account_of(self.server)
+        account = self.target.services.account_of(self.target.server)
         return () if account is None else (account,)
 
     async def explain(self) -> Explanation:
         """Return what would be sent to which server, in full."""
-        local = self.server.mode is Mode.LOCAL
+        target, server, request = self.target, self.target.server, self.target.request
+        local = server.mode is Mode.LOCAL
         step = StepShown(
-            id=_STAGE,
+            id=target.stage.name,
             doer="server",
             reach=_REACH_OF_A_LOCAL_SERVER if local else "no host",
             acts_as="whom the server itself decides; Aileron does not know",
-            connector=self.server.name,
-            version=self.subject.version,
-            hash=self.identity,
-            op=self.request.title,
+            connector=server.name,
+            version=target.subject.version,
+            hash=target.identity,
+            op=request.title,
             op_description="",
-            capability=self.request.method,
-            may_repeat=self.request.may_repeat,
-            hosts=(self.server.url,) if self.server.url is not None else (),
+            capability=request.method,
+            may_repeat=request.may_repeat,
+            hosts=(server.url,) if server.url is not None else (),
             inputs=tuple(InputShown(name=name, parts=written_out(value)) for name, value in self.arguments.items()),
         )
-        return Explanation(complete=True, description=self.request.description, steps=(step,))
+        return Explanation(complete=True, description=request.description, steps=(step,))
 
     async def preview(self, context: PreviewContext) -> PreviewShown:  # noqa: ARG002 - there is nothing to look at
         """Say that servers offer no way to look beforehand."""
@@ -146,30 +161,31 @@ class PreparedServerCall:
 
     async def run(self, context: RunContext) -> Outcome:
         """Send the call, and say what became of it."""
-        context.enter(self.first_stage)
-        return await _Sending(self, context).run()
+        context.enter(self.target.stage)
+        return await _Sending(self.target, self.arguments, context).run()
 
 
-@dataclass
 class _Sending:
     """One run: at most two tries, of which at most one has left."""
 
-    call: PreparedServerCall
-    context: RunContext
-    attempts: list[AttemptRecord] = field(default_factory=list)
-    sent: bool = False
+    def __init__(self, target: Target, arguments: Mapping[str, Any], context: RunContext) -> None:
+        self._target = target
+        self._arguments = arguments
+        self._context = context
+        self._clock = target.services.clock
+        self._attempts: tuple[AttemptRecord, ...] = ()
+        self._sent = False
 
     async def run(self) -> Outcome:
-        began = self.call.services.clock.monotonic()
+        request, outcomes, session = self._target.request, self._target.services.outcomes, self._context.call.session
+        began = self._clock.monotonic()
         try:
-            answer = await self._answer()
-            outcome = self.call.request.outcome(answer, self.call.services.outcomes, self.context.call.session)
+            outcome = request.outcome(await self._answer(), outcomes, session)
         except UpstreamError as trouble:
-            failure = self._failure(trouble)
-            return Outcome(stages=(self._record(began, succeeded=False),), failure=failure)
+            return Outcome(stages=self._record(began, succeeded=False), failure=self._failure(trouble))
         except Failure as failure:
-            return Outcome(stages=(self._record(began, succeeded=False),), failure=failure)
-        return replace(outcome, stages=(self._record(began, succeeded=not outcome.failed_by_tool),))
+            return Outcome(stages=self._record(began, succeeded=False), failure=failure)
+        return outcome.with_stages(self._record(began, succeeded=not outcome.failed_by_tool))
 
     async def _answer(self) -> Message:
         try:
@@ -180,28 +196,28 @@ class _Sending:
         return await self._try()
 
     async def _try(self) -> Message:
-        call, services = self.call, self.call.services
-        began, self.sent = services.clock.monotonic(), False
+        target, services, context = self._target, self._target.services, self._context
+        began, self._sent = self._clock.monotonic(), False
         try:
-            async with services.lender.lent(call.server, self.context.call.session) as executor:
-                await services.looks.current(call.server, executor)
-                call.request.check_again()
-                await self.context.before_effect(call.first_stage)
-                self.sent = True
+            async with services.lender.lent(target.server, context.call.session) as executor:
+                await services.looks.current(target.server, executor)
+                target.request.check_again()
+                await context.before_effect(target.stage)
+                self._sent = True
                 answer = await self._send(executor)
         except UpstreamError as trouble:
             self._note(began, trouble)
             raise
         self._note(began, None)
-        return _clean(services.scrubber_of(call.server.name), answer)
+        return _clean(services.scrubber_of(target.server.name), answer)
 
     async def _send(self, executor: ToolExecutor) -> Message:
-        talk, services, server = self.context.talk, self.call.services, self.call.server
+        talk, services, server = self._context.talk, self._target.services, self._target.server
         clean = partial(_clean, services.scrubber_of(server.name))
-        answers = CallAnswers(services.answerers, server, self.context, clean)
-        send, arguments = self.call.request.send, self.call.arguments
-        if talk is None or talk.cancelled is None:
-            return await send(executor, arguments, Asking(seconds=server.call_seconds, answers=answers))
+        answers = CallAnswers(services.answerers, server, self._context, clean)
+        send = self._target.request.send
+        if talk is None or (cancelled := talk.cancelled) is None:
+            return await send(executor, self._arguments, Asking(seconds=server.call_seconds, answers=answers))
         lines = self._lines(talk, clean)
         asking = Asking(
             seconds=server.call_seconds,
@@ -210,50 +226,51 @@ class _Sending:
             lines=lines,
         )
         try:
-            return await _unless_called_off(talk.cancelled, send(executor, arguments, asking))
+            return await _unless_called_off(cancelled, send(executor, self._arguments, asking))
         finally:
             if lines is not None:
                 lines.close()
 
     def _lines(self, talk: Talk, clean: Callable[[Message], Message]) -> CallLines | None:
-        if talk.log_level is None:
+        level = talk.log_level
+        if level is None:
             return None
-        session, clock = self.context.call.session, self.call.services.clock
-        return CallLines(talk, level=talk.log_level, session=session, clean=clean, clock=clock)
+        return CallLines(talk, level=level, session=self._context.call.session, clean=clean, clock=self._clock)
 
     def _failure(self, trouble: UpstreamError) -> Failure:
-        call = self.call
+        target, server = self._target, self._target.server.name
         failure = failure_of(
             trouble,
-            server=call.server.name,
-            what=call.request.title,
-            sent=self.sent,
-            may_repeat=call.request.may_repeat,
+            server=server,
+            what=target.request.title,
+            sent=self._sent,
+            may_repeat=target.request.may_repeat,
         )
-        return cleaned(call.services.scrubber_of(call.server.name), failure)
+        return cleaned(target.services.scrubber_of(server), failure)
 
     def _note(self, began: float, trouble: UpstreamError | None) -> None:
-        self.attempts.append(
-            AttemptRecord(
-                number=len(self.attempts) + 1,
-                method=self.call.request.method,
-                host=self.call.server.name,
-                path=self.call.subject.name,
-                status=None,
-                error=None if trouble is None else trouble.trouble.value,
-                bytes_sent=self.sent and (trouble is None or trouble.trouble is not Trouble.NOT_REACHED),
-                ms=round((self.call.services.clock.monotonic() - began) * 1000),
-            )
+        attempt = AttemptRecord(
+            number=len(self._attempts) + 1,
+            method=self._target.stage.op,
+            host=self._target.server.name,
+            path=self._target.subject.name,
+            status=None,
+            error=None if trouble is None else trouble.trouble.value,
+            bytes_sent=self._sent and (trouble is None or trouble.trouble is not Trouble.NOT_REACHED),
+            ms=self._ms_since(began),
+        )
+        self._attempts = (*self._attempts, attempt)
+
+    def _record(self, began: float, *, succeeded: bool) -> tuple[StageRecord, ...]:
+        stage = self._target.stage
+        return (
+            StageRecord(
+                id=stage.name, op=stage.op, succeeded=succeeded, ms=self._ms_since(began), attempts=self._attempts
+            ),
         )
 
-    def _record(self, began: float, *, succeeded: bool) -> StageRecord:
-        return StageRecord(
-            id=_STAGE,
-            op=self.call.request.method,
-            succeeded=succeeded,
-            ms=round((self.call.services.clock.monotonic() - began) * 1000),
-            attempts=tuple(self.attempts),
-        )
+    def _ms_since(self, began: float) -> int:
+        return round((self._clock.monotonic() - began) * 1000)
 
 
 def _clean(scrubber: Scrubber | None, params: Message) -> Message:

@@ -13,23 +13,23 @@ from daemon.approvals.rules import EVERY
 from daemon.base.tasks import TaskSet
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.principal import Principal, PrincipalKind
-from daemon.core.subject import NamedHash, Subject
 from daemon.core.tools import ToolCall, ToolId, ToolSpec
 from daemon.execution.seam import PreparedCall
 from daemon.tools.servers import own_tools, sampling
 from daemon.tools.servers.arguments import ArgumentChecks
-from daemon.tools.servers.calls import CallServices, PreparedServerCall, Request
+from daemon.tools.servers.calls import CallServices, PreparedServerCall
 from daemon.tools.servers.lending import Configured
 from daemon.tools.servers.looking import Looks
 from daemon.tools.servers.operations import OPERATIONS
 from daemon.tools.servers.outcomes import READ_ON
 from daemon.tools.servers.pins.definitions import Definition
 from daemon.tools.servers.pins.pins import Pins
-from daemon.tools.servers.requests import OperationRequest, ToolRequest, ready, subscription
+from daemon.tools.servers.requests import OperationRequest, ready, subscription
 from daemon.tools.servers.rests import Rests
 from daemon.tools.servers.searching import nearest, search
 from daemon.tools.servers.specs import UNAVAILABLE, specs_of, unavailable
 from daemon.tools.servers.subscriptions import SUBSCRIBE, UNSUBSCRIBE, Subscriptions
+from daemon.tools.servers.targets import Targets
 from daemon.tools.servers.values import KIND, ServerConfig
 
 _USUAL_FOUND = 10
@@ -72,7 +72,7 @@ class ServerProvider:
         self._tasks = tasks
         self._most_listed = most_listed
         self._checks = ArgumentChecks()
-        self._identities: dict[str, tuple[ServerConfig, str]] = {}
+        self._targets = Targets(calls, pins)
         self._listed = _Listed(key=(), tools=(), by_name={}, shown=())
 
     @property
@@ -185,14 +185,15 @@ class ServerProvider:
                 request: OperationRequest = subscription(self._subscriptions, server, call, operation)
             else:
                 request = OperationRequest(server.name, operation)
-            return self._prepared(call, server, request, definition=operation.definition)
+            target = self._targets.of(server, call.tool.name, request, definition=operation.definition)
+            return PreparedServerCall(target, call.arguments)
         if tool == UNAVAILABLE:
             raise self._unavailable(server, call.session)
         pin = self._pins.find(call.tool.name)
         definition = ready(server.name, call.tool.name, pin)
         self._checks.of(definition).check(call.tool.name, call.arguments)
         assert pin is not None  # noqa: S101 - `ready` has refused what is not there
-        return self._prepared(call, server, ToolRequest(self._pins, pin, definition), definition=definition.digest)
+        return PreparedServerCall(self._targets.of_tool(server, pin, definition), call.arguments)
 
     def idle_rule(self, name: str) -> str | None:
         """Return why a rule for a tool with this name in records, or for a whole server, is about nothing, if so."""
@@ -211,35 +212,6 @@ class ServerProvider:
     def unchecked(self, definition: Definition) -> str:
         """Return why the arguments of a tool are left to its server to check; empty if they are checked here."""
         return self._checks.of(definition).unchecked
-
-    def _prepared(
-        self, call: ToolCall, server: ServerConfig, request: Request, *, definition: str
-    ) -> PreparedServerCall:
-        identity = self._identity(server)
-        account = self._calls.account_of(server)
-        return PreparedServerCall(
-            services=self._calls,
-            server=server,
-            identity=identity,
-            request=request,
-            subject=Subject(
-                kind=KIND,
-                origin=server.name,
-                name=call.tool.name,
-                version="",
-                definition=definition,
-                depends_on=(NamedHash(f"the configuration of the server {server.name}", identity),),
-                accounts=() if account is None else (account,),
-            ),
-            arguments=call.arguments,
-        )
-
-    def _identity(self, server: ServerConfig) -> str:
-        """Return the hash of what a server is, worked out once for each configuration of it."""
-        known = self._identities.get(server.name)
-        if known is None or known[0] is not server:
-            known = self._identities[server.name] = (server, server.identity)
-        return known[1]
 
     def _own(self, call: ToolCall) -> own_tools.PreparedOwnTool:
         name, given = call.tool.name, call.arguments

@@ -54,6 +54,7 @@ class Life:
         self._waiting = 0
         self._stopping: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
         self._retired = False
         self._hello: Hello | None = None
         self._last_error: LastError | None = None
@@ -107,7 +108,6 @@ class Life:
             self.used_at = self._clock.monotonic()
             if self._running is not None and self._running.opened.executor.is_open:
                 self._running.calls += 1
-                self._stay()
                 return self._running
             if self._running is not None:
                 self._lose(self._running)
@@ -229,10 +229,12 @@ class Life:
 
     def _rest(self) -> None:
         """Stop it after a while, unless somebody needs it before; who waited for its start comes first."""
-        self._stay()
         if self._waiting:
             return
-        self._idle = asyncio.get_running_loop().call_later(self.config.idle_seconds, self._stop_if_idle)
+        loop = asyncio.get_running_loop()
+        self._idle_since = loop.time()
+        if self._idle is None:  # one timer for many calls: it looks itself how long nobody has needed it
+            self._idle = loop.call_later(self.config.idle_seconds, self._stop_if_idle)
 
     def _stay(self) -> None:
         if self._idle is not None:
@@ -240,7 +242,14 @@ class Life:
             self._idle = None
 
     def _stop_if_idle(self) -> None:
-        if self.is_idle:
+        self._idle = None
+        if not self.is_idle:
+            return
+        loop = asyncio.get_running_loop()
+        left = self._idle_since + self.config.idle_seconds - loop.time()
+        if left > 0:
+            self._idle = loop.call_later(left, self._stop_if_idle)
+        else:
             self._pauses.stopped(self._clock.monotonic())
             self.stop()
 
