@@ -154,10 +154,13 @@ class AuditLog:
         stops waiting; what it asked for is written all the same.
         """
         prepared = tuple(map(self._prepare, events))
-        if self._budget is not None:
-            for each in prepared:
-                self._budget.charge(each.event.session, len(each.payload))
-        if self._large is not None and any(len(each.payload) > MAX_PAYLOAD for each in prepared):
+        large = False
+        for each in prepared:
+            size = len(each.payload)
+            large = large or size > MAX_PAYLOAD
+            if self._budget is not None:
+                self._budget.charge(each.event.session, size)
+        if large and self._large is not None:
             prepared = await self._slimmed(self._large, prepared)
         return await self._submit(Entry(prepared, effect))
 

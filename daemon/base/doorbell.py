@@ -5,7 +5,6 @@ holds the interpreter lock. The woken one runs into that lock, sleeps again, and
 pipe gives the lock up meanwhile. That is two switches of threads less for every durable event.
 """
 
-import contextlib
 import os
 import select
 
@@ -25,8 +24,10 @@ class Doorbell:
 
     def ring(self) -> None:
         """Wake whoever waits, or else the next who does; it may happen that several rings wake it once."""
-        with contextlib.suppress(BlockingIOError):  # so many rings that nobody has heard yet are enough
+        try:
             os.write(self._button, b"\0")
+        except BlockingIOError:
+            return  # so many rings that nobody has heard yet are enough
 
     def wait(self, seconds: float | None) -> bool:
         """Wait for a ring, at most so many seconds; say whether there was one."""
@@ -37,8 +38,10 @@ class Doorbell:
 
     def silence(self) -> None:
         """Forget the rings up to now; what they were about must be looked at afterwards."""
-        with contextlib.suppress(BlockingIOError):
+        try:
             os.read(self.descriptor, _RINGS_AT_ONCE)
+        except BlockingIOError:
+            return  # none
 
     def close(self) -> None:
         """Take it down; nobody may ring or wait any more."""
