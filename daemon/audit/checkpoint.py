@@ -7,7 +7,7 @@ It also names the longest stretch that its daemon left unsigned, so that one tha
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.audit.events import GENESIS
 from daemon.audit.signing import CheckpointSigner, signature_holds, text_signature_holds
@@ -27,8 +27,7 @@ class CheckpointKind(StrEnum):
     """A person went on with a damaged log; what lies before it is as it was found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where the chain ends, and the last checkpoint before it."""
 
     seq: int = 0

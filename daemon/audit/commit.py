@@ -223,7 +223,7 @@ class GroupCommit:
             if place in refused:
                 answers.append(refused[place])
                 continue
-            answers.append(Appended(tuple([chain.link(each, now) for each in entry.events]), values[place]))
+            answers.append(Appended(tuple([chain.take(each, now) for each in entry.events]), values[place]))
             if entry.checkpoint is not None:
                 wanted.append(entry.checkpoint)
         if wanted:

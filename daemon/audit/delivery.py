@@ -1,30 +1,77 @@
-"""Hands the writer's answers over to those who wait: one call into each event loop, however many wait on it."""
+"""Carries jobs from the event loop to the writer's thread, and its answers back to those who wait."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
-Waiting = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Any]
-"""A loop, what is waited for on it, and the answer, which may be an exception."""
+from daemon.base.doorbell import Doorbell
 
-
-def deliver(waiting: Sequence[Waiting]) -> None:
-    """Give each its answer; called on the writer's thread."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
-    for loop, done, answer in waiting:
-        by_loop.setdefault(loop, []).append((done, answer))
-    for loop, answered in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_hand_over, answered)
-        except RuntimeError:
-            continue  # the loop is closed; what is on disk is on disk
+J = TypeVar("J")
+Answered = tuple["asyncio.Future[Any]", Any]
+"""What is waited for, and the answer, which may be an exception."""
 
 
-def _hand_over(answered: "list[tuple[asyncio.Future[Any], Any]]") -> None:
-    for done, answer in answered:
-        if done.done():
-            continue
-        if isinstance(answer, BaseException):
-            done.set_exception(answer)
-        else:
-            done.set_result(answer)
+class Inbox(Generic[J]):
+    """What the writer has not begun yet, in the order in which it came."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[J] = deque()
+        self._bell = Doorbell()
+
+    def put(self, jobs: Sequence[J]) -> None:
+        """Add jobs, and wake the writer."""
+        self._jobs.extend(jobs)
+        self._bell.ring()
+
+    def get(self, patience: float | None) -> J | None:
+        """Return the next job; nothing if none has come after so many seconds."""
+        # A ring may be about a job that was taken without waiting for it.
+        while not self._jobs and self._bell.wait(patience):
+            pass
+        return self.get_now()
+
+    def get_now(self) -> J | None:
+        """Return the next job if one is here."""
+        return self._jobs.popleft() if self._jobs else None
+
+    def close(self) -> None:
+        """Take the bell down, once the writer has ended."""
+        self._bell.close()
+
+
+class Answers:
+    """Where those who wait on one event loop get their answers; made and closed on the loop's own thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, told: Callable[[int], None]) -> None:
+        self._loop = loop
+        self._told = told
+        self._answered: deque[Answered] = deque()
+        self._bell = Doorbell()
+        loop.add_reader(self._bell.descriptor, self._hand_over)
+
+    def give(self, answered: Sequence[Answered]) -> None:
+        """Wake those who wait; called on the writer's thread. If the loop has stopped, nobody is told any more."""
+        self._answered.extend(answered)
+        self._bell.ring()
+
+    def close(self) -> None:
+        """Take the bell down, once the writer has ended."""
+        with contextlib.suppress(RuntimeError):  # a loop that is closed watches nothing any more
+            self._loop.remove_reader(self._bell.descriptor)
+        self._bell.close()
+
+    def _hand_over(self) -> None:
+        self._bell.silence()
+        count = 0
+        while self._answered:
+            done, answer = self._answered.popleft()
+            count += 1
+            if done.done():
+                continue
+            if isinstance(answer, BaseException):
+                done.set_exception(answer)
+            else:
+                done.set_result(answer)
+        self._told(count)

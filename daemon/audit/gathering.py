@@ -1,7 +1,8 @@
 """Gathers what is to be written while the event loop is busy, so that the writer commits it together.
 
 A commit costs about as much for ten events as for one. Without this, the writer wakes up at the first event, and the
-others of the same moment wait for the next commit. A loop that has nothing else to do hands its events over at once.
+others of the same moment wait for the next commit. An event that is likely to stay alone is handed over at once: the
+writer has nothing to do, and the last one was alone, too.
 """
 
 import asyncio
@@ -26,10 +27,16 @@ class Gathering(Generic[J]):
         self._now = now
         self._jobs: list[J] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._last = 1
+        """How many were handed over together the last time."""
+        self._unanswered = 0
 
     def add(self, job: J, loop: asyncio.AbstractEventLoop) -> None:
         """Take a job; to be called on the loop's own thread."""
         self._jobs.append(job)
+        if self._last == 1 and not self._unanswered and len(self._jobs) == 1:
+            self.flush()
+            return
         if self._loop is not loop:
             # Nothing is gathered yet, or by another loop that may have stopped meanwhile.
             self._loop = loop
@@ -41,7 +48,13 @@ class Gathering(Generic[J]):
         self._loop = None
         jobs, self._jobs = self._jobs, []
         if jobs:
+            self._last = len(jobs)
+            self._unanswered += len(jobs)
             self._hand_over(jobs)
+
+    def answered(self, count: int) -> None:
+        """Take note that so many of the jobs are done; to be called on the loop's own thread."""
+        self._unanswered -= count
 
     def _turn(self, loop: asyncio.AbstractEventLoop, turns: int, began: float, before: float) -> None:
         if self._loop is not loop:

@@ -18,7 +18,7 @@ class GrowingChain:
         self._every = every
         self._signed, self._signed_hash, self._number = head.checkpoint, head.checkpoint_hash, head.number
 
-    def link(self, prepared: Prepared, time: str) -> Recorded:
+    def take(self, prepared: Prepared, time: str) -> Recorded:
         """Take one more event, and say where it stands; the last that may be unsigned is signed."""
         event = prepared.event
         fields = (

@@ -4,7 +4,6 @@ It signs the head at every so many events, and a while after an event that is no
 """
 
 import asyncio
-import queue
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import GroupCommit
 from daemon.audit.damage import Problem, is_of_the_disk
-from daemon.audit.delivery import deliver
+from daemon.audit.delivery import Answered, Answers, Inbox
 from daemon.audit.entries import Appended, Entry, Prepared
 from daemon.audit.events import AuditEvent, Recorded, checked_texts
 from daemon.audit.export import ExportedHead, export_head
@@ -62,7 +61,7 @@ class _Job:
 
     entry: Entry
     done: "asyncio.Future[Appended[Any]]"
-    loop: asyncio.AbstractEventLoop
+    answers: Answers
     last: bool = False
     resumes: Prepared | None = None
     """The event with which a person goes on with a damaged log."""
@@ -102,8 +101,9 @@ class AuditLog:
         )
         if not self._commits.damage:
             self._commits.begin(self._recovered())
-        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._gathering: Gathering[_Job] = Gathering(self._hand_to_writer, now=clock.monotonic)
+        self._jobs: Inbox[_Job] = Inbox()
+        self._answers: dict[asyncio.AbstractEventLoop, Answers] = {}
+        self._gathering: Gathering[_Job] = Gathering(self._jobs.put, now=clock.monotonic)
         self._closing: asyncio.Future[Appended[None]] | None = None
         self._writer = threading.Thread(target=self._work, name="audit-writer", daemon=True)
         self._writer.start()
@@ -154,10 +154,13 @@ class AuditLog:
         stops waiting; what it asked for is written all the same.
         """
         prepared = tuple(map(self._prepare, events))
-        if self._budget is not None:
-            for each in prepared:
-                self._budget.charge(each.event.session, len(each.payload))
-        if self._large is not None and any(len(each.payload) > MAX_PAYLOAD for each in prepared):
+        large = False
+        for each in prepared:
+            size = len(each.payload)
+            large = large or size > MAX_PAYLOAD
+            if self._budget is not None:
+                self._budget.charge(each.event.session, size)
+        if large and self._large is not None:
             prepared = await self._slimmed(self._large, prepared)
         return await self._submit(Entry(prepared, effect))
 
@@ -250,6 +253,11 @@ class AuditLog:
         await asyncio.wait([self._closing])
         self._closing.exception()
         self._writer.join()
+        answers, self._answers = self._answers, {}
+        for each in answers.values():
+            each.close()
+        if answers:
+            self._jobs.close()
 
     def _recovered(self) -> Prepared | None:
         """Return the event that names what was found after a power loss, if there is any."""
@@ -271,14 +279,13 @@ class AuditLog:
             raise unavailable("the log is closed, because the daemon is stopping")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Appended[Any]] = loop.create_future()
-        self._gathering.add(_Job(entry, done, loop, last, resumes, between), loop)
+        answers = self._answers.get(loop)
+        if answers is None:
+            answers = self._answers[loop] = Answers(loop, told=self._gathering.answered)
+        self._gathering.add(_Job(entry, done, answers, last, resumes, between), loop)
         if last:
             self._gathering.flush()
         return done
-
-    def _hand_to_writer(self, jobs: Sequence[_Job]) -> None:
-        for job in jobs:
-            self._jobs.put(job)
 
     async def _slimmed(self, large: LargeValues, prepared: Sequence[Prepared]) -> tuple[Prepared, ...]:
         """Move large values into files; what more must be said of that comes behind the events that were given."""
@@ -349,12 +356,12 @@ class AuditLog:
             held, self._held = self._held, None
             return [held]
         group: list[_Job] = []
-        try:
-            group.append(self._jobs.get(timeout=self._patience()))
-            while len(group) < _GROUP and not (group[-1].last or group[-1].resumes):
-                group.append(self._jobs.get_nowait())
-        except queue.Empty:
-            pass
+        job = self._jobs.get(self._patience())
+        while job is not None:
+            group.append(job)
+            if len(group) >= _GROUP or job.last or job.resumes:
+                break
+            job = self._jobs.get_now()
         if len(group) > 1 and group[-1].resumes:
             self._held = group.pop()  # it is no part of a transaction with others
         return group
@@ -383,4 +390,8 @@ class AuditLog:
 
 
 def _deliver(group: Sequence[_Job], answers: Sequence[Any]) -> None:
-    deliver([(job.loop, job.done, answer) for job, answer in zip(group, answers, strict=True)])
+    by_loop: dict[Answers, list[Answered]] = {}
+    for job, answer in zip(group, answers, strict=True):
+        by_loop.setdefault(job.answers, []).append((job.done, answer))
+    for loop, answered in by_loop.items():
+        loop.give(answered)

@@ -113,7 +113,7 @@ def _read_database(connection: Connection, public_keys: Mapping[str, bytes]) -> 
     head = Head() if row is None else Head(row[0], row[1], row[2])
     if checks.last is not None:
         last = checks.last
-        head = replace(head, checkpoint=last.seq, checkpoint_hash=last.hash, number=checks.count)
+        head = head._replace(checkpoint=last.seq, checkpoint_hash=last.hash, number=checks.count)
     return head, checks.valid
 
 

@@ -11,7 +11,7 @@ someone who edits them without the key is found out.
 import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from daemon.audit.events import GENESIS
 from daemon.audit.signing import CheckpointSigner
@@ -57,8 +57,7 @@ class Seal:
         return cls(**data)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningHead:
+class RunningHead(NamedTuple):
     """Where the chain ends if the commit under way fails, and where if it succeeds."""
 
     boot: str
@@ -75,7 +74,9 @@ class RunningHead:
     def encode(self, signer: CheckpointSigner) -> bytes:
         """Write it down under our code, always in as many bytes."""
         # By hand, because it is written twice for every commit.
-        places = ",".join([f'[{seq},"{digest}"]' for seq, digest in (self.committed, self.pending, *self.doubtful)])
+        places = _place(*self.committed) + "," + _place(*self.pending)
+        for seq, digest in self.doubtful:
+            places += "," + _place(seq, digest)
         text = f'{{"boot":{_quoted(self.boot)},"found":{self.found},"number":{self.number},"places":[{places}]}}'
         return _under_code("running", text, signer).ljust(RUNNING_BYTES)
 
@@ -92,6 +93,10 @@ class RunningHead:
             doubtful=tuple(doubtful),
             found=data["found"],
         )
+
+
+def _place(seq: int, digest: str) -> str:
+    return f'[{seq},"{digest}"]'
 
 
 @lru_cache(maxsize=8)  # one daemon writes one boot into all of them
