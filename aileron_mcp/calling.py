@@ -1,6 +1,7 @@
 """The calls of tools: made of the daemon, and told to the model."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import mcp_types as types
@@ -38,24 +39,25 @@ class Calls:
         ended = await self._rounds.run(ctx, params, lambda call: self.reply(name, arguments, call))
         return ended if isinstance(ended, types.InputRequiredResult) else model_of(ended)
 
-    def begin(self, tool: str, arguments: dict[str, Any], call: Round) -> Sent | None:
-        """Send a call of a server's tool to the daemon now; None if something must be waited for, or is wrong with it.
+    def begin(
+        self, tool: str, arguments: dict[str, Any], *, answers: Sequence[str], log_level: str | None
+    ) -> Sent | None:
+        """Send a call of a server's tool to the daemon now; None if something must be waited for first.
 
         What became of it is told by `reply_at_once` or, always, by `reply`.
         """
         client = self._link.at_hand
         if client is None or tool not in self._listing.offer.of_servers:
             return None
-        with contextlib.suppress(AgentApiError):
-            return client.begin(tool, arguments, call)
-        return None
+        return client.begin(tool, arguments, answers=answers, log_level=log_level)
 
     def reply_at_once(self, tool: str, sent: Sent) -> Reply | None:
         """Return what a call that was sent is answered, if that has come and is a result."""
-        with contextlib.suppress(AgentApiError):
+        try:
             outcome = result_of(sent)
-            return None if outcome is None else self._handed_on(tool, outcome)
-        return None
+        except AgentApiError:
+            return None  # `reply` finds the same, and tells it
+        return None if outcome is None else self._handed_on(tool, outcome)
 
     async def reply(self, tool: str, arguments: dict[str, Any], call: Round, *, sent: Sent | None = None) -> Reply:
         """Call a tool, or tell why not. Raises MCPError, which only the newer era has here."""

@@ -44,7 +44,7 @@ def ordinary_call(line: bytes) -> OrdinaryCall | None:
     if not params.keys() <= _PARAMS or type(tool) is not str or type(arguments) is not dict or type(meta) is not dict:
         return None
     token = meta.get(_TOKEN)
-    if any(name.startswith(_OF_THE_PROTOCOL) for name in meta) or (_TOKEN in meta and not _is_name(token)):
+    if meta and (any(name.startswith(_OF_THE_PROTOCOL) for name in meta) or (_TOKEN in meta and not _is_name(token))):
         return None
     return OrdinaryCall(number, tool, arguments, token) if is_finite(params) else None
 

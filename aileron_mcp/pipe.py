@@ -39,7 +39,7 @@ async def agent_pipe(straight: StraightWay) -> AsyncIterator[tuple[Incoming, Out
     os.close(empty)
     os.dup2(2, 1)
     writer = LineWriter(writing)
-    pipe = _Pipe(reading, writer, straight)
+    pipe = Pipe(reading, writer, straight)
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as tasks:
@@ -52,7 +52,7 @@ async def agent_pipe(straight: StraightWay) -> AsyncIterator[tuple[Incoming, Out
             await writer.close()
 
 
-class _Pipe:
+class Pipe:
     """Reads and writes messages, and knows which requests are still to be answered."""
 
     def __init__(self, descriptor: int, writing: LineWriter, straight: StraightWay) -> None:

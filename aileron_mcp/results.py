@@ -29,9 +29,11 @@ def result_line(number: types.RequestId, reply: Reply, version: str) -> bytes:
     Most results are text, and are written as they are; any other goes through the models of the library, as it would
     if the library had handled the request. A test compares the two ways.
     """
-    with contextlib.suppress(ValueError):  # a text that no UTF-8 can hold
-        if _is_plain(reply):
+    if _is_plain(reply):
+        try:
             return _plain_line(number, reply)
+        except ValueError:
+            pass  # a text that no UTF-8 can hold
     dumped = model_of(reply).model_dump(by_alias=True, mode="json", exclude_none=True)
     try:
         result = serialize_server_result("tools/call", version, dumped)
@@ -50,9 +52,12 @@ def _is_plain(reply: Reply) -> bool:
     """Say whether a reply is text, and an object beside it or nothing."""
     if reply.structured is not None and type(reply.structured) is not dict:
         return False
-    return all(
+    return all(map(_is_text, reply.content))
+
+
+def _is_text(block: object) -> bool:
+    return (
         type(block) is dict and block.keys() == _PLAIN_TEXT and block["type"] == "text" and type(block["text"]) is str
-        for block in reply.content
     )
 
 

@@ -133,7 +133,12 @@ class Rounds:
 
     def begin_over_pipe(self, caller: Caller) -> Round:
         """Return a new call of the older era, for a request over the pipe that goes past the library."""
-        return Round(caller, log_level=_known(self.levels.of_pipe()))
+        return Round(caller, log_level=self.level_over_pipe)
+
+    @property
+    def level_over_pipe(self) -> str | None:
+        """Return the lowest level of lines for the log that an agent of the older era over the pipe wants to hear."""
+        return _known(self.levels.of_pipe())
 
     async def run(
         self, ctx: Context, params: types.InputResponseRequestParams, work: Callable[[Round], Awaitable[R]]

@@ -12,7 +12,7 @@ import mcp_types as types
 from mcp.server.session import ServerSession
 from mcp.shared.jsonrpc_dispatcher import handler_exception_to_error_data
 
-from aileron_mcp.asking import Answer, Asked
+from aileron_mcp.asking import Answer, Asked, answers_of
 from aileron_mcp.calling import Calls
 from aileron_mcp.lines import encode
 from aileron_mcp.ordinary import OrdinaryCall
@@ -65,11 +65,14 @@ class StraightCall:
     ) -> None:
         self._calls = calls
         self._call = call
+        self._rounds = rounds
         self._session = session
+        self._write = write
         self._answer = answer
         self._task: asyncio.Task[None] | None = None
-        self._round = rounds.begin_over_pipe(_Past(session, call, write))
-        self._sent = calls.begin(call.tool, call.arguments, self._round)
+        self._sent = calls.begin(
+            call.tool, call.arguments, answers=answers_of(session), log_level=rounds.level_over_pipe
+        )
         if self._sent is None:
             self._go_on()
         else:
@@ -100,7 +103,8 @@ class StraightCall:
     async def _run(self) -> None:
         call = self._call
         try:
-            line = self._line(await self._calls.reply(call.tool, call.arguments, self._round, sent=self._sent))
+            hearing = self._rounds.begin_over_pipe(_Past(self._session, call, self._write))
+            line = self._line(await self._calls.reply(call.tool, call.arguments, hearing, sent=self._sent))
         except Exception as problem:  # noqa: BLE001 - a request that fails is answered, whatever failed
             line = self._failed(problem)
         self._answer(self, line)

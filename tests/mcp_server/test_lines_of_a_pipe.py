@@ -84,6 +84,44 @@ async def test_a_reader_that_does_not_read_holds_up_nobody_else(kind: str) -> No
     os.close(reading)
 
 
+async def test_a_line_that_has_begun_is_written_to_its_end_though_its_writer_is_called_off() -> None:
+    reading, writing = os.pipe()
+    writer = LineWriter(writing)
+    begun = asyncio.ensure_future(writer.write(b"x" * 2**20 + b"\n"))
+    behind = asyncio.ensure_future(writer.write(b"behind\n"))
+    await asyncio.sleep(0.01)
+    begun.cancel()
+    behind.cancel()
+    await asyncio.wait((begun, behind))
+    assert writer.put(b"last\n") is not None
+    reader = LineReader(reading, longest=2**21)
+    assert [await reader.next() for _ in range(3)] == [b"x" * 2**20 + b"\n", b"behind\n", b"last\n"]
+    await writer.close()
+    os.close(writing)
+    os.close(reading)
+
+
+async def test_a_line_that_is_taken_at_once_is_not_returned_and_overtakes_none() -> None:
+    reading, writing = os.pipe()
+    taken: list[bytes] = []
+
+    def take(line: bytes) -> bool:
+        if line.startswith(b"take"):
+            taken.append(line)
+        return line.startswith(b"take")
+
+    reader = LineReader(reading, longest=LONGEST, at_once=take)
+    os.write(writing, b"take 1\nleave 2\ntake 3\n")
+    assert await reader.next() == b"leave 2\n"
+    assert taken == [b"take 1\n"]
+    assert await reader.next() == b"take 3\n"
+    os.write(writing, b"take 4\n")
+    os.close(writing)
+    assert await reader.next() is None
+    assert taken == [b"take 1\n", b"take 4\n"]
+    os.close(reading)
+
+
 async def test_who_does_not_take_lines_has_no_more_read() -> None:
     reading, writing = os.pipe()
     reader = LineReader(reading, longest=LONGEST)
