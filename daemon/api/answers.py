@@ -1,6 +1,7 @@
 """How runs and approvals look to those who asked, the same on both APIs."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from fastapi.responses import JSONResponse
@@ -10,6 +11,7 @@ from daemon.approvals.endings import closing_failure
 from daemon.approvals.machine import ApprovalState
 from daemon.approvals.record import Approval
 from daemon.core.failures import FailureClass
+from daemon.core.json_writing import json_writer
 from daemon.core.outcome import Content
 from daemon.execution.held import HeldCall
 from daemon.execution.requests import Finished, PersonAsked, Waiting
@@ -17,6 +19,7 @@ from daemon.execution.requests import Finished, PersonAsked, Waiting
 MAX_WAIT_SECONDS = 60.0
 _SHORT_ID = 8
 """So many characters of the end of an id are enough for the command line."""
+_WRITE = json_writer(ascii_only=False)
 _CLOSED = frozenset({ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.VOID})
 
 
@@ -32,6 +35,21 @@ class AsciiJson(JSONResponse):
     def render(self, content: Any) -> bytes:
         """Return the text as bytes."""
         return json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+class CallJson(JSONResponse):
+    """The answer to a call, as the framework would write it: there is one for nearly every request."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the text as bytes."""
+        return _WRITE(content).encode()
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Note the two headers that there are."""
+        if headers is not None:
+            super().init_headers(headers)
+            return
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), (b"content-type", b"application/json")]
 
 
 class RunBody(Body):
@@ -153,7 +171,7 @@ def call_answer(outcome: Finished | Waiting | PersonAsked, *, control_url: str) 
     """Return what `run_answer` returns, with the result as content blocks beside it."""
     if not isinstance(outcome, Finished):
         return run_answer(outcome, control_url=control_url)
-    return JSONResponse(_finished(outcome))
+    return CallJson(_finished(outcome))
 
 
 def _finished(outcome: Finished) -> dict[str, Any]:
