@@ -5,8 +5,10 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from starlette.responses import JSONResponse
 
+from daemon.api.answers import CallJson
 from daemon.api.streamed import CallStream
 from daemon.api.talking import CallTalk, Questions
 from daemon.core.failures import Boundary, Failure, FailureClass
@@ -116,3 +118,13 @@ async def test_a_call_that_takes_longer_than_a_moment_with_nothing_to_tell_is_st
     await caller.answered(call)
     assert (caller.sent[0]["status"], caller.media_type) == (200, b"application/json")
     assert json.loads(caller.body) == {"result": 4}
+
+
+def test_the_answer_to_a_call_is_written_as_the_framework_writes_it() -> None:
+    values = [{"text": 'Grüße \u2028 " \\ \n', "number": 1.5, "none": None, "list": [True, {}]}, [], "", 0]
+    for value in values:
+        ours, theirs = CallJson(value, status_code=202), JSONResponse(value, status_code=202)
+        assert (ours.body, ours.status_code) == (theirs.body, theirs.status_code)
+        assert sorted(ours.raw_headers) == sorted(theirs.raw_headers)
+    with pytest.raises(ValueError, match="Out of range float values are not JSON compliant"):
+        CallJson({"number": float("inf")})
