@@ -16,15 +16,16 @@ class Interruption:
     same time ends with CancelledError, as it would without this.
     """
 
-    __slots__ = ("_before", "_interrupted", "_task")
+    __slots__ = ("_before", "_interrupted", "_loop", "_task")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop or asyncio.get_running_loop()
         self._task: asyncio.Task[object] | None = None
         self._interrupted = False
         self._before = 0
 
     def __enter__(self) -> Self:
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self._loop)
         if self._task is None:
             raise RuntimeError("only a task can be interrupted")
         self._before = self._task.cancelling()

@@ -139,15 +139,19 @@ class Run:
 
     # What the tool asks for while it runs
 
-    def enter(self, stage: Stage) -> Turn:
-        """Go on to a stage; raise the Failure that ends the run before it."""
-        session = self._checked.session
-        if not self._services.sessions.is_open(session):
+    def check_open(self, stage: Stage) -> None:
+        """Raise the Failure that ends the run before a stage."""
+        if not self._services.sessions.is_open(self._checked.session):
             raise Failure(
                 FailureClass.CAPABILITY_DENIED,
                 f"The session ended before step {stage.name!r}; the rest was not run.",
                 boundary=Boundary.USER,
             )
+
+    def enter(self, stage: Stage) -> Turn:
+        """Go on to a stage, and return how its work waits for a place to compute."""
+        self.check_open(stage)
+        session = self._checked.session
         if self._started is not None:
             # An effect may be half done: the rest goes before what has not begun, and never gives up its place.
             return Turn(session=session, rank=Rank.BEGUN)

@@ -104,6 +104,10 @@ class RunContext(Protocol):
         """Return how the tool reaches who asked; None where nobody listens."""
         ...
 
+    def check_open(self, stage: Stage) -> None:
+        """Go on to a stage that computes nothing here; raises what `enter` raises."""
+        ...
+
     def enter(self, stage: Stage) -> Turn:
         """Go on to a stage, and return how its work waits for a place to compute.
 

@@ -161,7 +161,7 @@ class PreparedServerCall:
 
     async def run(self, context: RunContext) -> Outcome:
         """Send the call, and say what became of it."""
-        context.enter(self.target.stage)
+        context.check_open(self.target.stage)
         return await _Sending(self.target, self.arguments, context).run()
 
 

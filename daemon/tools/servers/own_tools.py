@@ -125,7 +125,7 @@ class PreparedOwnTool:
 
     async def run(self, context: RunContext) -> Outcome:
         """Answer from memory."""
-        context.enter(self.first_stage)
+        context.check_open(self.first_stage)
         result = self.answer()
         record = StageRecord(id="answer", op=self.name, succeeded=True, ms=0)
         text = result["text"] if self.name == READ_ON else json.dumps(result, ensure_ascii=False)

@@ -1,11 +1,13 @@
 """Results that are too large for an agent: what it is given of them, and what it can read on. Pure."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from daemon.core.json_writing import json_writer
+
 Block = Mapping[str, Any]
+_written = json_writer(ascii_only=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,3 @@ def _is_text(block: Block) -> bool:
 
 def _size(block: Block) -> int:
     return len(block["text"]) if _is_text(block) else len(_written(block))
-
-
-def _written(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -229,18 +228,22 @@ class ModernConnection(Connection):
 
     async def _once(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
         if asking.answers is not None:
-            asking = replace(asking, answers=AnswersWhileOpen(asking.answers, self._peer.gone, self._name))
+            asking = asking.answered_by(AnswersWhileOpen(asking.answers, self._peer.gone, self._name))
         return await through_rounds(partial(self._round, method), params, asking, most=self._limits.questions)
 
     async def _round(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
         version = self._hello.version
         level = asking.lines.level if asking.lines is not None else None
-        sent = headers.routing(version, method, params)
+        sent = self._headers(method, params) if self._peer.has_headers else None
+        said = modern_params(params, self._client, version=version, capabilities=capabilities_of(asking), level=level)
+        return await self._peer.ask(method, said, asking, headers=sent)
+
+    def _headers(self, method: str, params: Mapping[str, Any]) -> dict[str, str]:
+        sent = headers.routing(self._hello.version, method, params)
         mirrored = self._mirrored.get(params.get("name", "")) if method == "tools/call" else None
         if mirrored:
             sent |= headers.parameters(mirrored, params.get("arguments") or {})
-        said = modern_params(params, self._client, version=version, capabilities=capabilities_of(asking), level=level)
-        return await self._peer.ask(method, said, asking, headers=sent)
+        return sent
 
     async def _listen(self, params: Mapping[str, Any]) -> Message:
         return await self._round(LISTEN, params, Asking(seconds=_FOR_EVER))

@@ -63,6 +63,8 @@ class HttpTransport:
         """Say whether a message can still be sent."""
         return self._open
 
+    has_headers = True
+
     @property
     def closing_calls_off(self) -> bool:
         """Say whether a request is called off by ending its exchange: so it is in the modern era."""

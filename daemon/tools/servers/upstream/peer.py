@@ -51,6 +51,11 @@ class Peer:
         """Say whether a request can still be made."""
         return self._transport.is_open
 
+    @property
+    def has_headers(self) -> bool:
+        """Say whether headers go with a request."""
+        return self._transport.has_headers
+
     def agreed(self, hello: Hello) -> None:
         """Take what was agreed with the server."""
         self._questions.era_allows = hello.era is Era.HANDSHAKE

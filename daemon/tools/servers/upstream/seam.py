@@ -105,6 +105,10 @@ class Asking:
     meta: Message = field(default_factory=dict)
     """What goes into `_meta` beside what the protocol demands."""
 
+    def answered_by(self, answers: "Answers") -> "Asking":
+        """Return the same, with somebody else who answers."""
+        return Asking(seconds=self.seconds, progress=self.progress, answers=answers, lines=self.lines, meta=self.meta)
+
 
 class Answers(Protocol):
     """Answers what a server asks back while it works on a request: elicitation, sampling, roots."""

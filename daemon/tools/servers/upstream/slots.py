@@ -12,11 +12,10 @@ from daemon.tools.servers.upstream.transport import Outgoing
 class TimeLimit(Interruption):
     """Interrupts what it surrounds when its time is over. The time can be made to stand still meanwhile."""
 
-    __slots__ = ("_left", "_loop", "_timer", "_until")
+    __slots__ = ("_left", "_timer", "_until")
 
     def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
-        self._loop = loop
+        super().__init__(loop)
         self._left = seconds
         self._until = 0.0
         self._timer: asyncio.TimerHandle | None = None

@@ -27,6 +27,7 @@ class StdioTransport:
         self._ended: str | None = None
 
     closing_calls_off = False
+    has_headers = False
 
     @property
     def is_open(self) -> bool:

@@ -53,6 +53,11 @@ class Transport(Protocol):
         """Say whether a request is called off by ending its exchange, and not by a message."""
         ...
 
+    @property
+    def has_headers(self) -> bool:
+        """Say whether headers go with a message; where there are none, none need to be made."""
+        ...
+
     def open(self, receiver: Receiver, limits: Limits) -> None:
         """Begin to hand over what comes."""
         ...
