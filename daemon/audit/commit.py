@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 
 from daemon.audit.checkpoint import CheckpointKind, Head
 from daemon.audit.damage import Problem
-from daemon.audit.entries import Appended, Entry, Prepared
+from daemon.audit.entries import Appended, Effect, Entry, Prepared
 from daemon.audit.growing_chain import GrowingChain
 from daemon.audit.guard import Guard
 from daemon.audit.refusals import cannot_resume, damaged, unavailable
@@ -252,8 +252,7 @@ def _run_effects(
         value = None
         if entry.effect is not None and place not in found:
             try:
-                with connection.begin_nested() if guarded else contextlib.nullcontext():
-                    value = entry.effect(connection)
+                value = _within_savepoint(connection, entry.effect) if guarded else entry.effect(connection)
             except Exception as reason:
                 if isinstance(reason, DBAPIError) and not isinstance(reason, _OF_THE_STATEMENT):
                     raise
@@ -262,6 +261,11 @@ def _run_effects(
                 found[place] = reason
         values.append(value)
     return values, found
+
+
+def _within_savepoint(connection: Connection, effect: Effect) -> Any:
+    with connection.begin_nested():
+        return effect(connection)
 
 
 def _doubles(connection: Connection, group: Sequence[Entry], offered: set[str], *, before: int) -> dict[int, Exception]:

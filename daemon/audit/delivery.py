@@ -75,3 +75,33 @@ class Answers:
             else:
                 done.set_result(answer)
         self._told(count)
+
+
+class AnswersByLoop:
+    """The answers of every event loop that has asked; usually there is one."""
+
+    def __init__(self, *, told: Callable[[int], None]) -> None:
+        self._told = told
+        self._known: dict[asyncio.AbstractEventLoop, Answers] = {}
+
+    def on(self, loop: asyncio.AbstractEventLoop) -> Answers:
+        """Return where a loop gets its answers; called on its own thread. Raises OSError the first time."""
+        answers = self._known.get(loop)
+        if answers is None:
+            answers = self._known[loop] = Answers(loop, told=self._told)
+        return answers
+
+    def close(self) -> None:
+        """Take all bells down, once the writer has ended."""
+        for answers in self._known.values():
+            answers.close()
+        self._known.clear()
+
+
+def deliver(waiting: Sequence[tuple[Answers, "asyncio.Future[Any]", Any]]) -> None:
+    """Give each its answer, with one ring for each loop; called on the writer's thread."""
+    by_loop: dict[Answers, list[Answered]] = {}
+    for answers, done, answer in waiting:
+        by_loop.setdefault(answers, []).append((done, answer))
+    for answers, answered in by_loop.items():
+        answers.give(answered)

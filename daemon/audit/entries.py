@@ -12,6 +12,8 @@ from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.events import AuditEvent, Recorded
 
 T = TypeVar("T")
+Effect = Callable[[Connection], Any]
+"""A change of state that is made in the transaction of its event."""
 
 
 class Appended(NamedTuple, Generic[T]):
@@ -34,6 +36,6 @@ class Entry(NamedTuple):
     """What one caller wants in the log, all of it or nothing."""
 
     events: tuple[Prepared, ...] = ()
-    effect: Callable[[Connection], Any] | None = None
+    effect: Effect | None = None
     checkpoint: CheckpointKind | None = None
     """Sign the end of the chain behind these events, and say why."""

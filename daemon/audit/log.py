@@ -16,7 +16,7 @@ from daemon.audit.budget import LogBudget
 from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import GroupCommit
 from daemon.audit.damage import Problem, is_of_the_disk
-from daemon.audit.delivery import Answered, Answers, Inbox
+from daemon.audit.delivery import Answers, AnswersByLoop, Inbox, deliver
 from daemon.audit.entries import Appended, Entry, Prepared
 from daemon.audit.events import AuditEvent, Recorded, checked_texts
 from daemon.audit.export import ExportedHead, export_head
@@ -31,6 +31,7 @@ from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.failures import Failure
 from daemon.core.ids import IdPrefix
+from daemon.core.named_errors import in_words
 from daemon.core.principal import DAEMON, MEANS_KEY, Principal
 from daemon.core.vocabulary import Attr
 
@@ -102,8 +103,8 @@ class AuditLog:
         if not self._commits.damage:
             self._commits.begin(self._recovered())
         self._jobs: Inbox[_Job] = Inbox()
-        self._answers: dict[asyncio.AbstractEventLoop, Answers] = {}
         self._gathering: Gathering[_Job] = Gathering(self._jobs.put, now=clock.monotonic)
+        self._answers = AnswersByLoop(told=self._gathering.answered)
         self._closing: asyncio.Future[Appended[None]] | None = None
         self._writer = threading.Thread(target=self._work, name="audit-writer", daemon=True)
         self._writer.start()
@@ -247,16 +248,15 @@ class AuditLog:
 
     async def close(self) -> None:
         """Write what is waiting, sign the head, close the seal, and end the writer."""
+        first = self._closing is None
         if self._closing is None:
             self._closing = self._submit(Entry(checkpoint=CheckpointKind.REGULAR), last=True)
         # A log that cannot be written keeps its last checkpoint; closing is no reason to complain again.
         await asyncio.wait([self._closing])
         self._closing.exception()
         self._writer.join()
-        answers, self._answers = self._answers, {}
-        for each in answers.values():
-            each.close()
-        if answers:
+        if first:
+            self._answers.close()
             self._jobs.close()
 
     def _recovered(self) -> Prepared | None:
@@ -279,9 +279,10 @@ class AuditLog:
             raise unavailable("the log is closed, because the daemon is stopping")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Appended[Any]] = loop.create_future()
-        answers = self._answers.get(loop)
-        if answers is None:
-            answers = self._answers[loop] = Answers(loop, told=self._gathering.answered)
+        try:
+            answers = self._answers.on(loop)
+        except OSError as problem:
+            raise unavailable(in_words(problem)) from problem
         self._gathering.add(_Job(entry, done, answers, last, resumes, between), loop)
         if last:
             self._gathering.flush()
@@ -390,8 +391,4 @@ class AuditLog:
 
 
 def _deliver(group: Sequence[_Job], answers: Sequence[Any]) -> None:
-    by_loop: dict[Answers, list[Answered]] = {}
-    for job, answer in zip(group, answers, strict=True):
-        by_loop.setdefault(job.answers, []).append((job.done, answer))
-    for loop, answered in by_loop.items():
-        loop.give(answered)
+    deliver([(job.answers, job.done, answer) for job, answer in zip(group, answers, strict=True)])

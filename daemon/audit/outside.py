@@ -22,6 +22,7 @@ class OutsideRecords:
         self._running: int | None = None
         self.seal_path: Path = signer.path.with_name("audit.seal")
         self.running_path: Path = signer.path.with_name("audit.running")
+        self._about_running = about(self.running_path)
         self.number = 0
         """How many checkpoints the seal on the disk knows of."""
         self.found = 0
@@ -82,7 +83,7 @@ class OutsideRecords:
             # Not made here: if someone removed it, that is to be noticed.
             self._running = os.open(self.running_path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         raw = self._between(before, after).encode(self._signer)
-        with about(self.running_path):
+        with self._about_running:
             _write_in_place(self._running, raw)
 
     def write_seal(self, seal: Seal) -> None:

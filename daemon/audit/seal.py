@@ -74,9 +74,7 @@ class RunningHead(NamedTuple):
     def encode(self, signer: CheckpointSigner) -> bytes:
         """Write it down under our code, always in as many bytes."""
         # By hand, because it is written twice for every commit.
-        places = _place(*self.committed) + "," + _place(*self.pending)
-        for seq, digest in self.doubtful:
-            places += "," + _place(seq, digest)
+        places = ",".join([f'[{seq},"{digest}"]' for seq, digest in (self.committed, self.pending, *self.doubtful)])
         text = f'{{"boot":{_quoted(self.boot)},"found":{self.found},"number":{self.number},"places":[{places}]}}'
         return _under_code("running", text, signer).ljust(RUNNING_BYTES)
 
@@ -93,10 +91,6 @@ class RunningHead(NamedTuple):
             doubtful=tuple(doubtful),
             found=data["found"],
         )
-
-
-def _place(seq: int, digest: str) -> str:
-    return f'[{seq},"{digest}"]'
 
 
 @lru_cache(maxsize=8)  # one daemon writes one boot into all of them

@@ -5,7 +5,7 @@ from types import TracebackType
 
 
 def about(path: Path) -> "_About":
-    """Give the name of a file to an OSError that is raised in a `with` block and has none."""
+    """Give the name of a file to an OSError that is raised in a `with` block and has none; may be used again."""
     return _About(path)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import os
+import resource
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -230,6 +232,21 @@ async def test_a_locked_database_is_a_failure_and_then_works_again(tmp_path: Pat
             assert not room.log.status().available
         assert (await room.log.append(an_event())).records[0].seq == 2
     assert room.verify().ok
+
+
+async def test_without_a_free_descriptor_an_append_is_refused_and_works_once_there_is_one(tmp_path: Path) -> None:
+    async with open_room(tmp_path) as room:
+        usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, usual[1]))
+        try:
+            with pytest.raises(Failure, match="too many open files") as caught:
+                await room.log.append(an_event())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+        assert caught.value.failure_class is FailureClass.AUDIT_UNAVAILABLE
+        assert (await room.log.append(an_event())).records[0].seq == 1
 
 
 async def test_an_event_that_someone_else_wrote_stops_the_log_and_is_not_signed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is kept of the log outside the database: after a kill, a power loss, an upgrade, a full disk; and going on."""
 
 import asyncio
+import hmac
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from audit.audit_room import AuditRoom, an_event, open_room
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import select
 
 from daemon.audit.events import chain_hash
@@ -325,3 +328,12 @@ async def test_a_kill_behind_a_commit_of_several_checkpoints_and_before_its_seal
         assert room.log.status().damage == ()
         await room.log.append(an_event(10))
         assert room.verify_live().ok
+
+
+def test_the_code_of_what_is_kept_outside_is_the_hmac_that_earlier_versions_wrote(tmp_path: Path) -> None:
+    signer = CheckpointSigner.open(tmp_path / "audit.key")
+    key = load_pem_private_key((tmp_path / "audit.key").read_bytes(), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+    outside = hmac.digest(key.private_bytes_raw(), b"aileron-audit-outside-v1", "sha256")
+    for text in (b"", b"running\n{}", b"x" * 1000):
+        assert signer.authenticate(text) == hmac.digest(outside, text, "sha256").hex()
