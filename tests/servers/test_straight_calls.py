@@ -175,25 +175,21 @@ def test_calls_under_way_at_the_end_of_input_are_answered_with_that(world: Serve
             agent.tools()
         calls = [agent.send("tools/call", say(late=True)) for _ in range(3)]
         wait_until(lambda: ran(world) == before + 3)
-        agent.write('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%d}}' % calls[1])
+        agent.notify("notifications/cancelled", {"requestId": calls[1]})
         assert agent.end_input() == 0
-        answers = [agent.answer(number)["error"] for number in (calls[0], calls[2])]
-        assert answers == [{"code": -32000, "message": "Connection closed"}] * 2
-        assert calls[1] not in [each.get("id") for each in agent.notifications]
+        answers = {answer["id"]: answer["error"] for answer in (agent.next(), agent.next())}
+        closed = {"code": -32000, "message": "Connection closed"}
+        assert answers == {calls[0]: closed, calls[2]: closed}, "and the one that was called off is not answered"
 
 
 def test_many_calls_at_once_are_answered_each_with_its_own(world: ServedWorld) -> None:
     with ByHand(launched(world)) as agent:
         agent.initialize()
         agent.tools()
+        wanted = [f"{each}" * (1 if each % 3 else 3000) for each in range(60)]
         texts = {
-            agent.send("tools/call", say(result={"content": [{"type": "text", "text": f"{each}" * size}]})): (
-                each,
-                size,
-            )
-            for each, size in ((each, 1 if each % 3 else 3000) for each in range(60))
+            agent.send("tools/call", say(result={"content": [{"type": "text", "text": text}]})): text for text in wanted
         }
-        for _ in texts:
+        for _ in wanted:
             answer = agent.next()
-            each, size = texts[answer["id"]]
-            assert answer["result"]["content"][0]["text"] == f"{each}" * size
+            assert answer["result"]["content"][0]["text"] == texts.pop(answer["id"])
