@@ -19,9 +19,6 @@ from waiting import wait_until
 
 AS_TOLD = str(Path(__file__).with_name("as_told.py"))
 TEXT = {"type": "text", "text": "words \u00e9 \U0001f600 \u2028"}
-DEEP: Any = 1
-for _ in range(150):
-    DEEP = {"a": DEEP}
 RULES = '[approvals.rules."held__*"]\ndecision = "ask"\n'
 OURS = re.compile(r"(aud|apr|exe|ses)_[0-9a-f-]{36}|\b[0-9a-f]{8}\b")
 """Names of entries and approvals, and their ends, which are others for each call."""
@@ -87,13 +84,11 @@ RESULTS: list[Any] = [
     {"content": [TEXT, TEXT], "isError": True},
     {"content": []},
     {"content": [TEXT], "structuredContent": {"a": [1, None, 1.5, True, "x"], "b": None, "c": {}}},
-    {"content": [], "structuredContent": {"n": 10**40, "f": 1e300, "z": -0.0, "i": 2**53 + 1}},
+    *("deep", "numbers", "half a character", "infinite"),
     {"content": [TEXT], "_meta": {"x/y": {"z": None}, "a": 1}},
     {"content": EVERY_CONTENT},
     {"content": [{**TEXT, "annotations": {"priority": 1}}, {**TEXT, "_meta": {"a/b": 1}}, {**TEXT, "more": 1}]},
-    {"content": [TEXT], "structuredContent": {"deep": DEEP}},
     {"content": [{"type": "text", "text": "x" * 20_000}]},
-    {"content": [{"type": "text", "text": "half \ud800 of a character"}]},
     {"content": [{"type": "smell", "of": "coffee"}]},
     {"content": [{"type": "text"}]},
     {"content": [TEXT], "structuredContent": [1]},
