@@ -52,11 +52,8 @@ class Calls:
         return client.begin(tool, arguments, answers=answers, log_level=log_level)
 
     def reply_at_once(self, tool: str, sent: Sent) -> Reply | None:
-        """Return what a call that was sent is answered, if that has come and is a result."""
-        try:
-            outcome = result_of(sent)
-        except AgentApiError:
-            return None  # `reply` finds the same, and tells it
+        """Return what a call that was sent is answered, if that has come and is a result; may raise for any other."""
+        outcome = result_of(sent)
         return None if outcome is None else self._handed_on(tool, outcome)
 
     async def reply(self, tool: str, arguments: dict[str, Any], call: Round, *, sent: Sent | None = None) -> Reply:

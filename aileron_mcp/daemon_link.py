@@ -127,9 +127,12 @@ class DaemonLink:
 class _OwnSession:
     """A session that was opened here, with the owner's own right, for an agent that nobody launched."""
 
-    def __init__(self, place: Path, found: Mapping[str, Any], opened: Mapping[str, Any]) -> None:
+    def __init__(
+        self, place: Path, stamp: tuple[int, ...], found: Mapping[str, Any], opened: Mapping[str, Any]
+    ) -> None:
         self._place = place
         self._found = found
+        self._stamp = stamp
         self.id = str(opened["id"])
         self.token = str(opened["token"])
         self.agent_url = str(found["agent_url"])
@@ -137,18 +140,23 @@ class _OwnSession:
     @classmethod
     async def find(cls, environment: Mapping[str, str], *, label: str, known: "_OwnSession | None") -> "_OwnSession":
         place = _place(environment)
+        stamp = _stamp(place)
         found = _read(place)
         if known is not None and await known.lives(found):
-            return cls(place, found, {"id": known.id, "token": known.token})
+            return cls(place, stamp, found, {"id": known.id, "token": known.token})
         body = {"kind": "host", "label": label, "owner_pid": os.getpid()}
-        return cls(place, found, await _control(found, "POST", "/v1/sessions", body))
+        return cls(place, stamp, found, await _control(found, "POST", "/v1/sessions", body))
 
     def is_stale(self) -> bool:
         """Say whether the daemon is another process than the one this was opened with."""
+        stamp = _stamp(self._place)
+        if stamp == self._stamp:
+            return False  # the file is still the same
         try:
             found = _read(self._place)
         except AgentUnreachable:
             return False  # it is away; what cannot be reached is said when it is asked
+        self._stamp = stamp
         return bool(found["pid"] != self._found["pid"] or found["agent_url"] != self._found["agent_url"])
 
     async def lives(self, found: Mapping[str, Any]) -> bool:
@@ -167,6 +175,15 @@ class _OwnSession:
 def _place(environment: Mapping[str, str]) -> Path:
     home = environment.get("AILERON_HOME")
     return (Path(home).expanduser() if home else Path.home() / ".aileron") / "daemon.json"
+
+
+def _stamp(place: Path) -> tuple[int, ...]:
+    """Return what changes with the file; it is asked before each call, and reading the file takes ten times as long."""
+    try:
+        found = os.stat(place, follow_symlinks=False)  # noqa: PTH116 - of the standard library the quickest
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _read(place: Path) -> Mapping[str, Any]:

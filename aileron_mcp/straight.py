@@ -87,11 +87,16 @@ class StraightCall:
         """End it. It is not answered any more."""
         if self._task is not None:
             self._task.cancel()
-        elif self._sent is not None:
+        if self._sent is not None:
             self._sent.hang_up()
 
     def _told(self) -> None:
-        reply = None if self._sent is None else self._calls.reply_at_once(self._call.tool, self._sent)
+        reply = None
+        try:
+            if self._sent is not None:
+                reply = self._calls.reply_at_once(self._call.tool, self._sent)
+        except Exception:  # noqa: BLE001 - the task finds the same, and tells it
+            _log.debug("an answer was not understood at once", exc_info=True)
         if reply is None:
             self._go_on()
         else:

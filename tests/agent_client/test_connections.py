@@ -47,6 +47,18 @@ def answering(*answers: bytes, then_close: bool = False) -> Talk:
     return talk
 
 
+def in_turn(*answers: bytes) -> Talk:
+    """Return a talk that gives one answer to each request, and then ends."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+
+    return talk
+
+
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
     peer = Peer()
@@ -178,6 +190,56 @@ async def test_what_is_not_read_is_not_taken_in(peer: Peer, connections: Connect
             await asyncio.sleep(0.2)
         assert sent < 32  # the rest fits into no buffer on the way
         assert len(await answer.whole()) == 64 * 2**20
+
+
+LONG = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (2**21, b"x" * 2**21)
+STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n0\r\n\r\n"
+HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [(FINE, b"fine"), (LONG, b"x" * 2**21), (STREAM, b"one\n"), (HALF, None)],
+    ids=["whole", "long", "in-parts", "broken-off"],
+)
+async def test_who_does_not_wait_is_told_once_and_can_read_the_answer_then(
+    peer: Peer, connections: Connections, answer: bytes, whole: bytes | None
+) -> None:
+    assert connections.send_at_once("GET", "/", headers={}, content=b"") is None, "there is no connection yet"
+    peer.talk = in_turn(FINE, answer)
+    await asked(connections)
+    told: list[bool] = []
+    sent = connections.send_at_once("GET", "/", headers={}, content=b"")
+    assert sent is not None
+    sent.when_told(lambda: told.append(True))
+    await until(lambda: bool(told))
+    with contextlib.nullcontext() if whole is not None else pytest.raises(BrokenOff):
+        async with sent as received:
+            assert await received.whole() == whole
+    assert told == [True]
+    assert peer.connections == 1
+
+
+async def test_who_hangs_up_is_told_nothing_and_the_connection_ends(peer: Peer, connections: Connections) -> None:
+    may_answer = asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            await may_answer.wait()
+            writer.write(FINE)
+
+    peer.talk = wait
+    may_answer.set()
+    await asked(connections)
+    may_answer.clear()
+    told: list[bool] = []
+    sent = connections.send_at_once("GET", "/", headers={}, content=b"")
+    assert sent is not None
+    sent.when_told(lambda: told.append(True))
+    sent.hang_up()
+    may_answer.set()
+    await until(lambda: peer.ended == 1)
+    assert told == []
 
 
 @pytest.mark.parametrize("token", ["a\r\nX-Other: 1", "a\nb", "\u00e9", "a\x00"])

@@ -75,9 +75,8 @@ def test_an_ordinary_call_means_to_the_library_what_it_means_here(request: dict[
 @given(st.integers() | _TEXT, _TEXT, st.dictionaries(_TEXT, st.text(max_size=3) | st.integers(), max_size=3))
 def test_a_call_as_agents_write_it_is_ordinary(number: Any, tool: str, arguments: dict[str, Any]) -> None:
     params = {"name": tool, "arguments": arguments, "_meta": {"progressToken": number, "agent/use": "x"}}
-    found = ordinary_call(
-        json.dumps({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}).encode()
-    )
+    request = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+    found = ordinary_call(json.dumps(request).encode())
     assert found is not None
     assert (found.id, found.tool, found.arguments, found.token) == (number, tool, arguments, number)
 

@@ -1,7 +1,7 @@
 """A server of the handshake era whose tool `say` does what its arguments tell it: FILE gets a line for each call.
 
-`progress` are numbers to tell, `log` are parameters of lines for the log, and `result` or `error` is the answer. With
-`late`, there is no answer.
+`progress` are numbers to tell, `log` are parameters of lines for the log, and `result` or `error` is the answer, or the
+name of a result that arguments cannot hold. With `late`, there is no answer.
 """
 
 import json
@@ -9,6 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+DEEP: Any = 1
+for _ in range(150):
+    DEEP = {"a": DEEP}
+TEXT = {"type": "text", "text": "words"}
+RESULTS: dict[str, Any] = {
+    "deep": {"content": [TEXT], "structuredContent": {"deep": DEEP}},
+    "numbers": {"content": [], "structuredContent": {"n": 10**40, "f": 1e300, "z": -0.0, "i": 2**53 + 1}},
+    "half a character": {"content": [{"type": "text", "text": "half \ud800 of a character"}]},
+    "infinite": {"content": [TEXT], "structuredContent": {"f": float("inf")}},
+}
+"""Results by their names."""
 SAY = {"name": "say", "inputSchema": {"type": "object"}}
 
 
@@ -25,8 +36,10 @@ def say(number: Any, params: dict[str, Any]) -> None:
     for line in told.get("log", ()):
         write({"method": "notifications/message", "params": line})
     if not told.get("late"):
-        answer = {"error": told["error"]} if "error" in told else {"result": told.get("result", {"content": []})}
-        write({"id": number, **answer})
+        result = told.get("result", {"content": []})
+        if isinstance(result, str):
+            result = RESULTS[result]
+        write({"id": number, **({"error": told["error"]} if "error" in told else {"result": result})})
 
 
 for line in sys.stdin:

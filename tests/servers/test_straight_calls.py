@@ -19,9 +19,6 @@ from waiting import wait_until
 
 AS_TOLD = str(Path(__file__).with_name("as_told.py"))
 TEXT = {"type": "text", "text": "words \u00e9 \U0001f600 \u2028"}
-DEEP: Any = 1
-for _ in range(150):
-    DEEP = {"a": DEEP}
 RULES = '[approvals.rules."held__*"]\ndecision = "ask"\n'
 OURS = re.compile(r"(aud|apr|exe|ses)_[0-9a-f-]{36}|\b[0-9a-f]{8}\b")
 """Names of entries and approvals, and their ends, which are others for each call."""
@@ -87,13 +84,11 @@ RESULTS: list[Any] = [
     {"content": [TEXT, TEXT], "isError": True},
     {"content": []},
     {"content": [TEXT], "structuredContent": {"a": [1, None, 1.5, True, "x"], "b": None, "c": {}}},
-    {"content": [], "structuredContent": {"n": 10**40, "f": 1e300, "z": -0.0, "i": 2**53 + 1}},
+    *("deep", "numbers", "half a character", "infinite"),
     {"content": [TEXT], "_meta": {"x/y": {"z": None}, "a": 1}},
     {"content": EVERY_CONTENT},
     {"content": [{**TEXT, "annotations": {"priority": 1}}, {**TEXT, "_meta": {"a/b": 1}}, {**TEXT, "more": 1}]},
-    {"content": [TEXT], "structuredContent": {"deep": DEEP}},
     {"content": [{"type": "text", "text": "x" * 20_000}]},
-    {"content": [{"type": "text", "text": "half \ud800 of a character"}]},
     {"content": [{"type": "smell", "of": "coffee"}]},
     {"content": [{"type": "text"}]},
     {"content": [TEXT], "structuredContent": [1]},
@@ -175,25 +170,21 @@ def test_calls_under_way_at_the_end_of_input_are_answered_with_that(world: Serve
             agent.tools()
         calls = [agent.send("tools/call", say(late=True)) for _ in range(3)]
         wait_until(lambda: ran(world) == before + 3)
-        agent.write('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%d}}' % calls[1])
+        agent.notify("notifications/cancelled", {"requestId": calls[1]})
         assert agent.end_input() == 0
-        answers = [agent.answer(number)["error"] for number in (calls[0], calls[2])]
-        assert answers == [{"code": -32000, "message": "Connection closed"}] * 2
-        assert calls[1] not in [each.get("id") for each in agent.notifications]
+        answers = {answer["id"]: answer["error"] for answer in (agent.next(), agent.next())}
+        closed = {"code": -32000, "message": "Connection closed"}
+        assert answers == {calls[0]: closed, calls[2]: closed}, "and the one that was called off is not answered"
 
 
 def test_many_calls_at_once_are_answered_each_with_its_own(world: ServedWorld) -> None:
     with ByHand(launched(world)) as agent:
         agent.initialize()
         agent.tools()
+        wanted = [f"{each}" * (1 if each % 3 else 3000) for each in range(60)]
         texts = {
-            agent.send("tools/call", say(result={"content": [{"type": "text", "text": f"{each}" * size}]})): (
-                each,
-                size,
-            )
-            for each, size in ((each, 1 if each % 3 else 3000) for each in range(60))
+            agent.send("tools/call", say(result={"content": [{"type": "text", "text": text}]})): text for text in wanted
         }
-        for _ in texts:
+        for _ in wanted:
             answer = agent.next()
-            each, size = texts[answer["id"]]
-            assert answer["result"]["content"][0]["text"] == f"{each}" * size
+            assert answer["result"]["content"][0]["text"] == texts.pop(answer["id"])
