@@ -249,6 +249,37 @@ def test_other_values_of_one_name_get_another_name(person: Person) -> None:
     ]
 
 
+def test_a_secret_that_stayed_in_the_vault_after_a_restore_is_used_again_if_it_is_the_same(person: Person) -> None:
+    def secrets() -> dict[str, int]:
+        items = person.world.ok("GET", "/v1/secrets")["items"]
+        return {item["name"]: item["version"] for item in items if item["name"].startswith("again/")}
+
+    def imported(token: str) -> tuple[str, bool]:
+        person.write(".claude.json", claude(token, name="again"))
+        done = person.do("import", "claude")
+        [[secret]] = [server["secrets"] for file in done["files"] for server in file["servers"]]
+        assert token not in json.dumps(done)
+        person.do("restore")
+        return secret["name"], secret["stored"]
+
+    assert imported(TOKEN) == ("again/gh_token", False)
+    before = secrets()
+    assert imported(TOKEN) == ("again/gh_token", True)
+    assert secrets() == before, "it was not written anew either"
+    assert imported(OTHER) == ("again/gh_token-2", False)
+    assert imported(OTHER) == ("again/gh_token-2", True)
+    assert list(secrets()) == ["again/gh_token", "again/gh_token-2"]
+
+
+def test_a_server_that_is_refused_takes_no_secret_along_that_was_there_before(person: Person) -> None:
+    person.world.ok("PUT", "/v1/secrets", {"name": "bad/gh_token", "value": TOKEN})
+    refused = {"command": "x", "env": {"GH_TOKEN": TOKEN, "A=B": "c"}}
+    person.write(".claude.json", json.dumps({"mcpServers": {"bad": refused}}))
+    done = person.do("import", "claude")
+    assert [each["left"][0]["entry"] for each in done["files"]] == ["bad"]
+    person.world.ok("DELETE", "/v1/secrets?name=bad/gh_token")  # it is still there
+
+
 def test_the_same_server_of_a_later_import_is_one_entry(person: Person) -> None:
     person.write(".claude.json", claude())
     person.do("import")
