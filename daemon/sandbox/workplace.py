@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from daemon.base.opening import opened_on
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.launch_request import WorkspaceWay
 from daemon.core.visible import visible
@@ -106,11 +107,11 @@ class Workplaces:
 
     async def open(self, folder: Path, way: WorkspaceWay, engine: dict[str, Any]) -> Workplace:
         """Open a folder for an agent, or raise Failure."""
-        return await self.run(lambda: self._open(folder, way, engine))
+        return await opened_on(self._threads, lambda: self._open(folder, way, engine), close=self.drop)
 
     async def reopen(self, session: str) -> Workplace:
         """Open again what an ended session worked on, or raise Failure."""
-        return await self.run(lambda: self._reopen(session))
+        return await opened_on(self._threads, lambda: self._reopen(session), close=self.drop)
 
     async def begin(self, place: Workplace, session: str, *, agent: str, label: str, user: str) -> None:
         """Make the layer, or take up the one that is resumed; copy what must be copied."""

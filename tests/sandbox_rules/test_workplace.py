@@ -1,12 +1,15 @@
 """How an agent gets a folder: which way, what is mounted then, and when nothing starts."""
 
+import asyncio
 import errno
 import os
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import eventually
 from workspaces.conftest import SetClock
 
 from daemon.core.failures import Failure
@@ -19,6 +22,7 @@ from daemon.workspaces.layers.layer import State
 from daemon.workspaces.layers.layers import Layers
 from daemon.workspaces.layers.off_limits import OffLimits
 from daemon.workspaces.layers.quota import Bounds
+from daemon.workspaces.layers.site import Site, survey
 from daemon.workspaces.values import Way
 
 LINUX = {"desktop": False, "rootless": False}
@@ -77,6 +81,32 @@ async def test_a_workplace_that_was_not_begun_leaves_nothing_open(tmp_path: Path
     for _ in range(5):
         places.drop(await places.open(tmp_path / "project", "auto", LINUX))
     assert open_files() == before
+
+
+async def test_a_workplace_that_nobody_waits_for_any_more_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "home" / "workspaces").mkdir(parents=True)
+    places = workplaces(tmp_path)
+    places.drop(await places.open(tmp_path / "project", "auto", LINUX))
+    before, begun, may_end = open_files(), threading.Event(), threading.Event()
+
+    def late(*given: Any) -> Site:
+        site = survey(*given)
+        begun.set()
+        may_end.wait()
+        return site
+
+    monkeypatch.setattr("daemon.sandbox.workplace.survey", late)
+    opening = asyncio.ensure_future(places.open(tmp_path / "project", "auto", LINUX))
+    await eventually(begun.is_set)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert open_files() > before
+    may_end.set()
+    await eventually(lambda: open_files() == before)
 
 
 async def test_a_workplace_that_ended_leaves_nothing_open_and_an_empty_layer_goes(tmp_path: Path) -> None:
