@@ -51,6 +51,11 @@ class Opened:
         """Return a path that means this folder to every process of this machine, and nothing else."""
         return f"/proc/{os.getpid()}/fd/{self.descriptor}"
 
+    @property
+    def to_read(self) -> str:
+        """Return a path that means this folder to our own process; where there is no such path, the name it had."""
+        return self.for_engine if os.path.isdir("/proc/self/fd") else str(self.path)  # noqa: PTH112 - one look
+
     def part(self, name: str, inside: str) -> Part:
         """Return what is recorded of it in a layer."""
         return Part(name=name, source=str(self.path), device=self.device, inode=self.inode, inside=inside)
