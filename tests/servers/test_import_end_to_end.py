@@ -119,7 +119,15 @@ class Person(Shell):
 
 
 @pytest.fixture
-def person(world: World, tmp_path: Path) -> Iterator[Person]:
+def person(newcomer: Person) -> Person:
+    """Offer a person whose vault is there and open, also when a test runs alone."""
+    if newcomer.world.ok("GET", "/v1/vault")["state"] == "absent":
+        newcomer.world.set_up_vault()
+    return newcomer
+
+
+@pytest.fixture
+def newcomer(world: World, tmp_path: Path) -> Iterator[Person]:
     yield Person(world, tmp_path)
     for item in world.ok("GET", "/v1/servers")["items"]:
         world.ok("DELETE", f"/v1/servers/{item['name']}")
@@ -152,17 +160,17 @@ def snapshot(*folders: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files if "logs" not in path.parts}
 
 
-def test_without_a_vault_nothing_is_changed_and_the_command_that_helps_is_named(person: Person) -> None:
-    file = person.write(".claude.json", claude())
+def test_without_a_vault_nothing_is_changed_and_the_command_that_helps_is_named(newcomer: Person) -> None:
+    file = newcomer.write(".claude.json", claude())
     before = file.read_bytes()
-    said = person("server", "import", "--yes", expect=77)
+    said = newcomer("server", "import", "--yes", expect=77)
     assert "aileron vault init" in said.stderr
-    assert (file.read_bytes(), person.servers()) == (before, {})
-    person.world.set_up_vault()
-    person.world.ok("POST", "/v1/vault/lock")
-    assert "aileron vault unlock" in person("server", "import", "--yes", expect=77).stderr
-    assert (file.read_bytes(), person.servers()) == (before, {})
-    person.world.ok("POST", "/v1/vault/unlock", {"passphrase": PASSPHRASE})
+    assert (file.read_bytes(), newcomer.servers()) == (before, {})
+    newcomer.world.set_up_vault()
+    newcomer.world.ok("POST", "/v1/vault/lock")
+    assert "aileron vault unlock" in newcomer("server", "import", "--yes", expect=77).stderr
+    assert (file.read_bytes(), newcomer.servers()) == (before, {})
+    newcomer.world.ok("POST", "/v1/vault/unlock", {"passphrase": PASSPHRASE})
 
 
 def test_a_dry_run_writes_nothing_and_says_what_would_be_done_without_a_value(person: Person) -> None:
