@@ -1,5 +1,6 @@
-"""Where `--output FILE` writes: a file that is there whole or not at all, or stdout."""
+"""Where `--output FILE` writes: a new file that is there whole or not at all, or stdout."""
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
     from daemon.cli.rendering import Output
 
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of the terminal.")
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this new file instead of the terminal.")
 ]
 
 
 class OutputFile:
-    """Collects text beside its target and takes the target's place when everything was written."""
+    """Collects text beside its target, and gets its name when everything was written. What is there stays as it is."""
 
     def __init__(self, path: Path | None, *, stdout: "Output") -> None:
         self._path = path
@@ -57,7 +58,7 @@ class OutputFile:
                 self._file.close()  # writes what is left
                 if error is None and self._draft is not None:
                     self._draft.sync()
-                    self._draft.replace_target()
+                    self._draft.become_target()
                     confirm_name(self._path)
             except OSError as problem:
                 raise self._failure(problem) from problem
@@ -66,10 +67,14 @@ class OutputFile:
         if path.exists() and not path.is_file():
             # A device or a pipe is written to: putting a file in the place of `/dev/null` would harm every program.
             return path.open("w", encoding="utf-8")
+        if os.path.lexists(path):
+            raise CliFailure.usage(f"{path} is there already", remedy="Give another name, or move that one away.")
         self._draft = Draft(path)
         return open(self._draft.descriptor, "w", encoding="utf-8", closefd=False)
 
     def _failure(self, error: OSError) -> CliFailure:
         if isinstance(error, NotConfirmedError):
             return CliFailure(f"{self._path} was written, but the disk did not confirm it: {error.strerror}")
+        if isinstance(error, FileExistsError):
+            return CliFailure(f"{self._path} was made by somebody else meanwhile; nothing was written")
         return CliFailure(f"{self._path} cannot be written: {error.strerror}")

@@ -40,6 +40,8 @@ def list_questions(
 
     What has ended is known for a while. A daemon that stops forgets its questions; the audit log has them.
     """
+    from daemon.cli.question_shown import tools_of
+
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         answer = client.get_some("/v1/questions", limit=None, state=None if everything else "open")
@@ -54,7 +56,7 @@ def list_questions(
                 short(item["id"]),
                 item["state"],
                 item["server"],
-                item["tool"],
+                tools_of(item),
                 one_line(item["message"], limit=40),
                 age(item["created_at"], now),
                 time_left(item["expires_at"], now) if item["state"] == "open" else "-",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daemon.cli.approval_shown import write_lines
+from daemon.cli.ids import short
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age, time_left
 from daemon.cli.rendering import neutralise, one_line
@@ -24,7 +25,7 @@ def show_question(invocation: Invocation, item: Mapping[str, Any]) -> None:
     output, now = invocation.output, invocation.now()
     fields: list[tuple[str, Any]] = [
         ("question", item["id"]),
-        ("asked by", f"the server {item['server']}, for its tool {item['tool']}"),
+        ("asked by", f"the server {item['server']}, {_for_what(item)}"),
         ("called by", f"{item['called_by']}, session {item['session']}, {age(item['created_at'], now)}"),
         ("state", item["state"]),
     ]
@@ -50,6 +51,19 @@ def show_question(invocation: Invocation, item: Mapping[str, Any]) -> None:
         for number, choice in enumerate(each["choices"], start=1):
             more = "" if choice["title"] == choice["value"] else f"  {one_line(choice['title'])}"
             output.line(f"  {number:>3}  {one_line(choice['value'])}{more}")
+
+
+def tools_of(item: Mapping[str, Any]) -> str:
+    """Return the tools that a question may be for; a daemon of an older version names one."""
+    return " or ".join(dict.fromkeys(str(each["tool"]) for each in item.get("calls") or [item]))
+
+
+def _for_what(item: Mapping[str, Any]) -> str:
+    calls = item.get("calls") or [item]
+    if len(calls) == 1:
+        return f"for its tool {item['tool']}"
+    named = ", ".join(f"{each['tool']} ({short(each['execution'])})" for each in calls)
+    return f"for one of these calls, and it does not say which: {named}"
 
 
 def takes(field: Mapping[str, Any]) -> str:

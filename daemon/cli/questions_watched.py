@@ -7,6 +7,7 @@ from daemon.cli.client import ControlClient
 from daemon.cli.failure import CliFailure
 from daemon.cli.ids import short
 from daemon.cli.invocation import Invocation
+from daemon.cli.question_shown import tools_of
 from daemon.cli.rendering import one_line
 
 
@@ -28,7 +29,7 @@ def write_question(invocation: Invocation, item: Mapping[str, Any]) -> None:
             f"  {one_line(item['tool'])}  {one_line(item['session'])}"
         )
     elif item["state"] == "open":
-        server, tool = one_line(item["server"]), one_line(item["tool"])
+        server, tool = one_line(item["server"]), one_line(tools_of(item))
         output.note(
             f"The server {server} asks you something for {tool}: aileron question answer {short(identifier)}",
             style="yellow",

@@ -100,8 +100,19 @@ def _plans(
     names = [] if client is None else [item["name"] for item in client.get("/v1/servers")["items"]]
     servers = {name: client.get("/v1/servers/{}", name) for name in names} if client is not None else {}
     stored = [] if client is None else _stored(client)
-    planner = Planner(servers=servers, secrets=stored, records=records, is_secret=is_secret)
+    planner = Planner(
+        servers=servers,
+        secrets=stored,
+        records=records,
+        is_stored=lambda name, value: client is not None and _is_stored(client, name, value),
+        is_secret=is_secret,
+    )
     return [planner.plan(file) for file in files]
+
+
+def _is_stored(client: "ControlClient", name: str, value: str) -> bool:
+    """Have the daemon say whether a secret has this value."""
+    return bool(client.post("/v1/secrets/same", body={"name": name, "value": value})["same"])
 
 
 def _stored(client: "ControlClient") -> list[str]:
@@ -152,7 +163,8 @@ def _show_file(invocation: Invocation, plan: "FilePlan") -> None:
             output.line(f"    {one_line(url)}", style="dim")
         for secret in move.secrets:
             why = f"{len(secret.value)} characters, {secret.why.value}"
-            output.line(f"    {one_line(secret.where)} goes to the vault as {secret.name} ({why})")
+            becomes = "is in the vault already, as" if secret.stored else "goes to the vault as"
+            output.line(f"    {one_line(secret.where)} {becomes} {secret.name} ({why})")
         if move.body.get("unsafe_args"):
             output.line("    Every user of this machine can read its arguments while it runs.", style="yellow")
     for name, reason in plan.left:

@@ -192,6 +192,7 @@ class Attr:
     QUESTION_HOST: Final = "aileron.question.host"
     QUESTION_ID: Final = "aileron.question.id"
     QUESTION_MESSAGE: Final = "aileron.question.message"
+    QUESTION_OTHER_CALLS: Final = "aileron.question.other_calls"
     QUESTION_REASON: Final = "aileron.question.reason"
     QUESTION_STATE: Final = "aileron.question.state"
 

@@ -1,13 +1,14 @@
 """How a tool that runs reaches people: who asked for the call, and the person where that one cannot answer."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from daemon.base.once import Once
-from daemon.execution.seam import Asker
+from daemon.execution.seam import Asker, Talk
 from daemon.questions.asked import OF_THE_PERSON
-from daemon.questions.question import About, Question
+from daemon.questions.question import About, Call, Question
 from daemon.questions.service import Questions
 
 _TOGETHER_SECONDS = 0.05
@@ -68,21 +69,41 @@ class Reach:
                 self._tell_soon()
             if answer is not None:
                 return answer
-        return await self._of_the_person(method, params)
+        return await self._of_the_person((self,), method, params)
 
-    async def _of_the_person(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def answer_for_one_of(
+        self, others: Sequence[Talk], method: str, params: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Have the person answer what belongs to this call or to one of others; whoever asked for them is told.
+
+        Raises a Failure to turn it down.
+        """
+        runs = (self, *(each for each in others if isinstance(each, Reach)))
+        return await self._of_the_person(runs, method, params)
+
+    async def _of_the_person(
+        self, runs: "Sequence[Reach]", method: str, params: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         mine: list[Question] = []
+        others = [each._about() for each in runs if each is not self]  # noqa: SLF001 - its own kind
+        calls = tuple(Call(about.tool, about.execution) for about in others)
 
         def shown(question: Question) -> None:
             mine.append(question)
-            self._with_person[question.id] = question
-            self._tell_soon()
+            for each in runs:
+                each._put(question)  # noqa: SLF001 - its own kind
 
         try:
-            return await self._questions.ask(self._about(), method, params, shown=shown)
+            return await self._questions.ask(replace(self._about(), others=calls), method, params, shown=shown)
         finally:
             for question in mine:
-                del self._with_person[question.id]
+                for each in runs:
+                    each._with_person.pop(question.id, None)  # noqa: SLF001 - its own kind
+
+    def _put(self, question: Question) -> None:
+        """Tell of a question that may be for this call, under the id of this call."""
+        self._with_person[question.id] = replace(question, about=self._about())
+        self._tell_soon()
 
     def _tell_soon(self) -> None:
         """Tell that the person is asked, unless who asked for the call has something to answer, too.

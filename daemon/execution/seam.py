@@ -47,6 +47,15 @@ class Talk(Protocol):
         """Answer what the tool asks back; raise a Failure to turn it down. `name` is what the tool calls it."""
         ...
 
+    async def answer_for_one_of(
+        self, others: "Sequence[Talk]", method: str, params: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Have the person answer what belongs to this call or to one of others; it cannot be told to which.
+
+        Raises a Failure to turn it down. All the calls are of one session.
+        """
+        ...
+
 
 class Asker(Protocol):
     """Who asked for a call and listens while it runs."""

@@ -38,6 +38,14 @@ STATE_AFTER = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool."""
+
+    tool: str
+    execution: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
     """For which call something is asked."""
@@ -49,6 +57,18 @@ class About:
     """Who offers the tool and asks now: the name of a server."""
     tool: str
     execution: str
+    others: tuple[Call, ...] = ()
+    """Other calls that it may be for instead: where several are under way, some servers do not say for which."""
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Return every call that it may be for."""
+        return (Call(self.tool, self.execution), *self.others)
+
+    @property
+    def tools(self) -> str:
+        """Return the names of the tools that it may be for."""
+        return " or ".join(dict.fromkeys(each.tool for each in self.calls))
 
     def called_by(self) -> str:
         """Return who asked for the call as people read it, with the name of their session where it has one."""
@@ -103,6 +123,7 @@ class Question:
             "asker": str(about.asker),
             "called_by": about.called_by(),
             "execution": about.execution,
+            "calls": [{"tool": each.tool, "execution": each.execution} for each in about.calls],
             "created_at": rfc3339(self.created_ms),
             "expires_at": rfc3339(self.expires_ms),
             "ended_at": None if self.ended_ms is None else rfc3339(self.ended_ms),

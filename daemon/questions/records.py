@@ -47,7 +47,9 @@ def ended(question: Question) -> AuditEvent:
 
 
 def _known(question: Question) -> dict[str, Any]:
+    others = [each.execution for each in question.about.others]
     return {
+        **({Attr.QUESTION_OTHER_CALLS: others} if others else {}),
         Attr.QUESTION_ID: question.id,
         Attr.QUESTION_DIGEST: question.asked.digest,
         Attr.EXECUTION_ID: question.about.execution,

@@ -8,7 +8,7 @@ import tarfile
 import time
 import tomllib
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -21,6 +21,7 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.image_builds import BuildStream, Downloads, SharedBuilds, step_of
 from daemon.version import VERSION
+from daemon.workspaces.layers.opening import Opened
 
 REPOSITORY = "aileron-sandbox"
 _OWN = "aileron-own"
@@ -152,33 +153,41 @@ class Images:
         yield {"done": pin.tag, "built": True, "bytes": size, "seconds": round(time.monotonic() - began, 1)}
 
     async def build_own(
-        self, context: Path, dockerfile: Path, arguments: Mapping[str, str]
+        self, context: Path, dockerfile: Path, arguments: Mapping[str, str], *, opened: Callable[[], Opened]
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Build an image from somebody's own Dockerfile; what has not changed is not built again by the engine.
 
-        While another build of it is under way, that one is shown, and then the engine has most of this one already.
+        `opened` opens and checks the context when the build begins. What it returns is read, whatever has the name of
+        the context by then, and is closed at the end. While another build of it is under way, that one is shown, and
+        then the engine has most of this one already.
         """
         digest = hashlib.sha256(f"{context} {dockerfile} {sorted(arguments.items())}".encode()).hexdigest()[:16]
         tag = f"{_OWN}:{digest}"
         described = {
-            "path": str(context),
             "dockerfile": str(dockerfile.relative_to(context)),
             "tag": tag,
             "buildargs": {**arguments, **_proxies()},
         }
-        build = self._builds.in_turn(tag, lambda: self._build_own(tag, described, what=str(dockerfile)))
+        build = self._builds.in_turn(tag, lambda: self._build_own(tag, described, opened, what=str(dockerfile)))
         async with contextlib.aclosing(build) as told:
             async for each in told:
                 yield each
 
     async def _build_own(
-        self, tag: str, described: Mapping[str, Any], *, what: str
+        self, tag: str, described: Mapping[str, Any], opened: Callable[[], Opened], *, what: str
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with contextlib.aclosing(self._told(described, what=what)) as told:
-            async for each in told:
-                yield each
-                if "error" in each:
-                    return
+        try:
+            context = opened()
+        except Failure as failure:
+            yield {"error": failure.message, "output": []}
+            return
+        with context:
+            reading = {**described, "path": context.to_read}
+            async with contextlib.aclosing(self._told(reading, what=what)) as told:
+                async for each in told:
+                    yield each
+                    if "error" in each:
+                        return
         yield {"done": tag, "built": True}
 
     async def _told(self, described: Mapping[str, Any], *, what: str) -> AsyncGenerator[dict[str, Any], None]:

@@ -12,7 +12,7 @@ from typing import Any
 from daemon.core.visible import visible
 from daemon.sandbox.volumes import Mounted, folder
 from daemon.workspaces.layers.inside import WORKSPACE
-from daemon.workspaces.layers.opening import Opened, hold, open_below, read_below, refused
+from daemon.workspaces.layers.opening import Opened, hold, not_opened, open_below, read_below, refused
 from daemon.workspaces.layers.site import Site
 from daemon.workspaces.looking.holding import Held, obeyed_since, of_repository, to_hold
 from daemon.workspaces.looking.pointed import read_pointed
@@ -49,7 +49,7 @@ def protect(site: Site, session: str, copies: Path) -> Protected:
     try:
         protected.mounts.append(folder(f"{name}-work", site.work, inside=WORKSPACE))
         _hold_git(site, protected, name, copies)
-        found = to_hold(site.work.descriptor, read_pointed(site.work.path))
+        found = to_hold(site.work.descriptor, read_pointed(site.work.path, site.work.descriptor))
         _hold(protected, found, site.work, WORKSPACE, f"{name}-held", copies)
         _note(protected, found)
         for number, each in enumerate(site.borrowed):
@@ -106,7 +106,10 @@ def _hold(protected: Protected, found: Held, base: Opened, inside: str, name: st
 
 
 def _opened(protected: Protected, base: Opened, path: str) -> Opened:
-    opened = hold(open_below(base.descriptor, path), base.path / path)
+    try:
+        opened = hold(open_below(base.descriptor, path), base.path / path)
+    except OSError as problem:  # it was there a moment ago; unheld, the agent could change it
+        raise not_opened(base.path / path, problem) from problem
     protected.opened.append(opened)
     return opened
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import docker.errors
 
+from daemon.base.opening import opened_on
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox import engine_calls, volumes
 from daemon.sandbox.attachment import STDERR, Attachment
@@ -23,6 +24,7 @@ from daemon.sandbox.engine import Engine
 from daemon.sandbox.images import Images
 from daemon.sandbox.labels import PACKER, labels
 from daemon.sandbox.packing_mounts import seen_by_packer
+from daemon.sandbox.volumes import Mounted
 from daemon.workspaces.layers.layer import Layer
 from daemon.workspaces.layers.off_limits import OffLimits
 from daemon.workspaces.layers.packing_request import request, snapshot_of
@@ -74,7 +76,9 @@ class Packing:
         asked = request(place=layer.work.inside, have=have, sha256=sha256, snapshot=about, seconds=self._limits.seconds)
         image = await self._image(layer.agent)
         with contextlib.ExitStack() as held:
-            mounts = await self._do(lambda: held.enter_context(seen_by_packer(layer, self._off_limits)))
+            looking = partial(_looked_at, layer, self._off_limits)
+            mounts, seen = await opened_on(self._threads, looking, close=lambda found: found[1].close())
+            held.enter_context(seen)
             name = f"{PACKER}-{layer.session}"
             self._busy.add(name)
             held.callback(self._busy.discard, name)
@@ -113,16 +117,16 @@ class Packing:
         )
 
     async def _run(self, packer: Packer, asked: bytes, file: Path) -> None:
-        container = None
+        starting = asyncio.ensure_future(self._engine.call(lambda client: _start(client, packer)))
         try:
-            container, attached = await self._engine.call(lambda client: _start(client, packer))
+            attached = (await asyncio.shield(starting))[1]
             with contextlib.closing(attached):
                 async with asyncio.timeout(self._limits.seconds + _GRACE_SECONDS):
                     said = await self._carry(attached, asked, file)
         except TimeoutError:
             raise _too_much(f"it took longer than {self._limits.seconds} s") from None
         finally:
-            await asyncio.shield(self._engine.call(lambda client: _remove(client, packer, container)))
+            await asyncio.shield(self._undo(starting, packer))
         if said:
             raise Failure(
                 FailureClass.INTERNAL_ERROR,
@@ -130,12 +134,20 @@ class Packing:
                 boundary=Boundary.SANDBOX,
             )
 
+    async def _undo(self, starting: "asyncio.Future[tuple[str, Attachment]]", packer: Packer) -> None:
+        """Remove the container. A start that nobody waits for any more goes on, so it is removed after that."""
+        container = None
+        with contextlib.suppress(Failure):
+            container, attached = await starting
+            attached.close()
+        await self._engine.call(lambda client: _remove(client, packer, container))
+
     async def _carry(self, attached: Attachment, asked: bytes, file: Path) -> str:
         """Carry the request in and what is said out; return what the program complained about."""
-        asking = asyncio.ensure_future(_ask(attached, asked))
         complaint, held, total = b"", bytearray(), 0
         most = self._limits.pack_bytes + _HEAD_BYTES
-        opened: BinaryIO = await self._do(lambda: file.open("wb"))
+        opened: BinaryIO = await opened_on(self._threads, lambda: file.open("wb"), close=partial(_thrown_away, file))
+        asking = asyncio.ensure_future(_ask(attached, asked))
         try:
             async for stream, piece in attached.output():
                 if stream == STDERR:
@@ -162,6 +174,17 @@ async def _ask(attached: Attachment, asked: bytes) -> None:
     with contextlib.suppress(OSError):  # it may have ended already; what it wrote says why
         await attached.give(asked)
         attached.end_input()
+
+
+def _looked_at(layer: Layer, off_limits: OffLimits) -> tuple[list[Mounted], contextlib.ExitStack]:
+    """Return what the packer sees, and what holds it open."""
+    held = contextlib.ExitStack()
+    return held.enter_context(seen_by_packer(layer, off_limits)), held
+
+
+def _thrown_away(file: Path, opened: BinaryIO) -> None:
+    opened.close()
+    file.unlink(missing_ok=True)
 
 
 def _start(client: Any, packer: Packer) -> tuple[str, Attachment]:

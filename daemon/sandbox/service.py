@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,9 @@ class Sandboxes:
 
     def build_own(self, context: Path, dockerfile: Path, arguments: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
         """Build an image from somebody's own Dockerfile, which may read its whole context; raise Failure."""
-        self._refuse_off_limits(context)
-        return self.images.build_own(context, dockerfile, arguments)
+        opened = partial(open_folder, context, self._off_limits)
+        opened().close()  # what is refused is said at once, before there is an answer that could not say it
+        return self.images.build_own(context, dockerfile, arguments, opened=opened)
 
     async def start(self, request: LaunchRequest, *, owner: Owner | None, by: Principal) -> Sandbox:
         """Start an agent for who asks, and return when it runs.
@@ -246,9 +248,6 @@ class Sandboxes:
         for folder in stale:  # last: while the engine is away, the folder is how we know of it
             shutil.rmtree(folder, ignore_errors=True)
         return found
-
-    def _refuse_off_limits(self, folder: Path) -> None:
-        open_folder(folder, self._off_limits).close()
 
     async def _read_outcome(self, sandbox: Sandbox) -> None:
         container = sandbox.container

@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from daemon.core.failures import Boundary, Failure, FailureClass
@@ -16,6 +16,7 @@ from daemon.sandbox.injection import checked
 from daemon.sandbox.labels import NO_SESSION, labels
 from daemon.sandbox.user import Folder, check_may_enter, user_for
 from daemon.sandbox.workplace import Workplace, Workplaces
+from daemon.workspaces.layers.opening import not_opened, opened_down
 
 _ACL = "system.posix_acl_access"
 
@@ -65,7 +66,7 @@ class Surveyor:
             rootless=engine["rootless"],
         )
         if sys.platform == "linux" and not engine["rootless"] and not engine["desktop"]:
-            check_may_enter(user, await self._workplaces.run(lambda: _folders(workplace)))
+            check_may_enter(user, await self._workplaces.run(lambda: entered(workplace)))
         pin = self._images.pin(request.agent)
         if not await self._images.is_there(pin.tag):
             message = f"The image for {request.agent} is not there. Build it: aileron sandbox build {request.agent}"
@@ -84,13 +85,34 @@ class Surveyor:
         )
 
 
-def _folders(workplace: Workplace) -> list[Folder]:
-    """Return the folders from the root of the work down to where the agent begins, without those that have an ACL."""
-    root = workplace.site.work.path
-    between = [path for path in workplace.folder.parents if path.is_relative_to(root)]
-    found = []
-    for path in (*reversed(between), workplace.folder):
-        status = path.stat()
-        if _ACL not in os.listxattr(path):  # which may allow more than the mode says
-            found.append(Folder(str(path), status.st_uid, status.st_gid, status.st_mode))
+def entered(workplace: Workplace) -> list[Folder]:
+    """Return the folders from the root of the work down to where the agent begins, without those that have an ACL.
+
+    They are looked at as they are open: by their names, something else could be found there meanwhile, or nothing.
+    Raises Failure if one is not there any more.
+    """
+    site, found = workplace.site, []
+    paths = [site.work.path, *(site.work.path / path for path in _each_down(site.subfolder))]
+    try:
+        for path, opened in zip(paths, opened_down(site.work.descriptor, site.subfolder), strict=True):
+            status = os.fstat(opened)
+            if not _has_acl(opened):  # which may allow more than the mode says
+                found.append(Folder(str(path), status.st_uid, status.st_gid, status.st_mode))
+    except OSError as problem:
+        raise not_opened(workplace.folder, problem) from problem
     return found
+
+
+def _has_acl(opened: int) -> bool:
+    try:
+        return _ACL in os.listxattr(f"/proc/self/fd/{opened}")
+    except OSError:
+        return False  # a file system without such attributes has no lists either
+
+
+def _each_down(subfolder: str) -> Iterator[PurePath]:
+    """Yield each folder on the way down to a subfolder, and the subfolder itself."""
+    path = PurePath()
+    for name in PurePath(subfolder).parts:
+        path /= name
+        yield path

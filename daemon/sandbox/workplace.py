@@ -4,13 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
 
+from daemon.base.opening import opened_on
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.launch_request import WorkspaceWay
 from daemon.core.visible import visible
@@ -107,11 +107,11 @@ class Workplaces:
 
     async def open(self, folder: Path, way: WorkspaceWay, engine: dict[str, Any]) -> Workplace:
         """Open a folder for an agent, or raise Failure."""
-        return await self.run(lambda: self._open(folder, way, engine))
+        return await opened_on(self._threads, lambda: self._open(folder, way, engine), close=self.drop)
 
     async def reopen(self, session: str) -> Workplace:
         """Open again what an ended session worked on, or raise Failure."""
-        return await self.run(lambda: self._reopen(session))
+        return await opened_on(self._threads, lambda: self._reopen(session), close=self.drop)
 
     async def begin(self, place: Workplace, session: str, *, agent: str, label: str, user: str) -> None:
         """Make the layer, or take up the one that is resumed; copy what must be copied."""
@@ -237,12 +237,21 @@ class Workplaces:
             place.protected.close()
         place.site.close()
         if place.layer is not None:
-            with suppress(Failure):
-                if place.started or place.resumed is not None:
-                    told["workspace"]["kept"] = self.layers.end(place.layer.session) is not None
-                else:
-                    self.layers.remove(place.layer.session)
+            told["workspace"]["kept"] = self._end_layer(place, place.layer.session)
         return told
+
+    def _end_layer(self, place: Workplace, session: str) -> bool:
+        """End a layer, and say whether it is kept. A disk that fails must not keep the session from ending."""
+        try:
+            if place.started or place.resumed is not None:
+                return self.layers.end(session) is not None
+            self.layers.remove(session)
+        except Failure as failure:
+            _log.warning("the workspace of a session could not be ended", session=session, reason=failure.message)
+        except OSError as problem:
+            _log.error("a workspace stays open until the next start", session=session, reason=str(problem))
+            return True
+        return False
 
 
 def choose(wanted: WorkspaceWay, engine: dict[str, Any], obstacle: Callable[[], str]) -> tuple[Way, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import functools
+import hmac
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -200,6 +201,11 @@ class Vault:
             return opened.keys.open_entry(entry)
         except NotAuthentic:
             raise VaultDamaged(file=str(self.path), part=f"the value of {name!r} is not what was sealed") from None
+
+    def holds(self, name: str, *, kind: str, value: bytes) -> bool:
+        """Say whether an entry of this kind has this value, in a time that tells nothing of it; raises VaultLocked."""
+        entry = self._use().contents.entries.get(name)
+        return entry is not None and entry.kind == kind and hmac.compare_digest(self.get(name), value)
 
     async def put(self, name: str, *, kind: str, value: bytes, metadata: Mapping[str, Any] | None = None) -> EntryInfo:
         """Add an entry or replace its value; it is on disk when this returns."""

@@ -81,8 +81,8 @@ class Workspaces:
     async def changes(self, session: str, *, counted: bool = True, by_person: bool = True) -> dict[str, Any]:
         """Return what differs from the person's folder; a person who saw it may have it removed by age later."""
         layer, seen = await self._look(session, by_person=by_person)
-        lines = await self._do(partial(filing.compare, layer, seen.items, lines=False)) if counted else ()
-        return changes_json(layer, seen, lines, signs=await self._do(partial(signs_of, layer)))
+        lines = await self._of(layer, partial(filing.compare, layer, seen.items, lines=False)) if counted else ()
+        return changes_json(layer, seen, lines, signs=await self._of(layer, partial(signs_of, layer)))
 
     async def difference(self, session: str, paths: tuple[str, ...] = ()) -> dict[str, Any]:
         """Return the differences, safe to show, with the digest of what they are of; what would run later comes first.
@@ -91,12 +91,12 @@ class Workspaces:
         """
         layer, seen = await self._look(session, by_person=True)
         shown = [each for each in seen.items if not paths or is_chosen(each.path, paths)]
-        return difference_json(layer, seen, await self._do(partial(filing.compare, layer, shown)))
+        return difference_json(layer, seen, await self._of(layer, partial(filing.compare, layer, shown)))
 
     async def content(self, session: str, path: str) -> bytes:
         """Return a regular file of the agent's side."""
         layer = await self._layer(session)
-        return await self._do(partial(filing.content, layer, path))
+        return await self._of(layer, partial(filing.content, layer, path))
 
     async def commits(self, session: str) -> dict[str, Any]:
         """Return what the agent committed, and what a yes would make of it."""
@@ -132,7 +132,7 @@ class Workspaces:
             _log.error("what became of a landing could not be kept", session=layer.session, why=str(problem))
 
     async def _land(self, layer: Layer, decision: Decision) -> Outcome:
-        now = await self._do(partial(filing.look, layer))
+        now = await self._of(layer, partial(filing.look, layer))
         shown = self._shown_as(layer, decision, now)
         found = await self._commits.as_shown(layer, decision) if decision.commits_plan else None
         choice = _chosen(shown, decision, self._auto_yes, found)
@@ -194,6 +194,16 @@ class Workspaces:
     async def _do(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    async def _of(self, layer: Layer, work: Callable[[], T]) -> T:
+        """Look at the files of a layer; raise Failure if it was removed or resumed while they were looked at."""
+        try:
+            return await self._do(work)
+        except FileNotFoundError as problem:
+            if layer.folder.is_dir():
+                raise
+            message = f"The workspace of {layer.session} was removed or resumed meanwhile. See `aileron session list`."
+            raise Failure(FailureClass.NOT_FOUND, message, boundary=Boundary.USER) from problem
+
     def _told(self, layer: Layer) -> dict[str, Any]:
         return layer_json(layer, landing_now=layer.session in self._landing)
 
@@ -214,7 +224,7 @@ class Workspaces:
 
     async def _look(self, session: str, *, by_person: bool) -> tuple[Layer, Changes]:
         layer = await self._layer(session)
-        seen = await self._do(partial(filing.look, layer))
+        seen = await self._of(layer, partial(filing.look, layer))
         self._remember(layer, seen)
         if by_person and not layer.looked_at:
             layer = await self._do(partial(self._layers.change, layer.session, looked_at=True))
@@ -223,7 +233,7 @@ class Workspaces:
     async def _still(self, layer: Layer, shown: Changes) -> None:
         """Raise Failure if an agent that is at work has changed anything since it was shown."""
         if layer.state is State.OPEN:
-            now = await self._do(partial(filing.look, layer))
+            now = await self._of(layer, partial(filing.look, layer))
             _as_shown(shown.items, now, layer)
             if _news(shown, now):
                 raise _changed("The agent changed more while this was packed. Nothing landed; look again.")

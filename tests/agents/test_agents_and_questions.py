@@ -1,5 +1,6 @@
 """What a server asks while an agent's call runs, with agents as they are shipped: who answers, and who is told."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from agents.runners import Bench
 from agents.test_agent_matrix import pytestmark  # noqa: F401 - the same marks
-from services.model_server import ModelProcess
+from services.model_server import STATUS_TOOL, ModelProcess
 from waiting import wait_until
 from world import World
 
@@ -42,11 +43,24 @@ def test_an_agent_that_cannot_answer_follows_the_call_until_its_person_did(bench
 
     wait_until(lambda: asked() or process.poll() is not None)
     assert found, bench.finish(process)
+    # An answer that comes sooner is simply the result of the call, and nothing is followed.
+    wait_until(lambda: _was_told(bench) or process.poll() is not None)
     answer = {"action": "accept", "content": {"colour": "violet-4711"}}
     bench.world.ok("POST", f"/v1/questions/{found[0]['id']}/answer", answer)
     ended = bench.finish(process)
     assert ended.code == 0, ended.err
     assert "violet-4711" in ended.out
+    assert any(STATUS_TOOL in call for call in _calls(bench)), "it followed the call"
+
+
+def _was_told(bench: Bench) -> bool:
+    return any("asks the person something" in json.dumps(each["body"]) for each in bench.model.seen)
+
+
+def _calls(bench: Bench) -> list[str]:
+    """Return the names of the tools that the model called, as the agent gave them back to it."""
+    messages = (message for each in bench.model.seen for message in each["body"].get("messages", []))
+    return [call["function"]["name"] for message in messages for call in message.get("tool_calls") or []]
 
 
 def test_an_agent_that_answers_by_itself_is_not_passed_over(bench: Bench) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from cli.stand_in_server import Broken
 
 from daemon.cli.failure import ExitCode
@@ -135,11 +136,41 @@ def test_an_export_that_breaks_off_leaves_no_file(cli: Any, stand_in: Any, tmp_p
         return httpx.Response(200, content=content())
 
     stand_in.answers["GET /v1/audit/export"] = broken
-    file = tmp_path / "log.jsonl"
+    assert cli("audit", "export", "--output", str(tmp_path / "log.jsonl")).code == ExitCode.UNREACHABLE
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["export", "key", "head"])
+def test_a_file_that_is_there_is_never_written_over(cli: Any, stand_in: Any, tmp_path: Path, command: str) -> None:
+    stand_in.answers |= {
+        "GET /v1/audit/export": lambda _: httpx.Response(200, content=b'{"seq": 1}\n'),
+        "GET /v1/audit/key": {"public_key": "key", "key_id": "k"},
+        "GET /v1/audit/head": HEAD,
+    }
+    file, link, target = tmp_path / "kept", tmp_path / "link", tmp_path / "nothing-yet"
     file.write_text("older")
-    assert cli("audit", "export", "--output", str(file)).code == ExitCode.UNREACHABLE
-    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+    link.symlink_to(target)
+    for each in (file, link):
+        ended = cli("audit", command, "--output", str(each))
+        assert ended.code == ExitCode.USAGE
+        assert f"{each} is there already" in ended.err
+        assert "Give another name, or move that one away." in ended.err
     assert file.read_text() == "older"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "link"]
+
+
+def test_a_file_that_appears_while_an_export_is_written_stays(cli: Any, stand_in: Any, tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+
+    def meanwhile(_: httpx.Request) -> httpx.Response:
+        file.write_text("somebody's")
+        return httpx.Response(200, content=b'{"seq": 1}\n')
+
+    stand_in.answers["GET /v1/audit/export"] = meanwhile
+    ended = cli("audit", "export", "--output", str(file))
+    assert (ended.code, "made by somebody else meanwhile" in ended.err) == (ExitCode.FAILED, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+    assert file.read_text() == "somebody's"
 
 
 def test_output_that_cannot_be_written_is_a_failure(cli: Any, stand_in: Any, tmp_path: Path) -> None:

@@ -60,6 +60,20 @@ def test_list_shows_which_server_asks(cli: Any, stand_in: Any) -> None:
     assert cli("question", "list", "--json").json["items"] == [QUESTION]
 
 
+def test_a_question_that_may_be_for_either_of_two_calls_names_both(cli: Any, stand_in: Any) -> None:
+    calls = [{"tool": "github/ask", "execution": "exe_1"}, {"tool": "github/other", "execution": "exe_2"}]
+    asked = QUESTION | {"calls": calls}
+    stand_in.answers |= {
+        "GET /v1/questions/qst_1": asked,
+        "GET /v1/questions": {"items": [asked], "next_cursor": None},
+    }
+    said = (
+        "the server github, for one of these calls, and it does not say which: github/ask (exe_1), github/other (exe_2)"
+    )
+    assert said in cli("question", "show", "qst_1").out
+    assert "github/ask or github/other" in cli("question", "list").out
+
+
 def test_show_has_every_field_and_obeys_nothing(cli: Any) -> None:
     ended = cli("question", "show", "qst_1")
     for part in (

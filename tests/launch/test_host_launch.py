@@ -19,6 +19,8 @@ from waiting import wait_until
 from world import PASSPHRASE, ROOT, World
 
 RUN = "from daemon.cli.main import main; main()"
+INQUIRER = Path(__file__).parents[1] / "servers" / "inquirer.py"
+RULES = "".join(f'[approvals.rules.{name}__ask]\ndecision = "ask"\n' for name in ("asking", "off"))
 STAND_IN = Path(__file__).parent / "stand_in_agent.py"
 
 
@@ -90,7 +92,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    with UpstreamProcess() as upstream, World(tmp_path, upstream=upstream.url) as world:
+    with UpstreamProcess() as upstream, World(tmp_path, upstream=upstream.url, settings=RULES) as world:
         upstream.behave("/item", json={"ok": True})
         world.start()
         world.set_up()
@@ -294,6 +296,16 @@ def test_what_will_not_work_is_said_before_the_agent_starts(bench: Bench) -> Non
     assert "The vault is locked" in err
     # Row H4: nobody sits here who could approve.
     assert "ask-first will wait for a person" in err
+
+
+def test_tools_of_servers_that_a_rule_asks_for_are_said_to_wait_for_a_person_too(bench: Bench) -> None:
+    for name in ("asking", "off"):
+        command = [sys.executable, str(INQUIRER), "modern", str(bench.world.folder / "ledger")]
+        bench.world.ok("POST", "/v1/servers", {"name": name, "command": command})
+        bench.world.ok("POST", f"/v1/servers/{name}/test")
+    bench.world.ok("POST", "/v1/servers/off/disable")
+    _, err = bench.run("codex")
+    assert "ask-first, asking__ask will wait for a person" in err
 
 
 def test_the_persons_own_files_are_as_they_were(bench: Bench) -> None:

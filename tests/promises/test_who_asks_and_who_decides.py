@@ -23,6 +23,7 @@ CAUSES_NO_EVENT = {
     "action_check": "it reads a text and changes nothing",
     "connector_inspect": "it reads a source and changes nothing",
     "connector_install_stop": "it keeps something from happening; the install that was stopped says so itself",
+    "secret_compare": "it reads a secret, tells nothing of it but whether it is what was sent, and changes nothing",
     "audit_verify": "it reads the log and changes nothing",
     "workspace_difference": "it reads a workspace and changes nothing",
     "workspace_file": "it reads a workspace and changes nothing",

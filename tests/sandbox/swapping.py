@@ -87,7 +87,7 @@ def launch(world: World, trap: Trap, way: str) -> str:
     body = {"agent": "codex", "command": ["sh", "-c", LOOK], "workspace": str(trap.folder), "environment": {}}
     answer = world.control("POST", "/v1/sandboxes", body | {"workspace_way": way})
     if answer.status_code != 201:
-        assert answer.status_code == 400, answer.text
+        assert answer.status_code == 400, f"{answer.text}\n\nThe daemon said:\n{world.output()[-10_000:]}"
         return next(said for said in _ANSWERS if said in answer.json()["error"]["message"])
     ran = end_of(world, answer.json())
     assert SECRET not in ran.out + ran.err, f"{way}: {ran.out}"

@@ -5,6 +5,7 @@ import json
 import socketserver
 import threading
 from collections.abc import AsyncGenerator, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.sandbox.engine import Engine
 from daemon.sandbox.image_builds import BuildStream, Downloads, SharedBuilds, step_of
 from daemon.sandbox.images import Images
+from daemon.workspaces.layers.opening import Opened, open_folder, refused
 
 Told = dict[str, Any]
 
@@ -143,6 +145,7 @@ class StandInEngine(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: str) -> None:
         self.hung_up = threading.Event()
         self.builds = 0
+        self.sent = b""
         hung_up, engine = self.hung_up, self
 
         class Handler(BaseHTTPRequestHandler):
@@ -162,7 +165,7 @@ class StandInEngine(socketserver.ThreadingUnixStreamServer):
                 self.wfile.write(body)
 
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                engine.sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 engine.builds += 1
                 self.send_response(200)
                 self.send_header("Transfer-Encoding", "chunked")
@@ -194,7 +197,8 @@ async def test_two_builds_of_one_dockerfile_at_once_are_one_in_the_engine_and_en
     engine = Engine(socket=path)
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     images = Images(engine)
-    first, second = (images.build_own(tmp_path, tmp_path / "Dockerfile", {}) for _ in range(2))
+    opened = partial(open_folder, tmp_path)
+    first, second = (images.build_own(tmp_path, tmp_path / "Dockerfile", {}, opened=opened) for _ in range(2))
     step = {"text": "Step 1/2 : RUN sleep", "step": 1, "steps": 2}
     assert await anext(first) == step
     assert (await anext(second))["joined"] is True
@@ -205,6 +209,47 @@ async def test_two_builds_of_one_dockerfile_at_once_are_one_in_the_engine_and_en
     await second.aclose()
     await eventually(server.hung_up.is_set)
     await engine.close()
+
+
+async def test_a_context_that_is_swapped_after_it_was_checked_is_built_as_it_was_opened(
+    stand_in: tuple[StandInEngine, str], tmp_path: Path
+) -> None:
+    server, path = stand_in
+    engine = Engine(socket=path)
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    for folder in (mine, theirs):
+        folder.mkdir()
+        (folder / "Dockerfile").write_text("FROM scratch\n")
+    (theirs / "sentinel-of-somebody-else").touch()
+
+    held: list[Opened] = []
+
+    def opened() -> Opened:
+        held.append(open_folder(mine))
+        mine.rename(tmp_path / "aside")
+        mine.symlink_to(theirs)
+        return held[0]
+
+    build = Images(engine).build_own(mine, mine / "Dockerfile", {}, opened=opened)
+    assert (await anext(build))["step"] == 1
+    await build.aclose()
+    await eventually(server.hung_up.is_set)
+    assert b"FROM scratch" in server.sent
+    assert b"sentinel" not in server.sent
+    assert held[0].descriptor == -1, "it is closed"
+    await engine.close()
+
+
+async def test_a_context_that_is_not_allowed_any_more_when_its_build_begins_is_an_error_in_words(
+    tmp_path: Path,
+) -> None:
+    def refuses() -> Opened:
+        raise refused("it was replaced by a link")
+
+    build = Images(Engine(socket=str(tmp_path / "none"))).build_own(
+        tmp_path, tmp_path / "Dockerfile", {}, opened=refuses
+    )
+    assert [each async for each in build] == [{"error": "it was replaced by a link", "output": []}]
 
 
 async def test_who_stops_listening_to_a_silent_build_stops_it_in_the_engine(

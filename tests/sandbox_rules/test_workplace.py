@@ -1,11 +1,15 @@
 """How an agent gets a folder: which way, what is mounted then, and when nothing starts."""
 
+import asyncio
+import errno
 import os
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import eventually
 from workspaces.conftest import SetClock
 
 from daemon.core.failures import Failure
@@ -14,9 +18,11 @@ from daemon.sandbox.engine import Engine
 from daemon.sandbox.git_identity import Identity, gitconfig
 from daemon.sandbox.volumes import shares_processes, was_not_mounted
 from daemon.sandbox.workplace import Workplaces, choose
+from daemon.workspaces.layers.layer import State
 from daemon.workspaces.layers.layers import Layers
 from daemon.workspaces.layers.off_limits import OffLimits
 from daemon.workspaces.layers.quota import Bounds
+from daemon.workspaces.layers.site import Site, survey
 from daemon.workspaces.values import Way
 
 LINUX = {"desktop": False, "rootless": False}
@@ -77,6 +83,32 @@ async def test_a_workplace_that_was_not_begun_leaves_nothing_open(tmp_path: Path
     assert open_files() == before
 
 
+async def test_a_workplace_that_nobody_waits_for_any_more_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "home" / "workspaces").mkdir(parents=True)
+    places = workplaces(tmp_path)
+    places.drop(await places.open(tmp_path / "project", "auto", LINUX))
+    before, begun, may_end = open_files(), threading.Event(), threading.Event()
+
+    def late(*given: Any) -> Site:
+        site = survey(*given)
+        begun.set()
+        may_end.wait()
+        return site
+
+    monkeypatch.setattr("daemon.sandbox.workplace.survey", late)
+    opening = asyncio.ensure_future(places.open(tmp_path / "project", "auto", LINUX))
+    await eventually(begun.is_set)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert open_files() > before
+    may_end.set()
+    await eventually(lambda: open_files() == before)
+
+
 async def test_a_workplace_that_ended_leaves_nothing_open_and_an_empty_layer_goes(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "home" / "workspaces").mkdir(parents=True)
@@ -93,6 +125,30 @@ async def test_a_workplace_that_ended_leaves_nothing_open_and_an_empty_layer_goe
         assert told == {"workspace": {"way": "overlay", "kept": write}}
     assert open_files() == before
     assert [layer.session for layer in places.layers.all().layers] == ["ses_1"]
+
+
+async def test_a_disk_that_fails_does_not_keep_a_session_from_ending_and_the_work_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "home" / "workspaces").mkdir(parents=True)
+    places = workplaces(tmp_path)
+    before = open_files()
+    place = await places.open(tmp_path / "project", "auto", LINUX)
+    await places.begin(place, "ses_1", agent="codex", label="", user="1:1")
+    place.started = True
+    assert place.layer is not None
+    (place.layer.upper(place.layer.work) / "x").touch()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("daemon.workspaces.layers.layers.replace_file", full)
+        assert await places.end(place) == {"workspace": {"way": "overlay", "kept": True}}
+    assert open_files() == before
+    [kept] = places.layers.recover()
+    assert (kept.session, kept.state) == ("ses_1", State.ENDED)
 
 
 async def test_a_start_that_failed_leaves_no_layer_also_if_something_was_copied(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -21,7 +21,7 @@ from servers.started import reached
 
 from daemon.tools.servers.oauth.choosing import OwnClient
 from daemon.tools.servers.oauth.pending import Stage
-from daemon.tools.servers.upstream.seam import Asking, Message, ToolExecutor, Trouble, UpstreamError
+from daemon.tools.servers.upstream.seam import Answers, Asking, Message, ToolExecutor, Trouble, UpstreamError
 from daemon.tools.servers.values import Mode, ServerConfig
 
 KNOWN = {"add_numbers": {"a": 5, "b": 3}}
@@ -41,6 +41,9 @@ class Person:
         properties = params.get("requestedSchema", {}).get("properties", {})
         chosen = {name: said.get("default", _any(said)) for name, said in properties.items()}
         return {"action": "accept", "content": chosen}
+
+    def together(self, others: Sequence[Answers]) -> None:
+        """Answer for one request only."""
 
 
 def _any(schema: dict[str, Any]) -> Any:

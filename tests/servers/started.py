@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ from daemon.tools.servers.upstream.connecting import Connection, connect
 from daemon.tools.servers.upstream.http import HttpTransport
 from daemon.tools.servers.upstream.limits import Limits
 from daemon.tools.servers.upstream.pipes import Pipes
-from daemon.tools.servers.upstream.seam import Asking, Message
+from daemon.tools.servers.upstream.seam import Answers, Asking, Message
 from daemon.tools.servers.upstream.stdio import StdioTransport
 from daemon.tools.servers.upstream.transport import Authorisation
 
@@ -57,6 +57,9 @@ class Answering:
     async def answer(self, method: str, params: Message, name: str = "") -> Message:  # noqa: ARG002 - so it is asked
         self.asked.append((method, params))
         return self._answer
+
+    def together(self, others: Sequence[Answers]) -> None:
+        """Answer for one request only."""
 
 
 def hostile(*behaviours: str, era: str = "both", ledger: Path | None = None) -> list[str]:

@@ -119,7 +119,15 @@ class Person(Shell):
 
 
 @pytest.fixture
-def person(world: World, tmp_path: Path) -> Iterator[Person]:
+def person(newcomer: Person) -> Person:
+    """Offer a person whose vault is there and open, also when a test runs alone."""
+    if newcomer.world.ok("GET", "/v1/vault")["state"] == "absent":
+        newcomer.world.set_up_vault()
+    return newcomer
+
+
+@pytest.fixture
+def newcomer(world: World, tmp_path: Path) -> Iterator[Person]:
     yield Person(world, tmp_path)
     for item in world.ok("GET", "/v1/servers")["items"]:
         world.ok("DELETE", f"/v1/servers/{item['name']}")
@@ -152,17 +160,17 @@ def snapshot(*folders: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files if "logs" not in path.parts}
 
 
-def test_without_a_vault_nothing_is_changed_and_the_command_that_helps_is_named(person: Person) -> None:
-    file = person.write(".claude.json", claude())
+def test_without_a_vault_nothing_is_changed_and_the_command_that_helps_is_named(newcomer: Person) -> None:
+    file = newcomer.write(".claude.json", claude())
     before = file.read_bytes()
-    said = person("server", "import", "--yes", expect=77)
+    said = newcomer("server", "import", "--yes", expect=77)
     assert "aileron vault init" in said.stderr
-    assert (file.read_bytes(), person.servers()) == (before, {})
-    person.world.set_up_vault()
-    person.world.ok("POST", "/v1/vault/lock")
-    assert "aileron vault unlock" in person("server", "import", "--yes", expect=77).stderr
-    assert (file.read_bytes(), person.servers()) == (before, {})
-    person.world.ok("POST", "/v1/vault/unlock", {"passphrase": PASSPHRASE})
+    assert (file.read_bytes(), newcomer.servers()) == (before, {})
+    newcomer.world.set_up_vault()
+    newcomer.world.ok("POST", "/v1/vault/lock")
+    assert "aileron vault unlock" in newcomer("server", "import", "--yes", expect=77).stderr
+    assert (file.read_bytes(), newcomer.servers()) == (before, {})
+    newcomer.world.ok("POST", "/v1/vault/unlock", {"passphrase": PASSPHRASE})
 
 
 def test_a_dry_run_writes_nothing_and_says_what_would_be_done_without_a_value(person: Person) -> None:
@@ -247,6 +255,37 @@ def test_other_values_of_one_name_get_another_name(person: Person) -> None:
         "vault://secrets/notes/gh_token-2",
         "vault://secrets/notes-2/gh_token",
     ]
+
+
+def test_a_secret_that_stayed_in_the_vault_after_a_restore_is_used_again_if_it_is_the_same(person: Person) -> None:
+    def secrets() -> dict[str, int]:
+        items = person.world.ok("GET", "/v1/secrets")["items"]
+        return {item["name"]: item["version"] for item in items if item["name"].startswith("again/")}
+
+    def imported(token: str) -> tuple[str, bool]:
+        person.write(".claude.json", claude(token, name="again"))
+        done = person.do("import", "claude")
+        [[secret]] = [server["secrets"] for file in done["files"] for server in file["servers"]]
+        assert token not in json.dumps(done)
+        person.do("restore")
+        return secret["name"], secret["stored"]
+
+    assert imported(TOKEN) == ("again/gh_token", False)
+    before = secrets()
+    assert imported(TOKEN) == ("again/gh_token", True)
+    assert secrets() == before, "it was not written anew either"
+    assert imported(OTHER) == ("again/gh_token-2", False)
+    assert imported(OTHER) == ("again/gh_token-2", True)
+    assert list(secrets()) == ["again/gh_token", "again/gh_token-2"]
+
+
+def test_a_server_that_is_refused_takes_no_secret_along_that_was_there_before(person: Person) -> None:
+    person.world.ok("PUT", "/v1/secrets", {"name": "bad/gh_token", "value": TOKEN})
+    refused = {"command": "x", "env": {"GH_TOKEN": TOKEN, "A=B": "c"}}
+    person.write(".claude.json", json.dumps({"mcpServers": {"bad": refused}}))
+    done = person.do("import", "claude")
+    assert [each["left"][0]["entry"] for each in done["files"]] == ["bad"]
+    person.world.ok("DELETE", "/v1/secrets?name=bad/gh_token")  # it is still there
 
 
 def test_the_same_server_of_a_later_import_is_one_entry(person: Person) -> None:

@@ -176,7 +176,7 @@ def hidden(server: Server, *, is_secret: bool = True) -> tuple[dict[str, Any], d
         doubts.append(doubt)
         return is_secret
 
-    hiding = Hiding("it", free=lambda name: name, is_secret=decide)
+    hiding = Hiding("it", free=lambda name, _: (name, False), is_secret=decide)
     body = hiding.body(server)
     assert all(secret.value not in json.dumps(secret.as_json()) for secret in hiding.secrets)
     return body, {secret.name: secret.value for secret in hiding.secrets}

@@ -484,3 +484,51 @@ async def test_a_login_that_is_called_off_listens_no_more(room: LoginRoom) -> No
         await asyncio.open_connection("127.0.0.1", port)
     with pytest.raises(Failure, match="No login at far is under way"):
         await room.service.state(room.config, 0)
+
+
+@pytest.mark.parametrize(
+    ("sends", "said", "commands"),
+    [
+        ({"headers": {"X-Api-Key": "vault://secrets/far/key"}}, "the header X-Api-Key of", ["far/key"]),
+        ({"url": "{}/mcp?key=vault://secrets/far/in-url"}, "the URL of", ["far/in-url"]),
+        (
+            {
+                "headers": {"X-One": "a vault://secrets/one"},
+                "url": "{}/mcp?k=vault://secrets/two&l=vault://secrets/one",
+            },
+            "the header X-One and the URL of",
+            ["one", "two"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("offers_login", [False, True])
+async def test_a_key_that_is_refused_is_said_with_the_secrets_that_were_sent_unless_somebody_is_logged_in(
+    room: LoginRoom, sends: dict[str, Any], said: str, commands: list[str], offers_login: bool
+) -> None:
+    challenge = (
+        f'Bearer resource_metadata="{room.lying.origin}/.well-known/oauth-protected-resource/mcp"'
+        if offers_login
+        else ""
+    )
+    room.change(**{**sends, "url": sends.get("url", "{}/mcp").format(room.lying.origin)})
+    entry = room.authorisation()
+    await entry.headers()
+    with pytest.raises(UpstreamError) as refused:
+        await entry.refused(challenge)
+    failure = refused.value.failure
+    assert failure is not None
+    assert (refused.value.trouble, failure.failure_class) == (Trouble.UNAUTHORISED, FailureClass.BINDING_REQUIRED)
+    assert f"does not accept what it is sent in {said} servers.yaml" in failure.message
+    assert failure.details["command"] == f"aileron secret add {commands[0]}"
+    assert all(f"`aileron secret add {name}`" in failure.message for name in commands)
+    assert ("aileron server login far" in failure.message) == offers_login
+    await room.log_in()
+    await entry.headers()
+    await entry.refused(challenge)  # now it is the login, of which others tell
+
+
+async def test_a_server_that_is_sent_no_secret_is_said_to_want_a_login(room: LoginRoom) -> None:
+    room.change(headers={"X-Tenant": "acme"}, url=f"{room.lying.origin}/mcp?region=eu")
+    entry = room.authorisation()
+    await entry.headers()
+    assert not await entry.refused("")

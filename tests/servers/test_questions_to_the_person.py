@@ -57,6 +57,36 @@ def test_a_person_answers_for_an_agent_that_cannot_and_the_call_goes_on_once(
     assert world.verify()["ok"]
 
 
+def test_a_question_that_may_be_for_either_of_two_calls_of_a_session_names_both_and_its_answer_goes_to_the_question(
+    world: AskedWorld, token: str
+) -> None:
+    first, of_first = world.asked(token)
+    second, of_either = world.asked(token)
+    assert [each["execution"] for each in of_first["calls"]] == [first]
+    assert (of_either["server"], of_either["state"]) == ("older", "open")
+    assert of_either["calls"] == [{"tool": "older/ask", "execution": each} for each in (first, second)]
+    world.answer(of_either, content={"colour": "green"})
+    assert world.told(token, second) == [{"action": "accept", "content": {"colour": "green"}}]
+    assert world.ok("GET", f"/v1/questions/{of_first['id']}")["state"] == "open"
+    world.answer(of_first, content=BLUE)
+    assert world.told(token, first) == [{"action": "accept", "content": BLUE}]
+    events = [each for each in world.events() if each["payload"].get("aileron.question.id") == of_either["id"]]
+    for event in events:
+        calls = [event["payload"]["aileron.execution.id"], *event["payload"]["aileron.question.other_calls"]]
+        assert calls == [first, second], event["type"]
+
+
+def test_a_question_that_may_be_for_another_sessions_call_reaches_nobody(world: AskedWorld, token: str) -> None:
+    first, of_first = world.asked(token)
+    other = world.session()[1]
+    refused = world.call(other)
+    assert refused.status_code == 200, refused.text
+    assert "Nobody here answers" in refused.text
+    assert [each["id"] for each in world.open()] == [of_first["id"]]
+    world.answer(of_first, "decline")
+    world.became(token, first)
+
+
 @pytest.mark.parametrize(("action", "state"), [("decline", "declined"), ("cancel", "cancelled")])
 def test_the_server_hears_a_no_and_no_answer_as_such(world: AskedWorld, token: str, action: str, state: str) -> None:
     call, question = world.asked(token)

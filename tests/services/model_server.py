@@ -8,6 +8,7 @@ of its name, because every agent puts something else in front. Requests are kept
 
 import argparse
 import json
+import re
 import select
 import subprocess
 import sys
@@ -28,6 +29,7 @@ _WAYS = (("mcp__", "__"), ("", "__"), ("", "_"))
 SHELL = "a shell"
 """What a script calls the tool with which an agent runs commands; every agent has another name for it."""
 _SHELLS = ("Bash", "bash", "exec_command", "shell_command", "shell")
+_ID = re.compile(r"(?:apr|exe)_[0-9a-f-]{36}")
 _UNDECIDED = ("pending", "approved", "running")
 
 
@@ -64,13 +66,13 @@ def next_step(script: Script, offered: dict[str, tuple[str, str | None]], answer
     if not answers:
         return _call(script.tool, script.arguments, offered)
     last = answers[-1]
-    approval = _find(last, "approval_id")
+    approval = _followed(last)
     if approval is not None and any(f'"status": "{word}"' in _spaced(last) for word in _UNDECIDED):
         return _call(STATUS_TOOL, {"approval_id": approval, "wait_seconds": 20}, offered)
     if approval is not None and any(words in last for words in _WAITING):
         return _call(STATUS_TOOL, {"approval_id": approval, "wait_seconds": 20}, offered)
     if any(last.strip().startswith(f"{word}:") for word in _UNDECIDED) and len(answers) > 1:
-        earlier = next(found for text in reversed(answers) if (found := _find(text, "approval_id")) is not None)
+        earlier = next(found for text in reversed(answers) if (found := _followed(text)) is not None)
         return _call(STATUS_TOOL, {"approval_id": earlier, "wait_seconds": 20}, offered)
     settled = [answer for answer in answers if not _waits(answer)]
     if len(settled) <= len(script.then):
@@ -100,11 +102,10 @@ def _command(command: str, offered: dict[str, tuple[str, str | None]]) -> Call |
     return _call(tool, {"cmd" if tool == "exec_command" else "command": command, "description": "Work"}, offered)
 
 
-def _find(text: str, key: str) -> str | None:
-    """Return a value of a JSON text by its key, or the id after the word, however deep it is quoted."""
-    marker = "apr_"
-    place = text.find(marker) if key == "approval_id" else -1
-    return None if place < 0 else text[place : place + 40]
+def _followed(text: str) -> str | None:
+    """Return the id by which a call is followed, of an approval or of the call itself, however deep it is quoted."""
+    found = _ID.search(text)
+    return None if found is None else found[0]
 
 
 def _spaced(text: str) -> str:

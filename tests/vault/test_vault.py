@@ -70,6 +70,22 @@ async def test_names_and_kinds_are_readable_while_locked(vault: Vault, clock: An
     assert info.metadata == {"note": "ci", "n": [1, 2.5, None]}
 
 
+async def test_a_value_can_be_compared_while_unlocked_and_only_with_an_entry_of_its_kind(vault: Vault) -> None:
+    await vault.put("npm", kind="secret", value=b"right")
+    assert vault.holds("npm", kind="secret", value=b"right")
+    for name, kind, value in (
+        ("npm", "secret", b"righ"),
+        ("npm", "secret", b"wrong"),
+        ("npm", "secret", b""),
+        ("npm", "oauth2", b"right"),
+        ("other", "secret", b"right"),
+    ):
+        assert not vault.holds(name, kind=kind, value=value)
+    await vault.lock()
+    with pytest.raises(VaultLocked):
+        vault.holds("npm", kind="secret", value=b"right")
+
+
 async def test_a_wrong_passphrase_opens_nothing_and_changes_nothing(vault: Vault) -> None:
     before = vault.path.read_bytes()
     with pytest.raises(WrongPassphrase, match="nothing was changed"):

@@ -85,6 +85,17 @@ def test_a_person_fills_in_the_form_and_is_told_beside_the_field_what_does_not_f
     assert (answered["actor"], answered["payload"]["aileron.principal.means"]) == ("person:owner", "page")
 
 
+def test_a_question_that_may_be_for_either_of_two_calls_names_both(world: AskedWorld, token: str, page: Page) -> None:
+    calls = [world.asked(token, FORM), world.asked(token, FORM)]
+    visit(world, page, calls[1][1])
+    text = page.inner_text("main")
+    assert "it does not say which one waits for this" in text
+    assert all(call in text for call, _ in calls)
+    for call, question in calls:
+        world.answer(question, "decline")
+        world.became(token, call)
+
+
 def test_no_key_that_is_pressed_while_typing_sends_anything(world: AskedWorld, token: str, page: Page) -> None:
     call, question = world.asked(token, FORM)
     visit(world, page, question)

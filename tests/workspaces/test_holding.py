@@ -3,12 +3,13 @@
 import os
 import time
 
+import pytest
 from workspaces.conftest import Machine
 
 from daemon.workspaces.layers.opening import open_folder
 from daemon.workspaces.layers.quota import Bounds
 from daemon.workspaces.looking.holding import obeyed_since, of_repository, to_hold
-from daemon.workspaces.looking.runs_later import Pointed
+from daemon.workspaces.looking.runs_later import Pointed, topmost
 
 
 def test_what_tools_obey_and_is_there_is_held_at_any_depth(machine: Machine) -> None:
@@ -89,3 +90,20 @@ def test_too_much_is_said_with_its_setting_and_the_nearer_it_is_the_sooner_it_is
     assert bounds.pause(written=0, took_seconds=60.0) == 600.0
     assert not bounds.may_be_near(written=9 * 2**30, taken_since=2**28)
     assert bounds.may_be_near(written=9 * 2**30, taken_since=2**29)
+
+
+def test_what_is_gone_before_it_can_be_held_does_not_stop_the_search(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".envrc", "a/.envrc"):
+        (machine.project / name).parent.mkdir(exist_ok=True)
+        (machine.project / name).write_text("x")
+
+    def gone(path: str, **more: bool) -> str | None:
+        if path == ".envrc":
+            (machine.project / path).unlink(missing_ok=True)
+        return topmost(path, **more)
+
+    monkeypatch.setattr("daemon.workspaces.looking.holding.topmost", gone)
+    with open_folder(machine.project) as opened:
+        assert to_hold(opened.descriptor, []).files == ["a/.envrc"]

@@ -11,6 +11,7 @@ from workspaces.landed_commits import SESSION, Two, git
 from daemon.core.failures import Failure, FailureClass
 from daemon.workspaces.commits.branches import fast_forward, make_branch
 from daemon.workspaces.commits.host_git import Bounds, HostGit, Repository
+from daemon.workspaces.commits.owners import give
 
 
 @pytest.fixture
@@ -82,3 +83,24 @@ def _lives(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a file", "an empty folder"])
+def test_a_repository_that_is_moved_away_meanwhile_is_a_refusal_in_words(two: Two, instead: str) -> None:
+    place = two.person / ".git"
+    place.rename(two.folder / "aside")
+    if instead == "a file":
+        place.touch()
+    elif instead == "an empty folder":
+        place.mkdir()
+    git_there = HostGit.of(two.repository)
+    for ask in (git_there.run, git_there.says):
+        with pytest.raises(Failure, match=r"\.git was moved or replaced meanwhile") as refused:
+            ask("for-each-ref")
+        assert refused.value.failure_class is FailureClass.INVALID_ARGUMENTS
+
+
+def test_what_is_gone_by_then_is_given_to_nobody(two: Two) -> None:
+    repository = two.repository
+    (two.person / ".git").rename(two.folder / "aside")
+    give(repository, [two.person / ".git" / "packed-refs"])

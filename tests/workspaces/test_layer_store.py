@@ -3,15 +3,17 @@
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workspaces.conftest import Machine
 
-from daemon.core.failures import Failure
+from daemon.core.failures import Failure, FailureClass
 from daemon.workspaces.layers.layer import Layer, State
-from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.layers import Layers, Listing
 from daemon.workspaces.layers.site import Site, survey
 from daemon.workspaces.layers.walking import allocated, remove_tree
 from daemon.workspaces.values import Way
@@ -113,6 +115,73 @@ def test_the_oldest_go_first_when_there_is_no_room(layers: Layers, site: Site, m
         machine.clock.ms += 1000
     assert layers.tidy(keep_seconds=DAY, room=2_500_000) == ["ses_1"]
     assert layers.tidy(keep_seconds=0, room=2_500_000) == []
+
+
+def test_a_layer_that_is_resumed_while_old_ones_are_removed_stays(
+    layers: Layers, site: Site, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(layers, site, "ses_1")
+    layers.change("ses_1", looked_at=True)
+    machine.clock.ms += 1000 * DAY * 1000
+    now = machine.clock.ms
+
+    def resumed_now() -> int:
+        if layers.get("ses_1").state is State.ENDED:
+            layers.go_on("ses_1", "ses_2")  # after the list was made, before the first one is removed
+        return now
+
+    monkeypatch.setattr(machine.clock, "now_ms", resumed_now)
+    assert layers.tidy(keep_seconds=DAY, room=0) == []
+    layer = layers.get("ses_2")
+    assert layer.state is State.OPEN
+    assert (layer.upper(layer.work) / "work").read_text() == "x"
+
+
+def test_a_layer_is_thrown_away_or_resumed_and_never_both(
+    layers: Layers, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(layers, site, "ses_1")
+    refused: list[Failure] = []
+
+    def resume() -> None:
+        try:
+            layers.go_on("ses_1", "ses_2")
+        except Failure as failure:
+            refused.append(failure)
+
+    resuming = threading.Thread(target=resume)
+    change = layers.change
+
+    def change_late(session: str, **what: Any) -> Layer:
+        if what.get("state") is State.DISCARDED:
+            resuming.start()
+            resuming.join(0.1)  # as long as it wants, if nothing keeps it back
+        return change(session, **what)
+
+    monkeypatch.setattr(layers, "change", change_late)
+    layers.discard("ses_1")
+    resuming.join()
+    assert len(refused) == 1
+
+
+def test_a_layer_that_is_removed_while_it_is_read_is_gone_and_not_damaged(
+    layers: Layers, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ended(layers, site, "ses_1").folder
+    aside = folder.with_name(".gone-ses_1")
+    read = Path.read_bytes
+
+    def removed_first(place: Path) -> bytes:
+        if place.parent == folder and folder.exists():
+            folder.rename(aside)
+        return read(place)
+
+    monkeypatch.setattr(Path, "read_bytes", removed_first)
+    with pytest.raises(Failure) as gone:
+        layers.get("ses_1")
+    assert gone.value.failure_class is FailureClass.NOT_FOUND
+    aside.rename(folder)
+    assert layers.all() == Listing((), ())
 
 
 def test_a_resumed_layer_has_a_new_session_and_the_old_id_still_names_it(layers: Layers, site: Site) -> None:

@@ -113,3 +113,20 @@ def test_what_is_no_folder_is_refused_with_what_it_is(machine: Machine) -> None:
     for path, said in (("file", "is not a folder"), ("none", "is not there"), ("file/x", "is not a folder")):
         with pytest.raises(Failure, match=said):
             open_folder(machine.project / path)
+
+
+def test_a_folder_that_may_be_listed_and_not_entered_is_refused_in_words(machine: Machine) -> None:
+    for above in machine.project.parents:
+        if above.stat().st_uid == os.geteuid() and above != Path("/"):
+            above.chmod(above.stat().st_mode | 0o055)
+    machine.project.chmod(0o744)
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(1000)  # root may enter everything
+    else:
+        machine.project.chmod(0o644)
+    try:
+        with pytest.raises(Failure, match="cannot be opened: Permission denied"):
+            open_folder(machine.project, machine.off_limits)
+    finally:
+        os.seteuid(me)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from workspaces.layered import Layered
+from workspaces.layered import Layered, opened
 
+from daemon.workspaces.looking.changes import look
 from daemon.workspaces.looking.obeyed import OBEYED
 from daemon.workspaces.looking.pointed import read_pointed
 from daemon.workspaces.looking.runs_later import EXECUTABLE, LINK, Pointed, link_leads_out, reasons, topmost
@@ -17,6 +18,11 @@ from daemon.workspaces.values import Entry, Kind
 FILE = Entry(kind=Kind.FILE, digest="a")
 PROGRAM = Entry(kind=Kind.FILE, digest="a", executable=True)
 NAMES = [name.replace("*", "x") for rule in OBEYED for name in rule.names]
+
+
+def _pointed(folder: Path) -> tuple[Pointed, ...]:
+    with opened(folder) as descriptor:
+        return read_pointed(folder, descriptor)
 
 
 ONCE_PROTECTED = """
@@ -152,7 +158,7 @@ def test_each_key_that_points_into_the_workspace_is_found(repository: Path, key:
     value, place = POINTS[key]
     (repository / "there.sh").write_text("x")
     subprocess.run(["git", "config", key, value], cwd=repository, check=True)
-    found = {each.path: each.key for each in read_pointed(repository)}
+    found = {each.path: each.key for each in _pointed(repository)}
     assert found.get(place) == key.lower(), found
 
 
@@ -162,7 +168,7 @@ def test_included_files_count_from_where_they_are_named_and_what_they_point_to_c
     (repository / "conf" / "more").write_text("[alias]\nx = !conf/alias\n")
     subprocess.run(["git", "config", "include.path", "../conf/shared"], cwd=repository, check=True)
     subprocess.run(["git", "config", "includeIf.gitdir:/.path", "../conf/other"], cwd=repository, check=True)
-    found = {each.path for each in read_pointed(repository)}
+    found = {each.path for each in _pointed(repository)}
     assert found == {"conf/shared", "conf/more", "conf/hooks", "conf/alias", "conf/other"}
 
 
@@ -171,14 +177,14 @@ def test_the_configuration_of_the_home_and_absolute_places_count(repository: Pat
     (home / ".gitconfig").write_text(
         f"[core]\nhooksPath = {repository}/own\n[commit]\ntemplate = ~/../project/message\n"
     )
-    assert {each.path for each in read_pointed(repository)} == {"own", "message"}
+    assert {each.path for each in _pointed(repository)} == {"own", "message"}
 
 
 def test_a_place_behind_a_link_counts_by_both_names(repository: Path) -> None:
     (repository / "real").mkdir()
     (repository / "tools").symlink_to("real")
     subprocess.run(["git", "config", "core.hooksPath", "tools/hooks"], cwd=repository, check=True)
-    assert {each.path for each in read_pointed(repository)} == {"tools/hooks", "real/hooks"}
+    assert {each.path for each in _pointed(repository)} == {"tools/hooks", "real/hooks"}
 
 
 def test_hooks_that_are_links_or_call_something_of_the_workspace_count(repository: Path) -> None:
@@ -187,7 +193,7 @@ def test_hooks_that_are_links_or_call_something_of_the_workspace_count(repositor
     (repository / "scripts" / "lint.sh").write_text("x")
     (hooks / "pre-commit").symlink_to("../../scripts/commit.sh")
     (hooks / "pre-push").write_text("#!/bin/sh\nset -e\nexec ./scripts/lint.sh\n")
-    found = {each.path: each.key for each in read_pointed(repository)}
+    found = {each.path: each.key for each in _pointed(repository)}
     assert found == {"scripts/commit.sh": "hook pre-commit", "scripts/lint.sh": "hook pre-push"}
 
 
@@ -199,12 +205,44 @@ def test_an_ordinary_configuration_points_to_nothing(repository: Path) -> None:
     }.items():  # fmt: skip
         subprocess.run(["git", "config", key, value], cwd=repository, check=True)
     (repository / "status").mkdir()
-    assert read_pointed(repository) == ()
+    assert _pointed(repository) == ()
 
 
 def test_a_folder_without_a_repository_points_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert read_pointed(tmp_path) == ()
+    assert _pointed(tmp_path) == ()
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "another folder", "a link"])
+def test_what_is_pointed_to_is_read_of_the_opened_folder_whatever_has_its_name_meanwhile(
+    repository: Path, meanwhile: str
+) -> None:
+    hooks = repository / ".git" / "hooks"
+    (hooks / "pre-push").write_text("#!/bin/sh\nexec ./lint.sh\n")
+    (repository / "lint.sh").write_text("x")
+    subprocess.run(["git", "config", "core.fsmonitor", f"{repository}/watch"], cwd=repository, check=True)
+    with opened(repository) as descriptor:
+        expected = read_pointed(repository, descriptor)
+        assert {each.path for each in expected} == {"watch", "lint.sh"}
+        repository.rename(repository.with_name("aside"))
+        if meanwhile == "another folder":
+            repository.mkdir()
+        elif meanwhile == "a link":
+            repository.symlink_to("/")
+        assert read_pointed(repository, descriptor) == expected
+
+
+def test_what_would_run_later_is_said_also_while_the_folder_has_another_name(tmp_path: Path) -> None:
+    layered = Layered(tmp_path)
+    subprocess.run(["git", "init", "-q", str(layered.person)], check=True)
+    subprocess.run(["git", "config", "core.hooksPath", "ci"], cwd=layered.person, check=True)
+    layered.begin()
+    layered.wrote("ci/post-checkout", "x")
+    layer = layered.layer
+    with opened(layered.person) as person:
+        layered.person.rename(tmp_path / "aside")
+        [change] = look(layer, person).items
+    assert change.by_name_only
 
 
 def test_what_the_persons_configuration_points_to_is_read_by_a_look_itself(tmp_path: Path) -> None:

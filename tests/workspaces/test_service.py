@@ -28,8 +28,9 @@ from daemon.workspaces.decisions import Decision, How, Mode
 from daemon.workspaces.layers.layer import Layer, State
 from daemon.workspaces.layers.layers import Layers
 from daemon.workspaces.layers.site import survey
+from daemon.workspaces.looking import filing
 from daemon.workspaces.service import Workspaces
-from daemon.workspaces.values import Way
+from daemon.workspaces.values import Changes, Way
 
 YOU = Principal.person(Means.CLI)
 
@@ -325,6 +326,23 @@ async def test_what_landed_is_known_and_the_agent_can_go_on(room: Room) -> None:
     outcome = await room.service.land(SESSION, decide(await room.shown()))
     assert [each.path for each in outcome.landed] == ["app.py"]
     assert not outcome.aside
+
+
+async def test_a_layer_that_is_removed_while_it_is_looked_at_is_said_to_be_gone(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = room.layers.get(SESSION)
+    look = filing.look
+
+    def removed_first(layer: Layer) -> Changes:
+        layer.folder.rename(layer.folder.with_name(".gone"))
+        return look(layer)
+
+    monkeypatch.setattr(filing, "look", removed_first)
+    with pytest.raises(Failure, match="removed or resumed meanwhile") as gone:
+        await room.service.changes(SESSION)
+    assert gone.value.failure_class is FailureClass.NOT_FOUND
+    layer.folder.with_name(".gone").rename(layer.folder)
 
 
 async def test_differences_are_of_what_the_digest_means(room: Room) -> None:

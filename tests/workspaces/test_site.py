@@ -126,6 +126,41 @@ def test_a_worktree_that_is_swapped_while_it_is_looked_for_brings_no_other_repos
     assert "changed while it was looked at" in site.notes[0]
 
 
+def test_a_folder_that_is_a_link_while_its_repository_is_looked_for_proposes_nothing_of_where_it_leads(
+    machine: Machine, look, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    theirs = machine.repository(machine.person / "theirs")
+    (theirs / ".git").rename(theirs / "store")
+    (theirs / ".git").write_text("gitdir: store\n")
+
+    def swapped(folder: Path) -> object:
+        folder.rename(machine.person / "aside")
+        folder.symlink_to(theirs)
+        try:
+            return find(folder)
+        finally:
+            folder.unlink()
+            (machine.person / "aside").rename(folder)
+
+    monkeypatch.setattr("daemon.workspaces.layers.site.find", swapped)
+    site = look(machine.project)
+    assert (site.git, site.git_folder) == (None, None)
+    assert "not in this folder" in site.notes[0]
+
+
+def test_a_git_file_that_leads_in_a_circle_is_not_followed(machine: Machine, look) -> None:  # type: ignore[no-untyped-def]
+    (machine.project / "one").symlink_to("two")
+    (machine.project / "two").symlink_to("one")
+    (machine.project / "repository").mkdir()
+    for written, common in (("one/x", None), ("repository", "../one/x")):
+        (machine.project / ".git").write_text(f"gitdir: {written}\n")
+        if common is not None:
+            (machine.project / "repository" / "commondir").write_text(common)
+        site = look(machine.project)
+        assert (site.git, site.git_folder) == (None, None)
+        assert "no git inside" in site.notes[0]
+
+
 def test_a_git_that_is_a_link_is_not_followed(machine: Machine, look) -> None:  # type: ignore[no-untyped-def]
     secret = machine.repository(machine.person / "secret")
     (machine.project / ".git").symlink_to(secret / ".git")

@@ -129,6 +129,11 @@ def router(uses: Uses) -> APIRouter:
         )
         return Response(status_code=204)
 
+    @routes.post("/v1/secrets/same", operation_id="secret_compare")
+    async def compare(body: SecretBody) -> dict[str, bool]:
+        """Say whether a secret is there already with exactly this value. The value that is there is never told."""
+        return {"same": vault.holds(body.name, kind=_SECRET, value=body.value.encode())}
+
     @routes.delete("/v1/secrets", operation_id="secret_remove", status_code=204)
     async def remove_secret(name: Annotated[str, Query(max_length=200)], who: Who) -> Response:
         """Remove a secret."""

@@ -1,11 +1,12 @@
 """Carries a plan out: secrets first, then the servers, and the agent's file last, so that nothing is ever missing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli.failure import CliFailure
+from daemon.cli.importing.hiding import Secret
 from daemon.cli.importing.planning import FilePlan, Move
 from daemon.cli.importing.reading import read
 from daemon.cli.importing.records import Record, Records, Taken
@@ -105,7 +106,7 @@ def _added(client: "ControlClient", move: Move) -> str | None:
             raise _refused(failure, f"{move.server}, which is the same server, was not added") from failure
         return None
     try:
-        for secret in move.secrets:
+        for secret in _new(move):
             client.put("/v1/secrets", body={"name": secret.name, "value": secret.value})
         if not move.add:
             return str(client.get("/v1/servers/{}", move.server)["identity"])  # a killed import had added it
@@ -117,13 +118,18 @@ def _added(client: "ControlClient", move: Move) -> str | None:
     return str(shown["identity"])
 
 
+def _new(move: Move) -> Sequence[Secret]:
+    """Return the secrets that are not in the vault yet."""
+    return [secret for secret in move.secrets if not secret.stored]
+
+
 def _refused(failure: CliFailure, reason: str) -> Exception:
     """Return why one server stays; a failure that every other one would meet, too, is that failure itself."""
     return _RefusedError(reason) if failure.failure_class in _ABOUT_ONE else failure
 
 
 def _forget(client: "ControlClient", move: Move) -> None:
-    for secret in move.secrets:
+    for secret in _new(move):
         with suppress(CliFailure):  # it may be the one that was refused
             client.delete("/v1/secrets", name=secret.name)
 

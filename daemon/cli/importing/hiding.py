@@ -23,10 +23,13 @@ class Secret:
     value: str
     where: str
     why: Why
+    stored: bool = False
+    """It is in the vault already, under this name and with this value; so it is neither written nor removed."""
 
     def as_json(self) -> dict[str, Any]:
         """Return everything but the value."""
-        return {"name": self.name, "where": self.where, "length": len(self.value), "why": self.why.value}
+        said = {"name": self.name, "where": self.where, "length": len(self.value), "why": self.why.value}
+        return said | {"stored": self.stored}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,13 @@ class Doubt:
 class Hiding:
     """Takes the secrets out of one server.
 
-    `free` gives a name of the vault that nothing else has; `is_secret` decides about what only looks random.
+    `free` gives the name that a value gets in the vault, and says whether it has that name there already; `is_secret`
+    decides about what only looks random.
     """
 
-    def __init__(self, server: str, *, free: Callable[[str], str], is_secret: Callable[[Doubt], bool]) -> None:
+    def __init__(
+        self, server: str, *, free: Callable[[str, str], tuple[str, bool]], is_secret: Callable[[Doubt], bool]
+    ) -> None:
         self._server = server
         self._free = free
         self._is_secret = is_secret
@@ -117,8 +123,8 @@ class Hiding:
         return why is not Why.RANDOM or self._is_secret(Doubt(self._server, where, len(value)))
 
     def _kept(self, key: str, value: str, where: str, why: Why) -> str:
-        name = self._free(secret_name(self._server, key))
-        self.secrets.append(Secret(name, value, where, why))
+        name, stored = self._free(secret_name(self._server, key), value)
+        self.secrets.append(Secret(name, value, where, why, stored))
         return f"vault://secrets/{name}"
 
 

@@ -14,9 +14,9 @@ def server_name(said: str, is_free: Callable[[str], bool]) -> str:
     return _numbered(plain[: _LONGEST - 5].rstrip("-"), is_free)
 
 
-def free_name(wanted: str, taken: Collection[str]) -> str:
-    """Return a name, with a number behind it if it is taken."""
-    return _numbered(wanted, lambda name: name not in taken)
+def free_name(wanted: str, taken: Collection[str], *, is_same: Callable[[str], bool]) -> str:
+    """Return a name, with a number behind it if it is taken by something that is not the same."""
+    return _numbered(wanted, lambda name: name not in taken or is_same(name))
 
 
 def _numbered(name: str, is_free: Callable[[str], bool]) -> str:

@@ -69,8 +69,11 @@ class Planner:
         servers: Mapping[str, Mapping[str, Any]],
         secrets: Sequence[str],
         records: Sequence[Record],
+        is_stored: Callable[[str, str], bool],
         is_secret: Callable[[Doubt], bool],
     ) -> None:
+        self._stored = frozenset(secrets)
+        self._is_stored = is_stored
         self._servers = servers
         self._server_names = set(servers)
         self._secret_names = set(secrets)
@@ -103,7 +106,7 @@ class Planner:
         own = set() if held is None else set(held.secrets)
         kept = None if held is None else held.server
         name = server_name(found.key[-1], lambda each: each not in self._server_names or each == kept)
-        hiding = Hiding(name, free=lambda wanted: self._free(wanted, own), is_secret=self._is_secret)
+        hiding = Hiding(name, free=lambda wanted, value: self._free(wanted, value, own), is_secret=self._is_secret)
         body = hiding.body(server)
         there = self._servers.get(name)
         if there is not None and not _says(there, body):
@@ -114,11 +117,16 @@ class Planner:
         self._same[what] = name
         return Move(found, name, there is None, body, tuple(hiding.secrets))
 
-    def _free(self, wanted: str, own: set[str]) -> str:
-        name = free_name(wanted, self._secret_names - own)
+    def _free(self, wanted: str, value: str, own: set[str]) -> tuple[str, bool]:
+        """Return the name of a secret, and whether it is in the vault already: after a restore it has stayed there."""
+
+        def is_same(name: str) -> bool:
+            return name in self._stored and self._is_stored(name, value)
+
+        name = free_name(wanted, self._secret_names - own, is_same=is_same)
         self._secret_names.add(name)
         own.discard(name)
-        return name
+        return name, is_same(name)
 
 
 def _keep_what_goes(plan: FilePlan) -> None:

@@ -1,6 +1,7 @@
 """Says before a launch what will not work in it, and unlocks the vault if the person is there to do so."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from daemon.cli.rendering import one_line
 
@@ -55,11 +56,28 @@ def say_what_will_not_work(invocation: "Invocation", client: "ControlClient") ->
             f"Withheld until you have looked at them: {servers['withheld_tools']} tools of servers. "
             "See: aileron server list"
         )
-    asking = [item["name"] for item in usable if item["decision"] == "ask"]
-    if asking and not invocation.prompts.interactive:
+    if not invocation.prompts.interactive:
+        _say_what_will_wait(invocation, [item["name"] for item in usable if item["decision"] == "ask"], client, servers)
+
+
+def _say_what_will_wait(
+    invocation: "Invocation", actions: Sequence[str], client: "ControlClient", servers: Mapping[str, Any]
+) -> None:
+    """Name the actions and the tools of servers for which a person is asked each time."""
+    asking = [*actions, *(_asking_tools(client) if servers["enabled"] else ())]
+    if asking:
         names = ", ".join(one_line(name) for name in asking[:_MOST_NAMED])
         more = ", ..." if len(asking) > _MOST_NAMED else ""
         invocation.output.note(
             f"Nobody sits at this terminal, and {names}{more} will wait for a person: `aileron approval watch` in "
             "another one, or a rule in config.toml."
         )
+
+
+def _asking_tools(client: "ControlClient") -> Iterator[str]:
+    """Yield the tools of servers that agents are offered and a rule asks for, under the names that rules have."""
+    for server in client.get("/v1/servers")["items"]:
+        if server["enabled"] and server["tools"]:
+            for tool in client.get("/v1/servers/{}/tools", server["name"])["items"]:
+                if tool["decision"] == "ask" and tool["name"] is not None:
+                    yield tool["rule"]

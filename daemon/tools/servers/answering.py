@@ -4,15 +4,16 @@
 or by us where it cannot.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.execution.seam import RunContext
+from daemon.questions.asked import OF_THE_PERSON
 from daemon.tools.servers import roots, sampling
 from daemon.tools.servers.upstream.messages import METHOD_NOT_FOUND
-from daemon.tools.servers.upstream.seam import Message, Trouble, UpstreamError
+from daemon.tools.servers.upstream.seam import Answers, Message, Trouble, UpstreamError
 from daemon.tools.servers.values import ServerConfig
 
 _ELICITATION = "elicitation"
@@ -57,6 +58,14 @@ class CallAnswers:
         except Failure as failure:
             raise UpstreamError(Trouble.REFUSED, failure.message) from failure
 
+    def together(self, others: Sequence[Answers]) -> Answers | None:
+        """Return what answers for one of several calls of one session; None if one of them is another session's."""
+        calls = [each for each in others if isinstance(each, CallAnswers)]
+        mine = self.context.call.session
+        if len(calls) < len(others) or any(each.context.call.session != mine for each in calls):
+            return None
+        return AnswersOfSeveral(self, tuple(calls))
+
     async def _answered(self, method: str, params: Message, name: str) -> Mapping[str, Any]:
         if method == roots.METHOD:
             return _roots(self.answerers, self.server, self.context.call.session)
@@ -66,6 +75,37 @@ class CallAnswers:
         if method == sampling.METHOD and "sampling" in talk.capabilities:
             await self.answerers.sampling.allow(self.server, self.context, params)
         return await talk.answer(method, self.clean(params), name)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersOfSeveral:
+    """Has the person asked what belongs to one of several calls of one session, and does not say to which.
+
+    No agent is asked: it would take the question for one of the call that it hears of it by.
+    """
+
+    first: CallAnswers
+    others: tuple[CallAnswers, ...]
+
+    @property
+    def capabilities(self) -> Message:
+        """Return what would be answered."""
+        return OF_THE_PERSON
+
+    def together(self, others: Sequence[Answers]) -> Answers | None:  # noqa: ARG002 - so it is asked
+        """Return None: these are put together from calls only."""
+        return None
+
+    async def answer(self, method: str, params: Message, name: str = "") -> Message:  # noqa: ARG002 - so it is asked
+        """Return the person's answer; turn down what no person is asked."""
+        talks = [each.context.talk for each in (self.first, *self.others)]
+        heard = [talk for talk in talks if talk is not None]
+        try:
+            if not heard:
+                raise _nobody(method)
+            return await heard[0].answer_for_one_of(heard[1:], method, self.first.clean(params))
+        except Failure as failure:
+            raise UpstreamError(Trouble.REFUSED, failure.message) from failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +126,10 @@ class ConnectionAnswers:
         if roots.are_told(self.server):
             told["roots"] = {}
         return told
+
+    def together(self, others: Sequence[Answers]) -> Answers | None:  # noqa: ARG002 - so it is asked
+        """Return None: it answers for no call."""
+        return None
 
     async def answer(self, method: str, params: Message, name: str = "") -> Message:  # noqa: ARG002 - so it is asked
         """Return the folders that the session works in; turn down everything else."""

@@ -9,7 +9,7 @@ from daemon.net.http1.pool import Pool as HttpPool
 from daemon.tools.servers.lives.pool import Pool
 from daemon.tools.servers.oauth.authorisation import Challenges, ServerAuthorisation
 from daemon.tools.servers.oauth.choosing import Clients, OwnClient
-from daemon.tools.servers.oauth.own_header import OwnHeader, own_header
+from daemon.tools.servers.oauth.own_header import OwnHeader, keys_of, own_header
 from daemon.tools.servers.oauth.parts import LoginParts, SecretOf, login_place
 from daemon.tools.servers.oauth.refreshing import Grants, OnSecrets
 from daemon.tools.servers.oauth.service import LoginService
@@ -58,6 +58,7 @@ class Logins:
             grants=self._grants,
             challenges=self._challenges,
             on_secrets=self.on_secrets,
+            keys=keys_of(server),
         )
 
     def login_of(self, server: ServerConfig) -> Login | None:

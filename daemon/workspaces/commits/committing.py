@@ -32,6 +32,7 @@ from daemon.workspaces.commits.underway_store import UnderwayStore
 from daemon.workspaces.decisions import Decision, Left, Mode, Outcome, matches, plan_of_commits
 from daemon.workspaces.layers.layer import Layer
 from daemon.workspaces.layers.layers import Layers
+from daemon.workspaces.layers.opening import reopen
 from daemon.workspaces.layers.repository import Git, find
 from daemon.workspaces.looking.pointed import read_pointed
 from daemon.workspaces.looking.runs_later import reasons
@@ -236,7 +237,8 @@ class Commits:
         return Found(checked=checked, becoming=found, notes=notes_of(checked))
 
     def _check(self, layer: Layer, repository: Repository, file: Path) -> Checked:
-        pointed = read_pointed(Path(layer.work.source))
+        with reopen(layer.work) as person:
+            pointed = read_pointed(person.path, person.descriptor)
         return check(
             repository,
             read_packed(file),

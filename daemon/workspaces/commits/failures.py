@@ -22,6 +22,11 @@ def conflict(message: str) -> Failure:
     return Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)
 
 
+def moved(place: str) -> Failure:
+    """Say that something of the person's repository went away while it was worked on."""
+    return conflict(f"{place} was moved or replaced meanwhile. Once it is in its place again, look again.")
+
+
 def needs_yes(paths: list[str]) -> Failure:
     """Say that a branch has changes that would run later, and that nobody said yes to by name."""
     return Failure(

@@ -21,11 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from daemon.workspaces.commits.failures import git_failed, no_git, too_large
+from daemon.core.failures import Failure
+from daemon.workspaces.commits.failures import git_failed, moved, no_git, too_large
 
 _PIECE = 1024**2
 _SHOWN = 500
 _NO_HOME = "/nonexistent"
+_NO_REPOSITORY = "fatal: not a git repository"
 _SETTINGS = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -122,20 +124,23 @@ class HostGit:
         """Run one command and return what it wrote; raises Failure if it fails, or goes beyond its bounds."""
         code, out, said = self._finish(arguments, given)
         if code not in allowed:
-            raise git_failed(arguments[0], said)
+            raise self._failed(arguments[0], said)
         return out
 
     def says(self, *arguments: str, given: bytes = b"") -> bool:
         """Run one command that answers by its code: 0 for yes, 1 for no."""
         code, _, said = self._finish(arguments, given)
         if code not in {0, 1}:
-            raise git_failed(arguments[0], said)
+            raise self._failed(arguments[0], said)
         return code == 0
 
     def attempt(self, *arguments: str, given: bytes | IO[bytes] = b"") -> tuple[bool, bytes, str]:
         """Run one command that may well refuse; return whether it did not, what it wrote, and what it said."""
         code, out, said = self._finish(arguments, given)
         return code == 0, out, said
+
+    def _failed(self, command: str, said: str) -> Failure:
+        return moved(str(self.git_dir)) if said.startswith(_NO_REPOSITORY) else git_failed(command, said)
 
     def _finish(self, arguments: Sequence[str], given: bytes | IO[bytes]) -> tuple[int, bytes, str]:
         with contextlib.ExitStack() as held:
@@ -160,15 +165,18 @@ class HostGit:
         if program is None:
             raise no_git()
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
-        return subprocess.Popen(
-            [*_limited(self.bounds), program, *settings, *arguments],
-            stdin=source if not isinstance(source, bytes) else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            cwd=self.git_dir,
-            env=self._environment(),
-            start_new_session=True,
-        )
+        try:
+            return subprocess.Popen(
+                [*_limited(self.bounds), program, *settings, *arguments],
+                stdin=source if not isinstance(source, bytes) else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=self.git_dir,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        except (FileNotFoundError, NotADirectoryError) as problem:
+            raise moved(str(self.git_dir)) from problem
 
     def _environment(self) -> dict[str, str]:
         places = {"PATH": os.environ.get("PATH", os.defpath), "HOME": _home()}

@@ -7,14 +7,21 @@ from pathlib import Path
 
 from daemon.workspaces.commits.host_git import Repository
 
+_GONE = (FileNotFoundError, NotADirectoryError)
+"""What is not there any more needs no other owner."""
+
 
 def give(repository: Repository, paths: Iterable[Path]) -> None:
     """Give files and folders to the owner of a repository, if that is somebody else than us. Links are not followed."""
-    owner = repository.owner
-    if owner is None:
-        return
+    with contextlib.suppress(*_GONE):
+        owner = repository.owner
+        if owner is not None:
+            _give_to(owner, paths)
+
+
+def _give_to(owner: tuple[int, int], paths: Iterable[Path]) -> None:
     for path in paths:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with contextlib.suppress(*_GONE):
             seen = path.lstat()
             if seen.st_uid == os.geteuid():
                 os.chown(path, *owner, follow_symlinks=False)

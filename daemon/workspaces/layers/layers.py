@@ -94,8 +94,8 @@ class Layers:
     def get(self, session: str) -> Layer:
         """Return the layer of a session, also if another session has resumed it since; raise Failure."""
         try:
-            if _NAME.fullmatch(session) and (self._folder / session).is_dir():
-                return self._read(self._folder / session)
+            if _NAME.fullmatch(session) and (found := self._read_if_there(self._folder / session)) is not None:
+                return found
         except record.RecordError as problem:
             message = f"The record of the workspace of {session} cannot be used: {problem}. It lies in {self._folder}."
             raise Failure(FailureClass.INTERNAL_ERROR, message, boundary=Boundary.USER) from problem
@@ -109,10 +109,11 @@ class Layers:
         layers, unreadable = [], []
         with suppress(FileNotFoundError):
             for folder in sorted(self._folder.iterdir(), reverse=True):
-                if folder.name.startswith(".") or not folder.is_dir() or folder.is_symlink():
+                if folder.name.startswith(".") or folder.is_symlink():
                     continue
                 try:
-                    layers.append(self._read(folder))
+                    layer = self._read_if_there(folder)
+                    layers += [] if layer is None else [layer]
                 except record.RecordError as problem:
                     unreadable.append((folder.name, str(problem)))
         return Listing(tuple(layers), tuple(unreadable))
@@ -162,16 +163,26 @@ class Layers:
 
     def discard(self, session: str) -> None:
         """Throw a layer away: first its record says so, on the disk, then its files are removed."""
-        layer = self.get(session)
-        if layer.state is State.OPEN:
-            message = f"The sandbox of {session} still runs. End it first."
-            raise Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)
-        self.change(session, state=State.DISCARDED, looked_at=True)
+        with self._lock:  # from here on nobody can resume it
+            layer = self.get(session)
+            if layer.state is State.OPEN:
+                message = f"The sandbox of {session} still runs. End it first."
+                raise Failure(FailureClass.INVALID_ARGUMENTS, message, boundary=Boundary.USER)
+            self.change(session, state=State.DISCARDED, looked_at=True)
         self.remove(session)
 
     def remove(self, session: str) -> None:
         """Remove a layer with everything in it. What cannot be removed now is tried again at the next start."""
         self._clear(self._take_away(session))
+
+    def _remove_ended(self, session: str) -> bool:
+        """Remove a layer unless it was resumed or thrown away since it was listed; say whether it was removed."""
+        with self._lock:
+            if not any(layer.session == session and layer.state is State.ENDED for layer in self.all().layers):
+                return False
+            gone = self._take_away(session)
+        self._clear(gone)
+        return True
 
     def recover(self) -> list[Layer]:
         """End the layers that an earlier daemon left open, and return them. Quick: `clear` removes what is to go."""
@@ -199,8 +210,7 @@ class Layers:
         removed = []
         for layer in ended:
             age = (self._clock.now_ms() - (layer.ended_ms or 0)) / 1000
-            if layer.looked_at and (age > keep_seconds > 0 or total > room):
-                self.remove(layer.session)
+            if layer.looked_at and (age > keep_seconds > 0 or total > room) and self._remove_ended(layer.session):
                 total -= taken[layer.session]
                 removed.append(layer.session)
         return removed
@@ -230,10 +240,15 @@ class Layers:
             raise ValueError(f"{session!r} is not the id of a session")
         return self._folder / session
 
-    def _read(self, folder: Path) -> Layer:
+    def _read_if_there(self, folder: Path) -> Layer | None:
+        """Return the layer in a folder; None if there is no such folder, or it was removed or resumed meanwhile."""
+        if not folder.is_dir():
+            return None
         try:
             raw = (folder / record.NAME).read_bytes()
         except OSError as problem:
+            if not folder.is_dir():
+                return None
             raise record.RecordError(f"it cannot be read ({problem.strerror})") from problem
         return record.read(raw, folder)
 

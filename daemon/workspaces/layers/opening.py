@@ -8,7 +8,7 @@ following a link, checked by what was opened, and from then on named by the desc
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +17,15 @@ from typing import Self
 
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.workspaces.layers.layer import Part
-from daemon.workspaces.layers.off_limits import OffLimits, mounts, place_of, refusal, refusal_by_name
+from daemon.workspaces.layers.off_limits import (
+    MountPoint,
+    OffLimits,
+    Place,
+    mounts,
+    place_of,
+    refusal,
+    refusal_by_name,
+)
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PASSING = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -42,6 +50,11 @@ class Opened:
     def for_engine(self) -> str:
         """Return a path that means this folder to every process of this machine, and nothing else."""
         return f"/proc/{os.getpid()}/fd/{self.descriptor}"
+
+    @property
+    def to_read(self) -> str:
+        """Return a path that means this folder to our own process; where there is no such path, the name it had."""
+        return self.for_engine if os.path.isdir("/proc/self/fd") else str(self.path)  # noqa: PTH112 - one look
 
     def part(self, name: str, inside: str) -> Part:
         """Return what is recorded of it in a layer."""
@@ -79,13 +92,20 @@ def open_folder(path: Path, off_limits: OffLimits | None = None, *, follow: bool
     try:
         if off_limits is not None:
             mounted = mounts()
-            problem_with_it = refusal(place_of(opened.descriptor, real, mounted), off_limits, mounted)
+            problem_with_it = refusal(_placed(opened, mounted), off_limits, mounted)
             if problem_with_it is not None:
                 raise refused(problem_with_it)
     except BaseException:
         opened.close()
         raise
     return opened
+
+
+def _placed(opened: Opened, mounted: Sequence[MountPoint]) -> Place:
+    try:
+        return place_of(opened.descriptor, opened.path, mounted)
+    except OSError as problem:  # it may be listed, and not entered: then nothing tells what is above it
+        raise not_opened(opened.path, problem) from problem
 
 
 def reopen(part: Part) -> Opened:
@@ -127,6 +147,23 @@ def open_below(folder: int, relative: str) -> int:
     return here
 
 
+def opened_down(folder: int, relative: str) -> Iterator[int]:
+    """Yield an opened folder, and each one on the way to another below it, without following a link; raise OSError.
+
+    Each is open until the next one is asked for, and may only be looked at: it needs no right to list it.
+    """
+    here = os.dup(folder)
+    try:
+        yield here
+        for name in _names(relative):
+            below = os.open(name, _PASSING, dir_fd=here)
+            os.close(here)
+            here = below
+            yield here
+    finally:
+        os.close(here)
+
+
 def read_below(folder: int, relative: str, *, most: int) -> bytes | None:
     """Return what a regular file below an opened folder holds; None if there is none, or it is longer than that."""
     descriptor = open_file_below(folder, relative)
@@ -135,8 +172,8 @@ def read_below(folder: int, relative: str, *, most: int) -> bytes | None:
 
 def open_file_below(folder: int, relative: str) -> int | None:
     """Open what lies at a path below an opened folder, to read it; it may be no regular file. None if nothing is."""
-    *above, name = _names(relative)
     try:
+        *above, name = _names(relative)
         with _opened_below(folder, "/".join(above)) as parent:
             return os.open(name, _FILE, dir_fd=parent)
     except OSError:
@@ -156,12 +193,22 @@ def read_regular(descriptor: int, *, most: int) -> bytes | None:
 
 def kind_below(folder: int, relative: str) -> int | None:
     """Return the type bits of what lies at a path below an opened folder; None if nothing does."""
-    *above, name = _names(relative)
     try:
+        *above, name = _names(relative)
         with _opened_below(folder, "/".join(above)) as parent:
             return stat.S_IFMT(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
     except OSError:
         return None
+
+
+def not_opened(path: Path, problem: OSError) -> Failure:
+    """Say why a folder cannot be opened, by what the system said."""
+    if problem.errno == errno.ENOENT:
+        return refused(f"{path} is not there.")
+    if problem.errno in (errno.ELOOP, errno.ENOTDIR):
+        # O_NOFOLLOW and O_DIRECTORY together say ENOTDIR for a link.
+        return refused(f"{path} is not a folder, or was replaced by a link while it was being opened.")
+    return refused(f"{path} cannot be opened: {problem.strerror}.")
 
 
 def refused(message: str) -> Failure:
@@ -195,14 +242,5 @@ def _walk(path: Path) -> int:
             here = below
     except OSError as problem:
         os.close(here)
-        raise refused(_why_not(path, problem)) from problem
+        raise not_opened(path, problem) from problem
     return here
-
-
-def _why_not(path: Path, problem: OSError) -> str:
-    if problem.errno == errno.ENOENT:
-        return f"{path} is not there."
-    if problem.errno in (errno.ELOOP, errno.ENOTDIR):
-        # O_NOFOLLOW and O_DIRECTORY together say ENOTDIR for a link.
-        return f"{path} is not a folder, or was replaced by a link while it was being opened."
-    return f"{path} cannot be opened: {problem.strerror}."

@@ -50,7 +50,10 @@ class NoGit:
 
 
 def find(folder: Path) -> Git | NoGit | None:
-    """Return the repository that a folder belongs to; of a submodule, the one that holds it. None if it is in none."""
+    """Return the repository that a folder belongs to; of a submodule, the one that holds it. None if it is in none.
+
+    `folder` leads through no link. Whatever is moved or swapped meanwhile, nothing is raised.
+    """
     found = _nearest(folder)
     while isinstance(found, Git):
         around = _nearest(found.top.parent) if found.top.parent != found.top else None
@@ -105,7 +108,10 @@ def _at(top: Path) -> Git | NoGit | None:
 
 def _elsewhere(top: Path, written: str) -> Git | NoGit:
     """Read a `.git` file. One that names a folder which does not know this one may be a trap, and is not followed."""
-    folder = (top / written).resolve()
+    folder = _resolved(top / written)
+    if folder is None:
+        why = f"{top / _GIT} names {written}, which cannot be followed, so there is no git inside."
+        return NoGit(top=top, why=why)
     common_written = _line(folder / "commondir")
     if not common_written:
         if _is_git(folder) and _holds(top, folder):
@@ -118,9 +124,9 @@ def _elsewhere(top: Path, written: str) -> Git | NoGit:
         return NoGit(
             top=top, why=f"{top / _GIT} names {folder}, which is not in this folder, so there is no git inside."
         )
-    common = (folder / common_written).resolve()
+    common = _resolved(folder / common_written)
     back = _line(folder / "gitdir")
-    if folder.parent != common / "worktrees" or not back or not _same(folder / back, top / _GIT):
+    if common is None or folder.parent != common / "worktrees" or not back or not _same(folder / back, top / _GIT):
         return NoGit(
             top=top,
             why=f"{top / _GIT} names {folder}, which does not name this folder, so there is no git inside. "
@@ -134,7 +140,19 @@ def _is_git(folder: Path) -> bool:
 
 
 def _holds(top: Path, folder: Path) -> bool:
-    return folder.is_relative_to(top.resolve())
+    """Say whether a folder lies in another one, by their names alone: `top` was resolved when it was opened.
+
+    Resolved again, it could lead to the same other place as `folder` does, if both were swapped for a link meanwhile.
+    """
+    return folder.is_relative_to(top)
+
+
+def _resolved(path: Path) -> Path | None:
+    """Return where a path leads; None if it leads in a circle, or something on the way is swapped meanwhile."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a circle is a RuntimeError
+        return None
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -230,6 +230,8 @@ def _has_submodules(git: Opened, folder: str) -> bool:
     try:
         with os.scandir(descriptor) as entries:
             return any(True for _ in entries)
+    except OSError:
+        return False
     finally:
         os.close(descriptor)
 

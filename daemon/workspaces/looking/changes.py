@@ -52,7 +52,7 @@ def look(
         return Changes(not_seen=(f"the list of what was copied at the start cannot be read: {error}",))
     notes: list[str] = []
     if pointed is None:
-        pointed = read_pointed(Path(layer.work.source))
+        pointed = read_pointed(Path(layer.work.source), person)
     base = Base(layer.start, now=now or clocks.now(), index=lambda: _index_of(layer, notes), landed=layer.landed)
     budget = Budget(bounds or Bounds(), steady)
     items: list[Change] = []

@@ -53,7 +53,8 @@ def to_hold(folder: int, pointed: Sequence[Pointed]) -> Held:
             held.more = True
             break
         if path != _GIT and _is_held(path):
-            held.add(path, stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode))
+            with suppress(FileNotFoundError):  # it went meanwhile
+                held.add(path, stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode))
     for place in pointed:
         kind = kind_below(folder, place.path) if place.path and not place.path.startswith(f"{_GIT}/") else None
         if kind is not None and place.path not in {*held.folders, *held.files, *held.links}:

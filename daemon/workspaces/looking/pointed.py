@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.workspaces.looking.runs_later import Pointed
@@ -29,15 +30,31 @@ _PLACES = re.compile(
 _SWITCH = re.compile(r"true|false|yes|no|on|off|\d*", re.IGNORECASE)
 
 
-def read_pointed(workspace: Path) -> tuple[Pointed, ...]:
+@dataclass(frozen=True, slots=True)
+class _Top:
+    """The folder of a workspace: how it is called in configuration, and the folder itself."""
+
+    path: Path
+    opened: int
+
+    @property
+    def here(self) -> Path:
+        """Return a path that means the opened folder, also if another one has its name meanwhile."""
+        by_descriptor = Path(f"/proc/self/fd/{self.opened}")
+        return by_descriptor if by_descriptor.parent.is_dir() else self.path  # another system than Linux has none
+
+
+def read_pointed(workspace: Path, opened: int) -> tuple[Pointed, ...]:
     """Return what the person's configuration of git and their hooks point to in a workspace.
 
+    `workspace` is its path, without links, and `opened` the folder: what is read there is read of that one, because
+    by its name another folder could be found meanwhile, or none, and then nothing would seem to be pointed to.
     Empty where this machine has no git: then nothing reads that configuration. Git runs no program for this.
     """
     git = shutil.which("git")
     if git is None:
         return ()
-    top = Path(os.path.realpath(workspace))
+    top = _Top(workspace, opened)
     found: dict[Pointed, None] = {}
     for key, value, origin in _configuration(git, top):
         for place in _places(key, value, origin, top):
@@ -47,7 +64,7 @@ def read_pointed(workspace: Path) -> tuple[Pointed, ...]:
     return tuple(found)[:_MOST_POINTED]
 
 
-def _configuration(git: str, top: Path) -> Iterator[tuple[str, str, str]]:
+def _configuration(git: str, top: _Top) -> Iterator[tuple[str, str, str]]:
     """Yield each key and value of the person's configuration, and the file it stands in."""
     output = _run(git, top, "config", "--list", "-z", "--show-origin", "--includes")
     fields = output.split("\0")
@@ -56,19 +73,19 @@ def _configuration(git: str, top: Path) -> Iterator[tuple[str, str, str]]:
         yield key, value, origin.removeprefix("file:") if origin.startswith("file:") else ""
 
 
-def _places(key: str, value: str, origin: str, top: Path) -> Iterator[str]:
+def _places(key: str, value: str, origin: str, top: _Top) -> Iterator[str]:
     """Yield the places inside the workspace that a value names."""
     if _PLACES.fullmatch(key) and not _SWITCH.fullmatch(value):
-        start = (top / origin).parent if key.lower().startswith("include") else top
-        yield from _inside(value.strip(), start, top)
+        start = (top.path / origin).parent if key.lower().startswith("include") else top.path
+        yield from _inside(value.strip(), start, top.path)
     yield from _in_command(value, top)
 
 
-def _in_command(text: str, top: Path) -> Iterator[str]:
+def _in_command(text: str, top: _Top) -> Iterator[str]:
     """Yield the places inside the workspace that the words of a command name: by a slash, or a file that is there."""
     for word in dict.fromkeys(_WORDS.findall(text)):
-        if "://" not in word and not _NO_PLACE.match(word) and ("/" in word or _is_file(top, word)):
-            yield from (place for place in _inside(word, top, top) if place)
+        if "://" not in word and not _NO_PLACE.match(word) and ("/" in word or _is_file(top.here, word)):
+            yield from (place for place in _inside(word, top.path, top.path) if place)
 
 
 def _inside(word: str, start: Path, top: Path) -> Iterator[str]:
@@ -97,20 +114,20 @@ def _real(place: str) -> str:
         return place
 
 
-def _hooks(git: str, top: Path) -> Iterator[tuple[str, str]]:
+def _hooks(git: str, top: _Top) -> Iterator[tuple[str, str]]:
     """Yield what the person's hooks in git's own folder are, or call."""
     folder = _run(git, top, "rev-parse", "--git-path", "hooks").rstrip("\n")
     if not folder:
         return
     try:
-        hooks = sorted(os.scandir(top / folder), key=lambda entry: entry.name)
+        hooks = sorted(os.scandir(top.here / folder), key=lambda entry: entry.name)
     except OSError:
         return
     for hook in hooks:
         if hook.name.endswith(".sample"):
             continue
         if hook.is_symlink():
-            for place in _inside(hook.path, top, top):
+            for place in _inside(str(top.path / folder / hook.name), top.path, top.path):
                 yield place, hook.name
         try:
             with open(hook.path, "rb") as file:  # noqa: PTH123 (an entry, not a path)
@@ -122,13 +139,15 @@ def _hooks(git: str, top: Path) -> Iterator[tuple[str, str]]:
                 yield place, hook.name
 
 
-def _run(git: str, top: Path, *arguments: str) -> str:
+def _run(git: str, top: _Top, *arguments: str) -> str:
     """Run a command of git that only reads configuration, and return what it prints; empty if it fails."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
-            [git, "--no-pager", "-c", f"safe.directory={top}", *arguments],
-            cwd=top,
+            # The daemon may be root, and the folder somebody else's.
+            [git, "--no-pager", "-c", "safe.directory=*", *arguments],
+            cwd=top.here,
+            pass_fds=(top.opened,),
             env={**environment, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
             stdin=subprocess.DEVNULL,
             capture_output=True,

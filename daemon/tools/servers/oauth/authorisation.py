@@ -1,10 +1,11 @@
 """Lets the requests to one server in: the headers, and what is done when they are refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 
 from daemon.core.failures import Failure
 from daemon.tools.servers.oauth.challenges import Challenge, read_challenge
+from daemon.tools.servers.oauth.own_header import Key, keys_not_accepted
 from daemon.tools.servers.oauth.refreshing import Grants, OnSecrets
 from daemon.tools.servers.upstream.seam import Trouble, UpstreamError
 
@@ -34,7 +35,17 @@ class Challenges:
 class ServerAuthorisation:
     """The authorisation of one connection."""
 
-    def __init__(self, server: str, at: str, *, grants: Grants, challenges: Challenges, on_secrets: OnSecrets) -> None:
+    def __init__(
+        self,
+        server: str,
+        at: str,
+        *,
+        grants: Grants,
+        challenges: Challenges,
+        on_secrets: OnSecrets,
+        keys: Sequence[Key] = (),
+    ) -> None:
+        self._keys = keys
         self._server = server
         self._at = at
         self._grants = grants
@@ -62,6 +73,10 @@ class ServerAuthorisation:
             scopes = f" ({' '.join(wanted.scopes)})" if wanted.scopes else ""
             raise UpstreamError(Trouble.UNAUTHORISED, f"this login has too few rights; it wants more{scopes[:300]}")
         try:
-            return await self._grants.after_refusal(self._server, self._at, _sent.get())
+            again = await self._grants.after_refusal(self._server, self._at, _sent.get())
         except Failure as failure:
             raise UpstreamError(Trouble.UNAUTHORISED, failure.message, failure=failure) from failure
+        if not again and self._keys and _sent.get() is None:
+            refused = keys_not_accepted(self._server, self._keys, offers_login=wanted.metadata_url is not None)
+            raise UpstreamError(Trouble.UNAUTHORISED, refused.message, failure=refused)
+        return again

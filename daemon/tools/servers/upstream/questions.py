@@ -23,8 +23,8 @@ class Questions:
     """Answers requests that come from the server.
 
     Over one pipe, a question does not say to which call it belongs. It goes to the answerer of the calls under way if
-    they all have the same one, and otherwise to the answerer of the connection: never to that of another session. If
-    no call under way has an answerer, nobody is asked.
+    they all have the same one, or to one who answers for all of them together; otherwise to the answerer of the
+    connection, and never to that of another session. If no call under way has an answerer, nobody is asked.
     """
 
     def __init__(
@@ -110,10 +110,14 @@ class Questions:
     def _answerer(self, method: str, slots: Sequence[Slot]) -> Answers | None:
         if method == _ALWAYS:
             return self._answers  # it is about the connection in this era, whatever is under way
-        first = slots[0].asking.answers if slots else None
-        if first is not None and all(slot.asking.answers is first for slot in slots):
-            return first
-        return self._answers if any(slot.asking.answers is not None for slot in slots) else None
+        found = [slot.asking.answers for slot in slots]
+        known = [answers for answers in found if answers is not None]
+        if not known:
+            return None
+        first, *others = known
+        if len(known) < len(found):
+            return self._answers
+        return first if all(each is first for each in others) else first.together(others) or self._answers
 
     async def _answer(self, number: Any, method: str, params: Message, answers: Answers) -> None:
         try:

@@ -125,6 +125,13 @@ class Answers(Protocol):
         """
         ...
 
+    def together(self, others: "Sequence[Answers]") -> "Answers | None":
+        """Return who answers a question that belongs to this request or to one of others, and does not say to which.
+
+        None if nobody may: an answer for one session must not reach another one.
+        """
+        ...
+
 
 class LogLines(Protocol):
     """Hears what a server writes for the log while it works on one request."""

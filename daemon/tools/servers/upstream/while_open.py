@@ -4,6 +4,7 @@ In the modern era no request is under way while a question is open, so nothing e
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daemon.tools.servers.upstream.seam import Answers, Message, Trouble, UpstreamError
@@ -21,6 +22,10 @@ class AnswersWhileOpen:
     def capabilities(self) -> Message:
         """Return what can be answered."""
         return self.answers.capabilities
+
+    def together(self, others: Sequence[Answers]) -> Answers | None:  # noqa: ARG002 - so it is asked
+        """Return None: in this era a question comes in the result of its own request."""
+        return None
 
     async def answer(self, method: str, params: Message, name: str = "") -> Message:
         """Return the answer; raise UpstreamError if the server is gone first, and then ask nobody any longer."""
