@@ -215,9 +215,9 @@ class _Sending:
         talk, services, server = self._context.talk, self._target.services, self._target.server
         clean = partial(_clean, services.scrubber_of(server.name))
         answers = CallAnswers(services.answerers, server, self._context, clean)
-        send = self._target.request.send
+        request, arguments = self._target.request, self._arguments
         if talk is None or (cancelled := talk.cancelled) is None:
-            return await send(executor, self._arguments, Asking(seconds=server.call_seconds, answers=answers))
+            return await request.send(executor, arguments, Asking(seconds=server.call_seconds, answers=answers))
         lines = self._lines(talk, clean)
         asking = Asking(
             seconds=server.call_seconds,
@@ -226,7 +226,7 @@ class _Sending:
             lines=lines,
         )
         try:
-            return await _unless_called_off(cancelled, send(executor, self._arguments, asking))
+            return await _unless_called_off(cancelled, request.send(executor, arguments, asking))
         finally:
             if lines is not None:
                 lines.close()
