@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -201,7 +201,8 @@ def pin(clients: list[Client]) -> None:
         for root in {client.process.pid} | client.apart:
             for pid in descendants(root):
                 for thread in Path(f"/proc/{pid}/task").iterdir():
-                    os.sched_setaffinity(int(thread.name), {theirs})
+                    with suppress(ProcessLookupError):  # it has just ended
+                        os.sched_setaffinity(int(thread.name), {theirs})
     os.sched_setaffinity(0, {mine})
 
 
