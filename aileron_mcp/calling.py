@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import mcp_types as types
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from aileron_mcp import texts
 from aileron_mcp.agents import Context
@@ -54,7 +55,7 @@ class Calls:
     def reply_at_once(self, tool: str, sent: Sent) -> Reply | None:
         """Return what a call that was sent is answered, if that has come and is a result; may raise for any other."""
         outcome = result_of(sent)
-        return None if outcome is None else self._handed_on(tool, outcome)
+        return None if outcome is None else self._handed_on(tool, outcome, objects_only=True)
 
     async def reply(self, tool: str, arguments: dict[str, Any], call: Round, *, sent: Sent | None = None) -> Reply:
         """Call a tool, or tell why not. Raises MCPError, which only the newer era has here."""
@@ -99,9 +100,10 @@ class Calls:
             return texts.waiting(
                 approval_id=outcome.approval_id, review_url=outcome.review_url, asked_by=outcome.asked_by
             )
-        return self._handed_on(tool, outcome)
+        older = call.caller.session.protocol_version not in MODERN_PROTOCOL_VERSIONS
+        return self._handed_on(tool, outcome, objects_only=older)
 
-    def _handed_on(self, tool: str, outcome: CallResult) -> Reply:
+    def _handed_on(self, tool: str, outcome: CallResult, *, objects_only: bool) -> Reply:
         return texts.handed_on(
             audit_id=outcome.audit_id,
             result=outcome.result,
@@ -109,6 +111,7 @@ class Calls:
             meta=outcome.meta,
             failed=outcome.failed,
             shaped=tool in self._listing.offer.shaped,
+            objects_only=objects_only,
         )
 
     async def _status(self, arguments: dict[str, Any], caller: Caller) -> Reply:

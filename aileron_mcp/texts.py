@@ -42,6 +42,10 @@ class Reply:
         return _written(self.said)
 
 
+_READ = "Read the blocks of text."
+_READ_ON = "Read the blocks of text; the last one says how to read on."
+
+
 def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ...] = (), failed: bool = False) -> Reply:
     """Tell that a tool ran, and what it said; `failed` if it said that it failed."""
     data = {"result": _flat(result), "audit_id": audit_id}
@@ -56,11 +60,17 @@ def handed_on(
     meta: Mapping[str, Any] | None,
     failed: bool,
     shaped: bool,
+    objects_only: bool,
 ) -> Reply:
-    """Hand on what the tool of a server answered as it is; `shaped` if clients insist on structured content."""
+    """Hand on what the tool of a server answered as it is; `shaped` if clients insist on structured content.
+
+    In the older era that is an object or nothing (`objects_only`): anything else is left to the blocks of text.
+    """
     data = _flat(result)
+    if objects_only and not isinstance(data, Mapping):
+        data = None
     if data is None and shaped and not failed:
-        data = {"status": "cut", "next_step": "Read the blocks of text; the last one says how to read on."}
+        data = {"status": "cut", "next_step": _READ_ON if result is None else _READ}
     said = {**(meta or {}), AUDIT_ID: audit_id}
     return Reply(said=result, structured=data, content=content, failed=failed, meta=said)
 

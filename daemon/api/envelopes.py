@@ -108,7 +108,10 @@ def handlers(report: Report, paths: Collection[str]) -> Handlers:
             "Aileron hit a defect of its own; the daemon's log has the details.",
             boundary=Boundary.RUNTIME,
         )
-        return failure_response(failure)
+        answer = failure_response(failure)
+        # The server closes the connection after a defect; a client that does not know may lose its next request.
+        answer.headers["connection"] = "close"
+        return answer
 
     return {
         Failure: on_failure,

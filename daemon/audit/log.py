@@ -309,7 +309,7 @@ class AuditLog:
         try:
             payload = canonical_json({**event.payload, MEANS_KEY: event.actor.means.value})
         except CanonicalError as problem:
-            raise ValueError(f"the payload of {event.type} is not JSON: {problem}") from problem
+            raise CanonicalError(f"the payload of {event.type} is not JSON: {problem}") from problem
         return Prepared(event, event.id or self._ids.new(IdPrefix.AUDIT), actor, payload)
 
     def _work(self) -> None:

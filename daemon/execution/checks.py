@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from daemon.approvals.record import Approval
 from daemon.audit.budget import LogBudget
+from daemon.core.canonical import CanonicalError
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.subject import is_bound_to
 from daemon.execution.requests import CheckedRun, RunRequest
@@ -74,6 +75,15 @@ def check_accounts(checked: CheckedRun) -> None:
         raise _as_approved(approval, failure) from failure
     if now != checked.prepared.subject.accounts:
         raise _void(f"Since the approval, the account has changed. {checked.prepared.subject.account_changes(now)}")
+
+
+def unwritable(checked: CheckedRun, problem: CanonicalError) -> Failure:
+    """Return the failure of a call whose arguments cannot stand in the log or in an approval."""
+    return Failure(
+        FailureClass.INVALID_ARGUMENTS,
+        f"The arguments of {checked.name} cannot be written down, so it was not run. {problem}",
+        boundary=Boundary.USER,
+    )
 
 
 def changed_since(approval: Approval, prepared: PreparedCall) -> str | None:

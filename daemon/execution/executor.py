@@ -22,10 +22,11 @@ from daemon.base.clock import Clock, IdSource
 from daemon.base.faults import NO_FAULTS, FaultPoints
 from daemon.base.tasks import TaskSet
 from daemon.base.wake import Wake
+from daemon.core.canonical import CanonicalError
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.ids import IdPrefix
 from daemon.execution.admission import Admission
-from daemon.execution.checks import Checks, check_approved
+from daemon.execution.checks import Checks, check_approved, unwritable
 from daemon.execution.held import HeldCalls
 from daemon.execution.journal import ExecutionJournal, attributes_of
 from daemon.execution.reach import Told
@@ -169,13 +170,17 @@ class Executor:
 
     async def _ask(self, checked: CheckedRun) -> Waiting:
         call, prepared = checked.request.call, checked.prepared
+        try:
+            digest = checked.digest
+        except CanonicalError as problem:
+            raise unwritable(checked, problem) from problem
         approval = await self._approvals.request(
             ApprovalRequest(
                 session=call.session,
                 actor=call.principal,
                 subject=prepared.subject,
                 arguments=prepared.arguments,
-                digest=checked.digest,
+                digest=digest,
                 expires_seconds=prepared.approval.expires_seconds,
                 attributes=attributes_of(prepared),
             )

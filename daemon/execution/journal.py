@@ -23,6 +23,7 @@ from daemon.core.visible import visible
 from daemon.core.vocabulary import Attr, EventType
 from daemon.db import tables
 from daemon.db.statements import HotStatement
+from daemon.execution.checks import unwritable
 from daemon.execution.requests import CheckedRun, RunRequest
 from daemon.execution.seam import PreparedCall
 
@@ -77,7 +78,10 @@ class ExecutionJournal:
         elif ruling.name is not None and ruling.decision is Decision.ALLOW:
             payload[Attr.APPROVAL_UNATTENDED_REASON] = ruling.reason
         event = _event(EventType.EXECUTION_STARTED, checked, payload, audit_id=audit_id)
-        await self._audit.append(event, effect=store)
+        try:
+            await self._audit.append(event, effect=store)
+        except CanonicalError as problem:
+            raise unwritable(checked, problem) from problem
         if approval is not None:
             await self._approvals.announce(approval.id)
 

@@ -225,6 +225,25 @@ async def test_arguments_that_do_not_fit_never_reach_the_server(room: GateRoom) 
     assert calls(room) == []
 
 
+@pytest.mark.parametrize("rules", ["", '[approvals.rules."hub__*"]\ndecision = "ask"\nreason = "Look first."\n'])
+async def test_arguments_that_no_log_can_hold_never_reach_the_server_and_are_no_defect(
+    tmp_path: Path, rules: str
+) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(150):
+        deep = {"deeper": deep}
+    async with gate_room(tmp_path, hub(), settings=rules) as room:
+        await room.looked()
+        for odd, said in ((10**40, "integer"), (deep, "nested"), ("\ud800", "Unicode")):
+            with pytest.raises(Failure, match="cannot be written down, so it was not run") as refused:
+                await room.call("hub__read", {"odd": odd})
+            assert refused.value.failure_class is FailureClass.INVALID_ARGUMENTS
+            assert said in refused.value.message
+        assert calls(room) == []
+        assert len(await room.events("action.refused")) == 3
+        assert await room.events("execution.started") == []
+
+
 async def test_what_a_tool_says_of_its_failure_is_its_result_and_is_recorded_as_failed(room: GateRoom) -> None:
     room.servers.servers["hub"].answers["read"] = text("no such file") | {"isError": True}
     done = await room.call("hub__read")

@@ -106,6 +106,16 @@ def test_results_and_errors_are_the_same_both_ways(both: Any) -> None:
     assert [each[-1]["result"]["isError"] for each in straight[:2]] == [False, True]
 
 
+def test_structured_content_that_the_older_era_does_not_have_is_left_to_the_text_and_is_no_error(both: Any) -> None:
+    odd = [say(result={"content": [TEXT], "structuredContent": [1]}), say(result={"structuredContent": [1]})]
+    by_library, straight = both(*odd, say(result="deep"))
+    assert straight == by_library
+    for (answer,) in straight:
+        assert "structuredContent" not in answer["result"]
+    assert straight[0][0]["result"]["content"] == [TEXT]
+    assert [json.loads(block["text"]) for block in straight[1][0]["result"]["content"]] == [[1]]
+
+
 def test_what_is_told_on_the_way_is_the_same_both_ways_and_comes_before_the_answer(both: Any) -> None:
     steps = [{"progress": 1, "total": 3}, {"progress": 2.5, "total": 3, "message": "nearly"}]
     done = {"content": [TEXT]}
