@@ -100,7 +100,7 @@ async def _being_started(source: Path, target: Path) -> tuple[Compilation, "asyn
     for _ in range(100):
         compilation = Compilation()
         task = asyncio.ensure_future(compilation.compile_file(source, target))
-        while not _children():
+        while not _children():  # noqa: ASYNC110 - the first moment at which it is there
             await asyncio.sleep(0)
         if compilation._child is None:
             return compilation, task
