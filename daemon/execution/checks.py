@@ -12,6 +12,7 @@ from daemon.execution.seam import PreparedCall
 from daemon.execution.toolbox import Toolbox
 from daemon.sessions.service import Sessions
 
+_LONGEST_REASON = 200
 _ACCOUNT_IS_GONE = frozenset({FailureClass.BINDING_REQUIRED, FailureClass.BINDING_FAILED})
 
 
@@ -79,9 +80,10 @@ def check_accounts(checked: CheckedRun) -> None:
 
 def unwritable(checked: CheckedRun, problem: CanonicalError) -> Failure:
     """Return the failure of a call whose arguments cannot stand in the log or in an approval."""
+    why = problem.__cause__ if isinstance(problem.__cause__, CanonicalError) else problem
     return Failure(
         FailureClass.INVALID_ARGUMENTS,
-        f"The arguments of {checked.name} cannot be written down, so it was not run. {problem}",
+        f"The arguments of {checked.name} cannot be written down, so it was not run. {str(why)[:_LONGEST_REASON]}",
         boundary=Boundary.USER,
     )
 
