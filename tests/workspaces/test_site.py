@@ -104,16 +104,12 @@ def test_a_folder_that_is_a_link_by_now_is_not_followed(machine: Machine) -> Non
         survey(machine.person / "link", machine.off_limits)
 
 
-def test_a_worktree_that_is_swapped_while_it_is_looked_for_brings_no_other_repository_in(
-    machine: Machine, look, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[no-untyped-def]
-    secret = machine.repository(machine.person / "secret")
-    theirs = machine.person / "theirs"
-    machine.git("worktree", "add", "-q", "-b", "side", str(theirs), at=secret)
+def swap_while_looked_for(by: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a link to another folder in the place of the one whose repository is looked for, while that is done."""
 
     def swapped(folder: Path) -> object:
         folder.rename(machine.person / "aside")
-        folder.symlink_to(theirs)
+        folder.symlink_to(by)
         try:
             return find(folder)
         finally:
@@ -121,6 +117,16 @@ def test_a_worktree_that_is_swapped_while_it_is_looked_for_brings_no_other_repos
             (machine.person / "aside").rename(folder)
 
     monkeypatch.setattr("daemon.workspaces.layers.site.find", swapped)
+
+
+def test_a_worktree_that_is_swapped_while_it_is_looked_for_brings_no_other_repository_in(
+    machine: Machine, look, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    secret = machine.repository(machine.person / "secret")
+    theirs = machine.person / "theirs"
+    machine.git("worktree", "add", "-q", "-b", "side", str(theirs), at=secret)
+
+    swap_while_looked_for(theirs, machine, monkeypatch)
     site = look(machine.project)
     assert (site.git, site.git_folder) == (None, None)
     assert "changed while it was looked at" in site.notes[0]
@@ -133,16 +139,7 @@ def test_a_folder_that_is_a_link_while_its_repository_is_looked_for_proposes_not
     (theirs / ".git").rename(theirs / "store")
     (theirs / ".git").write_text("gitdir: store\n")
 
-    def swapped(folder: Path) -> object:
-        folder.rename(machine.person / "aside")
-        folder.symlink_to(theirs)
-        try:
-            return find(folder)
-        finally:
-            folder.unlink()
-            (machine.person / "aside").rename(folder)
-
-    monkeypatch.setattr("daemon.workspaces.layers.site.find", swapped)
+    swap_while_looked_for(theirs, machine, monkeypatch)
     site = look(machine.project)
     assert (site.git, site.git_folder) == (None, None)
     assert "not in this folder" in site.notes[0]
