@@ -35,6 +35,14 @@ class UnderWay:
         """Say whether there is something to tell."""
         return self._question is not None or self._task.done()
 
+    @property
+    def finished(self) -> Finished | None:
+        """Return how it ended, if it ran to its end and nothing failed."""
+        if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
+            return None
+        outcome = self._task.result()
+        return outcome if isinstance(outcome, Finished) else None
+
     def answer(self) -> Finished | Waiting | PersonAsked:
         """Return what there is to tell, or raise the failure that it ended with."""
         question = self._question

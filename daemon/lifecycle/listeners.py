@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from daemon.base.whole import taker
 from daemon.lifecycle.acceptor import Acceptor
 from daemon.lifecycle.bounds import ListenerBounds
 from daemon.lifecycle.connection import BoundedConnection
@@ -30,6 +31,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._listening = listening
         self._bounds = bounds
+        self._takes = taker(config.app)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - it has its own
         """Begin to accept."""
@@ -41,7 +43,12 @@ class _Server(uvicorn.Server):
 
     def _connection(self, accepted: socket.socket, lobby: Lobby) -> BoundedConnection:
         return BoundedConnection(
-            accepted, config=self.config, server_state=self.server_state, lobby=lobby, bounds=self._bounds
+            accepted,
+            config=self.config,
+            server_state=self.server_state,
+            lobby=lobby,
+            bounds=self._bounds,
+            takes=self._takes,
         )
 
     @contextlib.contextmanager
