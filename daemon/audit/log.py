@@ -93,9 +93,9 @@ class AuditLog:
         self._clock = clock
         self._signer = signer
         self._seconds = checkpoint_seconds
-        self._unsigned_since: float | None = None
+        self._sign_at: float | None = None
+        """When the end is signed that is not signed yet, by the steady clock."""
         self._signed_to = 0
-        self._held: _Job | None = None
         self._when_resumed: list[Callable[[], Awaitable[None]]] = []
         self._commits = GroupCommit(
             engine=engine, clock=clock, signer=signer, checkpoint_every=checkpoint_every, faults=faults, boot=boot
@@ -317,28 +317,30 @@ class AuditLog:
         while not stopping:
             group = self._gather()
             if group and group[0].resumes is not None:
-                _deliver(group, [self._resume(group[0].resumes)])
+                deliver(group, [self._resume(group[0].resumes)])
                 continue
             if not group and self._commits.reason:
                 self._commits.probe()
                 continue
             entries = [job.entry for job in group]
-            if not group or self._is_due():
+            if not group or (self._sign_at is not None and self._clock.monotonic() >= self._sign_at):
                 entries.append(Entry(checkpoint=CheckpointKind.REGULAR))
             answers = self._commits.commit(entries)[: len(group)]
-            answers = [self._between(job, answer) for job, answer in zip(group, answers, strict=True)]
+            for place, job in enumerate(group):
+                if job.between is not None:
+                    answers[place] = self._between(job.between, answers[place])
             self._note_unsigned()
             stopping = bool(group) and group[-1].last
             if stopping:
                 self._commits.end()
-            _deliver(group, answers)
+            deliver(group, answers)
 
-    def _between(self, job: _Job, answer: Appended[Any] | Exception) -> Appended[Any] | Exception:
-        if job.between is None or isinstance(answer, Exception):
+    def _between(self, work: Callable[[AtRest], Any], answer: Appended[Any] | Exception) -> Appended[Any] | Exception:
+        if isinstance(answer, Exception):
             return answer
         seal, running = self._commits.guard.closed_records()
         try:
-            return answer._replace(value=job.between(AtRest(head=self._commits.head, seal=seal, running=running)))
+            return answer._replace(value=work(AtRest(head=self._commits.head, seal=seal, running=running)))
         except Exception as problem:  # noqa: BLE001 - it is the caller's, and this thread lives on
             return problem
 
@@ -353,42 +355,25 @@ class AuditLog:
 
         Comes back without any when it is time to look after a failed disk, or to sign what is not signed yet.
         """
-        if self._held is not None:
-            held, self._held = self._held, None
-            return [held]
-        group: list[_Job] = []
-        job = self._jobs.get(self._patience())
-        while job is not None:
-            group.append(job)
-            if len(group) >= _GROUP or job.last or job.resumes:
-                break
-            job = self._jobs.get_now()
-        if len(group) > 1 and group[-1].resumes:
-            self._held = group.pop()  # it is no part of a transaction with others
+        patience = None
+        if self._commits.guard.damage:
+            pass  # only a person can change that
+        elif self._commits.reason:
+            patience = _PROBE_SECONDS
+        elif self._sign_at is not None:
+            patience = max(0.0, self._sign_at - self._clock.monotonic())
+        group = self._jobs.take(_GROUP, patience)
+        for place, job in enumerate(group):
+            if job.resumes is not None:
+                alone = max(1, place)  # it is no part of a transaction with others
+                self._jobs.put_back(group[alone:])
+                return group[:alone]
         return group
 
-    def _patience(self) -> float | None:
-        """Return how many seconds to wait for work."""
-        if self._commits.damage:
-            return None
-        if self._commits.reason:
-            return _PROBE_SECONDS
-        if self._unsigned_since is None:
-            return None
-        return max(0.0, self._unsigned_since + self._seconds - self._clock.monotonic())
-
-    def _is_due(self) -> bool:
-        since = self._unsigned_since
-        return since is not None and self._clock.monotonic() - since >= self._seconds
-
     def _note_unsigned(self) -> None:
-        head = self._commits.head
+        head = self._commits.guard.head
         if head.seq == head.checkpoint:
-            self._unsigned_since = None
-        elif self._unsigned_since is None or head.checkpoint != self._signed_to:
-            self._unsigned_since = self._clock.monotonic()
+            self._sign_at = None
+        elif self._sign_at is None or head.checkpoint != self._signed_to:
+            self._sign_at = self._clock.monotonic() + self._seconds
         self._signed_to = head.checkpoint
-
-
-def _deliver(group: Sequence[_Job], answers: Sequence[Any]) -> None:
-    deliver([(job.answers, job.done, answer) for job, answer in zip(group, answers, strict=True)])

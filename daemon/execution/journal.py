@@ -28,8 +28,8 @@ from daemon.execution.requests import CheckedRun, RunRequest
 from daemon.execution.seam import PreparedCall
 
 _OPEN = tables.open_executions
-_INSERT = HotStatement(insert(_OPEN))
-_CLOSE = HotStatement(delete(_OPEN).where(_OPEN.c.id == bindparam("execution")))
+_INSERT = HotStatement(insert(_OPEN), [column.name for column in _OPEN.columns])
+_CLOSE = HotStatement(delete(_OPEN).where(_OPEN.c.id == bindparam("execution")), ["execution"])
 _MAX_NAME = 200
 _FAILED_BY_TOOL = "The tool answered, and said that it failed."
 
@@ -50,18 +50,18 @@ class ExecutionJournal:
         stage = prepared.first_stage
         audit_id = self._ids.new(IdPrefix.AUDIT)
         spend = None if approval is None else self._approvals.spending(approval, execution=execution)
-        row = {
-            "id": execution,
-            "session": call.session,
-            "actor": str(call.principal),
-            "kind": call.tool.kind,
-            "name": call.tool.name,
-            "approval": None if approval is None else approval.id,
-            "stage": stage.name,
-            "may_have_left": not stage.may_repeat,
-            "started_ms": self._clock.now_ms(),
-            "started_audit_id": audit_id,
-        }
+        row = (  # in the order of the table's columns
+            execution,
+            call.session,
+            str(call.principal),
+            call.tool.kind,
+            call.tool.name,
+            None if approval is None else approval.id,
+            stage.name,
+            not stage.may_repeat,
+            self._clock.now_ms(),
+            audit_id,
+        )
 
         def store(conn: Connection) -> None:
             if spend is not None:
@@ -217,7 +217,7 @@ def _event(
 
 def _closing(execution: str, settle: Callable[[Connection], None] | None) -> Callable[[Connection], None]:
     def close(conn: Connection) -> None:
-        _CLOSE.run(conn, {"execution": execution})
+        _CLOSE.run(conn, (execution,))
         if settle is not None:
             settle(conn)
 

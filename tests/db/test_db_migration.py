@@ -52,7 +52,9 @@ def test_the_migrations_lead_to_exactly_the_tables_the_program_knows(path: Path,
         definitions = {row[0]: row[1] for row in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master")}
     engine.dispose()
     for table in metadata.tables.values():
-        assert definitions[table.name].rstrip().endswith("WITHOUT ROWID") != table.dialect_options["sqlite"]["with_rowid"]
+        assert (
+            definitions[table.name].rstrip().endswith("WITHOUT ROWID") != table.dialect_options["sqlite"]["with_rowid"]
+        )
         for index in table.indexes:
             where = index.dialect_options["sqlite"]["where"]
             condition = "" if where is None else str(where).split(".")[-1]
