@@ -6,7 +6,7 @@ It signs the head at every so many events, and a while after an event that is no
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from sqlalchemy import Connection, Engine
@@ -17,8 +17,8 @@ from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import GroupCommit
 from daemon.audit.damage import Problem, is_of_the_disk
 from daemon.audit.delivery import Answers, AnswersByLoop, Inbox, deliver
-from daemon.audit.entries import Appended, Entry, Prepared
-from daemon.audit.events import AuditEvent, Recorded, checked_texts
+from daemon.audit.entries import Appended, Effect, Entry, Prepared
+from daemon.audit.events import AuditEvent, Recorded, check_text, checked_names
 from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.gathering import Gathering
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
@@ -56,11 +56,10 @@ class AuditStatus:
     """What is wrong with a damaged log; nothing is written to it until a person goes on with it."""
 
 
-@dataclass(slots=True, eq=False)
-class _Job:
-    """A caller who waits. If it is cancelled its future is, and nobody tells it the answer; the entry stands."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Job(Entry):
+    """An entry and who waits for it. If the caller is cancelled, nobody is told the answer; the entry stands."""
 
-    entry: Entry
     done: "asyncio.Future[Appended[Any]]"
     answers: Answers
     last: bool = False
@@ -163,7 +162,7 @@ class AuditLog:
                 self._budget.charge(each.event.session, size)
         if large and self._large is not None:
             prepared = await self._slimmed(self._large, prepared)
-        return await self._submit(Entry(prepared, effect))
+        return await self._submit(prepared, effect)
 
     def status(self) -> AuditStatus:
         """Say whether the log can be written."""
@@ -211,14 +210,14 @@ class AuditLog:
 
     async def checkpoint(self) -> None:
         """Sign the head as it is now."""
-        await self._submit(Entry(checkpoint=CheckpointKind.REGULAR))
+        await self._submit(checkpoint=CheckpointKind.REGULAR)
 
     async def at_rest(self, work: Callable[[AtRest], T]) -> T:
         """Sign the head, and do something before the next commit; it must be short, because all writers wait for it.
 
         Raises the Failure of a log that cannot be written or is damaged, and what the work raises.
         """
-        appended = await self._submit(Entry(checkpoint=CheckpointKind.REGULAR), between=work)
+        appended = await self._submit(checkpoint=CheckpointKind.REGULAR, between=work)
         result: T = appended.value
         return result
 
@@ -237,7 +236,7 @@ class AuditLog:
             Attr.AUDIT_PROBLEMS: len(damage),
         }
         event = self._prepare(AuditEvent(type=RESUMED, session=session, actor=actor, payload=payload))
-        appended = await self._submit(Entry(), resumes=event)
+        appended = await self._submit(resumes=event)
         for listener in self._when_resumed:
             await listener()
         return appended.records[0]
@@ -250,7 +249,7 @@ class AuditLog:
         """Write what is waiting, sign the head, close the seal, and end the writer."""
         first = self._closing is None
         if self._closing is None:
-            self._closing = self._submit(Entry(checkpoint=CheckpointKind.REGULAR), last=True)
+            self._closing = self._submit(checkpoint=CheckpointKind.REGULAR, last=True)
         # A log that cannot be written keeps its last checkpoint; closing is no reason to complain again.
         await asyncio.wait([self._closing])
         self._closing.exception()
@@ -269,8 +268,10 @@ class AuditLog:
 
     def _submit(
         self,
-        entry: Entry,
+        events: tuple[Prepared, ...] = (),
+        effect: Effect | None = None,
         *,
+        checkpoint: CheckpointKind | None = None,
         last: bool = False,
         resumes: Prepared | None = None,
         between: Callable[[AtRest], Any] | None = None,
@@ -283,7 +284,8 @@ class AuditLog:
             answers = self._answers.on(loop)
         except OSError as problem:
             raise unavailable(in_words(problem)) from problem
-        self._gathering.add(_Job(entry, done, answers, last, resumes, between), loop)
+        job = _Job(events, effect, checkpoint, done=done, answers=answers, last=last, resumes=resumes, between=between)
+        self._gathering.add(job, loop)
         if last:
             self._gathering.flush()
         return done
@@ -297,7 +299,7 @@ class AuditLog:
                 events.append(each)
                 continue
             try:
-                slim, *told = await large.moved(replace(each.event, id=each.id))
+                slim, *told = await large.moved(each.event._replace(id=each.id))
             except OSError as problem:
                 raise unavailable(problem.strerror or type(problem).__name__) from problem
             events.append(self._prepare(slim))
@@ -305,9 +307,11 @@ class AuditLog:
         return (*events, *further)
 
     def _prepare(self, event: AuditEvent) -> Prepared:
-        actor = checked_texts(event)
+        who = event.actor
+        actor = checked_names(event.type, who, event.session, event.action, event.connector, event.failure_class)
+        check_text(event.id, name="id")
         try:
-            payload = canonical_json({**event.payload, MEANS_KEY: event.actor.means.value})
+            payload = canonical_json({**event.payload, MEANS_KEY: f"{who.means}"})
         except CanonicalError as problem:
             raise CanonicalError(f"the payload of {event.type} is not JSON: {problem}") from problem
         return Prepared(event, event.id or self._ids.new(IdPrefix.AUDIT), actor, payload)
@@ -322,7 +326,7 @@ class AuditLog:
             if not group and self._commits.reason:
                 self._commits.probe()
                 continue
-            entries = [job.entry for job in group]
+            entries: list[Entry] = [*group]
             if not group or (self._sign_at is not None and self._clock.monotonic() >= self._sign_at):
                 entries.append(Entry(checkpoint=CheckpointKind.REGULAR))
             answers = self._commits.commit(entries)[: len(group)]

@@ -17,7 +17,7 @@ from daemon.base.clock import Clock, IdSource
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.ids import IdPrefix
-from daemon.core.outcome import Outcome
+from daemon.core.outcome import Outcome, StageRecord
 from daemon.core.tools import Stage
 from daemon.core.visible import visible
 from daemon.core.vocabulary import Attr, EventType
@@ -69,7 +69,7 @@ class ExecutionJournal:
             _INSERT.run(conn, row)
 
         payload: dict[str, Any] = {Attr.EXECUTION_ID: execution, **attributes_of(prepared)}
-        payload[Attr.DECISION] = ruling.decision.value
+        payload[Attr.DECISION] = f"{ruling.decision}"
         if ruling.name is not None:
             payload[Attr.DECISION_RULE] = ruling.name
         if approval is not None:
@@ -102,11 +102,10 @@ class ExecutionJournal:
         audit_id = self._ids.new(IdPrefix.AUDIT)
         payload: dict[str, Any] = {
             Attr.EXECUTION_ID: execution,
-            Attr.EXECUTION_STEPS: [stage.as_json() for stage in outcome.stages],
+            Attr.EXECUTION_STEPS: list(map(StageRecord.as_json, outcome.stages)),
         }
         failure = outcome.failure
         if failure is None:
-            kept = _kept(outcome, audit_id)
             payload |= _size_and_digest(outcome)
             event_type, state = EventType.EXECUTION_SUCCEEDED, ApprovalState.COMPLETED
             if outcome.failed_by_tool:
@@ -115,14 +114,16 @@ class ExecutionJournal:
         else:
             unknown = failure.failure_class is FailureClass.OUTCOME_UNKNOWN
             payload |= error_attributes(failure)
-            kept = failure.with_audit_id(audit_id).envelope()
             event_type = EventType.EXECUTION_UNKNOWN if unknown else EventType.EXECUTION_FAILED
             state = ApprovalState.UNKNOWN if unknown else ApprovalState.FAILED
         failed = FailureClass.EXTERNAL_API_ERROR if outcome.failed_by_tool else None
         failed = failed if failure is None else failure.failure_class
         event = _event(event_type, checked, payload, audit_id=audit_id, failure_class=failed)
         approval = checked.request.approval
-        settle = None if approval is None else self._approvals.settling(approval.id, state, kept)
+        settle = None
+        if approval is not None:
+            kept = _kept(outcome, audit_id) if failure is None else failure.with_audit_id(audit_id).envelope()
+            settle = self._approvals.settling(approval.id, state, kept)
         await self._audit.append(event, effect=_closing(execution, settle))
         if approval is not None:
             await self._approvals.announce(approval.id)
