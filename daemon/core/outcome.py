@@ -30,7 +30,7 @@ class StageRecord:
             "op": self.op,
             "status": "succeeded" if self.succeeded else "failed",
             "ms": self.ms,
-            "attempts": [attempt.as_json() for attempt in self.attempts],
+            "attempts": list(map(AttemptRecord.as_json, self.attempts)),
         }
         if self.binding is not None:
             record["binding"] = self.binding
