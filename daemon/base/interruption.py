@@ -1,8 +1,10 @@
-"""A part of a task that can be ended from outside, or by time, without a second task that watches it."""
+"""A part of a task that ends when something else happens, or in time, without a second task that watches it."""
 
 import asyncio
 from types import TracebackType
 from typing import Self
+
+from daemon.base.once import Once
 
 
 class InterruptedPartError(Exception):
@@ -13,17 +15,18 @@ class Interruption:
     """Surrounds what may be ended, once: `with Interruption() as part: ...`, and elsewhere `part.interrupt()`.
 
     What is awaited inside is cancelled, and the part ends with InterruptedPartError. A task that is cancelled at the
-    same time ends with CancelledError, as it would without this. With `seconds`, it interrupts itself when they are
-    over; the time can be made to stand still meanwhile.
+    same time ends with CancelledError, as it would without this. It is interrupted by itself when something happens
+    (`when`), and when its time is over (`seconds`), which can be made to stand still meanwhile.
     """
 
-    __slots__ = ("_before", "_interrupted", "_left", "_loop", "_task", "_timer", "_until")
+    __slots__ = ("_before", "_interrupted", "_left", "_loop", "_task", "_timer", "_until", "_when")
 
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self, *, seconds: float | None = None, when: Once | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[object] | None = None
         self._interrupted = False
         self._before = 0
+        self._when = when
         self._left = seconds
         self._until = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -33,6 +36,8 @@ class Interruption:
         if self._task is None:
             raise RuntimeError("only a task can be interrupted")
         self._before = self._task.cancelling()
+        if self._when is not None:
+            self._when.listen(self.interrupt)
         if self._left is not None:
             self.go_on()
         return self
@@ -41,6 +46,8 @@ class Interruption:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         task, self._task = self._task, None
+        if self._when is not None:
+            self._when.forget(self.interrupt)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

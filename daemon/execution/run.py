@@ -13,7 +13,7 @@ A run that has not begun has spent nothing and has no end to write.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from daemon.approvals.rules import Rule
 from daemon.approvals.service import StaleApprovalError
@@ -134,7 +134,7 @@ class Run:
 
     def check_open(self, stage: Stage) -> None:
         """Raise the Failure that ends the run before a stage."""
-        if not self._services.sessions.is_open(self._checked.session):
+        if not self._services.sessions.is_open(self.call.session):
             raise Failure(
                 FailureClass.CAPABILITY_DENIED,
                 f"The session ended before step {stage.name!r}; the rest was not run.",
@@ -208,7 +208,7 @@ class Run:
     async def _end(self, outcome: Outcome) -> str:
         """Write the end down and return its id; raise the failure that the run ended with."""
         if outcome.failure is not None and outcome.completed:
-            outcome = replace(outcome, failure=outcome.failure.with_details({"completed_steps": outcome.completed}))
+            outcome = outcome._replace(failure=outcome.failure.with_details({"completed_steps": outcome.completed}))
         journal, failure = self._services.journal, outcome.failure
         self._services.faults.hit("execution.before_finished")
         try:

@@ -22,7 +22,7 @@ class Slot:
         self.answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self.questions: dict[Any, asyncio.Task[None]] = {}
         self.asked_back = 0
-        self.time = Interruption(asking.seconds)
+        self.time = Interruption(seconds=asking.seconds)
 
     def fail(self, problem: UpstreamError) -> None:
         """Tell whoever waits that no answer will come; after an answer it changes nothing."""
