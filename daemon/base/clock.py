@@ -97,4 +97,5 @@ class SystemClock:
         """Return milliseconds since the Unix epoch."""
         return time.time_ns() // 1_000_000
 
-    monotonic = staticmethod(time.monotonic)  # asked a dozen times for each call, so without a function around it
+    # The library's own function and no method around it: every step of a call asks for it.
+    monotonic = staticmethod(time.monotonic)

@@ -9,7 +9,6 @@ from typing import Any
 
 from daemon.base.tasks import TaskSet
 from daemon.execution.held import HeldCalls
-from daemon.execution.reach import Told
 from daemon.execution.requests import Finished, PersonAsked, RunRequest, Waiting
 from daemon.questions.question import Question
 
@@ -24,11 +23,10 @@ class UnderWay:
         self._question: Question | None = None
         self._task: asyncio.Task[Finished | Waiting]
 
-    def begin(self, work: Callable[[Told], Coroutine[Any, Any, Finished | Waiting]], tasks: TaskSet) -> None:
-        """Run it as a task of its own."""
-        self._task = tasks.start(self._to_its_end(work), name=f"run {self._request.call.tool.name}")
-        # Also for a task that is cancelled before it has run at all.
-        self._task.add_done_callback(lambda _: self._wake())
+    def begin(self, work: Coroutine[Any, Any, Finished | Waiting], tasks: TaskSet) -> None:
+        """Run it as a task of its own. The work calls `ended` at its end."""
+        self._task = tasks.start(work, name=f"run {self._request.call.tool.name}")
+        self._task.add_done_callback(self._done)
 
     @property
     def has_answer(self) -> bool:
@@ -53,14 +51,18 @@ class UnderWay:
         self._held.hold(self._request.call.session, question, self._task)
         return PersonAsked(execution=question.about.execution, question=question)
 
-    async def _to_its_end(self, work: Callable[[Told], Coroutine[Any, Any, Finished | Waiting]]) -> Finished | Waiting:
-        try:
-            return await work(self._asked)
-        finally:
-            # Here, and not when the task is done: that would be one more turn of the loop for every call.
-            self._wake()
+    def ended(self) -> None:
+        """Wake who asked, as the last thing that the task does.
 
-    def _asked(self, question: Question) -> None:
+        When the task is done would be late: that is one more turn of the loop for every call.
+        """
+        self._wake()
+
+    def _done(self, task: "asyncio.Task[Finished | Waiting]") -> None:
+        if task.cancelled():
+            self._wake()  # it may have been cancelled before it ran at all
+
+    def asked(self, question: Question) -> None:
         """Hear that the person is asked. Who asked for an approved call does not wait here, and is told nothing."""
         if self._question is None and self._request.approval is None:
             self._question = question

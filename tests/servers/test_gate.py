@@ -21,6 +21,7 @@ from daemon.core.subject import Subject
 from daemon.core.tools import ToolId, ToolSpec
 from daemon.execution.requests import Finished
 from daemon.tools.servers import looking
+from daemon.tools.servers.arguments import ArgumentChecks
 from daemon.tools.servers.looking import holds_for
 from daemon.tools.servers.targets import Targets
 from daemon.tools.servers.upstream.seam import Asking, Message, Trouble, UpstreamError
@@ -425,13 +426,10 @@ async def test_what_a_call_is_bound_to_is_the_same_until_its_definition_its_serv
     pins, read = room.rooms.servers.pins, ToolId("server", "hub/read")
     accounts = [Account(connector="hub", name="token", kind="secret", version=1, seal="a")]
     calls = replace(room.rooms.servers.provider._calls, account_of=lambda _: accounts[-1])
-    targets = Targets(calls, pins)
+    targets = Targets(calls, pins, ArgumentChecks())
 
     def bound(server: ServerConfig = HUB) -> Subject:
-        pin = pins.find(read.name)
-        assert pin is not None
-        assert pin.accepted is not None
-        return targets.of_tool(server, pin, pin.accepted).subject
+        return targets.of_tool(server, read.name).target.subject
 
     first = bound()
     assert bound() is first
