@@ -107,7 +107,12 @@ class LineReader:
         return self._size > _MOST_BYTES or len(self._waiting) >= _MOST_LINES
 
     def _watch(self) -> None:
-        self._loop.add_reader(self._descriptor, self._readable)
+        # uvloop makes the descriptor one that does not wait. Others may share it, such as a shell its terminal.
+        waits = os.get_blocking(self._descriptor)
+        try:
+            self._loop.add_reader(self._descriptor, self._readable)
+        finally:
+            os.set_blocking(self._descriptor, waits)
         self._watched = True
 
     def _readable(self) -> None:
