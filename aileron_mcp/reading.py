@@ -24,6 +24,9 @@ class Splitter:
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Take a piece; return the lines that it completes."""
+        end = piece.find(b"\n") + 1
+        if end and end == len(piece) and not self._begun:
+            return [piece]  # nearly every piece is one whole line
         *ends, rest = piece.split(b"\n")
         lines = [self._complete(end) for end in ends]
         self._keep(rest)
@@ -116,9 +119,12 @@ class LineReader:
         self._watched = True
 
     def _readable(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # who gave it has made it so, and there is nothing after all
-            self._take(self._read())
-        if self._ended or self._is_full():
+        try:
+            piece = self._read()
+        except BlockingIOError:  # who gave it has made it so, and there is nothing after all
+            return
+        self._take(piece)
+        if self._ended or (self._waiting and self._is_full()):
             self._loop.remove_reader(self._descriptor)
             self._watched = False
 
