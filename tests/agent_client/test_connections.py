@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from aileron_mcp.connections import Connections
-from aileron_mcp.exchange import BrokenOff, NotReached, lines
+from aileron_mcp.exchange import BrokenOff, NotReached, Sent, lines
 from aileron_mcp.trust import trust
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -79,6 +79,10 @@ async def connections(peer: Peer) -> AsyncIterator[Connections]:
 async def asked(connections: Connections, *, silence: float | None = None) -> bytes:
     async with connections.send("GET", "/", headers={}, silence=silence) as answer:
         return await answer.whole()
+
+
+def at_once(connections: Connections, told: list[bool]) -> Sent | None:
+    return connections.send_at_once("GET", "/", headers={}, content=b"", told=lambda: told.append(True))
 
 
 async def until(fact: Callable[[], bool]) -> None:
@@ -205,13 +209,12 @@ HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
 async def test_who_does_not_wait_is_told_once_and_can_read_the_answer_then(
     peer: Peer, connections: Connections, answer: bytes, whole: bytes | None
 ) -> None:
-    assert connections.send_at_once("GET", "/", headers={}, content=b"") is None, "there is no connection yet"
+    told: list[bool] = []
+    assert at_once(connections, told) is None, "there is no connection yet"
     peer.talk = in_turn(FINE, answer)
     await asked(connections)
-    told: list[bool] = []
-    sent = connections.send_at_once("GET", "/", headers={}, content=b"")
+    sent = at_once(connections, told)
     assert sent is not None
-    sent.when_told(lambda: told.append(True))
     await until(lambda: bool(told))
     with contextlib.nullcontext() if whole is not None else pytest.raises(BrokenOff):
         async with sent as received:
@@ -233,9 +236,8 @@ async def test_who_hangs_up_is_told_nothing_and_the_connection_ends(peer: Peer, 
     await asked(connections)
     may_answer.clear()
     told: list[bool] = []
-    sent = connections.send_at_once("GET", "/", headers={}, content=b"")
+    sent = at_once(connections, told)
     assert sent is not None
-    sent.when_told(lambda: told.append(True))
     sent.hang_up()
     may_answer.set()
     await until(lambda: peer.ended == 1)
