@@ -52,15 +52,12 @@ class UnderWay:
         return PersonAsked(execution=question.about.execution, question=question)
 
     def ended(self) -> None:
-        """Wake who asked, as the last thing that the task does.
-
-        When the task is done would be late: that is one more turn of the loop for every call.
-        """
+        """Wake who asked, as the last thing that the task does: who waits in a task of their own sees it done then."""
         self._wake()
 
-    def _done(self, task: "asyncio.Task[Finished | Waiting]") -> None:
-        if task.cancelled():
-            self._wake()  # it may have been cancelled before it ran at all
+    def _done(self, _: "asyncio.Task[Finished | Waiting]") -> None:
+        # For who waits without a task, and for a run that was cancelled before it began.
+        self._wake()
 
     def asked(self, question: Question) -> None:
         """Hear that the person is asked. Who asked for an approved call does not wait here, and is told nothing."""
