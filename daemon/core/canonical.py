@@ -45,10 +45,22 @@ def _is_plain(value: Any) -> bool:
     sort the same by code point as by UTF-16 unit, which they do unless one lies beyond U+FFFF. Numbers with
     a fraction and subclasses take the slow road. Each test runs over a whole container inside the interpreter.
     """
-    left: list[tuple[Collection[Any], int]] = [((value,), 0)]
-    """What is still to be looked at: the members of a container, and how many containers they lie in."""
+    # Containers that are still to be looked at, each with how many others it lies in.
+    left: list[tuple[Any, int]] = [(value if type(value) in _CONTAINERS else (value,), 0)]
     while left:
-        members, depth = left.pop()
+        container, depth = left.pop()
+        members: Collection[Any] = container
+        if type(container) is dict:
+            try:
+                keys = "".join(container)
+            except TypeError:
+                wrong = next(key for key in container if not isinstance(key, str))
+                raise CanonicalError(f"An object key is {wrong!r}; keys must be strings.") from None
+            if not keys.isascii() and max(keys) > "\uffff":
+                return False
+            members = container.values()
+        if depth == MAX_DEPTH:
+            raise CanonicalError(f"The value is nested deeper than {MAX_DEPTH} levels.")
         kinds = set(map(type, members))
         if kinds <= _LEAVES:
             continue
@@ -60,19 +72,7 @@ def _is_plain(value: Any) -> bool:
                 if not -MAX_SAFE_INTEGER <= member <= MAX_SAFE_INTEGER:
                     return False
             elif kind in _CONTAINERS:
-                if depth == MAX_DEPTH:
-                    raise CanonicalError(f"The value is nested deeper than {MAX_DEPTH} levels.")
-                if kind is not dict:
-                    left.append((member, depth + 1))
-                    continue
-                try:
-                    keys = "".join(member)
-                except TypeError:
-                    wrong = next(key for key in member if not isinstance(key, str))
-                    raise CanonicalError(f"An object key is {wrong!r}; keys must be strings.") from None
-                if not keys.isascii() and max(keys) > "\uffff":
-                    return False
-                left.append((member.values(), depth + 1))
+                left.append((member, depth + 1))
     return True
 
 
