@@ -6,6 +6,8 @@ import asyncio
 class Wake:
     """Remembers that something has happened until its one waiter has taken notice. It belongs to the loop's thread."""
 
+    __slots__ = ("_happened", "_waiter")
+
     def __init__(self) -> None:
         self._happened = False
         self._waiter: asyncio.Future[None] | None = None

@@ -14,6 +14,7 @@ A run that has not begun has spent nothing and has no end to write.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from daemon.approvals.rules import Rule
 from daemon.approvals.service import StaleApprovalError
@@ -82,19 +83,9 @@ class Run:
         self.talk = Reach(
             asker=checked.request.asker,
             questions=services.questions,
-            about=self._about,
+            # Not a method of this run: a run that refers to itself stays in memory until the collector finds it.
+            about=partial(_about, checked, execution),
             told=told,
-        )
-
-    def _about(self) -> About:
-        """Return what a question is about that the tool asks."""
-        checked = self._checked
-        return About(
-            session=checked.session,
-            asker=checked.request.call.principal,
-            origin=checked.prepared.subject.origin,
-            tool=checked.name,
-            execution=self.execution,
         )
 
     async def run(self) -> Finished:
@@ -237,3 +228,14 @@ class Run:
                 return
             except Failure:
                 continue
+
+
+def _about(checked: CheckedRun, execution: str) -> About:
+    """Return what a question is about that the tool asks."""
+    return About(
+        session=checked.session,
+        asker=checked.request.call.principal,
+        origin=checked.prepared.subject.origin,
+        tool=checked.name,
+        execution=execution,
+    )

@@ -16,6 +16,8 @@ from daemon.questions.question import Question
 class UnderWay:
     """One run. A caller that hangs up does not stop it: what has begun is brought to an end and written down."""
 
+    __slots__ = ("_held", "_question", "_request", "_task", "_wake")
+
     def __init__(self, request: RunRequest, *, held: HeldCalls, wake: Callable[[], None]) -> None:
         self._request = request
         self._held = held
