@@ -196,6 +196,20 @@ def test_a_level_that_was_set_right_before_a_call_holds_for_it(world: ServedWorl
             assert [each["params"] for each in agent.notifications if "method" in each] == heard
 
 
+def test_a_level_holds_for_every_call_until_another_is_set(world: ServedWorld) -> None:
+    line = {"level": "error", "data": "told"}
+    with ByHand(launched(world)) as agent:
+        agent.initialize()
+        agent.tools()
+        for level, heard in ((None, []), ("error", [line]), ("emergency", []), ("debug", [line])):
+            if level is not None:
+                assert agent.ask("logging/setLevel", {"level": level})["result"] == {}
+            for _ in range(2):
+                agent.notifications.clear()
+                agent.ask("tools/call", say(log=[line], result={"content": []}))
+                assert [each["params"] for each in agent.notifications] == heard
+
+
 @pytest.mark.parametrize("listed", [False, True], ids=["by-library", "straight"])
 def test_calls_under_way_at_the_end_of_input_are_answered_with_that(world: ServedWorld, listed: bool) -> None:
     before = ran(world)
