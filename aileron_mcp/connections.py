@@ -70,7 +70,7 @@ class Connections:
     def _take(self) -> "_Connection | None":
         while self._kept:
             connection = self._kept.pop()
-            if not connection.closed and time.monotonic() - connection.free_since < _KEPT_SECONDS:
+            if not connection.closed and time.monotonic() - connection.kept_since < _KEPT_SECONDS:
                 return connection
             connection.close()
         return None
@@ -78,6 +78,7 @@ class Connections:
     def keep(self, connection: "_Connection") -> None:
         """Keep a connection for the next request."""
         if len(self._kept) < _MOST_KEPT:
+            connection.kept_since = time.monotonic()
             self._kept.append(connection)
         else:
             connection.close()
@@ -203,18 +204,20 @@ class _Exchange:
 
     def take_plain(self, body: bytes) -> None:
         """Take a plain answer."""
-        self._head, self.status, self.headers = True, 200, HEADERS
+        self._head = self._ended = True
+        self.status, self.headers = 200, HEADERS
         self._unread.append(body)
         self._size = len(body)
-        self.end()
+        self._tell()
+        if self._waiting is not None:
+            self._wake()
 
     def end(self, problem: str | None = None) -> None:
         """Note that nothing more comes."""
         self._ended = self._ended or problem is None
         self._problem = self._problem or problem
         self._tell()
-        if self._waiting is not None:
-            self._wake()
+        self._wake()
 
     def _tell(self) -> None:
         call, self.when_told = self.when_told, None
@@ -256,7 +259,7 @@ class _Connection(asyncio.Protocol):
         """Whether the parser has seen a part of the answer."""
         self._paused = False
         self.closed = False
-        self.free_since = 0.0
+        self.kept_since = 0.0
 
     def begin(self, exchange: _Exchange) -> None:
         """Send a request."""
@@ -288,7 +291,7 @@ class _Connection(asyncio.Protocol):
         body = None if self._parsing else plain_body(data)
         if body is not None:
             self._exchange = None
-            self._become_free()
+            self._connections.keep(self)
             exchange.take_plain(body)
             return
         self._parsing = True
@@ -336,15 +339,11 @@ class _Connection(asyncio.Protocol):
         exchange, self._exchange, self._parsing = self._exchange, None, False
         self.go_on()
         if self._parser.should_keep_alive() and not self.closed:
-            self._become_free()
+            self._connections.keep(self)
         else:
             self.close()
         if exchange is not None:
             exchange.end()
-
-    def _become_free(self) -> None:
-        self.free_since = time.monotonic()
-        self._connections.keep(self)
 
     def _fail(self, problem: str) -> None:
         exchange, self._exchange = self._exchange, None
