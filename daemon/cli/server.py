@@ -10,11 +10,11 @@ from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import neutralise, one_line
 from daemon.cli.server_add import add
 from daemon.cli.server_import import import_servers
+from daemon.cli.server_line import AddsServer
 from daemon.cli.server_login import login, login_in_words, login_until, logout, tell_unrevoked
 from daemon.cli.server_logs import logs
 from daemon.cli.server_restore import restore_servers
 from daemon.cli.server_review import review
-from daemon.cli.takes_secret import TakesSecret
 
 app = typer.Typer(
     add_completion=False,
@@ -37,7 +37,7 @@ _STYLES = {
     "gone": "dim",
 }
 
-app.command(cls=TakesSecret)(add)
+app.command(cls=AddsServer)(add)
 app.command("import")(import_servers)
 app.command("restore")(restore_servers)
 

@@ -18,6 +18,9 @@ class TakesSecret(TyperCommand):
     What is typed while it waits, such as for the daemon to start, is not shown: it may be the secret.
     """
 
+    hint = ""
+    """What a person who wrote such a line may have meant; it ends its line."""
+
     def invoke(self, ctx: "Context") -> Any:
         """Run it at a terminal that shows nothing but answers to questions for what is no secret."""
         invocation = ctx.find_object(Invocation)
@@ -40,8 +43,8 @@ class TakesSecret(TyperCommand):
         raise CliFailure.usage(
             f"`{ctx.command_path}` was given a word or an option that it does not take; it is not repeated here",
             remedy=(
-                "What is secret is never written on the line: it is asked for, or read with --value-file or "
-                "--passphrase-file. If it stood there, it is in the history of your shell now: take another one.\n"
+                f"{self.hint}What is secret is never written on the line: it is asked for, or read with --value-file "
+                "or --passphrase-file. If it stood there, it is in the history of your shell now: take another one.\n"
                 f"  See `{ctx.command_path} --help`."
             ),
         )

@@ -1,5 +1,6 @@
 """`aileron server add`: what goes to the vault, what stands in the file, and what is refused beforehand."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,3 +83,105 @@ def test_a_line_that_means_nothing_is_refused_without_repeating_its_values(cli: 
         assert ended.code == 2, words
         assert TOKEN not in ended.err
     assert stand_in.bodies("POST /v1/servers") == []
+
+
+def refused(cli: Any, stand_in: StandIn, *words: str) -> str:
+    ended = cli("server", "add", *words)
+    assert ended.code == 2, words
+    assert not any(word in ended.err for word in words if TOKEN in word), "a token may stand on the line"
+    assert stand_in.bodies("POST /v1/servers") == []
+    return str(ended.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "order"),
+    [
+        (("far", "--", "--url", f"https://far.example/?key={TOKEN}"), "aileron server add NAME --url URL"),
+        (("far", "--", f"--url=https://far.example/?key={TOKEN}"), "aileron server add NAME --url URL"),
+        (("far", "--", "--header", f"A={TOKEN}"), "aileron server add NAME --url URL --header HEADER"),
+        (("far", "--", "--env", f"A={TOKEN}", "run"), "aileron server add NAME --env VARIABLE -- npx -y PACKAGE"),
+        (("far", "--", "--no-test", "run"), "aileron server add NAME --no-test -- npx -y PACKAGE"),
+        (("far", "--", "-y", "package"), "aileron server add NAME -- npx -y PACKAGE"),
+        (("far", "npx", "-y", "package"), "aileron server add NAME -- npx -y PACKAGE"),
+        (("far", "docker", "run", "--env", "A=b", "image"), "aileron server add NAME --env VARIABLE -- npx -y PACKAGE"),
+        (("far", "--", "npx -y package"), "aileron server add NAME -- npx -y PACKAGE"),
+        (("far", "--", "/usr/bin/env npx -y package"), "aileron server add NAME -- npx -y PACKAGE"),
+        (("far", "--", " "), "aileron server add NAME -- npx -y PACKAGE"),
+        (("far", "--", f"https://far.example/?key={TOKEN}"), "aileron server add NAME --url URL"),
+        (("far", f"https://far.example/?key={TOKEN}"), "aileron server add NAME --url URL"),
+        ((f"https://far.example/?key={TOKEN}",), "aileron server add NAME --url URL"),
+    ],
+)
+def test_a_line_in_the_wrong_order_is_refused_with_the_right_one(
+    cli: Any, stand_in: StandIn, words: tuple[str, ...], order: str
+) -> None:
+    assert f"{order}\n" in refused(cli, prepared(stand_in), *words)
+
+
+def test_a_program_with_a_space_in_its_name_and_options_of_a_command_stay_as_they_are(
+    cli: Any, stand_in: StandIn, tmp_path: Path
+) -> None:
+    program = tmp_path / "my tools" / "server"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    prepared(stand_in)
+    for command in ([str(program), "--url", "https://far.example/"], ["later", "--env", "A=b", "--no-test"]):
+        assert add(cli, "--", *command).code == 0
+        assert stand_in.bodies("POST /v1/servers")[-1]["command"] == command
+
+
+def test_a_path_that_counts_from_another_folder_than_the_servers_is_refused(
+    cli: Any, stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "server.py").touch()
+    monkeypatch.chdir(tmp_path)
+    for words in (("files", "."), ("./run",), ("python3", "server.py"), ("node", "../build/index.js")):
+        assert "--folder ." in refused(cli, prepared(stand_in), "far", "--", *words)
+    assert add(cli, "--folder", ".", "--", "files", ".").code == 0
+    [body] = stand_in.bodies("POST /v1/servers")
+    assert (body["command"], body["folder"]) == (["files", "."], str(tmp_path.resolve()))
+
+
+def test_secrets_in_the_command_and_in_the_url_go_to_the_vault(cli: Any, stand_in: StandIn) -> None:
+    prepared(stand_in)
+    digest = f"image@sha256:{'0123456789abcdef' * 4}"
+    ended = add(cli, "--", "run", "--api-key", TOKEN, "--password=abc", digest)
+    assert (ended.code, "every user of this machine" in ended.err) == (0, True)
+    assert add(cli, "--url", f"https://far.example/mcp?team=a&api_key={TOKEN}").code == 0
+    local, remote = stand_in.bodies("POST /v1/servers")
+    assert local["command"] == [
+        "run",
+        "--api-key",
+        "vault://secrets/far/api-key",
+        "--password=vault://secrets/far/password",
+        digest,
+    ]
+    assert local["unsafe_args"] is True
+    assert remote["url"] == "https://far.example/mcp?team=a&api_key=vault://secrets/far/api_key"
+    stored = {body["name"]: body["value"] for body in stand_in.bodies("PUT /v1/secrets")}
+    assert stored == {"far/api-key": TOKEN, "far/password": "abc", "far/api_key": TOKEN}
+
+
+def test_with_plain_a_command_and_a_url_stay_as_they_were_typed(cli: Any, stand_in: StandIn) -> None:
+    prepared(stand_in)
+    url = f"https://far.example/mcp?api_key={TOKEN}"
+    assert add(cli, "--plain", "--", "run", "--api-key", TOKEN).code == 0
+    assert add(cli, "--plain", "--url", url).code == 0
+    local, remote = stand_in.bodies("POST /v1/servers")
+    assert (local["command"], local["unsafe_args"]) == (["run", "--api-key", TOKEN], False)
+    assert (remote["url"], stand_in.bodies("PUT /v1/secrets")) == (url, [])
+
+
+def test_two_values_whose_keys_become_one_name_are_two_secrets(cli: Any, stand_in: StandIn) -> None:
+    prepared(stand_in)
+    assert add(cli, "--env", "KEY=aaaa", "--env", "key=bbbb", "--", "run").code == 0
+    [body] = stand_in.bodies("POST /v1/servers")
+    assert body["env"] == {"KEY": "vault://secrets/far/key", "key": "vault://secrets/far/key-2"}
+    assert [each["value"] for each in stand_in.bodies("PUT /v1/secrets")] == ["aaaa", "bbbb"]
+
+
+def test_a_secret_in_the_path_of_a_url_is_told_of(cli: Any, stand_in: StandIn) -> None:
+    prepared(stand_in)
+    ended = add(cli, "--url", f"https://far.example/{TOKEN}/mcp")
+    assert (ended.code, "before the ?" in ended.err) == (0, True)
