@@ -119,10 +119,11 @@ def tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         answer = client.get("/v1/servers/{}/tools", name)
-        error = None if answer["items"] else client.get("/v1/servers/{}", name)["error"]
+        server = client.get("/v1/servers/{}", name)
     if as_json:
         invocation.output.json(answer)
         return
+    error = server["error"]
     nothing = (
         "Its tools were not looked at yet, or it offers none." if error is None else f"{one_line(error).rstrip('.')}."
     )
@@ -132,10 +133,13 @@ def tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -
             [item["tool"], item["name"], item["state"], item["decision"], one_line(item["description"], limit=70)]
             for item in answer["items"]
         ],
-        empty=f"{nothing} Look with: aileron server test {name}",
+        empty=f"{nothing} Look with: aileron server test {name}" if server["enabled"] else "It was not looked at yet.",
         fold="description",
         styles=_STYLES,
     )
+    if not server["enabled"]:
+        said = f"{one_line(name)} is disabled, so agents get none of these. To offer them: aileron server enable {name}"
+        invocation.output.note(said, style="yellow")
 
 
 @app.command("test")

@@ -93,7 +93,10 @@ def _write(
         invocation.output.line(f"It offers {count} {'tool' if count == 1 else 'tools'}: aileron server tools {name}")
     if failure is not None:
         invocation.output.note(f"It cannot be asked yet: {one_line(failure.message)}", style="yellow")
-        again = f"Mend it, then try again: aileron server test {name}"
+        again = (
+            f"Mend its entry in servers.yaml, or take it out with aileron server remove {name} and add it again. Then "
+            f"try: aileron server test {name}"
+        )
         invocation.output.note(one_line(failure.remedy or again), style="yellow")
 
 

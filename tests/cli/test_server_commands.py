@@ -173,6 +173,22 @@ def test_with_plain_a_command_and_a_url_stay_as_they_were_typed(cli: Any, stand_
     assert (remote["url"], stand_in.bodies("PUT /v1/secrets")) == (url, [])
 
 
+def test_where_nothing_was_written_logs_say_what_went_wrong(cli: Any, stand_in: StandIn) -> None:
+    stand_in.answers["GET /v1/servers/far"] = {"mode": "local", "error": "there is no such program"}
+    said = cli("server", "logs", "far").err
+    assert "has not written anything yet" in said
+    assert "there is no such program" in said
+    stand_in.answers["GET /v1/servers/far"] = {"mode": "remote", "error": None}
+    assert "aileron server show far" in cli("server", "logs", "far").err
+
+
+def test_a_restore_of_what_was_never_imported_says_which_names_there_are(cli: Any) -> None:
+    wrong = cli("server", "restore", "clod")
+    assert (wrong.code, "Name one of claude" in wrong.err) == (2, True)
+    nothing = cli("server", "restore", "codex")
+    assert (nothing.code, nothing.out) == (0, "Nothing was imported from codex that could be given back.\n")
+
+
 def test_two_values_whose_keys_become_one_name_are_two_secrets(cli: Any, stand_in: StandIn) -> None:
     prepared(stand_in)
     assert add(cli, "--env", "KEY=aaaa", "--env", "key=bbbb", "--", "run").code == 0

@@ -96,6 +96,19 @@ def test_the_file_on_the_page_is_one_that_is_taken_and_names_every_key() -> None
         ('version: "1"\ndownstream_servers:\n  - name: Bad__name\n    command: [x]\n', 3, "no name for a server"),
         ('version: "1"\ndownstream_servers: [\n', 3, "not valid YAML"),
         ("a: " + "[" * 5000, None, "too many brackets"),
+        ('{"mcpServers": {"a": {"command": "x"}}}', 1, "run `aileron server import FILE`"),
+        ('version: "1"\ndownstream_servers:\n  a:\n    command: [x]\n', 3, "begin with `- name: NAME`"),
+        ('version: "1"\ndownstream_servers:\n\t- name: a\n', 3, "indent with spaces, not with tabs"),
+        (one('    command: ["x]\n'), 5, "in what begins at line 4"),
+        (one("    command: x\n    args: [-y]\n"), 5, 'arguments into command: ["npx", "-y", "PACKAGE"]'),
+        (one("    command: [x]\n    cwd: /\n"), 5, "Did you mean folder?"),
+        (one("    command: [x]\n    disabled: true\n"), 5, "Did you mean enabled?"),
+        (one("    command: [x]\n    type: http\n"), 5, "Did you mean mode?"),
+        (
+            'version: "1"\ndownstream_servers:\n  - &a\n    name: a\n    command: [x]\n  - <<: *a\n',
+            6,
+            "write its keys out",
+        ),
     ],
 )
 def test_a_file_that_breaks_a_rule_is_refused_whole_with_its_line(text: str, line: int | None, said: str) -> None:

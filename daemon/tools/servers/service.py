@@ -102,6 +102,11 @@ class ServerService:
         """Return where the file is."""
         return str(self._configuration.path)
 
+    async def look(self) -> None:
+        """Take over what a person wrote into the file a moment ago, so that their next command knows it."""
+        await self._configuration.look()
+        await self._take_in()
+
     # Looking
 
     def all(self) -> Sequence[ServerShown]:

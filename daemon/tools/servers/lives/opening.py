@@ -128,7 +128,7 @@ class Opener:
         try:
             kept = await self._keeping.start(filled.command, environment, self._surroundings.folder_of(filled), log)
         except StartError as problem:
-            raise UpstreamError(Trouble.NOT_STARTED, str(problem)) from problem
+            raise UpstreamError(Trouble.NO_PROCESS, str(problem)) from problem
         try:
             transport = StdioTransport(kept.pipes, stop=kept.stop)
             return _Local(kept, await self._connected(transport, server, session))
