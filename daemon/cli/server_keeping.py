@@ -38,7 +38,9 @@ class Keeping:
                 if self._invocation.prompts.interactive:
                     need_open_vault(self._client, one_line(name))
                 form = " (most servers want: Bearer TOKEN)" if name.lower() == "authorization" else ""
-                value = self._invocation.prompts.secret(f"Value of {name}{form}", option=f"{option} {name}=vault://...")
+                value = self._invocation.prompts.secret(
+                    f"Value of {name}{form}", option=f"{option} {name}=vault://secrets/SECRET"
+                )
                 found[name] = self._stored(name, value)
             elif looks_secret(name, value) and self._wanted(name):
                 found[name] = self._stored(name, value)

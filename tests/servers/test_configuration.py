@@ -134,6 +134,16 @@ ADDED = ServerConfig(
 )
 
 
+def test_a_change_that_another_command_or_an_editor_made_first_is_named_as_what_it_is() -> None:
+    text = with_server(WHOLE, ADDED, "servers.yaml")
+    with pytest.raises(Failure, match="There is a server named git already"):
+        with_server(text, ADDED, "servers.yaml")
+    with pytest.raises(Failure, match="There is no server 'git'"):
+        without_server(WHOLE, "git", "servers.yaml")
+    with pytest.raises(Failure, match="There is no server 'git'"):
+        with_switch(WHOLE, ADDED, "servers.yaml")
+
+
 def test_adding_a_server_keeps_every_line_that_is_there() -> None:
     text = with_server(WHOLE, ADDED, "servers.yaml")
     assert read(text)[-1] == ADDED

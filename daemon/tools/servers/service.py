@@ -10,12 +10,17 @@ from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock
-from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
-from daemon.core.missing import no_such
+from daemon.core.failures import DocumentError, Failure
 from daemon.core.principal import DAEMON, Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.tools.servers.configuration.configuration import Configuration
-from daemon.tools.servers.configuration.editing import with_server, with_switch, without_server
+from daemon.tools.servers.configuration.editing import (
+    already_there,
+    not_there,
+    with_server,
+    with_switch,
+    without_server,
+)
 from daemon.tools.servers.failing import failure_of
 from daemon.tools.servers.keeping.log import ServerLogs
 from daemon.tools.servers.lending import ScrubberOf
@@ -131,7 +136,7 @@ class ServerService:
         """Return a server's configuration, or say how to find out which there are."""
         server = self._configuration.all().get(name)
         if server is None:
-            raise no_such("server", name, remedy="`aileron server list` shows those there are.")
+            raise not_there(name)
         return server
 
     async def test(self, name: str, session: str) -> Tested:
@@ -155,12 +160,7 @@ class ServerService:
             return with_server(text, server, file)
 
         if server.name in self._configuration.all():
-            raise Failure(
-                FailureClass.INVALID_ARGUMENTS,
-                f"There is a server named {server.name} already. Choose another name, or remove it first: "
-                f"`aileron server remove {server.name}`.",
-                boundary=Boundary.USER,
-            )
+            raise already_there(server.name)
         event = _event(EventType.SERVER_ADDED, server, by=by, session=session)
         await recorded(self._audit, event, lambda: self._edit(server.name, change))
         return self.show(server.name)
