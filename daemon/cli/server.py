@@ -1,5 +1,6 @@
 """`aileron server`: the MCP servers behind the gate."""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -99,7 +100,7 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
             ("mode", item["mode"]),
             ("state", item["state"]),
             ("protocol", item["protocol"]),
-            ("command", item["command"]) if local else ("url", item["url"]),
+            ("command", shlex.join(item["command"])) if local else ("url", item["url"]),
             *((what, f"{key}: {value}") for key, value in given.items()),
             *((("folder", item["folder"]),) if local else ()),
             ("scope", item["scope"]),

@@ -229,7 +229,9 @@ def test_a_server_is_added_and_looked_after_on_the_command_line(world: World, of
     assert "vault://secrets/more/api_token" in written
     assert KEY not in written
     assert "more__one" in shell("server", "tools", "more").stdout
-    assert "LEVEL: debug" in shell("server", "show", "more").stdout
+    shown = shell("server", "show", "more").stdout
+    assert "LEVEL: debug" in shown
+    assert f"-Es {TALKER} {more} -y" in shown  # as it would be typed
     assert json.loads(shell("server", "list", "--json").stdout)["items"][-1]["state"] == "ready"
     assert "I was given" in shell("server", "logs", "more").stdout
     more.write_text("one:The first.\ntwo:The second.\n")
