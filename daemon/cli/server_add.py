@@ -11,7 +11,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 from daemon.cli.server_keeping import Keeping
-from daemon.cli.server_line import check_line, check_paths, check_program_is_one_word, whole_folder
+from daemon.cli.server_line import check_line, check_paths, check_program_is_one_word, strayed, whole_folder
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
@@ -73,6 +73,8 @@ def add(
         error = None if failure is None else failure.envelope()["error"]
         invocation.output.json(added | {"stored": keeping.stored, "test": tested, "test_error": error})
     else:
+        for word in strayed(command or []):
+            invocation.output.note(f"{word} stands behind the two dashes, so it goes to the program.", style="yellow")
         _write(invocation, name, keeping, tested, failure)
 
 

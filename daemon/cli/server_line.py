@@ -21,6 +21,8 @@ _ORDERS = {
     "--header": f"{_ADDRESS} --header HEADER",
     "--env": "aileron server add NAME --env VARIABLE -- npx -y PACKAGE",
 }
+_OURS_ONLY = frozenset({"--no-test", "--per-session", "--plain"})
+"""Options that hardly any server has."""
 _IS_ADDRESS = re.compile(r"(?:https?|wss?)://", re.IGNORECASE)
 _UPWARDS = re.compile(r"\.{1,2}(?:/.*)?", re.DOTALL)
 
@@ -28,7 +30,11 @@ _UPWARDS = re.compile(r"\.{1,2}(?:/.*)?", re.DOTALL)
 class AddsServer(TakesSecret):
     """`aileron server add`: who forgets the two dashes before the command is told of them."""
 
-    hint = f"What belongs to the command that starts the server is written behind two dashes: {_COMMAND}\n  "
+    def hint(self, given: list[str]) -> str:
+        """Return what a person who wrote such a line may have meant."""
+        return super().hint(given) or (
+            f"What belongs to the command that starts the server is written behind two dashes: {_COMMAND}"
+        )
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
         """Read the line; refuse an option that may be Aileron's or the command's."""
@@ -67,6 +73,11 @@ def check_line(
         raise CliFailure.usage("a remote server has no variables and no folder", remedy="Pass --header instead.")
     if url is None and header:
         raise CliFailure.usage("a server that is started here has no headers", remedy="Pass --env instead.")
+
+
+def strayed(command: Sequence[str]) -> Sequence[str]:
+    """Return the words of a command that are most probably options of Aileron's in the wrong place. Pure."""
+    return [word for word in command if word in _OURS_ONLY]
 
 
 def _check_program(word: str, options: Collection[str]) -> None:

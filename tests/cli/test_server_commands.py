@@ -127,8 +127,16 @@ def test_a_program_with_a_space_in_its_name_and_options_of_a_command_stay_as_the
     program.chmod(0o700)
     prepared(stand_in)
     for command in ([str(program), "--url", "https://far.example/"], ["later", "--env", "A=b", "--no-test"]):
-        assert add(cli, "--", *command).code == 0
+        ended = add(cli, "--", *command)
+        assert ended.code == 0
+        assert ("--no-test stands behind the two dashes" in ended.err) is ("--no-test" in command)
         assert stand_in.bodies("POST /v1/servers")[-1]["command"] == command
+
+
+def test_a_mistyped_option_is_told_apart_from_forgotten_dashes(cli: Any, stand_in: StandIn) -> None:
+    said = refused(cli, prepared(stand_in), "far", "--hedaer", f"A={TOKEN}", "--url", "https://far.example/")
+    assert "Did you mean --header?" in said
+    assert "two dashes" not in said
 
 
 def test_a_path_that_counts_from_another_folder_than_the_servers_is_refused(

@@ -161,6 +161,13 @@ def test_what_is_missing_for_a_server_is_said_with_the_command_that_mends_it(wor
     world.ok("POST", "/v1/vault/lock")
     locked = world.control("POST", "/v1/servers/other/test").json()["error"]
     assert (locked["class"], locked["details"]["command"]) == ("vault_locked", "aileron vault unlock")
+    # What runs is not ended by a restart that could not start it again.
+    states = {item["name"]: item["state"] for item in world.ok("GET", "/v1/servers")["items"]}
+    assert states["notes"] == "ready"
+    refused = world.control("POST", "/v1/servers/notes/restart").json()["error"]
+    assert refused["class"] == "vault_locked"
+    states = {item["name"]: item["state"] for item in world.ok("GET", "/v1/servers")["items"]}
+    assert states["notes"] == "ready"
     world.unlock()
     [shown] = [item for item in world.ok("GET", "/v1/servers")["items"] if item["name"] == "other"]
     assert "vault is locked" in shown["error"]

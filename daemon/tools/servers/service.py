@@ -74,6 +74,7 @@ class ServerService:
         configuration: Configuration,
         scrubber_of: ScrubberOf,
         login_of: LoginOf,
+        check_secrets: Callable[[ServerConfig], None],
         lives: Pool,
         logs: ServerLogs,
         pins: Pins,
@@ -84,6 +85,7 @@ class ServerService:
         self._configuration = configuration
         self._scrubber_of = scrubber_of
         self._login_of = login_of
+        self._check_secrets = check_secrets
         self._lives = lives
         self._logs = logs
         self._pins = pins
@@ -192,8 +194,13 @@ class ServerService:
         return self.show(name)
 
     async def restart(self, name: str, *, by: Principal, session: str) -> None:
-        """End a server with what it does, forget its failures, and start it again; raises Failure."""
+        """End a server with what it does, forget its failures, and start it again; raises Failure.
+
+        One that could not be started again because of its secrets is not ended.
+        """
         server = self.require(name)
+        if server.enabled:
+            self._check_secrets(server)
         event = _event(EventType.SERVER_RESTARTED, server, by=by, session=session)
         with self._explained(name):
             await recorded(self._audit, event, lambda: self._lives.restart(server))
