@@ -31,7 +31,11 @@ def add(
     ] = None,
     header: Annotated[
         list[str] | None,
-        typer.Option("--header", metavar="NAME=VALUE", help="A header for a remote server; a NAME alone is asked for."),
+        typer.Option(
+            "--header",
+            metavar="NAME=VALUE",
+            help="A header for a remote server, also 'NAME: VALUE'; a NAME alone is asked for.",
+        ),
     ] = None,
     folder: Annotated[
         str | None,
@@ -95,10 +99,10 @@ def _write(
         invocation.output.line(f"It offers {count} {'tool' if count == 1 else 'tools'}: aileron server tools {name}")
     if failure is not None:
         invocation.output.note(f"It cannot be asked yet: {one_line(failure.message)}", style="yellow")
-        again = (
-            f"Mend its entry in servers.yaml, or take it out with aileron server remove {name} and add it again. Then "
-            f"try: aileron server test {name}"
-        )
+        again = f"Then try: aileron server test {name}"
+        if failure.failure_class not in {"vault_locked", "binding_required"}:  # these name the command that helps
+            mend = f"Mend its entry in servers.yaml, or take it out with aileron server remove {name} and add it again."
+            again = f"{mend} {again}"
         invocation.output.note(one_line(failure.remedy or again), style="yellow")
 
 

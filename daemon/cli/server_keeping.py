@@ -1,5 +1,6 @@
 """Where the secrets of a line of `aileron server add` go: into the vault, and their names into servers.yaml."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,28 @@ from daemon.core.likely_secrets import looks_secret
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
+
+
+_FORMS = {
+    "--env": (re.compile(r"([A-Za-z_]\w*)(?:(=)(.*))?", re.ASCII | re.DOTALL), "--env NAME=VALUE"),
+    # A header may also be written as everywhere else, with a colon.
+    "--header": (
+        re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:(=|:[ \t]*)(.*))?", re.DOTALL),
+        "--header NAME=VALUE, or --header 'NAME: VALUE'",
+    ),
+}
+
+
+def _parted(given: str, option: str) -> tuple[str, bool, str]:
+    """Return the name, whether there is a value, and the value; what is written otherwise is not repeated."""
+    rule, form = _FORMS[option]
+    match = rule.fullmatch(given)
+    if match is None:
+        raise CliFailure.usage(
+            f"what {option} was given has no name that it could have; it is not repeated here",
+            remedy=f"Write {form}; with the name alone the value is asked for, and not shown.",
+        )
+    return match[1], match[2] is not None, match[3] or ""
 
 
 class Keeping:
@@ -31,9 +54,9 @@ class Keeping:
         """Return the texts for the file, by name."""
         found: dict[str, str] = {}
         for each in given:
-            name, equals, value = each.partition("=")
-            if not name or name in found:
-                raise CliFailure.usage(f"{option} is given without a name, or twice with one", remedy="Check it.")
+            name, equals, value = _parted(each, option)
+            if name in found:
+                raise CliFailure.usage(f"{option} is given twice with one name", remedy="Take one of them out.")
             if not equals:
                 if self._invocation.prompts.interactive:
                     need_open_vault(self._client, one_line(name))

@@ -46,6 +46,28 @@ def test_at_a_terminal_a_person_is_asked_and_the_vault_is_the_usual_answer(
     assert bool(stand_in.bodies("PUT /v1/secrets")) is stored
 
 
+def test_a_header_may_be_written_with_a_colon_as_everywhere_else(cli: Any, stand_in: StandIn) -> None:
+    prepared(stand_in)
+    headers = ("--header", f"Authorization: Bearer {TOKEN}", "--header", "X-Url=http://a:1/")
+    ended = add(cli, "--url", "https://far.example/mcp", *headers)
+    assert ended.code == 0, ended.err
+    assert TOKEN not in ended.out + ended.err
+    [body] = stand_in.bodies("POST /v1/servers")
+    assert body["headers"] == {"Authorization": "Bearer vault://secrets/far/authorization", "X-Url": "http://a:1/"}
+    assert stand_in.bodies("PUT /v1/secrets") == [{"name": "far/authorization", "value": TOKEN}]
+
+
+def test_what_hinders_a_new_server_is_said_with_what_mends_it(cli: Any, stand_in: StandIn) -> None:
+    prepared(stand_in)
+    line = ("server", "add", "far", "--", "run")
+    for failure, mends in (("vault_locked", False), ("network_error", True)):
+        stand_in.answers["POST /v1/servers/far/test"] = (409, {"error": {"class": failure, "message": "Why."}})
+        ended = cli(*line)
+        assert ended.code == 0
+        assert ("Mend its entry in servers.yaml" in ended.err) is mends
+        assert "aileron server test far" in ended.err
+
+
 def test_with_plain_nothing_goes_to_the_vault(cli: Any, stand_in: StandIn) -> None:
     prepared(stand_in)
     assert add(cli, "--plain", "--env", f"TOKEN={TOKEN}", "--", "run", "-y").code == 0
@@ -77,6 +99,9 @@ def test_a_line_that_means_nothing_is_refused_without_repeating_its_values(cli: 
         ("--header", f"X={TOKEN}", "--", "run"),
         ("--env", f"TOKEN={TOKEN}", "--env", "TOKEN=b", "--", "run"),
         ("--env", "TOKEN", "--", "run"),
+        ("--env", f"TOKEN: {TOKEN}", "--", "run"),
+        ("--env", f"={TOKEN}", "--", "run"),
+        ("--url", "https://far.example/", "--header", f"A B: {TOKEN}"),
         ("--wrong", TOKEN, "--", "run"),
     ):
         ended = add(cli, *words)
