@@ -1,6 +1,7 @@
 """`aileron server add`: a server is written into servers.yaml, and its secrets go to the vault."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,17 +62,22 @@ def add(
     """
     invocation = Invocation.of(ctx, as_json=as_json)
     _check(ctx, name, command or [], url, env=bool(env), header=bool(header), folder=folder)
+    whole = _whole(folder)
     with invocation.connect() as client:
         keeping = Keeping(invocation, client, name, plain=plain)
         texts = {"env": keeping.texts(env or [], "--env"), "headers": keeping.texts(header or [], "--header")}
         where = keeping.command(command or []) if url is None else keeping.url(url)
         keeping.check_vault()
-        whole = None if folder is None else whole_folder(folder, Path.cwd())
         body = {"name": name, "folder": whole, **where, **texts, "tool_prefix": prefix}
         body["scope"] = "session" if per_session else "shared"
         added = client.post("/v1/servers", body=body)
         # After the server: one that is refused must not have replaced the secret of another one.
-        keeping.store()
+        try:
+            keeping.store()
+        except CliFailure:
+            with suppress(CliFailure):  # without its secrets it would be there and never start
+                client.delete("/v1/servers/{}", name)
+            raise
         tested, failure = _tested(client, invocation, name) if test else (None, None)
     if as_json:
         error = None if failure is None else failure.envelope()["error"]
@@ -123,8 +129,25 @@ def _check(
     check_line(name, command, url, env=env, header=header, folder=folder is not None, options=options)
     if command:
         check_program_is_one_word(command[0], lambda word: shutil.which(word) is not None)
-        if folder is None:
-            check_paths(command, Path.cwd(), Path.home())
+        if folder is None and (here := _here()) is not None:
+            check_paths(command, here, Path.home())
+
+
+def _here() -> Path | None:
+    """Return the folder that the person stands in; None if it was removed meanwhile."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def _whole(folder: str | None) -> str | None:
+    if folder is None:
+        return None
+    here = _here()
+    if here is None and not folder.startswith(("/", "~")):
+        raise CliFailure.usage("the folder that you stand in is not there any more", remedy="Pass a whole path.")
+    return whole_folder(folder, here or Path("/"))
 
 
 def _tested(

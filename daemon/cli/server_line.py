@@ -64,7 +64,12 @@ def check_line(
         raise CliFailure.usage("the server has no name: an address stands in its place", remedy=f"Write: {_ADDRESS}")
     if command:
         _check_program(command[0], options)
-    if (url is None) == (not command):
+    if url is not None and command:
+        raise CliFailure.usage(
+            "an address and the words of a command are given, and a server has one of them",
+            remedy=f"Write: {_ADDRESS}. A value with a space, as of --header, stands in quotation marks.",
+        )
+    if url is None and not command:
         raise CliFailure.usage(
             "a server is started by a command, or reached at a URL",
             remedy=f"Write it like: {_COMMAND}, or: {_ADDRESS}",

@@ -82,6 +82,13 @@ def test_a_server_that_is_refused_replaces_no_secret(cli: Any, stand_in: StandIn
     assert stand_in.bodies("PUT /v1/secrets") == []
 
 
+def test_a_server_whose_secret_is_refused_does_not_stay(cli: Any, stand_in: StandIn) -> None:
+    prepared(stand_in).answers["PUT /v1/secrets"] = (400, {"error": {"class": "invalid_arguments", "message": "no"}})
+    stand_in.answers["DELETE /v1/servers/far"] = {}
+    assert add(cli, "--env", f"TOKEN={TOKEN}", "--", "run").code == 1
+    assert [request.method for request in stand_in.requests if request.url.path == "/v1/servers/far"] == ["DELETE"]
+
+
 def test_with_a_locked_vault_nothing_is_added(cli: Any, stand_in: StandIn) -> None:
     prepared(stand_in, {"state": "locked"})
     ended = add(cli, "--env", f"TOKEN={TOKEN}", "--", "run")

@@ -99,7 +99,7 @@ class Pool:
         except ssl.SSLCertVerificationError as error:
             raise Untrusted(f"The certificate of {where} is not trusted: {error.verify_message}.") from error
         except (OSError, RuntimeError, ValueError) as error:  # the event loop raises RuntimeError for some of these
-            raise Unreachable(f"{where} cannot be reached: {_why(error)}") from error
+            raise Unreachable(f"{where} cannot be reached: {_why(error)}.") from error
         self._open.add(connection)
         return connection
 
@@ -131,4 +131,4 @@ def _why(error: Exception) -> str:
         return "its name is not known. Check how it is spelled, and whether this machine is online"
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens there"
-    return str(error)
+    return str(error).rstrip(".")
