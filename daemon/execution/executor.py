@@ -147,9 +147,10 @@ class Executor:
         tool = checked.request.call.tool
         ruling = self._rules.ruling(tool, required=checked.prepared.approval.required)
         if ruling.decision is Decision.DENY:
+            why = f": {ruling.reason}" if ruling.reason else "."
             raise Failure(
                 FailureClass.APPROVAL_DENIED,
-                f"A rule of this installation denies {checked.name}: {ruling.reason}",
+                f"A rule of this installation denies {checked.name}{why}",
                 boundary=Boundary.USER,
             )
         if checked.request.approval is not None:

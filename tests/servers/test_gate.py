@@ -323,11 +323,14 @@ async def test_a_server_that_cannot_be_had_is_a_refusal_with_its_remedy_and_no_r
     hub.refuses = UpstreamError(Trouble.NOT_STARTED, "no such program")
     with pytest.raises(Failure, match="aileron server logs hub"):
         await room.call("hub__read")
+    hub.refuses = UpstreamError(Trouble.NO_PROCESS, "no such program")
+    with pytest.raises(Failure, match=r"mend its entry in servers.yaml and run `aileron server test hub`"):
+        await room.call("hub__read")
     hub.refuses = Failure(FailureClass.VAULT_LOCKED, "Run `aileron vault unlock`.", boundary=Boundary.USER)
     with pytest.raises(Failure, match="aileron vault unlock"):
         await room.call("hub__read")
     assert await room.events("execution.started") == []
-    assert len(await room.events("action.refused")) == 2
+    assert len(await room.events("action.refused")) == 3
 
 
 async def test_secrets_that_were_put_in_never_come_back(room: GateRoom) -> None:

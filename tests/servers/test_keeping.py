@@ -273,6 +273,17 @@ async def test_what_cannot_be_started_says_why_and_leaves_no_keeper(room: Room) 
         await room.start(["no-such-program"], {"PATH": "/usr/bin:/bin"})
     with pytest.raises(StartError, match="the program /no/program cannot be started: No such file"):
         await room.start(["/no/program"], {})
+    with pytest.raises(StartError, match=f"it is not in the folder where the server works, {room.folder}. Write"):
+        await room.start(["./program"], {})
+    script = room.folder / "my-server"
+    script.write_text("#!/no/interpreter\n")
+    script.chmod(0o700)
+    for name, path in ((str(script), "/usr/bin"), ("my-server", f"/usr/bin:{room.folder}")):
+        with pytest.raises(StartError, match="it is there, but not the program that its first line names"):
+            await room.start([name], {"PATH": path})
+    script.write_text("print()\n")
+    with pytest.raises(StartError, match="A script begins with a line such as #!"):
+        await room.start([str(script)], {})
     with pytest.raises(StartError, match=r"the folder .* cannot be entered"):
         await room.keeping.start(["cat"], {}, room.folder / "none", room.logs.of("held", str))
     assert room.keeping.pid is None

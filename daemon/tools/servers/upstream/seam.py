@@ -37,6 +37,8 @@ class Trouble(StrEnum):
     """Why a server did not answer as it should."""
 
     NOT_STARTED = "not_started"
+    NO_PROCESS = "no_process"
+    """Its program could not even be executed, so it wrote nothing to its log."""
     NOT_REACHED = "not_reached"
     """The request certainly did not leave."""
     LOST = "lost"
