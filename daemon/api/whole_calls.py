@@ -25,7 +25,7 @@ class PlainlyAnswering(Answering, Protocol):
 class WholeCall:
     """One call. It belongs to the event loop's thread."""
 
-    __slots__ = ("_around", "_call", "_reply", "_talk", "_woken")
+    __slots__ = ("_around", "_call", "_reply", "_stream", "_talk")
 
     def __init__(
         self,
@@ -39,7 +39,8 @@ class WholeCall:
         self._talk = talk
         self._reply = reply
         self._around = around
-        self._woken = self._look
+        self._stream: Callable[[], None] | None = None
+        """Wakes the stream that answers from here on, if there is one."""
         talk.wake(self._wake)
         self._call = start(self._wake)
 
@@ -52,13 +53,16 @@ class WholeCall:
         self._reply.hand_on(self._around(CallStream(self._talk, self._as_begun)))
 
     def _as_begun(self, wake: Callable[[], None]) -> Answering:
-        self._woken = wake
+        self._stream = wake
         if self._call.has_answer or self._talk.has_news:
             wake()
         return self._call
 
     def _wake(self) -> None:
-        self._woken()
+        if self._stream is None:
+            self._look()
+        else:
+            self._stream()
 
     def _look(self) -> None:
         if not self._call.has_answer and not self._talk.has_news:
@@ -70,4 +74,9 @@ class WholeCall:
         if body is None:
             self.hand_on()
         else:
+            self._talk.wake(_nobody)  # so that nothing of a call refers to itself, and it is freed at once
             self._reply.give(body)
+
+
+def _nobody() -> None:
+    """Wake nobody: the call is over."""

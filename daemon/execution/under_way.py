@@ -59,10 +59,15 @@ class UnderWay:
 
     def _done(self, _: "asyncio.Task[Finished | Waiting]") -> None:
         # For who waits without a task, and for a run that was cancelled before it began.
-        self._wake()
+        wake, self._wake = self._wake, _nobody  # nothing of a run that is over refers to itself, so it is freed at once
+        wake()
 
     def asked(self, question: Question) -> None:
         """Hear that the person is asked. Who asked for an approved call does not wait here, and is told nothing."""
         if self._question is None and self._request.approval is None:
             self._question = question
             self._wake()
+
+
+def _nobody() -> None:
+    """Wake nobody: the run is over."""
