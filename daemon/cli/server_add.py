@@ -1,6 +1,6 @@
 """`aileron server add`: a server is written into servers.yaml, and its secrets go to the vault."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 from daemon.cli.server_keeping import Keeping
-from daemon.cli.server_line import check_line, check_paths, check_program_is_one_word, strayed, whole_folder
+from daemon.cli.server_line import check_line, check_paths, check_program_is_one_word, whole_folder
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
@@ -70,21 +70,12 @@ def add(
         keeping.check_vault()
         body = {"name": name, "folder": whole, **where, **texts, "tool_prefix": prefix}
         body["scope"] = "session" if per_session else "shared"
-        added = client.post("/v1/servers", body=body)
-        # After the server: one that is refused must not have replaced the secret of another one.
-        try:
-            keeping.store()
-        except CliFailure:
-            with suppress(CliFailure):  # without its secrets it would be there and never start
-                client.delete("/v1/servers/{}", name)
-            raise
+        added = _added(client, keeping, body)
         tested, failure = _tested(client, invocation, name) if test else (None, None)
     if as_json:
         error = None if failure is None else failure.envelope()["error"]
         invocation.output.json(added | {"stored": keeping.stored, "test": tested, "test_error": error})
     else:
-        for word in strayed(command or []):
-            invocation.output.note(f"{word} stands behind the two dashes, so it goes to the program.", style="yellow")
         _write(invocation, name, keeping, tested, failure)
 
 
@@ -131,6 +122,18 @@ def _check(
         check_program_is_one_word(command[0], lambda word: shutil.which(word) is not None)
         if folder is None and (here := _here()) is not None:
             check_paths(command, here, Path.home())
+
+
+def _added(client: "ControlClient", keeping: Keeping, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the server, then its secrets: a server that is refused must not have replaced the secret of another one."""
+    added: dict[str, Any] = client.post("/v1/servers", body=body)
+    try:
+        keeping.store()
+    except CliFailure:
+        with suppress(CliFailure):  # without its secrets it would be there and never start
+            client.delete("/v1/servers/{}", body["name"])
+        raise
+    return added
 
 
 def _here() -> Path | None:

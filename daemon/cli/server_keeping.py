@@ -9,6 +9,7 @@ from daemon.cli.importing.hiding import Doubt, Hiding, has_secret_path
 from daemon.cli.invocation import Invocation
 from daemon.cli.rendering import one_line
 from daemon.cli.secret_texts import scheme_of, secret_name
+from daemon.cli.server_line import strayed
 from daemon.cli.vault_check import need_open_vault
 from daemon.core.likely_secrets import looks_secret
 
@@ -48,7 +49,7 @@ class Keeping:
         self._plain = plain
         self._values: dict[str, str] = {}
         self.warnings: list[str] = []
-        """What a person has to know of where secrets stand now."""
+        """What a person has to know of where words of the line, and secrets, stand now."""
 
     def texts(self, given: Sequence[str], option: str) -> Mapping[str, str]:
         """Return the texts for the file, by name."""
@@ -73,6 +74,8 @@ class Keeping:
 
     def command(self, command: Sequence[str]) -> Mapping[str, Any]:
         """Return what the daemon is told of a command."""
+        for word in strayed(command):
+            self.warnings.append(f"{word} stands behind the two dashes, so it goes to the program.")
         hiding = self._hiding()
         words = list(command) if self._plain else hiding.command(command)
         if hiding.secrets:

@@ -160,7 +160,9 @@ def test_a_key_on_the_line_is_not_repeated_and_the_message_says_where_it_belongs
         ended = cli(*form, stdin=io.StringIO().read())
         assert ended.code in (1, 2)
         assert KEY not in ended.out + ended.err
-        assert any(word in ended.err for word in ("file", "no such secret", "and not shown", "quotation marks"))
+        assert any(
+            word in ended.err for word in ("file", "no such secret", "and not shown", "quotation marks", "two dashes")
+        )
 
 
 def test_a_line_that_lacks_something_still_says_what(cli: Any) -> None:
