@@ -4,9 +4,13 @@ import contextlib
 import os
 import signal
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from aileron_mcp.version import VERSION
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 _CLOSING_SECONDS = 2.0
 _USAGE = """\
@@ -66,7 +70,16 @@ def _serve() -> None:
         sys.stderr.flush()
         os._exit(code)
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run())
+
+
+def _loop_factory() -> "Callable[[], AbstractEventLoop] | None":
+    try:
+        import uvloop  # noqa: PLC0415 - not there on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The calls of tools: made of the daemon, and told to the model."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mcp_types as types
@@ -10,10 +10,11 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from aileron_mcp import texts
 from aileron_mcp.agents import Context
 from aileron_mcp.callers import Caller
-from aileron_mcp.client import AgentApiError, AgentClient, CallPending, CallResult, result_of
+from aileron_mcp.client import AgentApiError, AgentClient, result_of
 from aileron_mcp.daemon_link import Link
 from aileron_mcp.exchange import Sent
 from aileron_mcp.listing import Listing
+from aileron_mcp.outcomes import CallPending, CallResult
 from aileron_mcp.results import model_of
 from aileron_mcp.rounds import Round, Rounds
 from aileron_mcp.texts import STATUS_TOOL, Reply
@@ -41,21 +42,29 @@ class Calls:
         return ended if isinstance(ended, types.InputRequiredResult) else model_of(ended)
 
     def begin(
-        self, tool: str, arguments: dict[str, Any], *, answers: Sequence[str], log_level: str | None
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        *,
+        answers: Sequence[str],
+        log_level: str | None,
+        told: Callable[[], None],
     ) -> Sent | None:
         """Send a call of a server's tool to the daemon now; None if something must be waited for first.
 
-        What became of it is told by `reply_at_once` or, always, by `reply`.
+        When `told` is called, what became of it is told by `reply_at_once` or, always, by `reply`.
         """
         client = self._link.at_hand
         if client is None or tool not in self._listing.offer.of_servers:
             return None
-        return client.begin(tool, arguments, answers=answers, log_level=log_level)
+        return client.begin(tool, arguments, answers=answers, log_level=log_level, told=told)
 
     def reply_at_once(self, tool: str, sent: Sent) -> Reply | None:
         """Return what a call that was sent is answered, if that has come and is a result; may raise for any other."""
         outcome = result_of(sent)
-        return None if outcome is None else self._handed_on(tool, outcome, objects_only=True)
+        if outcome is None:
+            return None
+        return texts.handed_on(outcome, shaped=tool in self._listing.offer.shaped, objects_only=True)
 
     async def reply(self, tool: str, arguments: dict[str, Any], call: Round, *, sent: Sent | None = None) -> Reply:
         """Call a tool, or tell why not. Raises MCPError, which only the newer era has here."""
@@ -101,18 +110,7 @@ class Calls:
                 approval_id=outcome.approval_id, review_url=outcome.review_url, asked_by=outcome.asked_by
             )
         older = call.caller.session.protocol_version not in MODERN_PROTOCOL_VERSIONS
-        return self._handed_on(tool, outcome, objects_only=older)
-
-    def _handed_on(self, tool: str, outcome: CallResult, *, objects_only: bool) -> Reply:
-        return texts.handed_on(
-            audit_id=outcome.audit_id,
-            result=outcome.result,
-            content=outcome.content,
-            meta=outcome.meta,
-            failed=outcome.failed,
-            shaped=tool in self._listing.offer.shaped,
-            objects_only=objects_only,
-        )
+        return texts.handed_on(outcome, shaped=tool in self._listing.offer.shaped, objects_only=older)
 
     async def _status(self, arguments: dict[str, Any], caller: Caller) -> Reply:
         approval, wait = arguments.get("approval_id"), arguments.get("wait_seconds", 20)

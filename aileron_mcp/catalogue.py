@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aileron_mcp.client import AgentApiError, AgentClient, CallResult
+from aileron_mcp.client import AgentApiError, AgentClient
+from aileron_mcp.outcomes import CallResult
 
 Do = Callable[[Callable[[AgentClient], Awaitable[Any]]], Awaitable[Any]]
 """Does something with a client of the daemon."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +16,7 @@ from pydantic_core import from_json, to_json
 
 from aileron_mcp.connections import Connections
 from aileron_mcp.exchange import Answer, BrokenOff, NotReached, Sent, Way, lines
+from aileron_mcp.outcomes import CallPending, CallResult
 from aileron_mcp.trust import trust
 
 _LISTENING_SECONDS = 60.0  # the daemon sends a sign of life every 15 s
@@ -55,31 +56,6 @@ class ToolList:
 
     items: tuple[Mapping[str, Any], ...]
     etag: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CallResult:
-    """The tool ran."""
-
-    audit_id: str
-    result: Any
-    content: tuple[Mapping[str, Any], ...]
-    """The result in blocks, as MCP has them."""
-    failed: bool = False
-    """The tool answered, and said that it failed."""
-    meta: Mapping[str, Any] | None = None
-    """What the tool says of its result for programs."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallPending:
-    """The call waits for a person."""
-
-    approval_id: str
-    review_url: str
-    message: str
-    asked_by: str = ""
-    """The server that asks the person while the call runs; empty if nothing has run yet."""
 
 
 class Hearing(Protocol):
@@ -167,14 +143,20 @@ class AgentClient:
         return _called(answer.status, answer.body())
 
     def begin(
-        self, name: str, arguments: Mapping[str, Any], *, answers: Sequence[str], log_level: str | None
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        answers: Sequence[str],
+        log_level: str | None,
+        told: Callable[[], None],
     ) -> Sent | None:
         """Send a call now, if a connection is free. `call_heard` takes it from there, or `result_of` its answer.
 
-        The arguments were read as JSON, so nothing in them cannot be written.
+        The arguments were read as JSON, so nothing in them cannot be written. `told` is called when there is news.
         """
         content = to_json(_said(arguments, answers, log_level))
-        return self._way.send_at_once("POST", _path_of(name), headers=self._hearing, content=content)
+        return self._way.send_at_once("POST", _path_of(name), headers=self._hearing, content=content, told=told)
 
     async def call_heard(
         self, name: str, arguments: Mapping[str, Any], hearing: Hearing, *, sent: Sent | None = None
@@ -279,9 +261,9 @@ class _Read:
 
 def _body(content: bytes) -> Mapping[str, Any]:
     try:
+        body = from_json(content)
+    except ValueError:
         body = _loaded(content)
-    except (ValueError, RecursionError) as problem:
-        raise AnswerLost(f"The Aileron daemon's answer cannot be read: {_reason(problem)}.") from None
     if not isinstance(body, dict):
         raise AnswerLost("The Aileron daemon's answer is not an object.")
     return body
@@ -289,9 +271,9 @@ def _body(content: bytes) -> Mapping[str, Any]:
 
 def _loaded(content: bytes) -> Any:
     try:
-        return from_json(content)
-    except ValueError:
         return json.loads(content)  # slower, and reads also what is deeper, and halves of characters
+    except (ValueError, RecursionError) as problem:
+        raise AnswerLost(f"The Aileron daemon's answer cannot be read: {_reason(problem)}.") from None
 
 
 async def _read(answer: Answer) -> _Read:

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Self, cast
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from aileron_mcp.exchange import BrokenOff, NotReached
+from aileron_mcp.plain_answers import HEADERS, plain_body
 
 _CONNECT_SECONDS = 5.0
 _KEPT_SECONDS = 50.0
@@ -39,23 +41,26 @@ class Connections:
         self._base = place.path.rstrip("/")
         self._name = place.netloc.rpartition("@")[2]
         self._kept: list[_Connection] = []
-        self._heads: dict[tuple[str, str, tuple[tuple[str, str], ...]], bytes] = {}
-        """Heads that were made before, up to the length of the content: calls of one tool differ in nothing else."""
+        self._head = lru_cache(_MOST_HEADS)(self._made)
+        """Heads that were made before are kept: calls of one tool differ in nothing but the content and its length."""
 
     def send(
         self, method: str, path: str, *, headers: Mapping[str, str], content: bytes = b"", silence: float | None = None
     ) -> "_Exchange":
         """Send a request; leaving the context before its answer was read whole hangs up."""
-        head = self._head(method, path, headers)
+        head = self._head(method, path, tuple(headers.items()))
         return _Exchange(self, b"%b%d\r\n\r\n%b" % (head, len(content), content), silence)
 
-    def send_at_once(self, method: str, path: str, *, headers: Mapping[str, str], content: bytes) -> "_Exchange | None":
+    def send_at_once(
+        self, method: str, path: str, *, headers: Mapping[str, str], content: bytes, told: Callable[[], None]
+    ) -> "_Exchange | None":
         """Send a request now, over a connection that was kept; None if there is none."""
         connection = self._take()
         if connection is None:
             return None
         exchange = self.send(method, path, headers=headers, content=content)
-        exchange.begin(connection)
+        exchange.when_told = told
+        connection.begin(exchange)
         return exchange
 
     async def connected(self) -> "_Connection":
@@ -65,7 +70,7 @@ class Connections:
     def _take(self) -> "_Connection | None":
         while self._kept:
             connection = self._kept.pop()
-            if connection.is_free and time.monotonic() - connection.free_since < _KEPT_SECONDS:
+            if not connection.closed and time.monotonic() - connection.kept_since < _KEPT_SECONDS:
                 return connection
             connection.close()
         return None
@@ -73,6 +78,7 @@ class Connections:
     def keep(self, connection: "_Connection") -> None:
         """Keep a connection for the next request."""
         if len(self._kept) < _MOST_KEPT:
+            connection.kept_since = time.monotonic()
             self._kept.append(connection)
         else:
             connection.close()
@@ -82,17 +88,9 @@ class Connections:
         while self._kept:
             self._kept.pop().close()
 
-    def _head(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
-        key = method, path, tuple(headers.items())
-        head = self._heads.get(key)
-        if head is None:
-            if len(self._heads) >= _MOST_HEADS:
-                self._heads.clear()
-            head = self._heads[key] = self._made(method, path, headers)
-        return head
-
-    def _made(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
-        fields = {"Host": self._name, **headers}
+    def _made(self, method: str, path: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+        """Make the head of a request, up to the length of its content."""
+        fields = {"Host": self._name, **dict(headers)}
         lines = [f"{method} {self._base}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         if any(not line.isprintable() or not line.isascii() for line in lines):
             # A token with a line break in it would otherwise become a header of its own.
@@ -126,12 +124,13 @@ class _Exchange:
 
     def __init__(self, connections: Connections, request: bytes, silence: float | None) -> None:
         self._connections = connections
-        self._request = request
+        self.request = request
         self._silence = silence
-        self._connection: _Connection | None = None
+        self.connection: _Connection | None = None
         self._waiting: asyncio.Future[None] | None = None
         """Whoever waits for news of the answer."""
-        self._when_told: Callable[[], None] | None = None
+        self.when_told: Callable[[], None] | None = None
+        """Called once: when the answer is whole, is too long to wait for that, or broke off."""
         self._unread: deque[bytes] = deque()
         self._size = 0
         self._head = False
@@ -140,15 +139,6 @@ class _Exchange:
         self.status = 0
         self.headers: dict[str, str] = {}
 
-    def begin(self, connection: "_Connection") -> None:
-        """Send the request."""
-        self._connection = connection
-        connection.begin(self._request, self)
-
-    def when_told(self, call: Callable[[], None]) -> None:
-        """Call a function once: when the answer is whole, is too long to wait for that, or broke off."""
-        self._when_told = call
-
     @property
     def content(self) -> bytes | None:
         """Return the body, if it is whole; it can still be read."""
@@ -156,13 +146,14 @@ class _Exchange:
 
     def hang_up(self) -> None:
         """Want nothing more of the answer."""
-        self._when_told = None
-        if self._connection is not None and not self._ended:
-            self._connection.close()
+        self.when_told = None
+        if self.connection is not None and not self._ended:
+            self.connection.close()
 
     async def __aenter__(self) -> Self:
-        if self._connection is None:
-            self.begin(await self._connections.connected())
+        if self.connection is None:
+            connection = await self._connections.connected()
+            connection.begin(self)
         try:
             while not self._head:
                 await self._news()
@@ -188,8 +179,8 @@ class _Exchange:
             while self._unread:
                 part = self._unread.popleft()
                 self._size -= len(part)
-                if self._connection is not None and self._size < _MOST_UNREAD and not self._ended:
-                    self._connection.go_on()
+                if self.connection is not None and self._size < _MOST_UNREAD and not self._ended:
+                    self.connection.go_on()
                 yield part
             if self._ended:
                 return
@@ -211,6 +202,16 @@ class _Exchange:
         self._wake()
         return self._size < _MOST_UNREAD
 
+    def take_plain(self, body: bytes) -> None:
+        """Take a plain answer."""
+        self._head = self._ended = True
+        self.status, self.headers = 200, HEADERS
+        self._unread.append(body)
+        self._size = len(body)
+        self._tell()
+        if self._waiting is not None:
+            self._wake()
+
     def end(self, problem: str | None = None) -> None:
         """Note that nothing more comes."""
         self._ended = self._ended or problem is None
@@ -219,7 +220,7 @@ class _Exchange:
         self._wake()
 
     def _tell(self) -> None:
-        call, self._when_told = self._when_told, None
+        call, self.when_told = self.when_told, None
         if call is not None:
             call()
 
@@ -254,29 +255,27 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
         self._exchange: _Exchange | None = None
-        self._closed = False
+        self._parsing = False
+        """Whether the parser has seen a part of the answer."""
         self._paused = False
-        self.free_since = 0.0
+        self.closed = False
+        self.kept_since = 0.0
 
-    @property
-    def is_free(self) -> bool:
-        """Say whether another request can be sent."""
-        return self._exchange is None and not self._closed
-
-    def begin(self, request: bytes, exchange: _Exchange) -> None:
+    def begin(self, exchange: _Exchange) -> None:
         """Send a request."""
+        exchange.connection = self
         self._exchange = exchange
-        self._transport.write(request)
+        self._transport.write(exchange.request)
 
     def go_on(self) -> None:
         """Read on, after a pause because too much was unread."""
-        if self._paused and not self._closed:
+        if self._paused and not self.closed:
             self._paused = False
             self._transport.resume_reading()
 
     def close(self) -> None:
         """Close it, and drop what is under way."""
-        self._closed = True
+        self.closed = True
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -285,9 +284,17 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Have it read."""
-        if self._exchange is None:
+        exchange = self._exchange
+        if exchange is None:
             self.close()  # nobody asked
             return
+        body = None if self._parsing else plain_body(data)
+        if body is not None:
+            self._exchange = None
+            self._connections.keep(self)
+            exchange.take_plain(body)
+            return
+        self._parsing = True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as problem:
@@ -295,11 +302,11 @@ class _Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Note that nothing more can be asked over it."""
-        self._closed = True
+        self.closed = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is under way."""
-        self._closed = True
+        self.closed = True
         if self._exchange is not None:
             self._exchange.end("the connection broke" if exc is not None else "the connection was closed")
             self._exchange = None
@@ -329,10 +336,9 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Note that the answer is whole, and become free if the daemon keeps the connection."""
-        exchange, self._exchange = self._exchange, None
+        exchange, self._exchange, self._parsing = self._exchange, None, False
         self.go_on()
-        if self._parser.should_keep_alive() and not self._closed:
-            self.free_since = time.monotonic()
+        if self._parser.should_keep_alive() and not self.closed:
             self._connections.keep(self)
         else:
             self.close()

@@ -46,10 +46,6 @@ class Sent(Answer, AbstractAsyncContextManager[Answer], Protocol):
         """Return the body, if it is whole; it can still be read."""
         ...
 
-    def when_told(self, call: Callable[[], None]) -> None:
-        """Call a function once: when the answer is whole, is too long to wait for that, or broke off."""
-        ...
-
     def hang_up(self) -> None:
         """Want nothing more of the answer."""
         ...
@@ -67,8 +63,13 @@ class Way(Protocol):
         """
         ...
 
-    def send_at_once(self, method: str, path: str, *, headers: Mapping[str, str], content: bytes) -> Sent | None:
-        """Send a request now; None if something must be waited for first."""
+    def send_at_once(
+        self, method: str, path: str, *, headers: Mapping[str, str], content: bytes, told: Callable[[], None]
+    ) -> Sent | None:
+        """Send a request now; None if something must be waited for first.
+
+        `told` is called once, later: when the answer is whole, is too long to wait for that, or broke off.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -112,8 +112,11 @@ def is_finite(value: Any) -> bool:
     """Say whether a value that was read as JSON holds only numbers that JSON has, which 1e999 is not."""
     # As deep as the library reads, which is 200.
     kind = type(value)
-    if kind is dict:
-        return all(map(is_finite, value.values()))
-    if kind is list:
-        return all(map(is_finite, value))
-    return kind is not float or math.isfinite(value)
+    for each in value.values() if kind is dict else value if kind is list else (value,):
+        inner = type(each)
+        if inner is float:
+            if not math.isfinite(each):
+                return False
+        elif (inner is dict or inner is list) and not is_finite(each):
+            return False
+    return True

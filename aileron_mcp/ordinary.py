@@ -12,6 +12,8 @@ _IN_LINE = b'"tools/call"'
 _NAMES = {"jsonrpc", "id", "method", "params"}
 _PARAMS = frozenset({"name", "arguments", "_meta"})
 _TOKEN = "progressToken"  # noqa: S105 - it keeps no secret
+_IDS = (int, str)
+"""The types of an id: for the protocol, true and 1.0 are no numbers."""
 _OF_THE_PROTOCOL = "io.modelcontextprotocol/"
 """What begins so in `_meta` means something to the library."""
 
@@ -38,17 +40,16 @@ def ordinary_call(line: bytes) -> OrdinaryCall | None:
     if type(message) is not dict or message.keys() != _NAMES or message["jsonrpc"] != "2.0":
         return None
     number, params = message["id"], message["params"]
-    if message["method"] != _METHOD or not _is_name(number) or type(params) is not dict:
+    if message["method"] != _METHOD or type(number) not in _IDS or type(params) is not dict:
         return None
     tool, arguments, meta = params.get("name"), params.get("arguments", {}), params.get("_meta", {})
     if not params.keys() <= _PARAMS or type(tool) is not str or type(arguments) is not dict or type(meta) is not dict:
         return None
     token = meta.get(_TOKEN)
-    if meta and (any(name.startswith(_OF_THE_PROTOCOL) for name in meta) or (_TOKEN in meta and not _is_name(token))):
+    if meta and (_means_something(meta) or (_TOKEN in meta and type(token) not in _IDS) or not is_finite(meta)):
         return None
-    return OrdinaryCall(number, tool, arguments, token) if is_finite(params) else None
+    return OrdinaryCall(number, tool, arguments, token) if is_finite(arguments) else None
 
 
-def _is_name(value: object) -> bool:
-    """Say whether a value can be the id of a request: for the protocol, true and 1.0 are no numbers."""
-    return type(value) is int or type(value) is str
+def _means_something(meta: dict[str, Any]) -> bool:
+    return any(name.startswith(_OF_THE_PROTOCOL) for name in meta)

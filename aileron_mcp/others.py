@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 from aileron_mcp import texts
 from aileron_mcp.agents import Context
 from aileron_mcp.catalogue import PROMPTS, RESOURCES, TEMPLATES, Catalogue, Kind, Owned
-from aileron_mcp.client import AgentApiError, AgentClient, CallPending, CallResult
+from aileron_mcp.client import AgentApiError, AgentClient
 from aileron_mcp.daemon_link import Link
+from aileron_mcp.outcomes import CallPending, CallResult
 from aileron_mcp.rounds import Round, Rounds
 from aileron_mcp.troubles import raise_if_lacking, told
 

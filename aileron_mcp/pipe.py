@@ -102,20 +102,20 @@ class Pipe:
 
     def _begin(self, line: bytes) -> bool:
         """Begin an ordinary call, unless the agent is not known yet, or something before it is still under way."""
-        session = self._straight.session
-        if session is None or self._before_calls or self._closing:
+        manner = self._straight.manner()
+        if manner is None or self._before_calls or self._closing:
             return False
         call = ordinary_call(line)
         if call is None or (key := str(call.id)) in self._unanswered:
             return False
-        self._unanswered[key] = self._straight.begin(session, call, self._writing.write, self._answer)
+        self._unanswered[key] = StraightCall(self._straight, manner, call, self._writing.write, self._answer)
         return True
 
     def _answer(self, call: StraightCall, line: bytes) -> None:
         key = str(call.number)
         if self._unanswered.get(key) is not call:
             return  # it was called off, and its id may be another one's by now
-        self._is_answered(key)
+        del self._unanswered[key]
         try:
             waiting = self._writing.put(line)
         except OSError:
@@ -134,6 +134,7 @@ class Pipe:
             self._unanswered[key] = None
             if message.method in _BEFORE_CALLS:
                 self._before_calls.add(key)
+                self._straight.forget()
         elif isinstance(message, types.JSONRPCNotification) and message.method == _CANCELLED:
             # What is called off is not answered any more.
             call = self._is_answered(str(cancelled_request_id_from_params(message.params)))

@@ -24,6 +24,9 @@ class Splitter:
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Take a piece; return the lines that it completes."""
+        end = piece.find(b"\n") + 1
+        if end and end == len(piece) and not self._begun:
+            return [piece]  # nearly every piece is one whole line
         *ends, rest = piece.split(b"\n")
         lines = [self._complete(end) for end in ends]
         self._keep(rest)
@@ -107,13 +110,21 @@ class LineReader:
         return self._size > _MOST_BYTES or len(self._waiting) >= _MOST_LINES
 
     def _watch(self) -> None:
-        self._loop.add_reader(self._descriptor, self._readable)
+        # uvloop makes the descriptor one that does not wait. Others may share it, such as a shell its terminal.
+        waits = os.get_blocking(self._descriptor)
+        try:
+            self._loop.add_reader(self._descriptor, self._readable)
+        finally:
+            os.set_blocking(self._descriptor, waits)
         self._watched = True
 
     def _readable(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # who gave it has made it so, and there is nothing after all
-            self._take(self._read())
-        if self._ended or self._is_full():
+        try:
+            piece = self._read()
+        except BlockingIOError:  # who gave it has made it so, and there is nothing after all
+            return
+        self._take(piece)
+        if self._ended or (self._waiting and self._is_full()):
             self._loop.remove_reader(self._descriptor)
             self._watched = False
 

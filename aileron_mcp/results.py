@@ -26,10 +26,10 @@ def model_of(reply: Reply) -> types.CallToolResult:
 def result_line(number: types.RequestId, reply: Reply, version: str) -> bytes:
     """Return the line that answers a request of the older era with a reply.
 
-    Most results are text, and are written as they are; any other goes through the models of the library, as it would
-    if the library had handled the request. A test compares the two ways.
+    Most results are text, and an object beside it or nothing. They are written as they are; any other goes through the
+    models of the library, as it would if the library had handled the request. A test compares the two ways.
     """
-    if _is_plain(reply):
+    if (reply.structured is None or type(reply.structured) is dict) and all(map(_is_text, reply.content)):
         try:
             return _plain_line(number, reply)
         except ValueError:
@@ -46,13 +46,6 @@ def result_line(number: types.RequestId, reply: Reply, version: str) -> bytes:
 def error_line(number: types.RequestId, error: types.ErrorData) -> bytes:
     """Return the line that answers a request with an error."""
     return encode(types.JSONRPCError(jsonrpc="2.0", id=number, error=error))
-
-
-def _is_plain(reply: Reply) -> bool:
-    """Say whether a reply is text, and an object beside it or nothing."""
-    if reply.structured is not None and type(reply.structured) is not dict:
-        return False
-    return all(map(_is_text, reply.content))
 
 
 def _is_text(block: object) -> bool:

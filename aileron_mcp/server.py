@@ -114,6 +114,7 @@ class ToolServer:
     async def _list_tools(self, ctx: Context, _: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
             self._older.put(ctx, ctx.session)
+            self._straight.forget()
         # A daemon that is away leaves the list as it was known; the watcher tells when that has changed.
         with contextlib.suppress(AgentApiError):
             await self._listing.refresh()
@@ -143,6 +144,7 @@ class ToolServer:
 
     async def _set_level(self, ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
         self._rounds.levels.put(ctx, params.level)
+        self._straight.forget()
         return types.EmptyResult()
 
     async def _refresh_and_tell(self) -> None:

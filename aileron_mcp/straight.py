@@ -7,6 +7,7 @@ the connection, and handles everything but ordinary calls of the older era.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import mcp_types as types
 from mcp.server.session import ServerSession
@@ -18,7 +19,6 @@ from aileron_mcp.lines import encode
 from aileron_mcp.ordinary import OrdinaryCall
 from aileron_mcp.results import error_line, result_line
 from aileron_mcp.rounds import Rounds
-from aileron_mcp.texts import Reply
 
 _log = logging.getLogger(__name__)
 
@@ -26,28 +26,38 @@ Write = Callable[[bytes], Awaitable[None]]
 """Writes a line to the agent."""
 
 
+class Manner(NamedTuple):
+    """How the calls of an agent are made and answered, by what it has said of itself."""
+
+    session: ServerSession
+    version: str
+    answers: tuple[str, ...]
+    log_level: str | None
+
+
 class StraightWay:
     """Makes ordinary calls for the agent at the other end of the pipe."""
 
     def __init__(self, calls: Calls, rounds: Rounds, session: Callable[[], ServerSession | None]) -> None:
-        self._calls = calls
-        self._rounds = rounds
+        self.calls = calls
+        self.rounds = rounds
         self._session = session
+        self._manner: Manner | None = None
 
-    @property
-    def session(self) -> ServerSession | None:
-        """Return the session of the agent, if its calls may come this way: it is of the older era, and known."""
-        return self._session()
+    def manner(self) -> Manner | None:
+        """Return how the agent's calls are made, if they may come this way: it is of the older era, and known."""
+        if self._manner is None and (session := self._session()) is not None:
+            level = self.rounds.level_over_pipe
+            self._manner = Manner(session, session.protocol_version, answers_of(session), level)
+        return self._manner
 
-    def begin(
-        self, session: ServerSession, call: OrdinaryCall, write: Write, answer: Callable[["StraightCall", bytes], None]
-    ) -> "StraightCall":
-        """Begin a call. What its agent is told meanwhile is written; `answer` gets the line that answers it."""
-        return StraightCall(self._calls, self._rounds, session, call, write, answer)
+    def forget(self) -> None:
+        """Find that out anew for the next call, because the agent says something else."""
+        self._manner = None
 
 
 class StraightCall:
-    """One call on the straight way.
+    """One call on the straight way. What its agent is told meanwhile is written; `answer` gets the line of the answer.
 
     Nearly every call of a server's tool is one small request to the daemon and one small answer. It needs no task:
     the request leaves as the line of the call is read, and the answer becomes a line as it comes. A call that is
@@ -56,32 +66,25 @@ class StraightCall:
 
     def __init__(
         self,
-        calls: Calls,
-        rounds: Rounds,
-        session: ServerSession,
+        way: StraightWay,
+        manner: Manner,
         call: OrdinaryCall,
         write: Write,
         answer: Callable[["StraightCall", bytes], None],
     ) -> None:
-        self._calls = calls
+        self.number: types.RequestId = call.id
+        """The id of the request."""
+        self._way = way
+        self._manner = manner
         self._call = call
-        self._rounds = rounds
-        self._session = session
         self._write = write
         self._answer = answer
         self._task: asyncio.Task[None] | None = None
-        self._sent = calls.begin(
-            call.tool, call.arguments, answers=answers_of(session), log_level=rounds.level_over_pipe
+        self._sent = way.calls.begin(
+            call.tool, call.arguments, answers=manner.answers, log_level=manner.log_level, told=self._told
         )
         if self._sent is None:
             self._go_on()
-        else:
-            self._sent.when_told(self._told)
-
-    @property
-    def number(self) -> types.RequestId:
-        """Return the id of the request."""
-        return self._call.id
 
     def call_off(self) -> None:
         """End it. It is not answered any more."""
@@ -91,16 +94,17 @@ class StraightCall:
             self._sent.hang_up()
 
     def _told(self) -> None:
-        reply = None
+        line = None
         try:
             if self._sent is not None:
-                reply = self._calls.reply_at_once(self._call.tool, self._sent)
+                reply = self._way.calls.reply_at_once(self._call.tool, self._sent)
+                line = None if reply is None else result_line(self.number, reply, self._manner.version)
         except Exception:  # noqa: BLE001 - the task finds the same, and tells it
             _log.debug("an answer was not understood at once", exc_info=True)
-        if reply is None:
+        if line is None:
             self._go_on()
         else:
-            self._answer(self, self._line(reply))
+            self._answer(self, line)
 
     def _go_on(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -108,17 +112,12 @@ class StraightCall:
     async def _run(self) -> None:
         call = self._call
         try:
-            hearing = self._rounds.begin_over_pipe(_Past(self._session, call, self._write))
-            line = self._line(await self._calls.reply(call.tool, call.arguments, hearing, sent=self._sent))
+            hearing = self._way.rounds.begin_over_pipe(_Past(self._manner.session, call, self._write))
+            reply = await self._way.calls.reply(call.tool, call.arguments, hearing, sent=self._sent)
+            line = result_line(self.number, reply, self._manner.version)
         except Exception as problem:  # noqa: BLE001 - a request that fails is answered, whatever failed
             line = self._failed(problem)
         self._answer(self, line)
-
-    def _line(self, reply: Reply) -> bytes:
-        try:
-            return result_line(self._call.id, reply, self._session.protocol_version)
-        except Exception as problem:  # noqa: BLE001 - the same
-            return self._failed(problem)
 
     def _failed(self, problem: Exception) -> bytes:
         """Return the line of the error that the library would answer with."""
@@ -126,7 +125,7 @@ class StraightCall:
         if error is None:
             _log.error("a call failed", exc_info=problem)
             error = types.ErrorData(code=0, message=str(problem))
-        return error_line(self._call.id, error)
+        return error_line(self.number, error)
 
 
 class _Past:

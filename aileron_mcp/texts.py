@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aileron_mcp.next_steps import next_step
+from aileron_mcp.outcomes import CallResult
 
 STATUS_TOOL = "check_action_status"
 AUDIT_ID = "aileron/audit_id"
@@ -23,8 +23,7 @@ _WAITING = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """The answer to one tool call."""
 
     said: Any
@@ -52,27 +51,18 @@ def finished(*, audit_id: str, result: Any, content: tuple[Mapping[str, Any], ..
     return Reply(said=result, structured=data, content=content, failed=failed)
 
 
-def handed_on(
-    *,
-    audit_id: str,
-    result: Any,
-    content: tuple[Mapping[str, Any], ...],
-    meta: Mapping[str, Any] | None,
-    failed: bool,
-    shaped: bool,
-    objects_only: bool,
-) -> Reply:
+def handed_on(outcome: CallResult, *, shaped: bool, objects_only: bool) -> Reply:
     """Hand on what the tool of a server answered as it is; `shaped` if clients insist on structured content.
 
     In the older era that is an object or nothing (`objects_only`): anything else is left to the blocks of text.
     """
-    data = _flat(result)
-    if objects_only and not isinstance(data, Mapping):
+    audit_id, result, content, failed, meta = outcome
+    data = _flat(result) if isinstance(result, (dict, list)) else result
+    if objects_only and not isinstance(data, dict):
         data = None
     if data is None and shaped and not failed:
         data = {"status": "cut", "next_step": _READ_ON if result is None else _READ}
-    said = {**(meta or {}), AUDIT_ID: audit_id}
-    return Reply(said=result, structured=data, content=content, failed=failed, meta=said)
+    return Reply(result, data, failed, content, {**(meta or {}), AUDIT_ID: audit_id})
 
 
 def waiting(*, approval_id: str, review_url: str, asked_by: str = "") -> Reply:
@@ -173,7 +163,7 @@ def _flat(result: Any) -> Any:
 
 
 def _fits(value: Any, levels: int) -> bool:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return levels > 0 and all(_fits(inner, levels - 1) for inner in value.values())
     if isinstance(value, list):
         return levels > 0 and all(_fits(inner, levels - 1) for inner in value)

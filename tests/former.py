@@ -1,4 +1,4 @@
-"""A database in the shape in which the version before left it, which knew actions only."""
+"""A database in the shape in which an older version left it; ordinarily of the one that knew actions only."""
 
 import hashlib
 import json
@@ -16,14 +16,14 @@ from daemon.db.engine import open_engine
 FORMER = "0003"
 
 
-def make_former(path: Path) -> None:
-    """Make a database with the migrations of the version before, and with no others."""
+def make_former(path: Path, revision: str = FORMER) -> None:
+    """Make a database with the migrations up to this revision, and with no others."""
     engine = open_engine(path)
     with engine.execution_options(aileron_writes=True).begin() as connection:
         configuration = Config()
         configuration.set_main_option("script_location", str(Path(migrations.__file__).parent))
         configuration.attributes["connection"] = connection
-        command.upgrade(configuration, FORMER)
+        command.upgrade(configuration, revision)
     engine.dispose()
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -185,7 +184,7 @@ class AgentRoutes:
             news.end()
 
 
-def agent_app(uses: Uses, report: Report) -> Starlette:
+def agent_app(uses: Uses, report: Report) -> AgentApp:
     """Return the agent API, without its door."""
     questions = Questions()
     handle = AgentRoutes(uses, questions)

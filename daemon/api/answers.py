@@ -174,6 +174,11 @@ def call_answer(outcome: Finished | Waiting | PersonAsked, *, control_url: str) 
     return CallJson(_finished(outcome))
 
 
+def finished_body(outcome: Finished) -> bytes:
+    """Return the body of what `call_answer` returns for a call that has run."""
+    return _WRITE(_finished(outcome)).encode()
+
+
 def _finished(outcome: Finished) -> dict[str, Any]:
     return {
         "audit_id": outcome.audit_id,

@@ -12,6 +12,7 @@ from daemon.api.browser import BrowserSessions
 from daemon.api.denials import Denials
 from daemon.api.envelopes import Report, install_handlers
 from daemon.api.guards import AgentDoor, ControlDoor
+from daemon.api.tool_calls import AgentApp
 from daemon.sessions.service import Sessions
 from daemon.version import VERSION
 
@@ -47,10 +48,11 @@ class Doors:
             own_url=own_url,
         )
 
-    def agent(self, app: ASGIApp, *, gateway: ASGIApp, own_url: str, only_session: str | None = None) -> ASGIApp:
+    def agent(self, app: AgentApp, *, gateway: ASGIApp, own_url: str, only_session: str | None = None) -> ASGIApp:
         """Put the door of the agent API in front of it: of this machine's API, or of one session's at its own place."""
         return AgentDoor(
             BodyLimit(app),
+            calls=app,
             gateway=gateway,
             sessions=self.sessions,
             denials=self.denials,

@@ -1,6 +1,8 @@
 """The doors of the two apps: ASGI middleware in front of every route, so that no new route can forget it."""
 
 import hmac
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -12,10 +14,12 @@ from daemon.api.capabilities import note_claims
 from daemon.api.denials import Denials
 from daemon.api.envelopes import failure_response
 from daemon.api.principals import let_in
+from daemon.api.tool_calls import TakesCalls
+from daemon.base.whole import Reply, Taken, Whole
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.principal import Means, Principal
 from daemon.sessions.service import Sessions
-from daemon.sessions.tokens import TOKEN_PREFIX, TokenError
+from daemon.sessions.tokens import TOKEN_PREFIX, TokenClaims, TokenError
 
 GATEWAY_PATH = "/llm/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -116,6 +120,7 @@ class AgentDoor:
         self,
         app: ASGIApp,
         *,
+        calls: TakesCalls,
         gateway: ASGIApp,
         sessions: Sessions,
         denials: Denials,
@@ -123,6 +128,7 @@ class AgentDoor:
         only_session: str | None = None,
     ) -> None:
         self._app = app
+        self._calls = calls
         self._gateway = gateway
         self._sessions = sessions
         self._denials = denials
@@ -134,7 +140,7 @@ class AgentDoor:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        host, origin, authorization = _looked_at(scope)
+        host, origin, authorization = _looked_at(scope["headers"])
         if host != self._own_host or origin is not None:
             await _denied("This API is for agents of this machine, not for web pages.", 403)(scope, receive, send)
             return
@@ -146,14 +152,11 @@ class AgentDoor:
             scope["aileron.only_session"] = self._only_session
             await self._gateway(scope, receive, send)
             return
-        scheme, _, token = authorization.partition(" ")
         try:
-            if scheme.lower() != "bearer":
-                raise TokenError("there is no bearer token")
-            claims = self._sessions.check_token_at(token.strip(), only=self._only_session)
+            claims = self._claims_of(authorization)
         except TokenError as problem:
             audit_id = await self._denials.record(
-                session=self._sessions.bearer_of(token.strip()),
+                session=self._sessions.bearer_of(_token_in(authorization)),
                 surface="agent",
                 method=scope["method"],
                 path=scope["path"],
@@ -161,9 +164,33 @@ class AgentDoor:
             )
             await _denied(f"This API needs a session token: {problem}.", 401, audit_id)(scope, receive, send)
             return
+        bearer = self._sessions.bearer(claims.session)
+        await self._admit(claims, bearer, self._app, scope, receive, send)
+
+    def take(self, request: Whole, reply: Reply) -> Taken | None:
+        """Let in a request that came in one piece. One that must be refused is left alone: it is refused on its way."""
+        host, origin, authorization = _looked_at(request.headers)
+        if host != self._own_host or origin is not None:
+            return None
+        try:
+            claims = self._claims_of(authorization)
+        except TokenError:
+            return None
+        bearer = self._sessions.bearer(claims.session)
+        return self._calls.take(request, reply, claims=claims, who=bearer, admit=partial(self._admit, claims, bearer))
+
+    def _claims_of(self, authorization: str) -> TokenClaims:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise TokenError("there is no bearer token")
+        return self._sessions.check_token_at(token.strip(), only=self._only_session)
+
+    async def _admit(
+        self, claims: TokenClaims, bearer: Principal, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         note_claims(scope, claims)
-        let_in(scope, self._sessions.bearer(claims.session))
-        await self._app(scope, receive, self._watching(scope, send, claims.session))
+        let_in(scope, bearer)
+        await app(scope, receive, self._watching(scope, send, claims.session))
 
     def _watching(self, scope: Scope, send: Send, session: str) -> Send:
         async def watch(message: Message) -> None:
@@ -182,11 +209,15 @@ class AgentDoor:
         return watch
 
 
-def _looked_at(scope: Scope) -> tuple[bytes | None, bytes | None, str]:
+def _token_in(authorization: str) -> str:
+    return authorization.partition(" ")[2].strip()
+
+
+def _looked_at(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes | None, bytes | None, str]:
     """Return the Host, the Origin and the Authorization of a request."""
     # By hand, because model requests pass here, too, and each pays for what is built for it.
     host = origin = authorization = None
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"host":
             host = value if host is None else b""  # two of them are none
         elif name == b"origin":

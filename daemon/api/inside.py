@@ -5,7 +5,7 @@ Whoever comes this way stands for an agent whose token the door has checked, and
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message
@@ -57,7 +57,9 @@ class Inside:
         finally:
             exchange.hang_up()
 
-    def send_at_once(self, method: str, path: str, *, headers: Mapping[str, str], content: bytes) -> None:
+    def send_at_once(
+        self, method: str, path: str, *, headers: Mapping[str, str], content: bytes, told: Callable[[], None]
+    ) -> None:
         """Send nothing: the app runs in a task, which must be waited for."""
 
     async def aclose(self) -> None:

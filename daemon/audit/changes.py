@@ -5,7 +5,6 @@ effect is never missing from the log, and a log that cannot be written keeps the
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from daemon.audit.events import AuditEvent
@@ -26,16 +25,16 @@ async def recorded(
     """Announce a change, make it, and write down that it was made, or that it was not and why."""
     family = event.type.partition(".")[0]
     announced = {**event.payload, Attr.CHANGE: event.type}
-    await audit.append(replace(event, type=f"{family}.change_begun", payload=announced))
+    await audit.append(event._replace(type=f"{family}.change_begun", payload=announced))
     try:
         result = await work()
     except Exception as problem:
         # The words of an error may hold what a person typed; its class does not.
         reason = problem.failure_class.value if isinstance(problem, Failure) else type(problem).__name__
-        failed = replace(event, type=f"{family}.change_failed", payload={**announced, Attr.ERROR_TYPE: reason})
+        failed = event._replace(type=f"{family}.change_failed", payload={**announced, Attr.ERROR_TYPE: reason})
         await _append(audit, failed, done="The change was not made")
         raise
-    await _append(audit, replace(event, payload={**event.payload, **outcome(result)}), done="The change was made")
+    await _append(audit, event._replace(payload={**event.payload, **outcome(result)}), done="The change was made")
     return result
 
 

@@ -68,32 +68,28 @@ class GroupCommit:
         self._checkpoint_every = checkpoint_every
         self._faults = faults
         self._connection: WritingConnection | None = None
-        self._guard = Guard(signer=signer, boot=boot, every=checkpoint_every, faults=faults)
+        self.guard = Guard(signer=signer, boot=boot, every=checkpoint_every, faults=faults)
+        """What watches over the log."""
         self.reason: str | None = None
         try:
-            self._guard.examine(engine.execution_options(aileron_writes=True))
+            self.guard.examine(engine.execution_options(aileron_writes=True))
         except (SQLAlchemyError, OSError) as problem:
             raise unavailable(_words(problem)) from problem
 
     @property
     def head(self) -> Head:
         """Return where the chain ends."""
-        return self._guard.head
+        return self.guard.head
 
     @property
     def damage(self) -> tuple[Problem, ...]:
         """Return what is wrong with the log, as far as it was noticed."""
-        return self._guard.damage
-
-    @property
-    def guard(self) -> Guard:
-        """Return what watches over the log."""
-        return self._guard
+        return self.guard.damage
 
     def begin(self, recovered: Prepared | None) -> None:
         """Sign what an earlier daemon left unsigned, before anything else is written; raises Failure."""
         try:
-            self._guard.begin()
+            self.guard.begin()
         except OSError as problem:
             raise unavailable(_words(problem)) from problem
         if self.head.seq > self.head.checkpoint:
@@ -121,7 +117,12 @@ class GroupCommit:
                 return [refused.get(place) or failure for place in range(len(group))]
             else:
                 self.reason = None
-                self._note_committed(head)
+                try:
+                    self.guard.note_committed(head)
+                except OSError as problem:
+                    # What was committed stands, and its callers are told so. The next ones wait until the seal can be
+                    # written.
+                    self.reason = _words(problem)
                 return answers
 
     def probe(self) -> None:
@@ -141,14 +142,14 @@ class GroupCommit:
         self.disconnect()
         try:
             with contextlib.closing(WritingConnection(self._engine)) as writing, writing as connection:
-                before = self._guard.furthest_of_all(connection)
+                before = self.guard.furthest_of_all(connection)
                 chain = GrowingChain(before, every=self._checkpoint_every)
-                (appended,) = self._link([Entry((event,), checkpoint=CheckpointKind.RESUMED)], [None], {}, chain)
+                (appended,), _ = self._link([Entry((event,), checkpoint=CheckpointKind.RESUMED)], [None], {}, chain)
                 head = chain.head()
-                _INSERT.run_rows(connection, chain.rows)
+                writing.run_rows(_INSERT, chain.rows)
                 self._sign(connection, chain)
             # Only now: as long as the event is not in the log, the next start must find the damage again.
-            self._guard.resume(head)
+            self.guard.resume(head)
         except (SQLAlchemyError, OSError) as problem:
             raise cannot_resume(_words(problem)) from problem
         assert isinstance(appended, Appended)  # noqa: S101 - no entry of this group can refuse
@@ -160,7 +161,7 @@ class GroupCommit:
         if not self.damage and self.reason is None and self.head.seq == self.head.checkpoint:
             # A seal that stays open is no harm: the next start looks at the running head instead.
             with contextlib.suppress(OSError):
-                self._guard.end()
+                self.guard.end()
 
     def disconnect(self) -> None:
         """Close the connection; the next commit opens another one."""
@@ -171,22 +172,27 @@ class GroupCommit:
     def _transact(
         self, group: Sequence[Entry], refused: Mapping[int, Exception]
     ) -> tuple[list[Appended[Any] | Exception], Head]:
-        if self.damage:
-            raise damaged(self.damage)
-        self._guard.catch_up()
-        with self._connection or self._connected() as connection:
+        guard = self.guard
+        if guard.damage:
+            raise damaged(guard.damage)
+        if not guard.sealed:
+            guard.seal_again()
+        writing = self._connection or self._connected()
+        with writing as connection:
             values, refused = _run_effects(connection, group, refused)
-            chain = GrowingChain(self.head, every=self._checkpoint_every)
-            answers = self._link(group, values, refused, chain)
+            chain = GrowingChain(guard.head, every=self._checkpoint_every)
+            answers, asked = self._link(group, values, refused, chain)
             head = chain.head()
             self._faults.hit("audit.before_insert")
             if chain.rows:
-                self._store(connection, group, chain.rows)
-            again = any(entry.checkpoint for entry in group)
-            if chain.due or again:
-                self._guard.check(connection, until=head, again=again)
+                try:
+                    writing.run_rows(_INSERT, chain.rows)
+                except IntegrityError as problem:
+                    raise _doubled(connection, group, chain.rows, problem) from None
+            if chain.due or asked:
+                guard.check(connection, until=head, again=asked)
                 self._sign(connection, chain)
-            self._guard.announce(head)
+            guard.announce(head)
             self._faults.hit("audit.before_commit")
         self._faults.hit("audit.after_commit")
         return answers, head
@@ -195,7 +201,7 @@ class GroupCommit:
         writing = WritingConnection(self._engine)
         try:
             with writing as connection:
-                self._guard.find_again(connection)
+                self.guard.find_again(connection)
         except BaseException:
             writing.close()
             raise
@@ -206,16 +212,10 @@ class GroupCommit:
         for checkpoint in chain.due:
             connection.execute(insert(audit_checkpoints).values(checkpoint.row(self._signer)))
 
-    def _note_committed(self, head: Head) -> None:
-        try:
-            self._guard.note_committed(head)
-        except OSError as problem:
-            # What was committed stands, and its callers are told so. The next ones wait until the seal can be written.
-            self.reason = _words(problem)
-
     def _link(
         self, group: Sequence[Entry], values: Sequence[Any], refused: Mapping[int, Exception], chain: GrowingChain
-    ) -> list[Appended[Any] | Exception]:
+    ) -> tuple[list[Appended[Any] | Exception], bool]:
+        """Link the events into the chain; return the answers, and whether somebody asked for a checkpoint."""
         answers: list[Appended[Any] | Exception] = []
         wanted: list[CheckpointKind] = []
         now = rfc3339(self._clock.now_ms())
@@ -223,21 +223,12 @@ class GroupCommit:
             if place in refused:
                 answers.append(refused[place])
                 continue
-            answers.append(Appended(tuple([chain.take(each, now) for each in entry.events]), values[place]))
+            answers.append(Appended(chain.take(entry.events, now), values[place]))
             if entry.checkpoint is not None:
                 wanted.append(entry.checkpoint)
         if wanted:
             chain.sign(max(wanted, key=_WEIGHT.index), now)
-        return answers
-
-    def _store(self, connection: Connection, group: Sequence[Entry], rows: list[tuple[Any, ...]]) -> None:
-        try:
-            _INSERT.run_rows(connection, rows)
-        except IntegrityError:
-            doubles = _doubles(connection, group, {row[1] for row in rows}, before=rows[0][0])
-            if not doubles:
-                raise  # someone else has written: the head must be read again
-            raise _Refused(doubles) from None
+        return answers, bool(wanted)
 
 
 def _run_effects(
@@ -266,6 +257,15 @@ def _run_effects(
 def _within_savepoint(connection: Connection, effect: Effect) -> Any:
     with connection.begin_nested():
         return effect(connection)
+
+
+def _doubled(
+    connection: Connection, group: Sequence[Entry], rows: Sequence[tuple[Any, ...]], problem: IntegrityError
+) -> Exception:
+    """Return what is to be raised for rows that are not taken: whose ids were there, or else the problem itself."""
+    doubles = _doubles(connection, group, {row[1] for row in rows}, before=rows[0][0])
+    # Without a double someone else has written: the head must be read again.
+    return _Refused(doubles) if doubles else problem
 
 
 def _doubles(connection: Connection, group: Sequence[Entry], offered: set[str], *, before: int) -> dict[int, Exception]:

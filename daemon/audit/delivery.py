@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from daemon.base.doorbell import Doorbell
 
@@ -25,16 +25,19 @@ class Inbox(Generic[J]):
         self._jobs.extend(jobs)
         self._bell.ring()
 
-    def get(self, patience: float | None) -> J | None:
-        """Return the next job; nothing if none has come after so many seconds."""
+    def take(self, most: int, patience: float | None) -> list[J]:
+        """Return the jobs that are here; none if none has come after so many seconds."""
+        jobs, taken = self._jobs, list[J]()
         # A ring may be about a job that was taken without waiting for it.
-        while not self._jobs and self._bell.wait(patience):
+        while not jobs and self._bell.wait(patience):
             pass
-        return self.get_now()
+        while jobs and len(taken) < most:
+            taken.append(jobs.popleft())
+        return taken
 
-    def get_now(self) -> J | None:
-        """Return the next job if one is here."""
-        return self._jobs.popleft() if self._jobs else None
+    def put_back(self, jobs: Sequence[J]) -> None:
+        """Have jobs that were taken be the next ones again; called by who takes them."""
+        self._jobs.extendleft(reversed(jobs))
 
     def close(self) -> None:
         """Take the bell down, once the writer has ended."""
@@ -77,6 +80,13 @@ class Answers:
         self._told(count)
 
 
+class Waiting(Protocol):
+    """Somebody who waits for an answer, and where they get it."""
+
+    done: "asyncio.Future[Any]"
+    answers: Answers
+
+
 class AnswersByLoop:
     """The answers of every event loop that has asked; usually there is one."""
 
@@ -98,10 +108,10 @@ class AnswersByLoop:
         self._known.clear()
 
 
-def deliver(waiting: Sequence[tuple[Answers, "asyncio.Future[Any]", Any]]) -> None:
+def deliver(waiting: Sequence[Waiting], answers: Sequence[Any]) -> None:
     """Give each its answer, with one ring for each loop; called on the writer's thread."""
     by_loop: dict[Answers, list[Answered]] = {}
-    for answers, done, answer in waiting:
-        by_loop.setdefault(answers, []).append((done, answer))
-    for answers, answered in by_loop.items():
-        answers.give(answered)
+    for one, answer in zip(waiting, answers, strict=True):
+        by_loop.setdefault(one.answers, []).append((one.done, answer))
+    for there, answered in by_loop.items():
+        there.give(answered)

@@ -1,9 +1,10 @@
 """What goes through the writer: what a caller wants in the log, and what it is told.
 
-These are tuples and not dataclasses, because one of each is made for every event.
+These are tuples and not frozen dataclasses, because one of each is made for every event.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
@@ -32,7 +33,8 @@ class Prepared(NamedTuple):
     payload: str
 
 
-class Entry(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Entry:
     """What one caller wants in the log, all of it or nothing."""
 
     events: tuple[Prepared, ...] = ()

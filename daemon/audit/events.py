@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,8 +19,7 @@ NEVER_STORED = frozenset(("", ABSENT))
 _MAX_FIELD = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEvent:
+class AuditEvent(NamedTuple):
     """Something that happened, not yet in the log."""
 
     type: str
@@ -71,18 +69,8 @@ def chain_hash(  # the order of the parameters is the order of the table's colum
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def checked_texts(event: AuditEvent) -> str:
-    """Return how an event names its actor; refuse fields that would make the hashed text ambiguous.
-
-    Fields are lines, and `-` stands for none.
-    """
-    actor = _checked_names(event.type, event.actor, event.session, event.action, event.connector, event.failure_class)
-    _check(event.id, name="id")
-    return actor
-
-
 @lru_cache(maxsize=1024)  # the same few types, actors, sessions and actions come again with every event
-def _checked_names(
+def checked_names(
     event_type: str,
     who: Principal,
     session: str | None,
@@ -90,16 +78,21 @@ def _checked_names(
     connector: str | None,
     failure_class: str | None,
 ) -> str:
+    """Return how an event names its actor; ValueError for fields that would make the hashed text ambiguous.
+
+    Fields are lines, and `-` stands for none. An event's id is no part of this, because it is another one each time.
+    """
     actor = str(who)
-    _check(event_type, name="type")
-    _check(actor, name="actor")
-    _check(session, name="session")
-    _check(action, name="action")
-    _check(connector, name="connector")
-    _check(failure_class, name="failure class")
+    check_text(event_type, name="type")
+    check_text(actor, name="actor")
+    check_text(session, name="session")
+    check_text(action, name="action")
+    check_text(connector, name="connector")
+    check_text(failure_class, name="failure class")
     return actor
 
 
-def _check(text: str | None, *, name: str) -> None:
+def check_text(text: str | None, *, name: str) -> None:
+    """Refuse what cannot be a line of the hashed text: ValueError."""
     if text is not None and (text in NEVER_STORED or len(text) > _MAX_FIELD or not text.isprintable()):
         raise ValueError(f"{text[:60]!r} cannot be the {name} of an audit event")

@@ -33,10 +33,11 @@ class Gathering(Generic[J]):
 
     def add(self, job: J, loop: asyncio.AbstractEventLoop) -> None:
         """Take a job; to be called on the loop's own thread."""
-        self._jobs.append(job)
-        if self._last == 1 and not self._unanswered and len(self._jobs) == 1:
-            self.flush()
+        if self._last == 1 and not self._unanswered and not self._jobs:
+            self._unanswered = 1
+            self._hand_over((job,))
             return
+        self._jobs.append(job)
         if self._loop is not loop:
             # Nothing is gathered yet, or by another loop that may have stopped meanwhile.
             self._loop = loop

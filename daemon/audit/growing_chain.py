@@ -1,5 +1,6 @@
 """The end of the chain while events are linked to it, and the checkpoints that come due on the way."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from daemon.audit.checkpoint import Checkpoint, CheckpointKind, Head
@@ -18,28 +19,31 @@ class GrowingChain:
         self._every = every
         self._signed, self._signed_hash, self._number = head.checkpoint, head.checkpoint_hash, head.number
 
-    def take(self, prepared: Prepared, time: str) -> Recorded:
-        """Take one more event, and say where it stands; the last that may be unsigned is signed."""
-        event = prepared.event
-        fields = (
-            self._seq + 1,
-            prepared.id,
-            time,
-            event.type,
-            event.session,
-            prepared.actor,
-            event.action,
-            event.connector,
-            event.failure_class,
-            prepared.payload,
-            self._hash,
-        )
-        digest = chain_hash(*fields)
-        self.rows.append((*fields, digest))
-        self._seq, self._hash, self._time = fields[0], digest, time
-        if self._seq - self._signed >= self._every:
-            self.sign(CheckpointKind.REGULAR, time)
-        return Recorded(self._seq, prepared.id, time, digest)
+    def take(self, events: Sequence[Prepared], time: str) -> tuple[Recorded, ...]:
+        """Take more events, and say where they stand; the last that may be unsigned is signed."""
+        records: list[Recorded] = []
+        for prepared in events:
+            event = prepared.event
+            fields = (
+                self._seq + 1,
+                prepared.id,
+                time,
+                event.type,
+                event.session,
+                prepared.actor,
+                event.action,
+                event.connector,
+                event.failure_class,
+                prepared.payload,
+                self._hash,
+            )
+            digest = chain_hash(*fields)
+            self.rows.append((*fields, digest))
+            self._seq, self._hash, self._time = fields[0], digest, time
+            if self._seq - self._signed >= self._every:
+                self.sign(CheckpointKind.REGULAR, time)
+            records.append(Recorded(self._seq, prepared.id, time, digest))
+        return tuple(records)
 
     def sign(self, kind: CheckpointKind, time: str) -> None:
         """Make a checkpoint of the end, if there is anything behind the last one."""

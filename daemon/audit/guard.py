@@ -35,7 +35,8 @@ class Guard:
         self._seal = Seal()
         self._pending: Head | None = None
         self._version: int | None = None
-        self._sealed = True
+        self.sealed = True
+        """Whether the seal on the disk knows of the last checkpoint."""
         self.head = Head()
         self.damage: tuple[Problem, ...] = ()
         self.found = 0
@@ -93,17 +94,17 @@ class Guard:
         if checkpoint_made:
             self.found = 0
             self._outside.found = 0
-            self._sealed = False
+            self.sealed = False
         # From here on the log without these events would be a log that was cut off.
         self._outside.announce(head, head)
-        self.catch_up()
+        if not self.sealed:
+            self.seal_again()
 
-    def catch_up(self) -> None:
-        """Seal the last checkpoint if that could not be done when it was made; raises OSError."""
-        if not self._sealed:
-            self._seal = self._sealing(self.head, every=self._every)
-            self._outside.write_seal(self._seal)
-            self._sealed = True
+    def seal_again(self) -> None:
+        """Seal the last checkpoint, also if that could not be done when it was made; raises OSError."""
+        self._seal = self._sealing(self.head, every=self._every)
+        self._outside.write_seal(self._seal)
+        self.sealed = True
 
     def end(self) -> None:
         """Close the seal; raises OSError."""
@@ -180,7 +181,7 @@ class Guard:
         seal = replace(self._sealing(head, every=self._every), resumed=head.seq, resumed_hash=head.hash)
         self._outside.doubtful = ()
         self._outside.begin(head, seal)
-        self._seal, self._sealed, self.damage = seal, True, ()
+        self._seal, self.sealed, self.damage = seal, True, ()
 
     def closed_records(self) -> tuple[bytes, bytes]:
         """Return seal and running head as they would be after a clean stop at this moment; all must be signed."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 from daemon.audit.attachments import Attachments
@@ -40,7 +39,7 @@ class LargeValues:
             self._thread, self._move, event.session, event.payload
         )
         self._budget.attached(self._attachments.size)
-        slim = replace(event, payload=payload)
+        slim = event._replace(payload=payload)
         if not removed:
             return (slim,)
         told = AuditEvent(

@@ -6,7 +6,7 @@ It signs the head at every so many events, and a while after an event that is no
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from sqlalchemy import Connection, Engine
@@ -17,8 +17,8 @@ from daemon.audit.checkpoint import CheckpointKind
 from daemon.audit.commit import GroupCommit
 from daemon.audit.damage import Problem, is_of_the_disk
 from daemon.audit.delivery import Answers, AnswersByLoop, Inbox, deliver
-from daemon.audit.entries import Appended, Entry, Prepared
-from daemon.audit.events import AuditEvent, Recorded, checked_texts
+from daemon.audit.entries import Appended, Effect, Entry, Prepared
+from daemon.audit.events import AuditEvent, Recorded, check_text, checked_names
 from daemon.audit.export import ExportedHead, export_head
 from daemon.audit.gathering import Gathering
 from daemon.audit.large import MAX_PAYLOAD, LargeValues
@@ -56,11 +56,10 @@ class AuditStatus:
     """What is wrong with a damaged log; nothing is written to it until a person goes on with it."""
 
 
-@dataclass(slots=True, eq=False)
-class _Job:
-    """A caller who waits. If it is cancelled its future is, and nobody tells it the answer; the entry stands."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Job(Entry):
+    """An entry and who waits for it. If the caller is cancelled, nobody is told the answer; the entry stands."""
 
-    entry: Entry
     done: "asyncio.Future[Appended[Any]]"
     answers: Answers
     last: bool = False
@@ -93,9 +92,9 @@ class AuditLog:
         self._clock = clock
         self._signer = signer
         self._seconds = checkpoint_seconds
-        self._unsigned_since: float | None = None
+        self._sign_at: float | None = None
+        """When the end is signed that is not signed yet, by the steady clock."""
         self._signed_to = 0
-        self._held: _Job | None = None
         self._when_resumed: list[Callable[[], Awaitable[None]]] = []
         self._commits = GroupCommit(
             engine=engine, clock=clock, signer=signer, checkpoint_every=checkpoint_every, faults=faults, boot=boot
@@ -163,7 +162,7 @@ class AuditLog:
                 self._budget.charge(each.event.session, size)
         if large and self._large is not None:
             prepared = await self._slimmed(self._large, prepared)
-        return await self._submit(Entry(prepared, effect))
+        return await self._submit(prepared, effect)
 
     def status(self) -> AuditStatus:
         """Say whether the log can be written."""
@@ -211,14 +210,14 @@ class AuditLog:
 
     async def checkpoint(self) -> None:
         """Sign the head as it is now."""
-        await self._submit(Entry(checkpoint=CheckpointKind.REGULAR))
+        await self._submit(checkpoint=CheckpointKind.REGULAR)
 
     async def at_rest(self, work: Callable[[AtRest], T]) -> T:
         """Sign the head, and do something before the next commit; it must be short, because all writers wait for it.
 
         Raises the Failure of a log that cannot be written or is damaged, and what the work raises.
         """
-        appended = await self._submit(Entry(checkpoint=CheckpointKind.REGULAR), between=work)
+        appended = await self._submit(checkpoint=CheckpointKind.REGULAR, between=work)
         result: T = appended.value
         return result
 
@@ -237,7 +236,7 @@ class AuditLog:
             Attr.AUDIT_PROBLEMS: len(damage),
         }
         event = self._prepare(AuditEvent(type=RESUMED, session=session, actor=actor, payload=payload))
-        appended = await self._submit(Entry(), resumes=event)
+        appended = await self._submit(resumes=event)
         for listener in self._when_resumed:
             await listener()
         return appended.records[0]
@@ -250,7 +249,7 @@ class AuditLog:
         """Write what is waiting, sign the head, close the seal, and end the writer."""
         first = self._closing is None
         if self._closing is None:
-            self._closing = self._submit(Entry(checkpoint=CheckpointKind.REGULAR), last=True)
+            self._closing = self._submit(checkpoint=CheckpointKind.REGULAR, last=True)
         # A log that cannot be written keeps its last checkpoint; closing is no reason to complain again.
         await asyncio.wait([self._closing])
         self._closing.exception()
@@ -269,8 +268,10 @@ class AuditLog:
 
     def _submit(
         self,
-        entry: Entry,
+        events: tuple[Prepared, ...] = (),
+        effect: Effect | None = None,
         *,
+        checkpoint: CheckpointKind | None = None,
         last: bool = False,
         resumes: Prepared | None = None,
         between: Callable[[AtRest], Any] | None = None,
@@ -283,7 +284,8 @@ class AuditLog:
             answers = self._answers.on(loop)
         except OSError as problem:
             raise unavailable(in_words(problem)) from problem
-        self._gathering.add(_Job(entry, done, answers, last, resumes, between), loop)
+        job = _Job(events, effect, checkpoint, done=done, answers=answers, last=last, resumes=resumes, between=between)
+        self._gathering.add(job, loop)
         if last:
             self._gathering.flush()
         return done
@@ -297,7 +299,7 @@ class AuditLog:
                 events.append(each)
                 continue
             try:
-                slim, *told = await large.moved(replace(each.event, id=each.id))
+                slim, *told = await large.moved(each.event._replace(id=each.id))
             except OSError as problem:
                 raise unavailable(problem.strerror or type(problem).__name__) from problem
             events.append(self._prepare(slim))
@@ -305,9 +307,11 @@ class AuditLog:
         return (*events, *further)
 
     def _prepare(self, event: AuditEvent) -> Prepared:
-        actor = checked_texts(event)
+        who = event.actor
+        actor = checked_names(event.type, who, event.session, event.action, event.connector, event.failure_class)
+        check_text(event.id, name="id")
         try:
-            payload = canonical_json({**event.payload, MEANS_KEY: event.actor.means.value})
+            payload = canonical_json({**event.payload, MEANS_KEY: f"{who.means}"})
         except CanonicalError as problem:
             raise CanonicalError(f"the payload of {event.type} is not JSON: {problem}") from problem
         return Prepared(event, event.id or self._ids.new(IdPrefix.AUDIT), actor, payload)
@@ -317,28 +321,30 @@ class AuditLog:
         while not stopping:
             group = self._gather()
             if group and group[0].resumes is not None:
-                _deliver(group, [self._resume(group[0].resumes)])
+                deliver(group, [self._resume(group[0].resumes)])
                 continue
             if not group and self._commits.reason:
                 self._commits.probe()
                 continue
-            entries = [job.entry for job in group]
-            if not group or self._is_due():
+            entries: list[Entry] = [*group]
+            if not group or (self._sign_at is not None and self._clock.monotonic() >= self._sign_at):
                 entries.append(Entry(checkpoint=CheckpointKind.REGULAR))
             answers = self._commits.commit(entries)[: len(group)]
-            answers = [self._between(job, answer) for job, answer in zip(group, answers, strict=True)]
+            for place, job in enumerate(group):
+                if job.between is not None:
+                    answers[place] = self._between(job.between, answers[place])
             self._note_unsigned()
             stopping = bool(group) and group[-1].last
             if stopping:
                 self._commits.end()
-            _deliver(group, answers)
+            deliver(group, answers)
 
-    def _between(self, job: _Job, answer: Appended[Any] | Exception) -> Appended[Any] | Exception:
-        if job.between is None or isinstance(answer, Exception):
+    def _between(self, work: Callable[[AtRest], Any], answer: Appended[Any] | Exception) -> Appended[Any] | Exception:
+        if isinstance(answer, Exception):
             return answer
         seal, running = self._commits.guard.closed_records()
         try:
-            return answer._replace(value=job.between(AtRest(head=self._commits.head, seal=seal, running=running)))
+            return answer._replace(value=work(AtRest(head=self._commits.head, seal=seal, running=running)))
         except Exception as problem:  # noqa: BLE001 - it is the caller's, and this thread lives on
             return problem
 
@@ -353,42 +359,25 @@ class AuditLog:
 
         Comes back without any when it is time to look after a failed disk, or to sign what is not signed yet.
         """
-        if self._held is not None:
-            held, self._held = self._held, None
-            return [held]
-        group: list[_Job] = []
-        job = self._jobs.get(self._patience())
-        while job is not None:
-            group.append(job)
-            if len(group) >= _GROUP or job.last or job.resumes:
-                break
-            job = self._jobs.get_now()
-        if len(group) > 1 and group[-1].resumes:
-            self._held = group.pop()  # it is no part of a transaction with others
+        patience = None
+        if self._commits.guard.damage:
+            pass  # only a person can change that
+        elif self._commits.reason:
+            patience = _PROBE_SECONDS
+        elif self._sign_at is not None:
+            patience = max(0.0, self._sign_at - self._clock.monotonic())
+        group = self._jobs.take(_GROUP, patience)
+        for place, job in enumerate(group):
+            if job.resumes is not None:
+                alone = max(1, place)  # it is no part of a transaction with others
+                self._jobs.put_back(group[alone:])
+                return group[:alone]
         return group
 
-    def _patience(self) -> float | None:
-        """Return how many seconds to wait for work."""
-        if self._commits.damage:
-            return None
-        if self._commits.reason:
-            return _PROBE_SECONDS
-        if self._unsigned_since is None:
-            return None
-        return max(0.0, self._unsigned_since + self._seconds - self._clock.monotonic())
-
-    def _is_due(self) -> bool:
-        since = self._unsigned_since
-        return since is not None and self._clock.monotonic() - since >= self._seconds
-
     def _note_unsigned(self) -> None:
-        head = self._commits.head
+        head = self._commits.guard.head
         if head.seq == head.checkpoint:
-            self._unsigned_since = None
-        elif self._unsigned_since is None or head.checkpoint != self._signed_to:
-            self._unsigned_since = self._clock.monotonic()
+            self._sign_at = None
+        elif self._sign_at is None or head.checkpoint != self._signed_to:
+            self._sign_at = self._clock.monotonic() + self._seconds
         self._signed_to = head.checkpoint
-
-
-def _deliver(group: Sequence[_Job], answers: Sequence[Any]) -> None:
-    deliver([(job.answers, job.done, answer) for job, answer in zip(group, answers, strict=True)])

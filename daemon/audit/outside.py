@@ -9,7 +9,6 @@ from daemon.audit.seal import Place, RunningHead, Seal
 from daemon.audit.signing import CheckpointSigner
 from daemon.base.faults import FaultPoints
 from daemon.base.files import replace_file
-from daemon.core.named_errors import about
 
 
 class OutsideRecords:
@@ -22,7 +21,6 @@ class OutsideRecords:
         self._running: int | None = None
         self.seal_path: Path = signer.path.with_name("audit.seal")
         self.running_path: Path = signer.path.with_name("audit.running")
-        self._about_running = about(self.running_path)
         self.number = 0
         """How many checkpoints the seal on the disk knows of."""
         self.found = 0
@@ -68,13 +66,13 @@ class OutsideRecords:
 
     def closed(self, head: Head, seal: Seal) -> tuple[bytes, bytes]:
         """Return what `end` would write, for a copy of the log."""
-        return seal.encode(self._signer), self._between(head, head).encode(self._signer)
+        return seal.encode(self._signer), self._between(head, head)
 
     def _write_both(self, head: Head, seal: Seal) -> None:
         running = self._between(head, head)
         self._close()
         # First what may be younger than the other: a kill in between leaves a seal that is still open.
-        replace_file(self.running_path, running.encode(self._signer))
+        replace_file(self.running_path, running)
         self.write_seal(seal)
 
     def announce(self, before: Head, after: Head) -> None:
@@ -82,9 +80,14 @@ class OutsideRecords:
         if self._running is None:
             # Not made here: if someone removed it, that is to be noticed.
             self._running = os.open(self.running_path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        raw = self._between(before, after).encode(self._signer)
-        with self._about_running:
-            _write_in_place(self._running, raw)
+        raw = self._between(before, after)
+        try:
+            written = os.pwrite(self._running, raw, 0)
+            if written != len(raw):
+                _write_rest(self._running, raw, written)
+        except OSError as problem:
+            problem.filename = problem.filename or str(self.running_path)  # the system leaves it out of such errors
+            raise
 
     def write_seal(self, seal: Seal) -> None:
         """Replace the seal and sync it; raises OSError."""
@@ -94,15 +97,10 @@ class OutsideRecords:
         self.number = seal.number
         self._faults.hit("audit.after_seal")
 
-    def _between(self, before: Head, after: Head) -> RunningHead:
-        return RunningHead(
-            boot=self._boot,
-            number=self.number,
-            committed=(before.seq, before.hash),
-            pending=(after.seq, after.hash),
-            doubtful=self.doubtful,
-            found=self.found,
-        )
+    def _between(self, before: Head, after: Head) -> bytes:
+        committed, pending = (before.seq, before.hash), (after.seq, after.hash)
+        running = RunningHead(self._boot, self.number, committed, pending, self.doubtful, self.found)
+        return running.encode(self._signer)
 
     def _close(self) -> None:
         if self._running is not None:
@@ -110,11 +108,9 @@ class OutsideRecords:
             self._running = None
 
 
-def _write_in_place(descriptor: int, raw: bytes) -> None:
-    """Write over the running head, which always has one length; a disk that takes only a part of it has failed."""
-    written = os.pwrite(descriptor, raw, 0)
-    if written != len(raw):
-        # The rest says why: a full disk takes a part first, and nothing at the second try.
-        rest = os.pwrite(descriptor, raw[written:], written)
-        if written + rest != len(raw):
-            raise OSError(f"only {written + rest} of {len(raw)} bytes could be written")
+def _write_rest(descriptor: int, raw: bytes, written: int) -> None:
+    """Write what the disk did not take of the running head at once; a disk that takes only a part has failed."""
+    # The rest says why: a full disk takes a part first, and nothing at the second try.
+    rest = os.pwrite(descriptor, raw[written:], written)
+    if written + rest != len(raw):
+        raise OSError(f"only {written + rest} of {len(raw)} bytes could be written")

@@ -96,11 +96,15 @@ def _conditions(wanted: EventFilter) -> list[ColumnElement[bool]]:
         conditions.append(_C.type == wanted.type)
     exact = (
         (_C.session, wanted.session),
-        (_C.action, wanted.action),
         (_C.connector, wanted.connector),
         (_C.failure_class, wanted.failure_class),
     )
     conditions.extend(column == value for column, value in exact if value is not None)
+    if wanted.action is not None and "__" in wanted.action:
+        # The log calls a server's tool server/tool, and rules and agents say server__tool.
+        conditions.append(_C.action.in_([wanted.action, wanted.action.replace("__", "/", 1)]))
+    elif wanted.action is not None:
+        conditions.append(_C.action == wanted.action)
     return conditions
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
@@ -94,7 +94,7 @@ class Repeats:
 
 def _about(window: _Window, payload: Mapping[str, object], *, event_id: str | None = None) -> AuditEvent:
     """Return an event about many refusals: no single action or class, only type, session and who tried."""
-    return replace(window.sample, id=event_id, action=None, connector=None, failure_class=None, payload=payload)
+    return window.sample._replace(id=event_id, action=None, connector=None, failure_class=None, payload=payload)
 
 
 def _numbers(window: _Window) -> Mapping[str, object]:

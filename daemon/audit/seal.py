@@ -48,7 +48,9 @@ class Seal:
 
     def encode(self, signer: CheckpointSigner) -> bytes:
         """Write it down under our code."""
-        return _under_code("seal", json.dumps(asdict(self), sort_keys=True), signer)
+        text = json.dumps(asdict(self), sort_keys=True)
+        code = signer.authenticate(f"seal\n{text}".encode())
+        return f"{text}\n{code}\n".encode()
 
     @classmethod
     def decode(cls, raw: bytes, signer: CheckpointSigner) -> Self:
@@ -74,9 +76,13 @@ class RunningHead(NamedTuple):
     def encode(self, signer: CheckpointSigner) -> bytes:
         """Write it down under our code, always in as many bytes."""
         # By hand, because it is written twice for every commit.
-        places = ",".join([f'[{seq},"{digest}"]' for seq, digest in (self.committed, self.pending, *self.doubtful)])
+        (seq, digest), (later, digest_later) = self.committed, self.pending
+        places = f'[{seq},"{digest}"],[{later},"{digest_later}"]'
+        for seq, digest in self.doubtful:
+            places += f',[{seq},"{digest}"]'
         text = f'{{"boot":{_quoted(self.boot)},"found":{self.found},"number":{self.number},"places":[{places}]}}'
-        return _under_code("running", text, signer).ljust(RUNNING_BYTES)
+        code = signer.authenticate(f"running\n{text}".encode())
+        return f"{text}\n{code}\n".encode().ljust(RUNNING_BYTES)
 
     @classmethod
     def decode(cls, raw: bytes, signer: CheckpointSigner) -> Self:
@@ -96,11 +102,6 @@ class RunningHead(NamedTuple):
 @lru_cache(maxsize=8)  # one daemon writes one boot into all of them
 def _quoted(text: str) -> str:
     return json.dumps(text)
-
-
-def _under_code(purpose: str, text: str, signer: CheckpointSigner) -> bytes:
-    code = signer.authenticate(f"{purpose}\n{text}".encode())
-    return f"{text}\n{code}\n".encode()
 
 
 def _checked(purpose: str, raw: bytes, signer: CheckpointSigner) -> bytes:

@@ -31,10 +31,10 @@ class Doorbell:
 
     def wait(self, seconds: float | None) -> bool:
         """Wait for a ring, at most so many seconds; say whether there was one."""
-        rung = bool(self._poll.poll(None if seconds is None else min(seconds, _LONGEST_SECONDS) * 1000))
-        if rung:
-            self.silence()
-        return rung
+        if not self._poll.poll(None if seconds is None else min(seconds, _LONGEST_SECONDS) * 1000):
+            return False
+        os.read(self.descriptor, _RINGS_AT_ONCE)  # only who waits reads, so the ring is still there
+        return True
 
     def silence(self) -> None:
         """Forget the rings up to now; what they were about must be looked at afterwards."""

@@ -54,8 +54,9 @@ Tools of MCP servers are named by the server's name and the server's own name of
     decision = "allow"
     reason = "Reading issues is harmless."
 
-`*` stands for every tool of the server, and for its resources and prompts. The rule of one tool goes before it, but a
-`deny` always holds. A tool that is denied stays in the list: an agent that calls it is told the reason.
+`*` stands for every tool of the server, and for its resources and prompts; `github__get_*` is refused. The rule of
+one tool goes before it, but a `deny` always holds. A tool that is denied stays in the list: an agent that
+calls it is told the reason.
 """
 
 

@@ -51,6 +51,10 @@ def _ruled_name(value: str) -> str:
             "it is not the name of an action, like ship-update, and not that of a tool of a server, like"
             " github__create_issue, or github__* for all of its tools"
         )
+    server, _, tool = value.partition("__")
+    if "*" in tool and tool != "*":
+        # It would fit no tool, and a deny that holds nothing back must not look as if it did.
+        raise ValueError(f"* stands for all tools of a server only, as {server}__*; of some of them, name each")
     return value
 
 
@@ -159,6 +163,14 @@ class RuleSettings(_Section):
 
     decision: Literal["ask", "allow", "deny"] = Field(description="What happens when the action is asked for.")
     reason: str = Field("", max_length=500, description="Why; goes into the audit log. An `allow` must have one.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_table(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            wanted = '{ decision = "deny", reason = "Not from here." }'
+            raise ValueError(f"a rule is a table; write it like {wanted}")  # noqa: TRY004 - the library wants this one
+        return value
 
     @model_validator(mode="after")
     def _allow_says_why(self) -> "RuleSettings":

@@ -36,7 +36,10 @@ TypeOption = Annotated[
     str | None, typer.Option("--type", metavar="TYPE", help="Only this type, such as execution.started or approval.*")
 ]
 ActionOption = Annotated[
-    str | None, typer.Option("--action", metavar="NAME", help="Only this action.", autocompletion=known.actions)
+    str | None,
+    typer.Option(
+        "--action", metavar="NAME", help="Only this action, or this server__tool.", autocompletion=known.actions
+    ),
 ]
 ConnectorOption = Annotated[
     str | None,

@@ -75,6 +75,7 @@ def set_value(
     invocation = Invocation.of(ctx, as_json=as_json)
     _change(invocation, lambda text, file: with_setting(text, name, value, file=file))
     _say_if_hidden(invocation, name)
+    _say_if_idle(invocation, name)
 
 
 @app.command()
@@ -142,6 +143,25 @@ def _say_if_hidden(invocation: Invocation, name: str) -> None:
     variable = f"AILERON_{name.replace('.', '__')}".upper()
     if variable in invocation.environ:
         invocation.output.note(f"{variable} is set here, and wins over the file where it is.", style="yellow")
+
+
+def _say_if_idle(invocation: Invocation, name: str) -> None:
+    """Say if a rule that was written is about nothing that is there: then it holds nothing back."""
+    group, _, rule = name.partition("approvals.rules.")
+    if group or not rule or invocation.as_json:
+        return
+    wanted = f"rule for {rule.strip(chr(34))}"
+    try:
+        client = invocation.connect_if_running()
+        if client is None:
+            return
+        with client:
+            checks = client.get("/v1/checks")["items"]
+    except CliFailure:
+        return  # the rule is written all the same
+    for check in checks:
+        if check["name"] == wanted:
+            invocation.output.note(f"{one_line(check['message'])} {one_line(check['remedy'])}", style="yellow")
 
 
 def _wrong(problem: Exception) -> CliFailure:

@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from daemon.cli import known
+from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.moments import age
 from daemon.cli.options import JsonOption, ValueFileOption, YesOption
 from daemon.cli.rendering import one_line
+from daemon.cli.secret_texts import is_free_of_a_value
 from daemon.cli.takes_secret import TakesSecret
 from daemon.cli.vault_check import need_open_vault
 
@@ -33,6 +35,12 @@ def add(
     gets it with: aileron binding add CONNECTOR --from-secret NAME
     """
     invocation = Invocation.of(ctx, as_json=as_json)
+    if not is_free_of_a_value(name):
+        raise CliFailure.usage(
+            "the name holds a sign that no name has, and perhaps the value; it is not repeated here",
+            remedy="Write the name alone: the value is asked for, and not shown. If it stood on the line, it is in the "
+            "history of your shell now: take another one.",
+        )
     prompts = invocation.prompts
     with invocation.connect() as client:
         if value_file is not None:

@@ -4,10 +4,17 @@ import re
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
 
+_VALUE_FOLLOWS = re.compile(r"[\s=:]")
+
 
 def secret_name(server: str, key: str) -> str:
     """Return the name of a server's secret, made from the key that it stands under."""
     return f"{server}/{_NOT_IN_NAMES.sub('-', key.casefold()).strip('._-') or 'value'}"
+
+
+def is_free_of_a_value(name: str) -> bool:
+    """Say whether what was given as a name is one, and not a name with its value, such as NAME=VALUE."""
+    return _VALUE_FOLLOWS.search(name) is None
 
 
 def scheme_of(value: str) -> str:

@@ -1,5 +1,6 @@
 """`aileron server`: the MCP servers behind the gate."""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -10,11 +11,11 @@ from daemon.cli.options import JsonOption, YesOption
 from daemon.cli.rendering import neutralise, one_line
 from daemon.cli.server_add import add
 from daemon.cli.server_import import import_servers
+from daemon.cli.server_line import AddsServer
 from daemon.cli.server_login import login, login_in_words, login_until, logout, tell_unrevoked
 from daemon.cli.server_logs import logs
 from daemon.cli.server_restore import restore_servers
 from daemon.cli.server_review import review
-from daemon.cli.takes_secret import TakesSecret
 
 app = typer.Typer(
     add_completion=False,
@@ -37,7 +38,7 @@ _STYLES = {
     "gone": "dim",
 }
 
-app.command(cls=TakesSecret)(add)
+app.command(cls=AddsServer)(add)
 app.command("import")(import_servers)
 app.command("restore")(restore_servers)
 
@@ -99,7 +100,7 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
             ("mode", item["mode"]),
             ("state", item["state"]),
             ("protocol", item["protocol"]),
-            ("command", item["command"]) if local else ("url", item["url"]),
+            ("command", shlex.join(item["command"])) if local else ("url", item["url"]),
             *((what, f"{key}: {value}") for key, value in given.items()),
             *((("folder", item["folder"]),) if local else ()),
             ("scope", item["scope"]),
@@ -119,10 +120,11 @@ def tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -
     invocation = Invocation.of(ctx, as_json=as_json)
     with invocation.connect() as client:
         answer = client.get("/v1/servers/{}/tools", name)
-        error = None if answer["items"] else client.get("/v1/servers/{}", name)["error"]
+        server = client.get("/v1/servers/{}", name)
     if as_json:
         invocation.output.json(answer)
         return
+    error = server["error"]
     nothing = (
         "Its tools were not looked at yet, or it offers none." if error is None else f"{one_line(error).rstrip('.')}."
     )
@@ -132,10 +134,13 @@ def tools(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -
             [item["tool"], item["name"], item["state"], item["decision"], one_line(item["description"], limit=70)]
             for item in answer["items"]
         ],
-        empty=f"{nothing} Look with: aileron server test {name}",
+        empty=f"{nothing} Look with: aileron server test {name}" if server["enabled"] else "It was not looked at yet.",
         fold="description",
         styles=_STYLES,
     )
+    if not server["enabled"]:
+        said = f"{one_line(name)} is disabled, so agents get none of these. To offer them: aileron server enable {name}"
+        invocation.output.note(said, style="yellow")
 
 
 @app.command("test")

@@ -1,6 +1,8 @@
 """`aileron server add`: a server is written into servers.yaml, and its secrets go to the vault."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,9 +11,8 @@ from daemon.cli.failure import CliFailure
 from daemon.cli.invocation import Invocation
 from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
-from daemon.cli.secret_texts import scheme_of, secret_name
-from daemon.cli.vault_check import need_open_vault
-from daemon.core.likely_secrets import looks_secret
+from daemon.cli.server_keeping import Keeping
+from daemon.cli.server_line import check_line, check_paths, check_program_is_one_word, whole_folder
 
 if TYPE_CHECKING:
     from daemon.cli.client import ControlClient
@@ -31,10 +32,15 @@ def add(
     ] = None,
     header: Annotated[
         list[str] | None,
-        typer.Option("--header", metavar="NAME=VALUE", help="A header for a remote server; a NAME alone is asked for."),
+        typer.Option(
+            "--header",
+            metavar="NAME=VALUE",
+            help="A header for a remote server, also 'NAME: VALUE'; a NAME alone is asked for.",
+        ),
     ] = None,
     folder: Annotated[
-        str | None, typer.Option("--folder", metavar="FOLDER", help="Where it works; your home if not said.")
+        str | None,
+        typer.Option("--folder", metavar="FOLDER", help="Where it works, such as . for here; your home if not said."),
     ] = None,
     prefix: Annotated[
         str | None, typer.Option("--prefix", metavar="NAME", help="What its tools' names begin with, if not its name.")
@@ -50,131 +56,101 @@ def add(
 ) -> None:
     """Add an MCP server: its tools become tools of your agents.
 
-    A value that looks like a secret goes to the vault, and only its name into servers.yaml. So that it does not stand
-    in the history of your shell, write --env NAME without a value: it is asked for. What is in the vault already is
-    named with --env NAME=vault://secrets/SECRET.
+    A value that looks like a secret goes to the vault, also out of the URL and the command, and only its name into
+    servers.yaml. So that it does not stand in the history of your shell, write --env NAME without a value: it is asked
+    for. What is in the vault already is named with --env NAME=vault://secrets/SECRET.
     """
     invocation = Invocation.of(ctx, as_json=as_json)
-    _check(command, url, env, header, folder)
+    _check(ctx, name, command or [], url, env=bool(env), header=bool(header), folder=folder)
+    whole = _whole(folder)
     with invocation.connect() as client:
-        keeping = _Keeping(invocation, client, name, plain=plain)
+        keeping = Keeping(invocation, client, name, plain=plain)
         texts = {"env": keeping.texts(env or [], "--env"), "headers": keeping.texts(header or [], "--header")}
+        where = keeping.command(command or []) if url is None else keeping.url(url)
         keeping.check_vault()
-        where = {"mode": "local" if url is None else "remote", "command": command or [], "url": url, "folder": folder}
-        body = {"name": name, **where, **texts, "tool_prefix": prefix}
+        body = {"name": name, "folder": whole, **where, **texts, "tool_prefix": prefix}
         body["scope"] = "session" if per_session else "shared"
-        added = client.post("/v1/servers", body=body)
-        # After the server: one that is refused must not have replaced the secret of another one.
-        keeping.store()
+        added = _added(client, keeping, body)
         tested, failure = _tested(client, invocation, name) if test else (None, None)
     if as_json:
         error = None if failure is None else failure.envelope()["error"]
         invocation.output.json(added | {"stored": keeping.stored, "test": tested, "test_error": error})
     else:
-        _write(invocation, name, keeping.stored, tested, failure)
+        _write(invocation, name, keeping, tested, failure)
 
 
 def _write(
     invocation: Invocation,
     name: str,
-    stored: Sequence[str],
+    keeping: Keeping,
     tested: dict[str, Any] | None,
     failure: CliFailure | None,
 ) -> None:
     invocation.output.line(f"{one_line(name)} is added.")
-    for secret in stored:
+    for secret in keeping.stored:
         invocation.output.note(f"In the vault: {one_line(secret)}", style="dim")
+    for warning in keeping.warnings:
+        invocation.output.note(warning, style="yellow")
     if tested is not None:
         count = tested["tools"]
         invocation.output.line(f"It offers {count} {'tool' if count == 1 else 'tools'}: aileron server tools {name}")
     if failure is not None:
         invocation.output.note(f"It cannot be asked yet: {one_line(failure.message)}", style="yellow")
-        again = f"Mend it, then try again: aileron server test {name}"
+        again = f"Then try: aileron server test {name}"
+        if failure.failure_class not in {"vault_locked", "binding_required"}:  # these name the command that helps
+            mend = f"Mend its entry in servers.yaml, or take it out with aileron server remove {name} and add it again."
+            again = f"{mend} {again}"
         invocation.output.note(one_line(failure.remedy or again), style="yellow")
 
 
 def _check(
-    command: Sequence[str] | None,
+    ctx: typer.Context,
+    name: str,
+    command: Sequence[str],
     url: str | None,
-    env: Sequence[str] | None,
-    header: Sequence[str] | None,
+    *,
+    env: bool,
+    header: bool,
     folder: str | None,
 ) -> None:
-    if (url is None) == (not command):
-        raise CliFailure.usage(
-            "a server is started by a command, or reached at a URL",
-            remedy="Write it like: aileron server add NAME -- npx -y PACKAGE, or: aileron server add NAME --url URL",
-        )
-    if url is not None and (env or folder):
-        raise CliFailure.usage("a remote server has no variables and no folder", remedy="Pass --header instead.")
-    if url is None and header:
-        raise CliFailure.usage("a server that is started here has no headers", remedy="Pass --env instead.")
+    """Raise CliFailure for a line that cannot mean what it says."""
+    import shutil
+
+    options = {option for each in ctx.command.params for option in (*each.opts, *each.secondary_opts)}
+    check_line(name, command, url, env=env, header=header, folder=folder is not None, options=options)
+    if command:
+        check_program_is_one_word(command[0], lambda word: shutil.which(word) is not None)
+        if folder is None and (here := _here()) is not None:
+            check_paths(command, here, Path.home())
 
 
-class _Keeping:
-    """Brings values that are secrets into the vault."""
+def _added(client: "ControlClient", keeping: Keeping, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the server, then its secrets: a server that is refused must not have replaced the secret of another one."""
+    added: dict[str, Any] = client.post("/v1/servers", body=body)
+    try:
+        keeping.store()
+    except CliFailure:
+        with suppress(CliFailure):  # without its secrets it would be there and never start
+            client.delete("/v1/servers/{}", body["name"])
+        raise
+    return added
 
-    def __init__(self, invocation: Invocation, client: "ControlClient", server: str, *, plain: bool) -> None:
-        self._invocation = invocation
-        self._client = client
-        self._server = server
-        self._plain = plain
-        self._values: dict[str, str] = {}
 
-    def texts(self, given: Sequence[str], option: str) -> Mapping[str, str]:
-        """Return the texts for the file, by name."""
-        found: dict[str, str] = {}
-        for each in given:
-            name, equals, value = each.partition("=")
-            if not name or name in found:
-                raise CliFailure.usage(f"{option} is given without a name, or twice with one", remedy="Check it.")
-            if not equals:
-                if self._invocation.prompts.interactive:
-                    need_open_vault(self._client, one_line(name))
-                form = " (most servers want: Bearer TOKEN)" if name.lower() == "authorization" else ""
-                value = self._invocation.prompts.secret(f"Value of {name}{form}", option=f"{option} {name}=vault://...")
-                found[name] = self._stored(name, value)
-            elif looks_secret(name, value) and self._wanted(name):
-                found[name] = self._stored(name, value)
-            else:
-                found[name] = value
-        return found
+def _here() -> Path | None:
+    """Return the folder that the person stands in; None if it was removed meanwhile."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
 
-    def _wanted(self, name: str) -> bool:
-        if self._plain:
-            return False
-        if self._invocation.as_json or not self._invocation.prompts.interactive:
-            return True
-        answer = self._invocation.prompts.answer(f"{name} looks like a secret. Keep it in the vault? [Y/n] ")
-        if answer is None:
-            raise CliFailure("no answer was given; nothing was changed")
-        return answer not in {"n", "no"}
 
-    @property
-    def stored(self) -> list[str]:
-        """Return the names of what goes to the vault."""
-        return list(self._values)
-
-    def check_vault(self) -> None:
-        """Raise CliFailure if there is something to store and the vault does not take it."""
-        if self._values:
-            otherwise = "Or pass --plain to write the value into servers.yaml."
-            need_open_vault(self._client, ", ".join(self._values), otherwise=otherwise)
-
-    def store(self) -> None:
-        """Put the values into the vault."""
-        for secret, value in self._values.items():
-            self._client.put("/v1/secrets", body={"name": secret, "value": value})
-
-    def _stored(self, name: str, value: str) -> str:
-        """Return what the file says in place of a value that goes to the vault.
-
-        What stands before the secret in a header, such as `Bearer `, stays in the file.
-        """
-        scheme = scheme_of(value)
-        secret = secret_name(self._server, name)
-        self._values[secret] = value.removeprefix(scheme)
-        return f"{scheme}vault://secrets/{secret}"
+def _whole(folder: str | None) -> str | None:
+    if folder is None:
+        return None
+    here = _here()
+    if here is None and not folder.startswith(("/", "~")):
+        raise CliFailure.usage("the folder that you stand in is not there any more", remedy="Pass a whole path.")
+    return whole_folder(folder, here or Path("/"))
 
 
 def _tested(

@@ -45,7 +45,9 @@ def logs(
         return
     for line in known_lines:
         invocation.output.line(neutralise(line))
-    if not known_lines and lines and not follow:
+    if not path.exists():
+        _say_why_nothing(invocation, name, follow=follow)
+    elif not known_lines and lines and not follow:
         invocation.output.note(f"{one_line(name)} has not written anything to {path} yet.", style="dim")
     if follow:
         try:
@@ -53,3 +55,18 @@ def logs(
                 invocation.output.line(neutralise(line))
         finally:
             follower.close()
+
+
+def _say_why_nothing(invocation: Invocation, name: str, *, follow: bool) -> None:
+    """Tell a server that wrote nothing from one that cannot, and from one that is not there."""
+    with invocation.connect() as client:
+        server = client.get("/v1/servers/{}", name)
+    if server["mode"] == "remote":
+        raise CliFailure.usage(
+            f"{one_line(name)} runs elsewhere, and what it logs is there",
+            remedy=f"What went wrong last: aileron server show {name}",
+        )
+    waits = " What it writes comes here; Ctrl-C ends this." if follow else ""
+    invocation.output.note(f"{one_line(name)} has not written anything yet.{waits}", style="dim")
+    if server["error"] is not None:
+        invocation.output.note(f"What went wrong last: {one_line(server['error'])}", style="yellow")

@@ -12,6 +12,8 @@ from daemon.cli.options import JsonOption
 from daemon.cli.rendering import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from daemon.cli.importing.records import Record
     from daemon.cli.importing.restoring import Restored
 
@@ -34,7 +36,7 @@ def restore_servers(
     invocation = Invocation.of(ctx, as_json=as_json)
     records = Records(invocation.home().imports_dir)
     if not any(_is_meant(record, agent) for record in records.all()):
-        invocation.answer({"items": []}, "Nothing was imported that could be given back.")
+        _say_why_nothing(invocation, records.all(), agent)
         return
     with records.alone(), invocation.connect() as client:
         # The newest first: a file that was imported twice goes back step by step.
@@ -55,6 +57,20 @@ def restore_servers(
             f"not given back: {', '.join(sorted(map(one_line, stuck)))}",
             remedy="Mend what is said above, then run this again; what was taken out is kept until then.",
         )
+
+
+def _say_why_nothing(invocation: Invocation, records: "Sequence[Record]", agent: str | None) -> None:
+    from launchers.importing.places import AGENTS
+
+    if agent is not None and agent not in AGENTS and not Path(agent).expanduser().exists():
+        raise CliFailure.usage(
+            f"{one_line(agent)} is no agent that is known here, and no file",
+            remedy=f"Name one of {', '.join(AGENTS)}, or the file that was imported.",
+        )
+    others = ", ".join(dict.fromkeys(record.agent for record in records))
+    where = "" if agent is None else f" from {one_line(agent)}"
+    rest = f" There is something of: {others}." if others else ""
+    invocation.answer({"items": []}, f"Nothing was imported{where} that could be given back.{rest}")
 
 
 def _is_meant(record: "Record", agent: str | None) -> bool:

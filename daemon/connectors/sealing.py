@@ -5,7 +5,6 @@ whether or not a request was made, and looks at what goes out, whoever put it th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -74,7 +73,7 @@ class Seal:
         if self.scrub is None:
             return list(attempts)
         return [
-            replace(attempt, path=self.scrub(attempt.path), error=attempt.error and self.scrub(attempt.error))
+            attempt._replace(path=self.scrub(attempt.path), error=attempt.error and self.scrub(attempt.error))
             for attempt in attempts
         ]
 

@@ -1,11 +1,9 @@
 """One try at one request that left for a service."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
+class AttemptRecord(NamedTuple):
     """Where a request went, what came back, and whether bytes may have left."""
 
     number: int

@@ -23,7 +23,7 @@ class CanonicalError(ValueError):
 def canonical_json(value: Any) -> str:
     """Write a JSON value in its canonical form."""
     try:
-        if not _is_plain(value, MAX_DEPTH):
+        if not _is_plain(value):
             _check_depth(value)
             return rfc8785.dumps(value).decode()
         text = _encode(value)
@@ -38,46 +38,41 @@ def canonical_json(value: Any) -> str:
     return text
 
 
-def _is_plain(value: Any, depth: int) -> bool:
+def _is_plain(value: Any) -> bool:
     """Say whether the standard encoder provably writes this value the way RFC 8785 does.
 
     True for exact str, int, bool, None, dict, list and tuple when integers are in the safe range and keys
     sort the same by code point as by UTF-16 unit, which they do unless one lies beyond U+FFFF. Numbers with
     a fraction and subclasses take the slow road. Each test runs over a whole container inside the interpreter.
     """
-    members: Collection[Any]
-    kind = type(value)
-    if kind is dict:
-        try:
-            keys = "".join(value)
-        except TypeError:
-            wrong = next(key for key in value if not isinstance(key, str))
-            raise CanonicalError(f"An object key is {wrong!r}; keys must be strings.") from None
-        if not keys.isascii() and max(keys) > "\uffff":
-            return False
-        members = value.values()
-    elif kind is list or kind is tuple:
-        members = value
-    elif kind is int:
-        return bool(-MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER)
-    else:
-        return kind is str or kind is bool or value is None
-    if depth == 0:
-        raise CanonicalError(f"The value is nested deeper than {MAX_DEPTH} levels.")
-    kinds = set(map(type, members))
-    if kinds <= _LEAVES:
-        return True
-    return kinds <= _PLAIN and _are_plain(members, depth - 1)
-
-
-def _are_plain(members: Collection[Any], depth: int) -> bool:
-    for member in members:
-        kind = type(member)
-        if kind is int:
-            if not -MAX_SAFE_INTEGER <= member <= MAX_SAFE_INTEGER:
+    # Containers that are still to be looked at, each with how many others it lies in.
+    left: list[tuple[Any, int]] = [(value if type(value) in _CONTAINERS else (value,), 0)]
+    while left:
+        container, depth = left.pop()
+        members: Collection[Any] = container
+        if type(container) is dict:
+            try:
+                keys = "".join(container)
+            except TypeError:
+                wrong = next(key for key in container if not isinstance(key, str))
+                raise CanonicalError(f"An object key is {wrong!r}; keys must be strings.") from None
+            if not keys.isascii() and max(keys) > "\uffff":
                 return False
-        elif kind in _CONTAINERS and not _is_plain(member, depth):
+            members = container.values()
+        if depth == MAX_DEPTH:
+            raise CanonicalError(f"The value is nested deeper than {MAX_DEPTH} levels.")
+        kinds = set(map(type, members))
+        if kinds <= _LEAVES:
+            continue
+        if not kinds <= _PLAIN:
             return False
+        for member in members:
+            kind = type(member)
+            if kind is int:
+                if not -MAX_SAFE_INTEGER <= member <= MAX_SAFE_INTEGER:
+                    return False
+            elif kind in _CONTAINERS:
+                left.append((member, depth + 1))
     return True
 
 

@@ -28,10 +28,8 @@ class FairQueue(Generic[T]):
 
     def __init__(self) -> None:
         self._lanes: OrderedDict[str, dict[Rank, deque[T]]] = OrderedDict()
-        self._size = 0
-
-    def __len__(self) -> int:
-        return self._size
+        self.size = 0
+        """How many items wait, of all sessions."""
 
     def waiting(self, key: str) -> int:
         """Count the waiting items of one session."""
@@ -40,7 +38,7 @@ class FairQueue(Generic[T]):
     def put(self, key: str, item: T, *, rank: Rank) -> None:
         """Let an item wait; a session that had none waiting comes after all that have."""
         self._lanes.setdefault(key, {}).setdefault(rank, deque()).append(item)
-        self._size += 1
+        self.size += 1
 
     def remove(self, key: str, item: T) -> bool:
         """Take an item out, wherever it stands; False when it does not wait any more."""
@@ -66,7 +64,7 @@ class FairQueue(Generic[T]):
         return None
 
     def _forget_if_empty(self, key: str, rank: Rank) -> None:
-        self._size -= 1
+        self.size -= 1
         lanes = self._lanes[key]
         if not lanes[rank]:
             del lanes[rank]

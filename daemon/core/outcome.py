@@ -1,8 +1,7 @@
 """What became of a run: its result or its failure, and in both cases what was tried on the way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.core.attempts import AttemptRecord
 from daemon.core.failures import Failure
@@ -11,8 +10,7 @@ Content = tuple[Mapping[str, Any], ...]
 """Blocks of a result in the form that MCP gives them, such as `{"type": "text", "text": "..."}`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageRecord:
+class StageRecord(NamedTuple):
     """One stage that was begun, and how it went."""
 
     id: str
@@ -30,15 +28,14 @@ class StageRecord:
             "op": self.op,
             "status": "succeeded" if self.succeeded else "failed",
             "ms": self.ms,
-            "attempts": [attempt.as_json() for attempt in self.attempts],
+            "attempts": list(map(AttemptRecord.as_json, self.attempts)),
         }
         if self.binding is not None:
             record["binding"] = self.binding
         return record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The end of a run; with a failure there is no result."""
 
     stages: tuple[StageRecord, ...] = ()

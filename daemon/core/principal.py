@@ -1,7 +1,7 @@
 """Who asks, and who decides."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from daemon.core.vocabulary import Attr
 
@@ -34,8 +34,7 @@ class Means(StrEnum):
     """Not at all, or an older version did not write it down."""
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     """Somebody who asks for something or decides about it."""
 
     kind: PrincipalKind

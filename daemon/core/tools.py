@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.core.principal import Principal
 
@@ -74,8 +74,7 @@ class ToolSpec:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(NamedTuple):
     """Somebody wants a tool to run."""
 
     principal: Principal

@@ -1,58 +1,44 @@
-"""Statements of the hot path: compiled once, and run on the driver's own cursor.
+"""Statements of the hot path: compiled once, and run on the driver's own connection.
 
 Every run of an action waits for two commits, and what SQLAlchemy does around each statement costs more than the
-statement. These are still written with SQLAlchemy and compiled for whatever database the connection is to.
+statement. These are still written with SQLAlchemy, and their errors are still those of SQLAlchemy.
 """
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.expression import ClauseElement
 
+_DIALECT = sqlite.dialect()
+
 
 class HotStatement:
-    """One statement with named parameters."""
+    """One statement. Its values are given in the order in which the statement has its parameters."""
 
-    def __init__(self, statement: ClauseElement, parameters: Sequence[str] | None = None) -> None:
+    def __init__(self, statement: ClauseElement, parameters: Sequence[str]) -> None:
         self._statement = statement
-        self._parameters = None if parameters is None else list(parameters)
-        self._compiled: dict[str, tuple[str, tuple[str, ...] | None]] = {}
+        self._parameters = list(parameters)
 
-    def run(self, connection: Connection, row: Mapping[str, Any]) -> None:
-        """Execute the statement with one set of parameters."""
-        text, order = self._compiled.get(connection.dialect.name) or self._compile(connection)
-        self._execute(connection, text, row if order is None else [row[name] for name in order], many=False)
+    @cached_property
+    def text(self) -> str:
+        """Return it as the driver reads it; ValueError if the parameters were named in another order."""
+        compiled: Any = self._statement.compile(dialect=_DIALECT, column_keys=self._parameters)
+        if compiled.positiontup != self._parameters:
+            raise ValueError(f"the statement has its parameters in the order {', '.join(compiled.positiontup)}")
+        return str(compiled)
 
-    def run_rows(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
-        """Execute the statement for rows whose values stand in the order the parameters were named in."""
-        text, order = self._compiled.get(connection.dialect.name) or self._compile(connection)
-        if order is None:
-            names = self._parameters or ()
-            self._execute(connection, text, [dict(zip(names, row, strict=True)) for row in rows], many=True)
-        else:
-            self._execute(connection, text, rows, many=True)
-
-    def _compile(self, connection: Connection) -> tuple[str, tuple[str, ...] | None]:
-        compiled: Any = self._statement.compile(dialect=connection.dialect, column_keys=self._parameters)
-        order = tuple(compiled.positiontup) if compiled.positional else None
-        found = self._compiled[connection.dialect.name] = (str(compiled), order)
-        return found
-
-    @staticmethod
-    def _execute(connection: Connection, text: str, values: Any, *, many: bool) -> None:
+    def run(self, connection: Connection, values: Sequence[Any]) -> None:
+        """Execute the statement once."""
         driver: Any = connection.connection.dbapi_connection
-        cursor = driver.cursor()
         try:
-            if many:
-                cursor.executemany(text, values)
-            else:
-                cursor.execute(text, values)
-        except connection.dialect.loaded_dbapi.Error as problem:
-            raise _library_error(connection, problem, text) from problem
-        finally:
-            cursor.close()
+            driver.execute(self.text, values)
+        except sqlite3.Error as problem:
+            raise library_error(problem, self.text) from problem
 
 
 def run_on_driver(connection: Connection, statement: str) -> None:
@@ -60,11 +46,10 @@ def run_on_driver(connection: Connection, statement: str) -> None:
     driver: Any = connection.connection.dbapi_connection
     try:
         driver.execute(statement)
-    except connection.dialect.loaded_dbapi.Error as problem:
-        raise _library_error(connection, problem, statement) from problem
+    except sqlite3.Error as problem:
+        raise library_error(problem, statement) from problem
 
 
-def _library_error(connection: Connection, problem: Exception, statement: str) -> BaseException:
+def library_error(problem: sqlite3.Error, statement: str) -> BaseException:
     """Return what SQLAlchemy would have raised for an error of the driver, without the parameters of the statement."""
-    base: Any = connection.dialect.loaded_dbapi
-    return DBAPIError.instance(statement, None, problem, base.Error, hide_parameters=True, dialect=connection.dialect)
+    return DBAPIError.instance(statement, None, problem, sqlite3.Error, hide_parameters=True, dialect=_DIALECT)

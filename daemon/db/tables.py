@@ -110,6 +110,7 @@ open_executions = Table(
     Column("may_have_left", Boolean, nullable=False),
     Column("started_ms", BigInteger, nullable=False),
     Column("started_audit_id", String(40), nullable=False),
+    sqlite_with_rowid=False,  # one tree for SQLite to write, and not a second one for the key; each run writes it twice
 )
 
 server_looks = Table(  # the servers whose tools were looked at once

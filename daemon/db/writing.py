@@ -5,13 +5,18 @@ done inside of one still gets SQLAlchemy's connection.
 """
 
 import contextlib
+import sqlite3
+from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from daemon.db.engine import BEGUN_BY_HAND
-from daemon.db.statements import run_on_driver
+from daemon.db.statements import HotStatement, library_error
+
+_BEGIN, _COMMIT = "BEGIN IMMEDIATE", "COMMIT"
 
 
 class WritingConnection:
@@ -24,11 +29,22 @@ class WritingConnection:
         self._connection = engine.execution_options(**{BEGUN_BY_HAND: True}).connect()
         # To SQLAlchemy the whole life of the connection is one transaction, so that it begins none by itself.
         self._connection.begin()
+        self._driver: Any = self._connection.connection.dbapi_connection
 
     def __enter__(self) -> Connection:
         """Begin a transaction, and return what statements are executed on."""
-        run_on_driver(self._connection, "BEGIN IMMEDIATE")
+        try:
+            self._driver.execute(_BEGIN)
+        except sqlite3.Error as problem:
+            raise library_error(problem, _BEGIN) from problem
         return self._connection
+
+    def run_rows(self, statement: HotStatement, rows: Sequence[Sequence[Any]]) -> None:
+        """Execute a statement once for each of several rows of values, within a block."""
+        try:
+            self._driver.executemany(statement.text, rows)
+        except sqlite3.Error as problem:
+            raise library_error(problem, statement.text) from problem
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
@@ -38,9 +54,11 @@ class WritingConnection:
             self._undo()
             return
         try:
-            run_on_driver(self._connection, "COMMIT")
-        except BaseException:
+            self._driver.execute(_COMMIT)
+        except BaseException as failed:
             self._undo()
+            if isinstance(failed, sqlite3.Error):
+                raise library_error(failed, _COMMIT) from failed
             raise
 
     def close(self) -> None:
@@ -52,5 +70,5 @@ class WritingConnection:
 
     def _undo(self) -> None:
         # After some errors the database has undone it already. What was raised first is what is to be known.
-        with contextlib.suppress(self._connection.dialect.loaded_dbapi.Error):
-            self._connection.connection.rollback()
+        with contextlib.suppress(sqlite3.Error):
+            self._driver.rollback()

@@ -29,7 +29,7 @@ class Admission:
 
     async def enter(self, session: str, *, rank: Rank) -> None:
         """Wait for a place; leave() must follow. Raises a retriable Failure when there is none in time."""
-        if self._places.may_take(session) and (not self._queue or not self._queue.waiting(session)):
+        if self._places.may_take(session) and not (self._queue.size and self._queue.waiting(session)):
             self._places.take(session)
             return
         if rank is Rank.NEW and self._queue.waiting(session) >= self._queued:
@@ -52,7 +52,7 @@ class Admission:
     def leave(self, session: str) -> None:
         """Give a place back."""
         self._places.give_back(session)
-        while self._queue and (turn := self._queue.take(lambda key, _: self._places.may_take(key))) is not None:
+        while self._queue.size and (turn := self._queue.take(lambda key, _: self._places.may_take(key))) is not None:
             key, waiter = turn
             self._places.take(key)
             waiter.set_result(None)

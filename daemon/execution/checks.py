@@ -1,7 +1,5 @@
 """The checks before a run: may the session ask at all, what would run, and is it still what a person approved."""
 
-from dataclasses import replace
-
 from daemon.approvals.record import Approval
 from daemon.audit.budget import LogBudget
 from daemon.core.canonical import CanonicalError
@@ -27,7 +25,7 @@ class Checks:
     def meant(self, request: RunRequest) -> RunRequest:
         """Return the request for the call that is meant; everything after this is about that one."""
         meant = self._tools.meant(request.call)
-        return request if meant is request.call else replace(request, call=meant)
+        return request if meant is request.call else request._replace(call=meant)
 
     async def check(self, request: RunRequest) -> CheckedRun:
         """Return a run that may start as far as its tool is concerned; raise the Failure that says why it may not."""

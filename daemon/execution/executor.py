@@ -29,7 +29,6 @@ from daemon.execution.admission import Admission
 from daemon.execution.checks import Checks, check_approved, unwritable
 from daemon.execution.held import HeldCalls
 from daemon.execution.journal import ExecutionJournal, attributes_of
-from daemon.execution.reach import Told
 from daemon.execution.requests import CheckedRun, Finished, PersonAsked, RunRequest, Waiting
 from daemon.execution.run import Run, RunServices
 from daemon.execution.under_way import UnderWay
@@ -103,27 +102,23 @@ class Executor:
     def start(self, request: RunRequest, wake: Callable[[], None]) -> UnderWay:
         """Begin what `run` does, for a caller that has more to wait for; it is woken when there is an answer."""
         under_way = UnderWay(request, held=self._held, wake=wake)
-        under_way.begin(lambda told: self._run(request, told), self._tasks)
+        under_way.begin(self._run(request, under_way), self._tasks)
         return under_way
 
-    async def _run(self, request: RunRequest, told: Told) -> Finished | Waiting:
+    async def _run(self, request: RunRequest, under_way: UnderWay) -> Finished | Waiting:
+        """Check, ask where a person must be asked, wait for a place, and run.
+
+        What cannot begin is refused, and its approval stays good.
+        """
+        run: Run | None = None
         try:
             request = self._checks.meant(request)
             checked = await self._checks.check(request)
             ruling = self._authorise(checked)
             if ruling.decision is Decision.ASK and request.approval is None:
                 return await self._ask(checked)
-        except Failure as failure:
-            raise await self._refused(request, failure) from failure.__cause__
-        return await self._execute(checked, ruling, told)
-
-    async def _execute(self, checked: CheckedRun, ruling: Rule, told: Told) -> Finished:
-        """Wait for a place and run; what cannot begin is refused, and its approval stays good."""
-        request, checked_at = checked.request, self._clock.monotonic()
-        session = checked.session
-        self._faults.hit("execution.before_turn")
-        run: Run | None = None
-        try:
+            checked_at, session = self._clock.monotonic(), request.call.session
+            self._faults.hit("execution.before_turn")
             await self._admission.enter(session, rank=request.rank)
             try:
                 run = Run(
@@ -131,7 +126,7 @@ class Executor:
                     checked=checked,
                     execution=self._ids.new(IdPrefix.EXECUTION),
                     ruling=ruling,
-                    told=told,
+                    told=under_way.asked,
                     checked_at=checked_at,
                     start_by=None if request.approval is not None else checked_at + self._admission.wait_seconds,
                 )
@@ -139,20 +134,23 @@ class Executor:
             finally:
                 self._admission.leave(session)
         except Failure as failure:
-            begun = run is not None and run.begun
-            if begun or failure.failure_class is FailureClass.AUDIT_UNAVAILABLE:
+            if run is not None and (run.begun or failure.failure_class is FailureClass.AUDIT_UNAVAILABLE):
                 raise
             raise await self._refused(request, failure) from failure.__cause__
+        finally:
+            under_way.ended()
 
     def _authorise(self, checked: CheckedRun) -> Rule:
         """Return what decides about a call; raise the Failure of one that may not run, asked for or approved."""
-        self._refuse_while_draining()
+        if self._draining:
+            self._refuse_while_draining()
         tool = checked.request.call.tool
         ruling = self._rules.ruling(tool, required=checked.prepared.approval.required)
         if ruling.decision is Decision.DENY:
+            why = f": {ruling.reason}" if ruling.reason else "."
             raise Failure(
                 FailureClass.APPROVAL_DENIED,
-                f"A rule of this installation denies {checked.name}: {ruling.reason}",
+                f"A rule of this installation denies {checked.name}{why}",
                 boundary=Boundary.USER,
             )
         if checked.request.approval is not None:

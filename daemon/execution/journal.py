@@ -17,7 +17,7 @@ from daemon.base.clock import Clock, IdSource
 from daemon.core.canonical import CanonicalError, canonical_json
 from daemon.core.failures import Failure, FailureClass
 from daemon.core.ids import IdPrefix
-from daemon.core.outcome import Outcome
+from daemon.core.outcome import Outcome, StageRecord
 from daemon.core.tools import Stage
 from daemon.core.visible import visible
 from daemon.core.vocabulary import Attr, EventType
@@ -28,8 +28,8 @@ from daemon.execution.requests import CheckedRun, RunRequest
 from daemon.execution.seam import PreparedCall
 
 _OPEN = tables.open_executions
-_INSERT = HotStatement(insert(_OPEN))
-_CLOSE = HotStatement(delete(_OPEN).where(_OPEN.c.id == bindparam("execution")))
+_INSERT = HotStatement(insert(_OPEN), [column.name for column in _OPEN.columns])
+_CLOSE = HotStatement(delete(_OPEN).where(_OPEN.c.id == bindparam("execution")), ["execution"])
 _MAX_NAME = 200
 _FAILED_BY_TOOL = "The tool answered, and said that it failed."
 
@@ -50,18 +50,18 @@ class ExecutionJournal:
         stage = prepared.first_stage
         audit_id = self._ids.new(IdPrefix.AUDIT)
         spend = None if approval is None else self._approvals.spending(approval, execution=execution)
-        row = {
-            "id": execution,
-            "session": call.session,
-            "actor": str(call.principal),
-            "kind": call.tool.kind,
-            "name": call.tool.name,
-            "approval": None if approval is None else approval.id,
-            "stage": stage.name,
-            "may_have_left": not stage.may_repeat,
-            "started_ms": self._clock.now_ms(),
-            "started_audit_id": audit_id,
-        }
+        row = (  # in the order of the table's columns
+            execution,
+            call.session,
+            str(call.principal),
+            call.tool.kind,
+            call.tool.name,
+            None if approval is None else approval.id,
+            stage.name,
+            not stage.may_repeat,
+            self._clock.now_ms(),
+            audit_id,
+        )
 
         def store(conn: Connection) -> None:
             if spend is not None:
@@ -69,7 +69,7 @@ class ExecutionJournal:
             _INSERT.run(conn, row)
 
         payload: dict[str, Any] = {Attr.EXECUTION_ID: execution, **attributes_of(prepared)}
-        payload[Attr.DECISION] = ruling.decision.value
+        payload[Attr.DECISION] = f"{ruling.decision}"
         if ruling.name is not None:
             payload[Attr.DECISION_RULE] = ruling.name
         if approval is not None:
@@ -102,11 +102,10 @@ class ExecutionJournal:
         audit_id = self._ids.new(IdPrefix.AUDIT)
         payload: dict[str, Any] = {
             Attr.EXECUTION_ID: execution,
-            Attr.EXECUTION_STEPS: [stage.as_json() for stage in outcome.stages],
+            Attr.EXECUTION_STEPS: list(map(StageRecord.as_json, outcome.stages)),
         }
         failure = outcome.failure
         if failure is None:
-            kept = _kept(outcome, audit_id)
             payload |= _size_and_digest(outcome)
             event_type, state = EventType.EXECUTION_SUCCEEDED, ApprovalState.COMPLETED
             if outcome.failed_by_tool:
@@ -115,14 +114,16 @@ class ExecutionJournal:
         else:
             unknown = failure.failure_class is FailureClass.OUTCOME_UNKNOWN
             payload |= error_attributes(failure)
-            kept = failure.with_audit_id(audit_id).envelope()
             event_type = EventType.EXECUTION_UNKNOWN if unknown else EventType.EXECUTION_FAILED
             state = ApprovalState.UNKNOWN if unknown else ApprovalState.FAILED
         failed = FailureClass.EXTERNAL_API_ERROR if outcome.failed_by_tool else None
         failed = failed if failure is None else failure.failure_class
         event = _event(event_type, checked, payload, audit_id=audit_id, failure_class=failed)
         approval = checked.request.approval
-        settle = None if approval is None else self._approvals.settling(approval.id, state, kept)
+        settle = None
+        if approval is not None:
+            kept = _kept(outcome, audit_id) if failure is None else failure.with_audit_id(audit_id).envelope()
+            settle = self._approvals.settling(approval.id, state, kept)
         await self._audit.append(event, effect=_closing(execution, settle))
         if approval is not None:
             await self._approvals.announce(approval.id)
@@ -217,7 +218,7 @@ def _event(
 
 def _closing(execution: str, settle: Callable[[Connection], None] | None) -> Callable[[Connection], None]:
     def close(conn: Connection) -> None:
-        _CLOSE.run(conn, {"execution": execution})
+        _CLOSE.run(conn, (execution,))
         if settle is not None:
             settle(conn)
 

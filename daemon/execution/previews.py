@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from daemon.approvals.machine import OPEN_STATES
 from daemon.approvals.record import Approval
@@ -70,7 +69,7 @@ class _Looking:
     def __init__(self, approval: Approval, audit: AuditLog, by: Principal) -> None:
         self._audit = audit
         self.approval = approval.id
-        self.call: ToolCall = replace(call_of(approval), principal=by)
+        self.call: ToolCall = call_of(approval)._replace(principal=by)
         self.accounts: Sequence[Account] = approval.subject.accounts
 
     async def before_look(self, look: Stage) -> None:

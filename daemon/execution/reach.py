@@ -21,6 +21,8 @@ Told = Callable[[Question], None]
 class Reach:
     """The talk that a run gives its tool."""
 
+    __slots__ = ("_about", "_asker", "_questions", "_told", "_with_asker", "_with_person")
+
     def __init__(self, *, asker: Asker | None, questions: Questions, about: Callable[[], About], told: Told) -> None:
         self._asker = asker
         self._questions = questions

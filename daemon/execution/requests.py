@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.approvals.record import Approval
 from daemon.core.failures import Failure, FailureClass
@@ -17,8 +17,7 @@ _PASSES = frozenset({FailureClass.VAULT_LOCKED, FailureClass.AUDIT_UNAVAILABLE, 
 """What can pass without the approved call having changed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
+class RunRequest(NamedTuple):
     """A call, and the approval with which a person has said yes to exactly this, if there is one."""
 
     call: ToolCall
@@ -39,8 +38,7 @@ class RunRequest:
         return self.approval is not None and failure.failure_class in _PASSES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedRun:
+class CheckedRun(NamedTuple):
     """A request and the prepared call that it became: everything is checked that can be without touching anything."""
 
     request: RunRequest
@@ -62,8 +60,7 @@ class CheckedRun:
         return call_digest(self.session, self.prepared.subject, self.prepared.arguments)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class Finished(NamedTuple):
     """The tool ran to its end."""
 
     audit_id: str

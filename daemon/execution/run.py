@@ -13,7 +13,8 @@ A run that has not begun has spent nothing and has no end to write.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 from daemon.approvals.rules import Rule
 from daemon.approvals.service import StaleApprovalError
@@ -23,7 +24,7 @@ from daemon.base.tasks import TaskSet
 from daemon.core.failures import Boundary, Failure, FailureClass
 from daemon.core.fairness import Rank
 from daemon.core.outcome import Outcome
-from daemon.core.tools import Stage, ToolCall
+from daemon.core.tools import Stage
 from daemon.core.turn import Turn
 from daemon.execution.checks import Checks, check_accounts
 from daemon.execution.journal import ExecutionJournal
@@ -73,46 +74,34 @@ class Run:
         self._checked_at = checked_at
         self._start_by = start_by
         self._started: asyncio.Future[None] | None = None
+        """The writing of the beginning."""
+        self.begun = False
+        """Whether the beginning is on disk, and with it the approval spent."""
         self._reached = checked.prepared.first_stage.name
         self.execution = execution
+        self.call = checked.request.call
         self.talk = Reach(
             asker=checked.request.asker,
             questions=services.questions,
-            about=self._about,
+            # Not a method of this run: a run that refers to itself stays in memory until the collector finds it.
+            about=partial(_about, checked, execution),
             told=told,
         )
 
-    def _about(self) -> About:
-        """Return what a question is about that the tool asks."""
-        checked = self._checked
-        return About(
-            session=checked.session,
-            asker=checked.request.call.principal,
-            origin=checked.prepared.subject.origin,
-            tool=checked.name,
-            execution=self.execution,
-        )
-
-    @property
-    def call(self) -> ToolCall:
-        """Return what is being run."""
-        return self._checked.request.call
-
-    @property
-    def begun(self) -> bool:
-        """Say whether the beginning is on disk, and with it the approval spent."""
-        started = self._started
-        return started is not None and started.done() and not started.cancelled() and started.exception() is None
-
     async def run(self) -> Finished:
         """Run the tool and write down the end; a failure before the beginning leaves nothing behind."""
-        outcome = await self._outcome()
-        if outcome.failure is None:
-            await self._beginning()  # also of a tool that never said that something would leave
-        elif self._started is None:
-            raise outcome.failure
-        else:
-            await self._started  # what kept it from beginning is what it failed for; then there is no end to write
+        try:
+            outcome = await self._checked.prepared.run(self)
+        except Failure as failure:
+            outcome = Outcome(failure=failure)
+        except Exception as bug:  # noqa: BLE001 - whatever it is, the run has to have an end in the log
+            outcome = Outcome(failure=self._defect(bug))
+        if not self.begun:
+            if outcome.failure is not None and self._started is None:
+                raise outcome.failure
+            # A tool need not say that something would leave. And what keeps a run from beginning is what it failed for:
+            # then this raises, and there is no end to write.
+            await self._beginning()
         audit_id = await self._end(outcome)
         return Finished(
             audit_id=audit_id,
@@ -123,25 +112,20 @@ class Run:
             failed_by_tool=outcome.failed_by_tool,
         )
 
-    async def _outcome(self) -> Outcome:
-        try:
-            return await self._checked.prepared.run(self)
-        except Failure as failure:
-            return Outcome(failure=failure)
-        except Exception as bug:  # noqa: BLE001 - whatever it is, the run has to have an end in the log
-            defect = Failure(
-                FailureClass.INTERNAL_ERROR,
-                f"The run of {self._checked.name} hit a defect of Aileron itself ({type(bug).__name__}).",
-                boundary=Boundary.RUNTIME,
-            )
-            defect.__cause__ = bug
-            return Outcome(failure=defect)
+    def _defect(self, bug: Exception) -> Failure:
+        defect = Failure(
+            FailureClass.INTERNAL_ERROR,
+            f"The run of {self._checked.name} hit a defect of Aileron itself ({type(bug).__name__}).",
+            boundary=Boundary.RUNTIME,
+        )
+        defect.__cause__ = bug
+        return defect
 
     # What the tool asks for while it runs
 
     def check_open(self, stage: Stage) -> None:
         """Raise the Failure that ends the run before a stage."""
-        if not self._services.sessions.is_open(self._checked.session):
+        if not self._services.sessions.is_open(self.call.session):
             raise Failure(
                 FailureClass.CAPABILITY_DENIED,
                 f"The session ended before step {stage.name!r}; the rest was not run.",
@@ -161,7 +145,8 @@ class Run:
 
     async def before_effect(self, stage: Stage) -> None:
         """Make durable that a stage may take effect: with the first one the beginning, later the stage itself."""
-        await self._beginning()
+        if not self.begun:
+            await self._beginning()
         self._services.faults.hit("execution.before_send")
         if stage.name != self._reached:
             await self._services.journal.reach(self._checked, self.execution, stage)
@@ -177,13 +162,10 @@ class Run:
             self._started = self._services.tasks.start(self._begin(), name=f"begin {self.execution}")
 
     async def _beginning(self) -> None:
-        if self._started is None:
-            await self._begin_here()
-        elif not self.begun:
+        """Wait for the beginning; write it here, if the tool computes nothing meanwhile: that takes no further task."""
+        if self._started is not None:
             await self._started
-
-    async def _begin_here(self) -> None:
-        """Write the beginning of a tool that computes nothing meanwhile: that takes no task of its own."""
+            return
         self._services.may_begin()
         self._services.faults.hit("execution.place_taken")
         started = self._started = asyncio.get_running_loop().create_future()
@@ -194,6 +176,7 @@ class Run:
             raise
         except Exception as problem:
             started.set_exception(problem)
+            started.exception()  # nobody else may wait for it, and then nobody else looks at it
             raise
         started.set_result(None)
 
@@ -209,13 +192,14 @@ class Run:
         except StaleApprovalError as stale:
             raise Failure(FailureClass.APPROVAL_VOID, f"{stale}", boundary=Boundary.USER) from None
         services.faults.hit("execution.after_started")
+        self.begun = True
 
     # Ending
 
     async def _end(self, outcome: Outcome) -> str:
         """Write the end down and return its id; raise the failure that the run ended with."""
         if outcome.failure is not None and outcome.completed:
-            outcome = replace(outcome, failure=outcome.failure.with_details({"completed_steps": outcome.completed}))
+            outcome = outcome._replace(failure=outcome.failure.with_details({"completed_steps": outcome.completed}))
         journal, failure = self._services.journal, outcome.failure
         self._services.faults.hit("execution.before_finished")
         try:
@@ -244,3 +228,14 @@ class Run:
                 return
             except Failure:
                 continue
+
+
+def _about(checked: CheckedRun, execution: str) -> About:
+    """Return what a question is about that the tool asks."""
+    return About(
+        session=checked.session,
+        asker=checked.request.call.principal,
+        origin=checked.prepared.subject.origin,
+        tool=checked.name,
+        execution=execution,
+    )

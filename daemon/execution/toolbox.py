@@ -40,6 +40,10 @@ class Toolbox:
         self._table = {name: spec.tool for name, spec in named.items()}
         return tuple(named.values())
 
+    def named(self, name: str) -> ToolId | None:
+        """Return which tool agents mean by a name, if it is one of the last list."""
+        return self._table.get(name)
+
     async def find(self, name: str, who: Principal) -> ToolId:
         """Return which tool agents mean by a name; for a name of none, one that `prepare` refuses."""
         if name not in self._table:

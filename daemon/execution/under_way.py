@@ -9,13 +9,14 @@ from typing import Any
 
 from daemon.base.tasks import TaskSet
 from daemon.execution.held import HeldCalls
-from daemon.execution.reach import Told
 from daemon.execution.requests import Finished, PersonAsked, RunRequest, Waiting
 from daemon.questions.question import Question
 
 
 class UnderWay:
     """One run. A caller that hangs up does not stop it: what has begun is brought to an end and written down."""
+
+    __slots__ = ("_held", "_question", "_request", "_task", "_wake")
 
     def __init__(self, request: RunRequest, *, held: HeldCalls, wake: Callable[[], None]) -> None:
         self._request = request
@@ -24,16 +25,23 @@ class UnderWay:
         self._question: Question | None = None
         self._task: asyncio.Task[Finished | Waiting]
 
-    def begin(self, work: Callable[[Told], Coroutine[Any, Any, Finished | Waiting]], tasks: TaskSet) -> None:
-        """Run it as a task of its own."""
-        self._task = tasks.start(self._to_its_end(work), name=f"run {self._request.call.tool.name}")
-        # Also for a task that is cancelled before it has run at all.
-        self._task.add_done_callback(lambda _: self._wake())
+    def begin(self, work: Coroutine[Any, Any, Finished | Waiting], tasks: TaskSet) -> None:
+        """Run it as a task of its own. The work calls `ended` at its end."""
+        self._task = tasks.start(work, name=f"run {self._request.call.tool.name}")
+        self._task.add_done_callback(self._done)
 
     @property
     def has_answer(self) -> bool:
         """Say whether there is something to tell."""
         return self._question is not None or self._task.done()
+
+    @property
+    def finished(self) -> Finished | None:
+        """Return how it ended, if it ran to its end and nothing failed."""
+        if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
+            return None
+        outcome = self._task.result()
+        return outcome if isinstance(outcome, Finished) else None
 
     def answer(self) -> Finished | Waiting | PersonAsked:
         """Return what there is to tell, or raise the failure that it ended with."""
@@ -45,15 +53,21 @@ class UnderWay:
         self._held.hold(self._request.call.session, question, self._task)
         return PersonAsked(execution=question.about.execution, question=question)
 
-    async def _to_its_end(self, work: Callable[[Told], Coroutine[Any, Any, Finished | Waiting]]) -> Finished | Waiting:
-        try:
-            return await work(self._asked)
-        finally:
-            # Here, and not when the task is done: that would be one more turn of the loop for every call.
-            self._wake()
+    def ended(self) -> None:
+        """Wake who asked, as the last thing that the task does: who waits in a task of their own sees it done then."""
+        self._wake()
 
-    def _asked(self, question: Question) -> None:
+    def _done(self, _: "asyncio.Task[Finished | Waiting]") -> None:
+        # For who waits without a task, and for a run that was cancelled before it began.
+        wake, self._wake = self._wake, _nobody  # nothing of a run that is over refers to itself, so it is freed at once
+        wake()
+
+    def asked(self, question: Question) -> None:
         """Hear that the person is asked. Who asked for an approved call does not wait here, and is told nothing."""
         if self._question is None and self._request.approval is None:
             self._question = question
             self._wake()
+
+
+def _nobody() -> None:
+    """Wake nobody: the run is over."""

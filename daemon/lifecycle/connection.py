@@ -2,19 +2,27 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 from enum import Enum
+from typing import cast
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from daemon.base.whole import App, TakesWhole, Whole
 from daemon.lifecycle.bounds import ListenerBounds
 from daemon.lifecycle.lobby import Lobby
 from daemon.lifecycle.together import Together
+from daemon.lifecycle.whole_cycle import WholeCycle
 
+_PLAIN = re.compile(rb"(?:/[\w.~-]+)+")
+"""A path that is written in one way only, without a query."""
 _SLICE = 32 * 1024
+_LONG_SECONDS = 0.5
+"""A request that was taken whole and is not answered after this goes on through ASGI."""
 
 
 class _Stage(Enum):
@@ -50,9 +58,16 @@ class BoundedConnection(HttpToolsProtocol):
         server_state: ServerState,
         lobby: Lobby,
         bounds: ListenerBounds,
+        takes: TakesWhole | None = None,
     ) -> None:
         super().__init__(config=config, server_state=server_state, app_state={})
         self._accepted = accepted
+        self._takes = takes
+        """Who may take a request whole."""
+        self._held: list[bytes] | None = None
+        """The body of a request that may be taken whole, as far as it is here; it has no cycle yet."""
+        self._whole: WholeCycle | None = None
+        """The request that was taken last."""
         self._lobby = lobby
         self._bounds = bounds
         self._most_head = bounds.most_head
@@ -75,7 +90,15 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         super().connection_lost(exc)
+        if self._whole is not None:
+            self._whole.lose()  # the protocol knows only the request that came last
         self._lobby.leave(self)
+
+    def shutdown(self) -> None:
+        """Close when what is under way is answered; the server waits for apps, so it is handed on to one."""
+        if self._whole is not None:
+            self._whole.grow_long()
+        super().shutdown()
 
     def never_connected(self) -> None:
         """Forget everything after a handshake that came to nothing."""
@@ -97,6 +120,8 @@ class BoundedConnection(HttpToolsProtocol):
             taken = self._feed(data)
         else:
             taken = all(self._feed(data[begin : begin + _SLICE]) for begin in range(0, len(data), _SLICE))
+        if taken and self._held is not None:
+            self._offer()
         if taken and self._stage is _Stage.HEAD and not self._is_answering():
             self._lobby.unasked(self)
 
@@ -118,6 +143,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Note that a head begins."""
+        if self._held is not None:
+            self._release()  # it is not alone, so it waits in the order of its coming
         super().on_message_begin()
         self._stage = _Stage.HEAD
         self._waited = 0.0
@@ -130,7 +157,11 @@ class BoundedConnection(HttpToolsProtocol):
         """
         if self._stage is _Stage.BODY:
             raise _RefusedError(400, "Trailers are not taken.")
-        super().on_header(name, value)
+        # What uvicorn does, without a call of it: there are several headers in every request.
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Take a request, unless it or what already waits is too much."""
@@ -138,9 +169,10 @@ class BoundedConnection(HttpToolsProtocol):
             raise _RefusedError(431, f"A request may have {self._bounds.most_headers} headers.")
         if len(self.pipeline) >= self._bounds.most_pipelined:
             raise _RefusedError(429, "Too many requests were sent before the first one was answered.")
-        super().on_headers_complete()
-        self.cycle.transport = Together(self.transport, self.loop)  # type: ignore[assignment]  # all that a cycle uses
-        self._asked = True
+        if self._may_be_taken():
+            self._held = []
+        else:
+            self._begin_cycle()
         self._stage = _Stage.BODY
         self._loose = 0
         self._body_bytes = 0
@@ -151,13 +183,17 @@ class BoundedConnection(HttpToolsProtocol):
         """Take a piece of a body."""
         self._loose = 0
         self._body_bytes += len(body)
-        super().on_body(body)
+        if self._held is None:
+            super().on_body(body)
+        else:
+            self._held.append(body)
 
     def on_message_complete(self) -> None:
         """Note that a request is whole."""
         self._stage = _Stage.BETWEEN
         self._loose = 0
-        super().on_message_complete()
+        if self._held is None:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Begin with the next request that was sent ahead, or note that there is none.
@@ -187,6 +223,8 @@ class BoundedConnection(HttpToolsProtocol):
         elif self._is_answering():
             if self._stage is _Stage.BODY and not self.flow.read_paused:
                 self._look_at_body(elapsed)
+            elif self._whole is not None and self._waited > _LONG_SECONDS:
+                self._whole.grow_long()
         elif self._stage is _Stage.BODY:
             if self._waited > bounds.unwanted_seconds:
                 self.transport.abort()
@@ -203,6 +241,79 @@ class BoundedConnection(HttpToolsProtocol):
         self._patience = min(bounds.body_seconds, self._patience - elapsed + gained)
         if self._patience < 0:
             self.transport.abort()  # the reader of the body gets an error, so the request comes to nothing
+
+    def _may_be_taken(self) -> bool:
+        """Say whether the request whose head is here waits for its body before it gets a cycle."""
+        return (
+            self._takes is not None
+            and not self._is_answering()
+            and not self.expect_100_continue
+            and self.parser.get_method() == b"POST"
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+            and _PLAIN.fullmatch(self.url) is not None
+        )
+
+    def _begin_cycle(self) -> None:
+        super().on_headers_complete()
+        self.cycle.transport = Together(self.transport, self.loop)  # type: ignore[assignment]  # all that a cycle uses
+        self._asked = True
+
+    def _release(self) -> None:
+        """Let the request that was held go the way of all others."""
+        pieces, self._held = self._held or [], None
+        self._begin_cycle()
+        for piece in pieces:
+            super().on_body(piece)
+        if self._stage is _Stage.BETWEEN:
+            super().on_message_complete()
+
+    def _offer(self) -> None:
+        """Offer the request that is held, now that all is read that came with it, and release it if nobody takes it."""
+        if self._takes is None or self._held is None or self._stage is not _Stage.BETWEEN or self.flow.write_paused:
+            self._release()
+            return
+        request = Whole(self.url, self.headers, b"".join(self._held))
+        whole = WholeCycle(
+            request.target, self.scope, self.transport, answered=self._was_answered, hand_on=self._hand_on
+        )
+        before, self.cycle = self.cycle, cast("RequestResponseCycle", whole)  # it has all that is asked of a cycle
+        self._whole = whole
+        if whole.begin(self._takes, request):
+            self._held = None
+            self._asked = True
+        else:
+            self.cycle, self._whole = before, None
+            self._release()
+
+    def _was_answered(self) -> None:
+        self._whole = None
+        self.on_response_complete()
+
+    def _hand_on(self, whole: WholeCycle, app: App) -> None:
+        """Go on with a request that was taken, through ASGI, as if it had come this way."""
+        self._whole = None
+        path = whole.target.decode("ascii")
+        whole.scope.update({"method": "POST", "path": path, "raw_path": whole.target, "query_string": b""})
+        cycle = RequestResponseCycle(
+            scope=whole.scope,
+            transport=Together(self.transport, self.loop),  # type: ignore[arg-type]  # all that a cycle uses
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=whole.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        whole.response_complete = True
+        if self.cycle is cast("RequestResponseCycle", whole):
+            self.cycle = cycle
+        self._start_asgi_task(cycle, app)
 
     def _is_answering(self) -> bool:
         return self._asked and not self.cycle.response_complete
@@ -224,6 +335,7 @@ class BoundedConnection(HttpToolsProtocol):
             # What is refused is the rest of the very request that is being looked at: this is its answer.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+        self._held = None
         body = f"{problem}\n".encode()
         head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + head + body)

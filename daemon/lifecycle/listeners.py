@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from daemon.base.whole import taker
 from daemon.lifecycle.acceptor import Acceptor
 from daemon.lifecycle.bounds import ListenerBounds
 from daemon.lifecycle.connection import BoundedConnection
@@ -30,6 +31,8 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._listening = listening
         self._bounds = bounds
+        self._ending = asyncio.Event()
+        self._takes = taker(config.app)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - it has its own
         """Begin to accept."""
@@ -39,9 +42,23 @@ class _Server(uvicorn.Server):
         self.servers = [acceptor]  # type: ignore[list-item]  # it is asked to close, and whether it has
         self.started = True
 
+    async def main_loop(self) -> None:
+        """Wait for the end. Uvicorn's own loop wakes up ten times a second, for a header with the time."""
+        await self._ending.wait()
+
+    def end(self) -> None:
+        """Stop serving."""
+        self.should_exit = True
+        self._ending.set()
+
     def _connection(self, accepted: socket.socket, lobby: Lobby) -> BoundedConnection:
         return BoundedConnection(
-            accepted, config=self.config, server_state=self.server_state, lobby=lobby, bounds=self._bounds
+            accepted,
+            config=self.config,
+            server_state=self.server_state,
+            lobby=lobby,
+            bounds=self._bounds,
+            takes=self._takes,
         )
 
     @contextlib.contextmanager
@@ -118,7 +135,7 @@ class Listener:
     async def stop(self) -> None:
         """Take no more connections, let the requests under way end, and close."""
         if self._server is not None and self._serving is not None:
-            self._server.should_exit = True
+            self._server.end()
             await self._serving
         self.close()
 

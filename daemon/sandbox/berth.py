@@ -9,6 +9,7 @@ from typing import Protocol
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from daemon.base.whole import Reply, Taken, Whole, taker
 from daemon.sandbox.attachment import Attachment
 from daemon.sandbox.certificates import Issued
 from daemon.sandbox.container_options import HOST
@@ -39,6 +40,11 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request to the app behind it."""
         await self.behind(scope, receive, send)
+
+    def take(self, request: Whole, reply: Reply) -> Taken | None:
+        """Offer a request that came in one piece to the app behind it."""
+        behind = taker(self.behind)
+        return None if behind is None else behind.take(request, reply)
 
 
 @dataclass(slots=True, kw_only=True)

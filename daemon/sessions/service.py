@@ -94,6 +94,7 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._unwritten: dict[str, tuple[str, Principal]] = {}
         self._deadlines: dict[str, Deadline] = {}
+        self._bearers: dict[str, Principal] = {}
         self._when_ended: list[Callable[[str], None]] = []
 
     def on_end(self, listener: Callable[[str], None]) -> None:
@@ -195,9 +196,10 @@ class Sessions:
     def check_token(self, token: str) -> TokenClaims:
         """Return a token's claims if its session is still open."""
         claims = self._authority.check(token, now_ms=self._clock.now_ms())
-        if not self.is_open(claims.session):
+        deadline = self._deadlines.get(claims.session)
+        if deadline is None or deadline.has_come(self._clock):
             raise TokenError("the token's session has ended")
-        if self._deadlines[claims.session].brought_forward(claims.expires_ms).has_come(self._clock):
+        if claims.expires_ms < deadline.wall_ms and deadline.brought_forward(claims.expires_ms).has_come(self._clock):
             raise TokenError("the token has expired")
         return claims
 
@@ -222,7 +224,8 @@ class Sessions:
 
     def is_open(self, session_id: str) -> bool:
         """Say whether a session may still act."""
-        return session_id in self._open and not self._deadlines[session_id].has_come(self._clock)
+        deadline = self._deadlines.get(session_id)
+        return deadline is not None and not deadline.has_come(self._clock)
 
     def open_count(self) -> int:
         """Count the sessions that may still act."""
@@ -239,6 +242,7 @@ class Sessions:
         now = self._clock.now_ms()
         self._open.pop(session_id, None)
         self._deadlines.pop(session_id, None)
+        self._bearers.pop(session_id, None)
         for listener in self._when_ended:
             listener(session_id)
 
@@ -281,10 +285,11 @@ class Sessions:
     def _keep(self, session: Session) -> None:
         self._deadlines[session.id] = Deadline.of(self._clock, since_ms=session.created_ms, until_ms=session.expires_ms)
         self._open[session.id] = session
+        self._bearers[session.id] = _agent_of(session.id, session.label)
 
     def bearer(self, session_id: str) -> Principal:
         """Return who shows the token of an open session: always an agent, whatever kind the session is of."""
-        return _agent_of(session_id, self._open[session_id].label)
+        return self._bearers[session_id]
 
     def owned(self) -> dict[str, Owner]:
         """Return the owner of each open session that has one."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, Event
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
@@ -85,7 +85,10 @@ def read(text: str) -> dict[str, Any]:
 
 
 def _invalid(problem: YAMLError) -> RegistrationError:
-    return RegistrationError(f"it is not valid YAML: {' '.join(str(problem).split())[:300]}")
+    if not isinstance(problem, MarkedYAMLError) or problem.problem_mark is None:
+        return RegistrationError(f"it is not valid YAML: {' '.join(str(problem).split())[:300]}")
+    said = " ".join(str(problem.problem).split())[:200]
+    return RegistrationError(f"line {problem.problem_mark.line + 1}: it is not valid YAML: {said}")
 
 
 def _written(text: str, *rows: str) -> str:

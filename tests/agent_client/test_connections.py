@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from aileron_mcp.connections import Connections
-from aileron_mcp.exchange import BrokenOff, NotReached, lines
+from aileron_mcp.exchange import BrokenOff, NotReached, Sent, lines
 from aileron_mcp.trust import trust
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
+PLAIN = b'HTTP/1.1 200 OK\r\ncontent-length: 6\r\ncontent-type: application/json\r\n\r\n"fine"'
 
 
 class Peer:
@@ -48,13 +49,17 @@ def answering(*answers: bytes, then_close: bool = False) -> Talk:
 
 
 def in_turn(*answers: bytes) -> Talk:
-    """Return a talk that gives one answer to each request, and then ends."""
+    """Return a talk that gives one answer to each request, in two pieces where a | stands, and then ends."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for answer in answers:
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
+            first, _, second = answer.partition(b"|")
+            writer.write(first)
             await writer.drain()
+            if second:
+                await asyncio.sleep(0.02)
+                writer.write(second)
 
     return talk
 
@@ -81,6 +86,10 @@ async def asked(connections: Connections, *, silence: float | None = None) -> by
         return await answer.whole()
 
 
+def at_once(connections: Connections, told: list[bool]) -> Sent | None:
+    return connections.send_at_once("GET", "/", headers={}, content=b"", told=lambda: told.append(True))
+
+
 async def until(fact: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not fact():  # noqa: ASYNC110 - a fact of the peer, which tells nobody
@@ -89,6 +98,17 @@ async def until(fact: Callable[[], bool]) -> None:
 
 async def test_a_connection_is_kept_for_the_next_request(peer: Peer, connections: Connections) -> None:
     assert [await asked(connections) for _ in range(5)] == [b"fine"] * 5
+    assert peer.connections == 1
+
+
+async def test_plain_answers_and_others_follow_each_other_over_one_connection(
+    peer: Peer, connections: Connections
+) -> None:
+    halves = [PLAIN[:cut] + b"|" + PLAIN[cut:] for cut in (10, 40, len(PLAIN) - 3)]
+    answers = [PLAIN, FINE, PLAIN, PLAIN, STREAM, *halves, PLAIN, FINE, FINE, PLAIN]
+    peer.talk = in_turn(*answers)
+    found = {FINE: b"fine", STREAM: b"one\n"}
+    assert [await asked(connections) for _ in answers] == [found.get(answer, b'"fine"') for answer in answers]
     assert peer.connections == 1
 
 
@@ -122,12 +142,16 @@ async def test_a_connection_that_the_peer_will_close_is_not_kept(peer: Peer, con
     assert peer.connections == 2
 
 
-async def test_bytes_that_nobody_asked_for_end_the_connection(peer: Peer, connections: Connections) -> None:
+@pytest.mark.parametrize("answers", [(FINE, FINE), (PLAIN, PLAIN), (PLAIN + PLAIN,), (PLAIN + b"HTTP",)])
+async def test_bytes_that_nobody_asked_for_end_the_connection(
+    peer: Peer, connections: Connections, answers: tuple[bytes, ...]
+) -> None:
     # They would be taken for the answer to the next request.
-    peer.talk = answering(FINE, FINE)
-    assert await asked(connections) == b"fine"
+    peer.talk = answering(*answers)
+    first = await asked(connections)
     await asyncio.sleep(0.05)
-    assert await asked(connections) == b"fine"
+    assert first == await asked(connections)
+    assert first in {b"fine", b'"fine"'}
     assert peer.connections == 2
 
 
@@ -199,19 +223,18 @@ HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
 
 @pytest.mark.parametrize(
     ("answer", "whole"),
-    [(FINE, b"fine"), (LONG, b"x" * 2**21), (STREAM, b"one\n"), (HALF, None)],
-    ids=["whole", "long", "in-parts", "broken-off"],
+    [(FINE, b"fine"), (PLAIN, b'"fine"'), (LONG, b"x" * 2**21), (STREAM, b"one\n"), (HALF, None)],
+    ids=["whole", "plain", "long", "in-parts", "broken-off"],
 )
 async def test_who_does_not_wait_is_told_once_and_can_read_the_answer_then(
     peer: Peer, connections: Connections, answer: bytes, whole: bytes | None
 ) -> None:
-    assert connections.send_at_once("GET", "/", headers={}, content=b"") is None, "there is no connection yet"
+    told: list[bool] = []
+    assert at_once(connections, told) is None, "there is no connection yet"
     peer.talk = in_turn(FINE, answer)
     await asked(connections)
-    told: list[bool] = []
-    sent = connections.send_at_once("GET", "/", headers={}, content=b"")
+    sent = at_once(connections, told)
     assert sent is not None
-    sent.when_told(lambda: told.append(True))
     await until(lambda: bool(told))
     with contextlib.nullcontext() if whole is not None else pytest.raises(BrokenOff):
         async with sent as received:
@@ -233,9 +256,8 @@ async def test_who_hangs_up_is_told_nothing_and_the_connection_ends(peer: Peer, 
     await asked(connections)
     may_answer.clear()
     told: list[bool] = []
-    sent = connections.send_at_once("GET", "/", headers={}, content=b"")
+    sent = at_once(connections, told)
     assert sent is not None
-    sent.when_told(lambda: told.append(True))
     sent.hang_up()
     may_answer.set()
     await until(lambda: peer.ended == 1)

@@ -35,7 +35,7 @@ def make_events() -> list[StoredEvent]:
             TYPES[seq % 5],
             f"ses_{seq % 3}" if seq % 4 else None,
             "agent",
-            f"act-{seq % 2}" if seq % 3 else None,
+            (f"act-{seq % 2}" if seq % 5 else "hub/read__all") if seq % 3 else None,
             "github://acme/slack" if seq % 7 == 0 else None,
             "network_error" if seq % 11 == 0 else None,
             "{}",
@@ -76,7 +76,7 @@ def fits(event: StoredEvent, wanted: EventFilter) -> bool:
         and (wanted.since is None or event.time >= wanted.since)
         and (wanted.until is None or event.time < wanted.until)
         and (wanted.session is None or event.session == wanted.session)
-        and (wanted.action is None or event.action == wanted.action)
+        and (wanted.action is None or event.action in {wanted.action, wanted.action.replace("__", "/", 1)})
         and (wanted.connector is None or event.connector == wanted.connector)
         and (wanted.failure_class is None or event.failure_class == wanted.failure_class)
         and (not kind or (event.type.startswith(kind[:-1]) if kind.endswith(".*") else event.type == kind))
@@ -95,7 +95,7 @@ FILTERS = st.builds(
     until=st.none() | st.integers(0, COUNT).map(lambda s: rfc3339(s * 1000)),
     session=maybe("ses_0", "ses_1", "ses_9"),
     type=maybe("execution.*", "execution", "execution.started", "ex.*"),
-    action=maybe("act-0", "act-1"),
+    action=maybe("act-0", "act-1", "hub/read__all", "hub__read__all"),
     connector=maybe("github://acme/slack"),
     failure_class=maybe("network_error"),
     limit=st.none() | st.integers(1, 20),
@@ -120,6 +120,12 @@ def test_pages_cover_everything_once(connection: Connection, newest_first: bool)
     assert seen == sorted((e.seq for e in EVENTS if e.type.startswith("execution.")), reverse=newest_first)
 
 
+def test_a_tool_of_a_server_is_found_by_the_name_that_rules_have_for_it(connection: Connection) -> None:
+    found = query_events(connection, EventFilter(action="hub__read__all"))
+    assert found == query_events(connection, EventFilter(action="hub/read__all"))
+    assert {event.action for event in found} == {"hub/read__all"}
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -131,6 +137,7 @@ def test_pages_cover_everything_once(connection: Connection, newest_first: bool)
         EventFilter(type="execution.started"),
         EventFilter(type="execution.*", newest_first=True),
         EventFilter(action="act-1"),
+        EventFilter(action="hub__read"),
         EventFilter(connector="github://acme/slack"),
         EventFilter(failure_class="network_error", after_seq=3),
         EventFilter(session="ses_1", type="execution.*", since="2026-01-01T00:00:00.000Z"),

@@ -229,6 +229,18 @@ async def test_a_person_goes_on_with_a_damaged_log_and_every_verification_names_
         assert [(one.kind, one.seq) for one in room.log.status().damage] == [("modified", 8)]
 
 
+async def test_of_events_around_the_moment_in_which_a_person_goes_on_the_later_ones_are_written(tmp_path: Path) -> None:
+    async with open_room(tmp_path) as room:
+        await room.log.append(an_event())
+    (tmp_path / "ca" / "audit.seal").unlink()
+    async with open_room(tmp_path) as room:
+        append, resume = room.log.append, room.log.resume(because="x", actor=YOU, session=None)
+        before, after = [append(an_event(n)) for n in range(3)], [append(an_event(n)) for n in range(3)]
+        answers = await asyncio.gather(*before, resume, *after, return_exceptions=True)
+        assert all(isinstance(each, Failure) for each in answers[:3])
+        assert [answers[3].seq, *(each.records[0].seq for each in answers[4:])] == [2, 3, 4, 5]
+
+
 async def test_going_on_that_is_cut_off_leaves_the_damage_to_be_found_again(tmp_path: Path) -> None:
     async with open_room(tmp_path) as room:
         await room.log.append(an_event())

@@ -11,8 +11,16 @@ def test_jobs_come_out_in_their_order_and_a_ring_for_what_was_taken_already_is_n
     with closing(Inbox[int]()) as inbox:
         inbox.put([1])
         inbox.put([2, 3])
-        assert [inbox.get(20), inbox.get_now(), inbox.get(20), inbox.get_now()] == [1, 2, 3, None]
-        assert inbox.get(0.01) is None
+        assert [inbox.take(2, 20), inbox.take(2, 20), inbox.take(2, 0.01)] == [[1, 2], [3], []]
+
+
+def test_what_is_put_back_comes_out_first_and_in_its_order() -> None:
+    with closing(Inbox[int]()) as inbox:
+        inbox.put([1, 2, 3])
+        first, *rest = inbox.take(9, 20)
+        inbox.put([4])
+        inbox.put_back(rest)
+        assert [first, *inbox.take(9, 20)] == [1, 2, 3, 4]
 
 
 def test_every_job_of_many_threads_reaches_a_writer_that_sleeps_in_between() -> None:
@@ -23,10 +31,12 @@ def test_every_job_of_many_threads_reaches_a_writer_that_sleeps_in_between() -> 
         ]
         for sender in senders:
             sender.start()
-        taken = [inbox.get(20) for _ in range(4000)]
+        taken: list[int] = []
+        while len(taken) < 4000 and (more := inbox.take(256, 20)):
+            taken += more
         for sender in senders:
             sender.join()
-    assert {each for each in taken if each is not None} == set(range(4000))
+    assert sorted(taken) == list(range(4000))
 
 
 async def test_each_waiter_gets_its_own_answer_and_one_who_has_left_disturbs_nobody() -> None:

@@ -124,3 +124,48 @@ async def test_who_listens_is_called_once_also_if_it_has_happened_already() -> N
     await asyncio.gather(waiting, leaving.wait())
     await asyncio.sleep(0)
     assert heard == ["first", "late"]
+
+
+async def test_a_part_ends_by_itself_when_what_it_waits_for_has_happened() -> None:
+    for before in (True, False):
+        happening = Once()
+        if before:
+            happening.set()
+        task = await under_way(Interruption(when=happening))
+        happening.set()
+        with pytest.raises(InterruptedPartError):
+            await task
+        assert task.cancelling() == 0
+
+
+async def test_what_happens_after_a_part_is_over_ends_nothing() -> None:
+    happening = Once()
+
+    async def work() -> str:
+        with Interruption(when=happening, seconds=0):
+            pass
+        happening.set()
+        await turns()
+        return "went on"
+
+    assert await asyncio.ensure_future(work()) == "went on"
+
+
+async def test_the_time_of_a_part_ends_it_and_stands_still_while_it_is_held() -> None:
+    interruption = Interruption(seconds=0)
+    task = await under_way(interruption)
+    interruption.hold()
+    await turns()
+    assert not task.done()
+    interruption.go_on()
+    interruption.go_on()
+    with pytest.raises(InterruptedPartError):
+        await task
+    interruption.go_on()
+    await turns()
+
+
+async def turns() -> None:
+    """Let the loop do what is due."""
+    for _ in range(5):
+        await asyncio.sleep(0.001)

@@ -53,6 +53,9 @@ class StandInServer:
 
             def answer(self, response: httpx.Response) -> None:
                 self.send_response(response.status_code)
+                if response.status_code == 204:  # such an answer has no body, and says no length
+                    self.end_headers()
+                    return
                 known = response.headers.get("content-length")
                 self.send_header(*(("Transfer-Encoding", "chunked") if known is None else ("Content-Length", known)))
                 self.end_headers()

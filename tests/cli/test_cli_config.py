@@ -57,7 +57,20 @@ def test_a_rule_is_never_changed_behind_the_back_of_the_log(cli: Any, stand_in: 
     stand_in.running = False  # then the daemon is started for it, which the stand-in answers for
     stand_in.answers[TAKE] = {"at_once": ["approvals.rules"], "at_next_start": []}
     cli("config", "set", "approvals.rules.ship-update", "{ decision = 'deny' }")
-    assert [request.url.path for request in stand_in.requests] == ["/v1/settings/take-over"]
+    assert stand_in.requests[0].url.path == "/v1/settings/take-over"
+
+
+def test_a_rule_that_is_about_nothing_is_written_and_said_to_hold_nothing_back(cli: Any, stand_in: Any) -> None:
+    idle = {
+        "name": "rule for hub__reed",
+        "message": "The server hub has no such tool.",
+        "remedy": "Check the spelling.",
+    }
+    stand_in.answers[TAKE] = {"at_once": ["approvals.rules"], "at_next_start": []}
+    stand_in.answers["GET /v1/checks"] = {"items": [idle]}
+    ended = cli("config", "set", "approvals.rules.hub__reed", "{ decision = 'deny' }")
+    assert (ended.code, ended.err) == (0, "The server hub has no such tool. Check the spelling.\n")
+    assert cli("config", "set", "approvals.rules.hub__read", "{ decision = 'deny' }").err == ""
 
 
 def test_a_value_that_does_not_fit_leaves_the_file_as_it_was(cli: Any, stand_in: Any, tmp_path: Path) -> None:

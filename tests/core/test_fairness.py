@@ -25,9 +25,9 @@ def test_everything_that_waits_is_taken_once(waiting: list[tuple[str, Rank]]) ->
     queue: FairQueue[int] = FairQueue()
     for item, (key, rank) in enumerate(waiting):
         queue.put(key, item, rank=rank)
-    assert len(queue) == len(waiting)
+    assert queue.size == len(waiting)
     assert sorted(drain(queue)) == sorted((key, item) for item, (key, _) in enumerate(waiting))
-    assert len(queue) == 0
+    assert queue.size == 0
 
 
 @given(arrivals)

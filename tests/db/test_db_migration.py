@@ -22,7 +22,7 @@ from daemon.db.engine import open_engine
 from daemon.db.migration import DatabaseError, DatabaseTooNewError, known_revisions, migrate
 from daemon.db.tables import metadata
 
-NEWEST, NEXT = "0006", "9999"
+NEWEST, NEXT = "0007", "9999"
 
 
 @pytest.fixture
@@ -49,14 +49,17 @@ def test_the_migrations_lead_to_exactly_the_tables_the_program_knows(path: Path,
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
-        partial = {row[0]: row[1] for row in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master")}
+        definitions = {row[0]: row[1] for row in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master")}
     engine.dispose()
     for table in metadata.tables.values():
+        assert (
+            definitions[table.name].rstrip().endswith("WITHOUT ROWID") != table.dialect_options["sqlite"]["with_rowid"]
+        )
         for index in table.indexes:
             where = index.dialect_options["sqlite"]["where"]
             condition = "" if where is None else str(where).split(".")[-1]
-            assert condition in partial[index.name]
-            assert ("WHERE" in partial[index.name]) == (where is not None)
+            assert condition in definitions[index.name]
+            assert ("WHERE" in definitions[index.name]) == (where is not None)
 
 
 @pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "postgresql"])

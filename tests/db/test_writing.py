@@ -5,8 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, insert, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, delete, insert, select
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from daemon.db.engine import open_engine
 from daemon.db.statements import HotStatement
@@ -47,8 +47,8 @@ def test_each_block_is_a_transaction_whichever_way_its_statements_are_run(
     for first in (1, 11):
         with writing as connection:
             add(connection, first)
-            hot.run(connection, {"n": first + 1})
-            hot.run_rows(connection, [(first + 2,), (first + 3,)])
+            hot.run(connection, (first + 1,))
+            writing.run_rows(hot, [(first + 2,), (first + 3,)])
             assert first not in stored(engine)
         assert first + 3 in stored(engine)
     assert stored(engine) == [1, 2, 3, 4, 11, 12, 13, 14]
@@ -66,6 +66,29 @@ def test_a_block_that_raises_leaves_nothing_and_the_next_one_works(engine: Engin
     with writing as connection:
         add(connection, 3)
     assert stored(engine) == [3]
+
+
+def test_a_statement_that_fails_on_the_driver_is_an_error_of_the_library_without_the_values(
+    engine: Engine, writing: WritingConnection
+) -> None:
+    for values in ((1,), (1, 2)):
+        with writing as connection:
+            hot.run(connection, (1,))
+            with pytest.raises(DBAPIError) as one:
+                hot.run(connection, values)
+            connection.execute(delete(numbers))
+        with pytest.raises(DBAPIError) as several, writing:
+            writing.run_rows(hot, [(1,), values])
+        assert type(one.value) is type(several.value) is (IntegrityError if len(values) == 1 else ProgrammingError)
+        assert "parameters:" not in f"{one.value}{several.value}"
+    assert stored(engine) == []
+
+
+def test_values_can_be_given_in_no_other_order_than_that_of_the_statement() -> None:
+    pairs = Table("pairs", MetaData(), Column("a", Integer), Column("b", Integer))
+    assert HotStatement(insert(pairs), ["a", "b"]).text.count("?") == 2
+    with pytest.raises(ValueError, match="in the order a, b"):
+        _ = HotStatement(insert(pairs), ["b", "a"]).text
 
 
 def test_a_savepoint_within_a_block_undoes_its_own_part_only(engine: Engine, writing: WritingConnection) -> None:

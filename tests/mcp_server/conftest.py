@@ -1,11 +1,21 @@
 """One installation for the tests of aileron-mcp that do not stop its daemon."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+import uvloop
 from services.upstream import UpstreamProcess
 from world import World
+
+_ON_BOTH_LOOPS = {"test_lines_of_a_pipe.py", "test_straight_way.py"}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run what is about the pipe on the loop that aileron-mcp takes where it is there, and on the other one."""
+    plain = {"asyncio": asyncio.new_event_loop}
+    return {**plain, "uvloop": uvloop.new_event_loop} if item.path.name in _ON_BOTH_LOOPS else plain
 
 
 @pytest.fixture(scope="module")

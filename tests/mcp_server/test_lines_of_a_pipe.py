@@ -171,6 +171,19 @@ async def test_a_pipe_that_was_made_not_to_wait_is_waited_for() -> None:
     os.close(reading)
 
 
+async def test_whoever_shares_the_descriptor_still_waits_when_they_read_it() -> None:
+    # The shell of a terminal that lent it would end at a read that does not wait.
+    reading, writing = os.pipe()
+    reader = LineReader(reading, longest=LONGEST)
+    for _ in range(3):  # more than are read ahead: it stops to look at the descriptor, and looks again
+        os.write(writing, b"line\n" * 100)
+        assert [await reader.next() for _ in range(100)] == [b"line\n"] * 100
+        assert os.get_blocking(reading)
+    reader.close()
+    os.close(writing)
+    os.close(reading)
+
+
 async def test_writing_to_nobody_is_an_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)

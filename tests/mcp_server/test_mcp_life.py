@@ -51,6 +51,22 @@ def test_it_answers_the_first_message_without_a_daemon(tmp_path: Path) -> None:
         assert "aileron daemon start" in said["content"][0]["text"]
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["uvloop", "no-uvloop"])
+def test_it_takes_the_quicker_loop_where_that_is_installed_and_runs_as_well_without(
+    tmp_path: Path, there: bool
+) -> None:
+    if not there:
+        (tmp_path / "uvloop.py").write_text("raise ImportError")
+    home = environment(AILERON_HOME=str(tmp_path))
+    with ByHand(home | {"PYTHONPATH": f"{tmp_path}:{home['PYTHONPATH']}"}) as server:
+        server.initialize()
+        assert ("/uvloop/" in Path(f"/proc/{server.process.pid}/maps").read_text()) is there
+        assert "aileron daemon start" in server.call("post_item", {})["content"][0]["text"]
+        assert server.end_input() == 0
+        assert server.process.stderr is not None
+        assert server.process.stderr.read() == ""
+
+
 def test_a_daemon_that_comes_back_is_found_again_and_the_tools_with_it(fresh: World) -> None:
     arguments = {"url": f"{fresh.upstream}/item", "body": "{}"}
     with ByHand(environment(AILERON_HOME=str(fresh.home))) as server:

@@ -114,7 +114,7 @@ class Agent:
         self._ends = from_agent, to_agent
         session = ServerSession(cast(Any, None), Connection.for_loop(cast(Any, None)))
         rounds = Rounds()
-        straight = StraightWay(Calls(link, Listing(link), rounds), rounds, lambda: session)
+        straight = self.straight = StraightWay(Calls(link, Listing(link), rounds), rounds, lambda: session)
         self.writer = LineWriter(to_agent)
         self.pipe = Pipe(from_agent, self.writer, straight)
         to_server, self.to_library = anyio.create_memory_object_stream[SessionMessage | Exception](0)
@@ -197,8 +197,11 @@ async def test_an_ordinary_call_is_answered_past_the_library_and_all_else_is_han
 
 @pytest.mark.parametrize("method", ["initialize", "logging/setLevel"])
 async def test_calls_behind_what_decides_how_they_are_answered_are_handed_on_too(agent: Agent, method: str) -> None:
+    known = agent.straight.manner()
+    assert known is agent.straight.manner(), "it is looked up once"
     agent.send(method, 1)
     assert await agent.handed_on() == method
+    assert known is not agent.straight.manner(), "and again, because it may be another one now"
     agent.send("tools/call", 2, name="x", arguments={})
     assert await agent.handed_on() == "tools/call"
     outgoing, from_library = anyio.create_memory_object_stream[SessionMessage](2)

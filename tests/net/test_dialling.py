@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from services.outbound import Names
@@ -115,6 +116,25 @@ async def test_leave_for_one_port_opens_no_other_port_of_the_same_host(
             await pool.take(Origin("http", HostPort("127.0.0.1", port)))
         await pool.close()
     assert seen == []
+
+
+async def test_why_a_service_cannot_be_reached_is_said_in_words(
+    listening: Callable[[], Awaitable[tuple[asyncio.Server, int, list[object]]]],
+) -> None:
+    async def unknown(host: str, port: int) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host}:{port}")
+
+    server, port, _ = await listening()
+    server.close()
+    await server.wait_closed()
+    pool = Pool(extra_ca_file=None, connect_seconds=5, allow_private=frozenset({HostPort("127.0.0.1", port)}))
+    with pytest.raises(Unreachable, match="nothing listens there"):
+        await pool.take(Origin("http", HostPort("127.0.0.1", port)))
+    await pool.close()
+    pool = Pool(extra_ca_file=None, connect_seconds=5, allow_private=frozenset(), resolver=unknown)
+    with pytest.raises(Unreachable, match="its name is not known"):
+        await pool.take(Origin("https", HostPort("no.test", 443)))
+    await pool.close()
 
 
 # What reaches a service, or decides whom to believe there, and the only files that may use it.

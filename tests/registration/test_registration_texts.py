@@ -126,6 +126,7 @@ def test_everything_else_in_the_file_means_what_it_meant(agent: str, text: str) 
         ("codex", 'mcp_servers = { aileron = { command = "aileron-mcp" } }\n', "by hand"),
         ("codex", 'mcp_servers.aileron.command = "aileron-mcp"\n', "by hand"),
         ("goose", "a: [", "not valid YAML"),
+        ("goose", "a:\n\tb: 1\n", "^line 2: it is not valid YAML: found character"),
         ("goose", "- a\n", "mapping"),
         ("goose", "extensions: [a]\n", "not a mapping"),
         ("goose", "extensions: {}\n", "lines below"),

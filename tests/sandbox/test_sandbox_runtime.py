@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from sandbox.engine import COMMAND, USER, Shell, anchor_of, engine, left_behind, spoil
 from sandbox.test_hostile_agent import wait_for_container
 from services.upstream import UpstreamProcess
-from world import API_KEY, World
+from world import API_KEY, ROOT, World
 
 from daemon.cli.launch.sequences import RESTORING
 from daemon.sandbox.container_options import ANCHOR_UID
@@ -214,6 +215,17 @@ def test_a_first_process_that_dies_is_noticed_at_once(world: World, shell: Shell
 def test_an_image_loads_nothing_into_the_first_process(shell: Shell) -> None:
     ended = shell.inside("sh", "-c", 'echo "[$LD_PRELOAD$LD_AUDIT$LD_LIBRARY_PATH]"')
     assert ended.stdout == "[]\n"
+
+
+def test_what_runs_beside_the_agent_is_in_the_image_as_locked_and_its_event_loop_can_be_loaded(shell: Shell) -> None:
+    script = (
+        "import importlib.metadata, json, sys; sys.path.insert(0, '/opt/aileron/site'); import uvloop; "
+        "uvloop.new_event_loop().close(); there = importlib.metadata.distributions(path=sys.path[:1]); "
+        "print(json.dumps({each.name.lower().replace('_', '-'): each.version for each in there}))"
+    )
+    ended = shell.inside("aileron-python", "-c", script)
+    lock = (ROOT / "sandbox_image" / "build" / "server.txt").read_text()
+    assert json.loads(ended.stdout) == dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", lock, re.MULTILINE)), ended.stderr
 
 
 def test_time_is_bounded(shell: Shell) -> None:

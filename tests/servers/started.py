@@ -119,7 +119,7 @@ async def piped(command: list[str], *, stderr: int = asyncio.subprocess.DEVNULL)
 def lines_of(pipes: Pipes) -> asyncio.StreamReader:
     """Return what a process writes, to be read line by line."""
     reader = asyncio.StreamReader()
-    pipes.listen(reader.feed_data, lambda _: reader.feed_eof())
+    pipes.output.listen(reader.feed_data, lambda _: reader.feed_eof())
     return reader
 
 

@@ -96,6 +96,19 @@ def test_the_file_on_the_page_is_one_that_is_taken_and_names_every_key() -> None
         ('version: "1"\ndownstream_servers:\n  - name: Bad__name\n    command: [x]\n', 3, "no name for a server"),
         ('version: "1"\ndownstream_servers: [\n', 3, "not valid YAML"),
         ("a: " + "[" * 5000, None, "too many brackets"),
+        ('{"mcpServers": {"a": {"command": "x"}}}', 1, "run `aileron server import FILE`"),
+        ('version: "1"\ndownstream_servers:\n  a:\n    command: [x]\n', 3, "begin with `- name: NAME`"),
+        ('version: "1"\ndownstream_servers:\n\t- name: a\n', 3, "indent with spaces, not with tabs"),
+        (one('    command: ["x]\n'), 5, "in what begins at line 4"),
+        (one("    command: x\n    args: [-y]\n"), 5, 'arguments into command: ["npx", "-y", "PACKAGE"]'),
+        (one("    command: [x]\n    cwd: /\n"), 5, "Did you mean folder?"),
+        (one("    command: [x]\n    disabled: true\n"), 5, "Did you mean enabled?"),
+        (one("    command: [x]\n    type: http\n"), 5, "Did you mean mode?"),
+        (
+            'version: "1"\ndownstream_servers:\n  - &a\n    name: a\n    command: [x]\n  - <<: *a\n',
+            6,
+            "write its keys out",
+        ),
     ],
 )
 def test_a_file_that_breaks_a_rule_is_refused_whole_with_its_line(text: str, line: int | None, said: str) -> None:
@@ -119,6 +132,16 @@ ADDED = ServerConfig(
     call_seconds=12.5,
     tool_prefix="g",
 )
+
+
+def test_a_change_that_another_command_or_an_editor_made_first_is_named_as_what_it_is() -> None:
+    text = with_server(WHOLE, ADDED, "servers.yaml")
+    with pytest.raises(Failure, match="There is a server named git already"):
+        with_server(text, ADDED, "servers.yaml")
+    with pytest.raises(Failure, match="There is no server 'git'"):
+        without_server(WHOLE, "git", "servers.yaml")
+    with pytest.raises(Failure, match="There is no server 'git'"):
+        with_switch(WHOLE, ADDED, "servers.yaml")
 
 
 def test_adding_a_server_keeps_every_line_that_is_there() -> None:

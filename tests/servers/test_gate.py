@@ -21,6 +21,7 @@ from daemon.core.subject import Subject
 from daemon.core.tools import ToolId, ToolSpec
 from daemon.execution.requests import Finished
 from daemon.tools.servers import looking
+from daemon.tools.servers.arguments import ArgumentChecks
 from daemon.tools.servers.looking import holds_for
 from daemon.tools.servers.targets import Targets
 from daemon.tools.servers.upstream.seam import Asking, Message, Trouble, UpstreamError
@@ -322,11 +323,14 @@ async def test_a_server_that_cannot_be_had_is_a_refusal_with_its_remedy_and_no_r
     hub.refuses = UpstreamError(Trouble.NOT_STARTED, "no such program")
     with pytest.raises(Failure, match="aileron server logs hub"):
         await room.call("hub__read")
+    hub.refuses = UpstreamError(Trouble.NO_PROCESS, "no such program")
+    with pytest.raises(Failure, match=r"mend its entry in servers.yaml and run `aileron server test hub`"):
+        await room.call("hub__read")
     hub.refuses = Failure(FailureClass.VAULT_LOCKED, "Run `aileron vault unlock`.", boundary=Boundary.USER)
     with pytest.raises(Failure, match="aileron vault unlock"):
         await room.call("hub__read")
     assert await room.events("execution.started") == []
-    assert len(await room.events("action.refused")) == 2
+    assert len(await room.events("action.refused")) == 3
 
 
 async def test_secrets_that_were_put_in_never_come_back(room: GateRoom) -> None:
@@ -425,13 +429,10 @@ async def test_what_a_call_is_bound_to_is_the_same_until_its_definition_its_serv
     pins, read = room.rooms.servers.pins, ToolId("server", "hub/read")
     accounts = [Account(connector="hub", name="token", kind="secret", version=1, seal="a")]
     calls = replace(room.rooms.servers.provider._calls, account_of=lambda _: accounts[-1])
-    targets = Targets(calls, pins)
+    targets = Targets(calls, pins, ArgumentChecks())
 
     def bound(server: ServerConfig = HUB) -> Subject:
-        pin = pins.find(read.name)
-        assert pin is not None
-        assert pin.accepted is not None
-        return targets.of_tool(server, pin, pin.accepted).subject
+        return targets.of_tool(server, read.name).target.subject
 
     first = bound()
     assert bound() is first

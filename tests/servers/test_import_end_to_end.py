@@ -437,6 +437,7 @@ def test_a_project_file_and_a_named_file_work_in_their_own_way(person: Person) -
 
 def test_nobody_is_asked_where_nobody_can_answer(person: Person) -> None:
     file = person.write(".claude.json", claude())
+    assert "there is no file" in person("server", "import", "none.json", expect=2).stderr
     assert "--yes" in person("server", "import", expect=2).stderr
     assert "--yes" in person("server", "import", "--json", expect=2).stdout
     assert (file.read_bytes(), person.servers()) == (claude().encode(), {})

@@ -115,7 +115,7 @@ async def test_a_server_reads_and_writes_and_ends_with_the_keeper_when_its_input
     kept = await room.start(["/bin/cat"])
     keeper = room.keeping.pid
     assert keeper is not None
-    kept.pipes.write(b"hello\n")
+    kept.pipes.input.write(b"hello\n")
     assert await lines_of(kept.pipes).readline() == b"hello\n"
     await kept.stop()
     assert kept.nothing_left.result() == 0, "it was not ended by a signal"
@@ -138,7 +138,7 @@ async def test_descendants_end_when_their_server_ends_by_itself(room: Room) -> N
     kept = await room.start(escaping(polite=True))
     await lines_of(kept.pipes).readline()
     await eventually(lambda: len(noted(room.folder)) == MANY)
-    kept.pipes.close_input()
+    kept.pipes.input.close()
     await kept.nothing_left
     assert all(map(is_gone, noted(room.folder)))
     await kept.stop()
@@ -180,7 +180,7 @@ if LINUX:  # macOS has no subreaper, and tells no child of its parent's end
         os.kill(keeper, signal.SIGSTOP)
         other = await room.start(["/bin/cat"])
         assert room.keeping.pid == keeper
-        kept.pipes.write(b"still here\n")
+        kept.pipes.input.write(b"still here\n")
         assert await lines_of(kept.pipes).readline() == b"still here\n"
         os.kill(keeper, signal.SIGSTOP)
         await kept.stop()
@@ -203,7 +203,7 @@ if LINUX:  # macOS has no subreaper, and tells no child of its parent's end
         await kept.nothing_left
         assert all(map(is_gone, [keeper, *noted(room.folder)]))
         for each in (first, second):
-            each.pipes.write(b"hello\n")
+            each.pipes.input.write(b"hello\n")
             assert await lines_of(each.pipes).readline() == b"hello\n"
             await each.stop()
         await kept.stop()
@@ -273,6 +273,17 @@ async def test_what_cannot_be_started_says_why_and_leaves_no_keeper(room: Room) 
         await room.start(["no-such-program"], {"PATH": "/usr/bin:/bin"})
     with pytest.raises(StartError, match="the program /no/program cannot be started: No such file"):
         await room.start(["/no/program"], {})
+    with pytest.raises(StartError, match=f"it is not in the folder where the server works, {room.folder}. Write"):
+        await room.start(["./program"], {})
+    script = room.folder / "my-server"
+    script.write_text("#!/no/interpreter\n")
+    script.chmod(0o700)
+    for name, path in ((str(script), "/usr/bin"), ("my-server", f"/usr/bin:{room.folder}")):
+        with pytest.raises(StartError, match="it is there, but not the program that its first line names"):
+            await room.start([name], {"PATH": path})
+    script.write_text("print()\n")
+    with pytest.raises(StartError, match="A script begins with a line such as #!"):
+        await room.start([str(script)], {})
     with pytest.raises(StartError, match=r"the folder .* cannot be entered"):
         await room.keeping.start(["cat"], {}, room.folder / "none", room.logs.of("held", str))
     assert room.keeping.pid is None

@@ -40,7 +40,7 @@ class Room:
         await self.pipes.write_to(into)
 
     def listen(self) -> None:
-        self.pipes.listen(self.came.append, self.why.append)
+        self.pipes.output.listen(self.came.append, self.why.append)
 
 
 def in_room(loop: NewLoop, scene: Callable[[Room], Coroutine[Any, Any, None]]) -> None:
@@ -91,13 +91,13 @@ def test_a_process_that_nobody_listens_to_is_not_read_without_end(loop: NewLoop)
 def test_nothing_is_handed_over_while_reading_is_paused(loop: NewLoop) -> None:
     async def scene(room: Room) -> None:
         room.listen()
-        room.pipes.pause()
-        room.pipes.pause()
+        room.pipes.output.pause()
+        room.pipes.output.pause()
         os.write(room.writes, b"later")
         await asyncio.sleep(0.02)
         assert room.came == []
-        room.pipes.resume()
-        room.pipes.resume()
+        room.pipes.output.resume()
+        room.pipes.output.resume()
         await eventually(lambda: room.came == [b"later"])
 
     in_room(loop, scene)
@@ -106,25 +106,25 @@ def test_nothing_is_handed_over_while_reading_is_paused(loop: NewLoop) -> None:
 @LOOPS
 def test_who_waits_for_room_goes_on_when_the_process_has_read_and_hears_when_it_never_will(loop: NewLoop) -> None:
     async def scene(room: Room) -> None:
-        await room.pipes.room()
-        room.pipes.write(b"x" * LARGE)
-        assert room.pipes.is_full
-        assert room.pipes.unread
-        waiting = [asyncio.ensure_future(room.pipes.room()) for _ in range(2)]
+        await room.pipes.input.room()
+        room.pipes.input.write(b"x" * LARGE)
+        assert room.pipes.input.is_full
+        assert room.pipes.input.unread
+        waiting = [asyncio.ensure_future(room.pipes.input.room()) for _ in range(2)]
         await asyncio.sleep(0.01)
         assert not any(each.done() for each in waiting)
-        while room.pipes.is_full:
+        while room.pipes.input.is_full:
             with contextlib.suppress(BlockingIOError):
                 os.read(room.reads, LARGE)
             await asyncio.sleep(0.001)
         await asyncio.gather(*waiting)
-        room.pipes.write(b"x" * LARGE)
-        last = asyncio.ensure_future(room.pipes.room())
+        room.pipes.input.write(b"x" * LARGE)
+        last = asyncio.ensure_future(room.pipes.input.room())
         await asyncio.sleep(0)
         os.close(room.reads)
         with pytest.raises(BrokenPipeError):
             await last
-        assert not room.pipes.is_open
+        assert not room.pipes.input.is_open
 
     in_room(loop, scene)
 

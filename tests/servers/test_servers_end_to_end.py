@@ -161,6 +161,13 @@ def test_what_is_missing_for_a_server_is_said_with_the_command_that_mends_it(wor
     world.ok("POST", "/v1/vault/lock")
     locked = world.control("POST", "/v1/servers/other/test").json()["error"]
     assert (locked["class"], locked["details"]["command"]) == ("vault_locked", "aileron vault unlock")
+    # What runs is not ended by a restart that could not start it again.
+    states = {item["name"]: item["state"] for item in world.ok("GET", "/v1/servers")["items"]}
+    assert states["notes"] == "ready"
+    refused = world.control("POST", "/v1/servers/notes/restart").json()["error"]
+    assert refused["class"] == "vault_locked"
+    states = {item["name"]: item["state"] for item in world.ok("GET", "/v1/servers")["items"]}
+    assert states["notes"] == "ready"
     world.unlock()
     [shown] = [item for item in world.ok("GET", "/v1/servers")["items"] if item["name"] == "other"]
     assert "vault is locked" in shown["error"]
@@ -195,7 +202,7 @@ def test_an_edit_of_the_file_takes_effect_and_a_broken_one_does_not(agent: ByHan
     path = world.home / "servers.yaml"
     good = path.read_text()
     path.write_text("# mine\n" + good.replace("  - name: notes\n", "  - name: notes\n    colour: blue\n"))
-    wait_until(lambda: world.ok("GET", "/v1/servers")["problem"] is not None)
+    # A command that comes at once after the edit knows it.
     problem = world.ok("GET", "/v1/servers")["problem"]
     assert (problem["line"], problem["problem"]) == (5, "A server has no key 'colour'.")
     assert problem["meanwhile"] == "The servers are as they were before."
@@ -229,7 +236,9 @@ def test_a_server_is_added_and_looked_after_on_the_command_line(world: World, of
     assert "vault://secrets/more/api_token" in written
     assert KEY not in written
     assert "more__one" in shell("server", "tools", "more").stdout
-    assert "LEVEL: debug" in shell("server", "show", "more").stdout
+    shown = shell("server", "show", "more").stdout
+    assert "LEVEL: debug" in shown
+    assert f"-Es {TALKER} {more} -y" in shown  # as it would be typed
     assert json.loads(shell("server", "list", "--json").stdout)["items"][-1]["state"] == "ready"
     assert "I was given" in shell("server", "logs", "more").stdout
     more.write_text("one:The first.\ntwo:The second.\n")
@@ -240,11 +249,15 @@ def test_a_server_is_added_and_looked_after_on_the_command_line(world: World, of
     assert "--yes" in shown.stderr
     assert "Accepted: two" in shell("server", "review", "more", "--yes").stdout
     assert "disabled" in shell("server", "disable", "more").stdout
+    assert "aileron server enable more" in shell("server", "tools", "more").stderr
     assert "enabled" in shell("server", "enable", "more").stdout
     assert "running" in shell("status").stdout
     shell("server", "remove", "more", "--yes")
     again = shell("server", "show", "more", expect=1)
     assert "aileron server list" in again.stderr
+    # The log of one that is gone can be read; one that never was is not waited for.
+    assert "I was given" in shell("server", "logs", "more").stdout
+    assert "aileron server list" in shell("server", "logs", "-f", "nobody", expect=1).stderr
 
 
 def test_no_command_hands_on_what_a_terminal_would_obey_or_nobody_could_see(world: World) -> None:

@@ -6,16 +6,20 @@ agent, before it asks and afterwards.
 
 import json
 import re
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from mcp_server.pipes import MODERN, ByHand, launched
 from servers.hostile_server import EVERY_CONTENT
 from servers.served_world import ServedWorld
 from waiting import wait_until
+
+from aileron_mcp.plain_answers import plain_body
 
 AS_TOLD = str(Path(__file__).with_name("as_told.py"))
 TEXT = {"type": "text", "text": "words \u00e9 \U0001f600 \u2028"}
@@ -106,6 +110,27 @@ def test_results_and_errors_are_the_same_both_ways(both: Any) -> None:
     assert [each[-1]["result"]["isError"] for each in straight[:2]] == [False, True]
 
 
+def test_the_daemon_answers_a_call_in_the_form_that_needs_no_parser(world: ServedWorld) -> None:
+    # A change of that form would go unnoticed: the parser understands it as well, and takes longer.
+    place = urlsplit(world.agent_url)
+    body = json.dumps({"arguments": {"result": {"content": [TEXT]}}, "answers": []}).encode()
+    head = [
+        "POST /v1/tools/told__say/call HTTP/1.1",
+        f"Host: {place.netloc}",
+        f"Authorization: Bearer {world.session()[1]}",
+        "Accept: text/event-stream, application/json",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
+    with socket.create_connection((place.hostname, place.port), timeout=30) as daemon:
+        daemon.sendall("\r\n".join([*head, "\r\n"]).encode() + body)
+        answer = daemon.recv(65536)
+        while (plain := plain_body(answer)) is None and (more := daemon.recv(65536)):
+            answer += more
+    assert plain is not None, answer
+    assert json.loads(plain)["content"] == [TEXT]
+
+
 def test_structured_content_that_the_older_era_does_not_have_is_left_to_the_text_and_is_no_error(both: Any) -> None:
     odd = [say(result={"content": [TEXT], "structuredContent": [1]}), say(result={"structuredContent": [1]})]
     by_library, straight = both(*odd, say(result="deep"))
@@ -169,6 +194,20 @@ def test_a_level_that_was_set_right_before_a_call_holds_for_it(world: ServedWorl
             agent.write(f"{json.dumps(setting)}\n{json.dumps(calling)}")
             assert "result" in _by_id(agent, "n")
             assert [each["params"] for each in agent.notifications if "method" in each] == heard
+
+
+def test_a_level_holds_for_every_call_until_another_is_set(world: ServedWorld) -> None:
+    line = {"level": "error", "data": "told"}
+    with ByHand(launched(world)) as agent:
+        agent.initialize()
+        agent.tools()
+        for level, heard in ((None, []), ("error", [line]), ("emergency", []), ("debug", [line])):
+            if level is not None:
+                assert agent.ask("logging/setLevel", {"level": level})["result"] == {}
+            for _ in range(2):
+                agent.notifications.clear()
+                agent.ask("tools/call", say(log=[line], result={"content": []}))
+                assert [each["params"] for each in agent.notifications] == heard
 
 
 @pytest.mark.parametrize("listed", [False, True], ids=["by-library", "straight"])

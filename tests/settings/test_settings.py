@@ -51,6 +51,8 @@ def test_durations_and_lists_are_written_as_people_write_them(tmp_path: Path, mo
         ('[daemon]\nlog_level = "loud"\n', 2, "daemon.log_level"),
         ('[network]\nallow_private = ["nowhere"]\n', 2, "is not host:port"),
         ('[approvals.rules.ship]\ndecision = "allow"\n', 1, "an allow needs a reason"),
+        ('[approvals.rules]\nship = "deny"\n', 2, 'write it like { decision = "deny"'),
+        ('[approvals.rules."hub__read_*"]\ndecision = "deny"\n', 1, "only, as hub__*"),
         ('[approvals.rules.ship]\ndecision = "deny"\nreson = "x"\n', 3, "Did you mean approvals.rules.ship.reason?"),
     ],
 )

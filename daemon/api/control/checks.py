@@ -165,7 +165,7 @@ def _rules(uses: Uses) -> list[dict[str, Any]]:
             f"rule for {name}",
             "warning",
             f"config.toml has a rule for {name}, but {why}.",
-            "Check the spelling, or remove the rule.",
+            f"Check the spelling, or remove the rule: aileron config remove 'approvals.rules.{name}'",
         )
         for name, why in idle
     ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
 from daemon.api.answers import Body
@@ -87,8 +87,9 @@ class Uses:
 
 def router(uses: Uses) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(responses=DOCUMENTED)
     servers = uses.servers
+    # Who has just changed the file means what it says now: it is looked at before each of these.
+    routes = APIRouter(responses=DOCUMENTED, dependencies=[Depends(servers.look)])
 
     async def own() -> str:
         return (await uses.sessions.terminal()).id

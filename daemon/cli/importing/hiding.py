@@ -1,7 +1,7 @@
 """Finds what is secret in a server's texts, and puts names of the vault in its place. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -60,7 +60,7 @@ class Hiding:
         """Return what is asked of the daemon; raises LeftAloneError where a secret stands and no reference may."""
         body: dict[str, Any] = {"name": self._server, "mode": "local" if server.url is None else "remote"}
         if server.url is None:
-            body["command"] = self._command(server.command)
+            body["command"] = self.command(server.command)
             body["unsafe_args"] = bool(self.secrets)
             body["env"] = self._texts(server.env, "variable")
             body["folder"] = server.folder
@@ -83,7 +83,8 @@ class Hiding:
         scheme = scheme_of(value)
         return scheme + self._kept(name, value.removeprefix(scheme), where, why)
 
-    def _command(self, command: tuple[str, ...]) -> list[str]:
+    def command(self, command: Sequence[str]) -> list[str]:
+        """Return the words of a command."""
         found, before = [command[0]], ""
         for number, word in enumerate(command[1:], 1):
             found.append(self._argument(word, before, f"argument {number}"))
@@ -105,9 +106,12 @@ class Hiding:
         return self._text(name or where, value, where)
 
     def _url(self, url: str) -> str:
-        for part in urlsplit(url).path.split("/"):
-            if why_secret("", part) is not None:
-                raise LeftAloneError("its URL holds something like a secret before the ?, where none may stand")
+        if has_secret_path(url):
+            raise LeftAloneError("its URL holds something like a secret before the ?, where none may stand")
+        return self.query(url)
+
+    def query(self, url: str) -> str:
+        """Return a URL whose query names its secrets; what stands before the ? stays as it is."""
 
         def hidden(found: re.Match[str]) -> str:
             # It is encoded again when it is put in.
@@ -126,6 +130,11 @@ class Hiding:
         name, stored = self._free(secret_name(self._server, key), value)
         self.secrets.append(Secret(name, value, where, why, stored))
         return f"vault://secrets/{name}"
+
+
+def has_secret_path(url: str) -> bool:
+    """Say whether something like a secret stands in a URL where no name of the vault may: before the ?."""
+    return any(why_secret("", part) is not None for part in urlsplit(url).path.split("/"))
 
 
 def _is_readable_on_the_way(url: str) -> bool:

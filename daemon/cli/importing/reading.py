@@ -44,7 +44,9 @@ def sources_of(invocation: Invocation, name: str | None) -> list[Source]:
     if (known := next((source for source in every if source.path == str(path)), None)) is not None:
         return [known]
     syntax = syntax_of(str(path))
-    if syntax is None or not path.exists():
+    if syntax is not None and not path.exists():
+        raise CliFailure.usage(f"there is no file {path}", remedy=f"Name one, or one of {', '.join(AGENTS)}.")
+    if syntax is None:
         raise CliFailure.usage(
             f"{name} is no agent that is known here, and no file of servers",
             remedy=f"Name one of {', '.join(AGENTS)}, or a file that ends in .json, .jsonc, .toml or .yaml.",

@@ -92,7 +92,7 @@ class Scheduler:
         self._workers.close()
 
     def _fill(self) -> None:
-        while self._queue and (turn := self._queue.take(self._may_go)) is not None:
+        while self._queue.size and (turn := self._queue.take(self._may_go)) is not None:
             _, call = turn
             if call.state == "resuming":
                 self._continue(call, call.pending)

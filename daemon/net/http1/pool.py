@@ -1,6 +1,7 @@
 """The kept connections to each service, and the dialling of new ones."""
 
 import asyncio
+import socket
 import ssl
 from pathlib import Path
 
@@ -98,7 +99,7 @@ class Pool:
         except ssl.SSLCertVerificationError as error:
             raise Untrusted(f"The certificate of {where} is not trusted: {error.verify_message}.") from error
         except (OSError, RuntimeError, ValueError) as error:  # the event loop raises RuntimeError for some of these
-            raise Unreachable(f"{where} cannot be reached: {error}") from error
+            raise Unreachable(f"{where} cannot be reached: {_why(error)}.") from error
         self._open.add(connection)
         return connection
 
@@ -122,3 +123,12 @@ class Pool:
             self._idle[kind] = [connection for connection in kept if connection.is_open]
         if any(self._idle.values()):
             self._sweeping = loop.call_later(IDLE_SECONDS / 3, self._sweep)
+
+
+def _why(error: Exception) -> str:
+    """Return why a connection could not be made, without the numbers of the system."""
+    if isinstance(error, socket.gaierror):
+        return "its name is not known. Check how it is spelled, and whether this machine is online"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
+    return str(error).rstrip(".")

@@ -31,14 +31,18 @@ class Answerers:
         return ConnectionAnswers(self, server, session)
 
 
-@dataclass(frozen=True, slots=True)
 class CallAnswers:
     """Answers what a server asks back during one call."""
 
-    answerers: Answerers
-    server: ServerConfig
-    context: RunContext
-    clean: Callable[[Message], Message]
+    __slots__ = ("answerers", "clean", "context", "server")
+
+    def __init__(
+        self, answerers: Answerers, server: ServerConfig, context: RunContext, clean: Callable[[Message], Message]
+    ) -> None:
+        self.answerers = answerers
+        self.server = server
+        self.context = context
+        self.clean = clean
 
     @property
     def capabilities(self) -> Message:

@@ -6,14 +6,13 @@
 What certainly did not leave is sent once more, on another connection. Nothing else is ever sent twice.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
 from daemon.base.clock import Clock
 from daemon.base.interruption import InterruptedPartError, Interruption
-from daemon.base.once import Once
 from daemon.core.account import Account
 from daemon.core.attempts import AttemptRecord
 from daemon.core.explanation import Explanation, InputShown, PreviewShown, StepShown
@@ -24,7 +23,7 @@ from daemon.core.scrubbing.scrub import Scrubber
 from daemon.core.subject import Subject
 from daemon.core.tools import ApprovalPolicy, Stage
 from daemon.core.vocabulary import Attr
-from daemon.execution.seam import PreviewContext, RunContext, Talk
+from daemon.execution.seam import PreviewContext, RunContext
 from daemon.tools.servers.answering import Answerers, CallAnswers
 from daemon.tools.servers.failing import MAY_BE_SENT_AGAIN, failure_of
 from daemon.tools.servers.lending import AccountOf, Lender, ScrubberOf
@@ -79,7 +78,9 @@ class Request(Protocol):
         """Raise the Failure of a request that is no longer what was checked, such as that its tool has changed."""
         ...
 
-    async def send(self, executor: ToolExecutor, arguments: Mapping[str, Any], asking: Asking) -> Message:
+    def send(
+        self, executor: ToolExecutor, arguments: Mapping[str, Any], asking: Asking
+    ) -> Coroutine[Any, Any, Message]:
         """Send it and return the answer."""
         ...
 
@@ -102,32 +103,23 @@ class Target:
     """The one stage that a run has."""
 
 
-@dataclass(frozen=True, slots=True)
 class PreparedServerCall:
     """A call of a server after every check that touches nothing."""
 
-    target: Target
-    arguments: Mapping[str, Any]
+    __slots__ = ("arguments", "attributes", "first_stage", "subject", "target")
 
     approval: ClassVar[ApprovalPolicy] = ApprovalPolicy()
     defined_by: ClassVar[str] = "the definition that the server gives of the tool"
     arguments_key: ClassVar[None] = None
     blocked: ClassVar[None] = None
 
-    @property
-    def subject(self) -> Subject:
-        """Return what would be run; an approval is bound to it."""
-        return self.target.subject
-
-    @property
-    def first_stage(self) -> Stage:
-        """Return the one stage there is."""
-        return self.target.stage
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """Return whether the server runs here or elsewhere: the one value in which the two differ."""
-        return _ATTRIBUTES[self.target.server.mode]
+    def __init__(self, target: Target, arguments: Mapping[str, Any]) -> None:
+        self.target = target
+        self.arguments = arguments
+        self.subject = target.subject
+        self.first_stage = target.stage
+        self.attributes: Mapping[str, Any] = _ATTRIBUTES[target.server.mode]
+        """Whether the server runs here or elsewhere: the one value in which the two differ."""
 
     def accounts(self) -> tuple[Account, ...]:
         """Return what the server is given of the vault. Who that is at its service, the service alone knows."""
@@ -159,14 +151,15 @@ class PreparedServerCall:
         """Say that servers offer no way to look beforehand."""
         return PreviewShown(available=False, message="Tools of servers have no preview.")
 
-    async def run(self, context: RunContext) -> Outcome:
+    def run(self, context: RunContext) -> Coroutine[Any, Any, Outcome]:
         """Send the call, and say what became of it."""
-        context.check_open(self.target.stage)
-        return await _Sending(self.target, self.arguments, context).run()
+        return _Sending(self.target, self.arguments, context).run()
 
 
 class _Sending:
     """One run: at most two tries, of which at most one has left."""
+
+    __slots__ = ("_arguments", "_attempts", "_clock", "_context", "_ended", "_sent", "_target")
 
     def __init__(self, target: Target, arguments: Mapping[str, Any], context: RunContext) -> None:
         self._target = target
@@ -174,30 +167,31 @@ class _Sending:
         self._context = context
         self._clock = target.services.clock
         self._attempts: tuple[AttemptRecord, ...] = ()
+        self._ended = 0.0
+        """When the last try ended."""
         self._sent = False
 
     async def run(self) -> Outcome:
-        request, outcomes, session = self._target.request, self._target.services.outcomes, self._context.call.session
+        target, context = self._target, self._context
+        context.check_open(target.stage)
         began = self._clock.monotonic()
         try:
-            outcome = request.outcome(await self._answer(), outcomes, session)
+            try:
+                answer = await self._try(began)
+            except UpstreamError as trouble:
+                if trouble.trouble not in MAY_BE_SENT_AGAIN:
+                    raise
+                answer = await self._try(self._clock.monotonic())
+            outcome = target.request.outcome(answer, target.services.outcomes, context.call.session)
         except UpstreamError as trouble:
-            return Outcome(stages=self._record(began, succeeded=False), failure=self._failure(trouble))
+            return self._failed(began, self._failure(trouble))
         except Failure as failure:
-            return Outcome(stages=self._record(began, succeeded=False), failure=failure)
-        return outcome.with_stages(self._record(began, succeeded=not outcome.failed_by_tool))
+            return self._failed(began, failure)
+        return outcome.with_stages(self._record(began, self._ended, succeeded=not outcome.failed_by_tool))
 
-    async def _answer(self) -> Message:
-        try:
-            return await self._try()
-        except UpstreamError as trouble:
-            if trouble.trouble not in MAY_BE_SENT_AGAIN:
-                raise
-        return await self._try()
-
-    async def _try(self) -> Message:
+    async def _try(self, began: float) -> Message:
         target, services, context = self._target, self._target.services, self._context
-        began, self._sent = self._clock.monotonic(), False
+        self._sent = False
         try:
             async with services.lender.lent(target.server, context.call.session) as executor:
                 await services.looks.current(target.server, executor)
@@ -209,33 +203,30 @@ class _Sending:
             self._note(began, trouble)
             raise
         self._note(began, None)
-        return _clean(services.scrubber_of(target.server.name), answer)
+        scrubber = services.scrubber_of(target.server.name)
+        return answer if scrubber is None else clean_of(scrubber, answer)
 
     async def _send(self, executor: ToolExecutor) -> Message:
-        talk, services, server = self._context.talk, self._target.services, self._target.server
+        """Send it, and wait for the answer for as long as who asked wants it."""
+        context, server, services = self._context, self._target.server, self._target.services
         clean = partial(_clean, services.scrubber_of(server.name))
-        answers = CallAnswers(services.answerers, server, self._context, clean)
-        request, arguments = self._target.request, self._arguments
-        if talk is None or (cancelled := talk.cancelled) is None:
-            return await request.send(executor, arguments, Asking(seconds=server.call_seconds, answers=answers))
-        lines = self._lines(talk, clean)
-        asking = Asking(
-            seconds=server.call_seconds,
-            progress=lambda params: talk.progress(clean(params)),
-            answers=answers,
-            lines=lines,
-        )
+        answers = CallAnswers(services.answerers, server, context, clean)
+        talk, seconds = context.talk, server.call_seconds
+        cancelled = None if talk is None else talk.cancelled
+        if talk is None or cancelled is None:
+            return await self._target.request.send(executor, self._arguments, Asking(seconds, answers=answers))
+        lines = None
+        if (level := talk.log_level) is not None:
+            lines = CallLines(talk, level=level, session=context.call.session, clean=clean, clock=self._clock)
+        asking = Asking(seconds, lambda params: talk.progress(clean(params)), answers, lines)
         try:
-            return await _unless_called_off(cancelled, request.send(executor, arguments, asking))
+            with Interruption(when=cancelled):
+                return await self._target.request.send(executor, self._arguments, asking)
+        except InterruptedPartError as left:
+            raise UpstreamError(Trouble.LOST, "who asked for it called it off") from left
         finally:
             if lines is not None:
                 lines.close()
-
-    def _lines(self, talk: Talk, clean: Callable[[Message], Message]) -> CallLines | None:
-        level = talk.log_level
-        if level is None:
-            return None
-        return CallLines(talk, level=level, session=self._context.call.session, clean=clean, clock=self._clock)
 
     def _failure(self, trouble: UpstreamError) -> Failure:
         target, server = self._target, self._target.server.name
@@ -248,7 +239,11 @@ class _Sending:
         )
         return cleaned(target.services.scrubber_of(server), failure)
 
+    def _failed(self, began: float, failure: Failure) -> Outcome:
+        return Outcome(stages=self._record(began, self._clock.monotonic(), succeeded=False), failure=failure)
+
     def _note(self, began: float, trouble: UpstreamError | None) -> None:
+        self._ended = self._clock.monotonic()
         attempt = AttemptRecord(
             number=len(self._attempts) + 1,
             method=self._target.stage.op,
@@ -257,34 +252,14 @@ class _Sending:
             status=None,
             error=None if trouble is None else trouble.trouble.value,
             bytes_sent=self._sent and (trouble is None or trouble.trouble is not Trouble.NOT_REACHED),
-            ms=self._ms_since(began),
+            ms=round((self._ended - began) * 1000),
         )
         self._attempts = (*self._attempts, attempt)
 
-    def _record(self, began: float, *, succeeded: bool) -> tuple[StageRecord, ...]:
-        stage = self._target.stage
-        return (
-            StageRecord(
-                id=stage.name, op=stage.op, succeeded=succeeded, ms=self._ms_since(began), attempts=self._attempts
-            ),
-        )
-
-    def _ms_since(self, began: float) -> int:
-        return round((self._clock.monotonic() - began) * 1000)
+    def _record(self, began: float, ended: float, *, succeeded: bool) -> tuple[StageRecord, ...]:
+        stage, ms = self._target.stage, round((ended - began) * 1000)
+        return (StageRecord(id=stage.name, op=stage.op, succeeded=succeeded, ms=ms, attempts=self._attempts),)
 
 
 def _clean(scrubber: Scrubber | None, params: Message) -> Message:
     return params if scrubber is None else clean_of(scrubber, params)
-
-
-async def _unless_called_off(cancelled: Once, sending: Awaitable[Message]) -> Message:
-    """Wait for an answer, but no longer than who asked wants it."""
-    part = Interruption()
-    cancelled.listen(part.interrupt)
-    try:
-        with part:
-            return await sending
-    except InterruptedPartError as left:
-        raise UpstreamError(Trouble.LOST, "who asked for it called it off") from left
-    finally:
-        cancelled.forget(part.interrupt)

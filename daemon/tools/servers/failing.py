@@ -49,14 +49,8 @@ def failure_of(trouble: UpstreamError, *, server: str, what: str, sent: bool, ma
                 boundary=Boundary.USER,
                 details=details | {"command": command},
             )
-        case Trouble.NOT_STARTED:
-            command = f"aileron server logs {server}"
-            return Failure(
-                FailureClass.CONNECTOR_RUNTIME_ERROR,
-                f"The server {server} could not be started: {reason}. Nothing was run. A person can run `{command}`.",
-                boundary=Boundary.EXTERNAL,
-                details=details | {"command": command},
-            )
+        case Trouble.NO_PROCESS | Trouble.NOT_STARTED:
+            return _not_started(trouble.trouble, server, reason, details)
         case Trouble.REFUSED if trouble.code == MISSING_CAPABILITY:
             needed = _needed(trouble.data)
             return Failure(
@@ -81,3 +75,16 @@ def failure_of(trouble: UpstreamError, *, server: str, what: str, sent: bool, ma
                 retriable=True,
                 details=details,
             )
+
+
+def _not_started(trouble: Trouble, server: str, reason: str, details: Mapping[str, str]) -> Failure:
+    """Return the failure of a server that is not there; one whose program was never executed has written no log."""
+    has_log = trouble is Trouble.NOT_STARTED
+    command = f"aileron server {'logs' if has_log else 'test'} {server}"
+    can = f"run `{command}`" if has_log else f"mend its entry in servers.yaml and run `{command}`"
+    return Failure(
+        FailureClass.CONNECTOR_RUNTIME_ERROR,
+        f"The server {server} could not be started: {reason}. Nothing was run. A person can {can}.",
+        boundary=Boundary.EXTERNAL,
+        details={**details, "command": command},
+    )

@@ -108,6 +108,7 @@ class Holding:
             configuration=self._configuration,
             scrubber_of=self._lives.held.scrubber_of,
             login_of=self._logins.login_of,
+            check_secrets=self._lives.opener.check_secrets,
             lives=self._lives.pool,
             logs=self._lives.logs,
             pins=servers.pins,

@@ -1,6 +1,5 @@
 """Answers of servers as outcomes of the one path: content, structured content, whether the tool said that it failed."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from daemon.core.outcome import Outcome
@@ -31,8 +30,11 @@ class Outcomes:
     def of_tool(self, answer: Message, *, session: str) -> Outcome:
         """Return the outcome of a tool's answer. Raises UpstreamError for one that is none of the protocol."""
         content = answer.get("content", [])
-        if not isinstance(content, list) or not all(isinstance(block, Mapping) for block in content):
-            raise UpstreamError(Trouble.MALFORMED, "its answer has no blocks of content")
+        if not isinstance(content, list):
+            raise _no_blocks()
+        for block in content:
+            if not isinstance(block, dict):
+                raise _no_blocks()
         return self._cut(
             tuple(content),
             answer.get("structuredContent"),
@@ -59,8 +61,12 @@ class Outcomes:
         return f'{said} To read on, call {READ_ON} with {{"handle": "{handle}", "offset": 0}}.]'
 
 
+def _no_blocks() -> UpstreamError:
+    return UpstreamError(Trouble.MALFORMED, "its answer has no blocks of content")
+
+
 def _meta(answer: Message) -> Message | None:
     given = answer.get("_meta")
-    if not isinstance(given, Mapping):
+    if not isinstance(given, dict):
         return None
     return {key: value for key, value in given.items() if not str(key).startswith(_OF_THE_PROTOCOL)} or None

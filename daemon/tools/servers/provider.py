@@ -6,7 +6,7 @@ Neither needs a server that runs: both are answered from the pins.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from daemon.approvals.rules import EVERY
@@ -24,7 +24,7 @@ from daemon.tools.servers.operations import OPERATIONS
 from daemon.tools.servers.outcomes import READ_ON
 from daemon.tools.servers.pins.definitions import Definition
 from daemon.tools.servers.pins.pins import Pins
-from daemon.tools.servers.requests import OperationRequest, ready, subscription
+from daemon.tools.servers.requests import OperationRequest, subscription
 from daemon.tools.servers.rests import Rests
 from daemon.tools.servers.searching import nearest, search
 from daemon.tools.servers.specs import UNAVAILABLE, specs_of, unavailable
@@ -72,7 +72,7 @@ class ServerProvider:
         self._tasks = tasks
         self._most_listed = most_listed
         self._checks = ArgumentChecks()
-        self._targets = Targets(calls, pins)
+        self._targets = Targets(calls, pins, self._checks)
         self._listed = _Listed(key=(), tools=(), by_name={}, shown=())
 
     @property
@@ -161,7 +161,7 @@ class ServerProvider:
             return call
         given = own_tools.checked(call)
         spec = self._named(given["name"])
-        return replace(call, tool=spec.tool, arguments=given.get("arguments", {}))
+        return call._replace(tool=spec.tool, arguments=given.get("arguments", {}))
 
     async def prepare(self, call: ToolCall) -> PreparedCall:
         """Check that the tool is there, accepted and not withheld, and that the arguments fit it."""
@@ -189,11 +189,9 @@ class ServerProvider:
             return PreparedServerCall(target, call.arguments)
         if tool == UNAVAILABLE:
             raise self._unavailable(server, call.session)
-        pin = self._pins.find(call.tool.name)
-        definition = ready(server.name, call.tool.name, pin)
-        self._checks.of(definition).check(call.tool.name, call.arguments)
-        assert pin is not None  # noqa: S101 - `ready` has refused what is not there
-        return PreparedServerCall(self._targets.of_tool(server, pin, definition), call.arguments)
+        bound = self._targets.of_tool(server, call.tool.name)
+        bound.check.check(call.tool.name, call.arguments)
+        return PreparedServerCall(bound.target, call.arguments)
 
     def idle_rule(self, name: str) -> str | None:
         """Return why a rule for a tool with this name in records, or for a whole server, is about nothing, if so."""

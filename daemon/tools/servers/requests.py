@@ -1,6 +1,6 @@
 """What can be asked of a server: the call of a tool that is pinned, or one of the operations beside tools."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +47,11 @@ class ToolRequest:
         if now is not self.pin and ready(self.pin.server, self.pin.record, now).digest != self.definition.digest:
             raise withheld(self.pin.server, self.pin.record, changed=True)
 
-    async def send(self, executor: ToolExecutor, arguments: Mapping[str, Any], asking: Asking) -> Message:
+    def send(
+        self, executor: ToolExecutor, arguments: Mapping[str, Any], asking: Asking
+    ) -> Coroutine[Any, Any, Message]:
         """Call the tool by the server's own name of it."""
-        return await executor.call_tool(self.pin.tool, arguments, asking)
+        return executor.call_tool(self.pin.tool, arguments, asking)
 
     def outcome(self, answer: Message, outcomes: Outcomes, session: str) -> Outcome:
         """Return what the tool answered."""

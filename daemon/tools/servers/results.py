@@ -22,7 +22,7 @@ class Cut:
 
 def cut(content: Sequence[Block], structured: Any, *, limit: int) -> Cut | None:
     """Return a result cut to a number of characters; None if it fits. What comes after the cut keeps its order."""
-    sizes = [_size(block) for block in content]
+    sizes = list(map(_size, content))
     of_structured = 0 if structured is None else len(_written(structured))
     if sum(sizes) + of_structured <= limit:
         return None
@@ -47,4 +47,5 @@ def _is_text(block: Block) -> bool:
 
 
 def _size(block: Block) -> int:
-    return len(block["text"]) if _is_text(block) else len(_written(block))
+    text = block.get("text") if block.get("type") == "text" else None
+    return len(text if isinstance(text, str) else _written(block))

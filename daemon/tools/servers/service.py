@@ -10,12 +10,17 @@ from daemon.audit.changes import recorded, recorded_after
 from daemon.audit.events import AuditEvent
 from daemon.audit.log import AuditLog
 from daemon.base.clock import Clock
-from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
-from daemon.core.missing import no_such
+from daemon.core.failures import DocumentError, Failure
 from daemon.core.principal import DAEMON, Principal
 from daemon.core.vocabulary import Attr, EventType
 from daemon.tools.servers.configuration.configuration import Configuration
-from daemon.tools.servers.configuration.editing import with_server, with_switch, without_server
+from daemon.tools.servers.configuration.editing import (
+    already_there,
+    not_there,
+    with_server,
+    with_switch,
+    without_server,
+)
 from daemon.tools.servers.failing import failure_of
 from daemon.tools.servers.keeping.log import ServerLogs
 from daemon.tools.servers.lending import ScrubberOf
@@ -69,6 +74,7 @@ class ServerService:
         configuration: Configuration,
         scrubber_of: ScrubberOf,
         login_of: LoginOf,
+        check_secrets: Callable[[ServerConfig], None],
         lives: Pool,
         logs: ServerLogs,
         pins: Pins,
@@ -79,6 +85,7 @@ class ServerService:
         self._configuration = configuration
         self._scrubber_of = scrubber_of
         self._login_of = login_of
+        self._check_secrets = check_secrets
         self._lives = lives
         self._logs = logs
         self._pins = pins
@@ -101,6 +108,11 @@ class ServerService:
     def file(self) -> str:
         """Return where the file is."""
         return str(self._configuration.path)
+
+    async def look(self) -> None:
+        """Take over what a person wrote into the file a moment ago, so that their next command knows it."""
+        await self._configuration.look()
+        await self._take_in()
 
     # Looking
 
@@ -126,7 +138,7 @@ class ServerService:
         """Return a server's configuration, or say how to find out which there are."""
         server = self._configuration.all().get(name)
         if server is None:
-            raise no_such("server", name, remedy="`aileron server list` shows those there are.")
+            raise not_there(name)
         return server
 
     async def test(self, name: str, session: str) -> Tested:
@@ -150,12 +162,7 @@ class ServerService:
             return with_server(text, server, file)
 
         if server.name in self._configuration.all():
-            raise Failure(
-                FailureClass.INVALID_ARGUMENTS,
-                f"There is a server named {server.name} already. Choose another name, or remove it first: "
-                f"`aileron server remove {server.name}`.",
-                boundary=Boundary.USER,
-            )
+            raise already_there(server.name)
         event = _event(EventType.SERVER_ADDED, server, by=by, session=session)
         await recorded(self._audit, event, lambda: self._edit(server.name, change))
         return self.show(server.name)
@@ -187,8 +194,13 @@ class ServerService:
         return self.show(name)
 
     async def restart(self, name: str, *, by: Principal, session: str) -> None:
-        """End a server with what it does, forget its failures, and start it again; raises Failure."""
+        """End a server with what it does, forget its failures, and start it again; raises Failure.
+
+        One that could not be started again because of its secrets is not ended.
+        """
         server = self.require(name)
+        if server.enabled:
+            self._check_secrets(server)
         event = _event(EventType.SERVER_RESTARTED, server, by=by, session=session)
         with self._explained(name):
             await recorded(self._audit, event, lambda: self._lives.restart(server))

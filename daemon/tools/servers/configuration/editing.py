@@ -7,6 +7,7 @@ from typing import Any
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from daemon.core.failures import Boundary, DocumentError, Failure, FailureClass
+from daemon.core.missing import no_such
 from daemon.tools.servers.configuration.nodes import YamlText
 from daemon.tools.servers.configuration.reading import NAME, SERVERS_KEY, TOP_KEYS, VERSION, is_nothing, read_servers
 from daemon.tools.servers.values import Mode, Scope, ServerConfig
@@ -15,22 +16,46 @@ _HEAD = f'version: "{VERSION}"\n{SERVERS_KEY}:\n'
 _INDENT = 2
 
 
+def already_there(name: str) -> Failure:
+    """Return the failure of a server whose name is taken."""
+    return Failure(
+        FailureClass.INVALID_ARGUMENTS,
+        f"There is a server named {name} already. Choose another name, or remove it first: "
+        f"`aileron server remove {name}`.",
+        boundary=Boundary.USER,
+    )
+
+
+def not_there(name: str) -> Failure:
+    """Return the failure of a server that is not in the file, or is not any more."""
+    return no_such("server", name, remedy="`aileron server list` shows those there are.")
+
+
 def with_server(text: str, server: ServerConfig, file: str) -> str:
     """Return the text with one more server behind the others; raises Failure, or the DocumentError of a broken rule."""
     read_servers(_HEAD + _written(server, _INDENT), file)  # so that a rule which it breaks is named
-    wanted = {**read_servers(text, file), server.name: server}
+    there = read_servers(text, file)
+    if server.name in there:
+        raise already_there(server.name)
+    wanted = {**there, server.name: server}
     return _as_wanted(text, wanted, file, lambda plain: _added(plain, server, file))
 
 
 def without_server(text: str, name: str, file: str) -> str:
     """Return the text without a server; comments above the next one stay. Raises Failure or DocumentError."""
-    wanted = {each: server for each, server in read_servers(text, file).items() if each != name}
+    there = read_servers(text, file)
+    if name not in there:
+        raise not_there(name)
+    wanted = {each: server for each, server in there.items() if each != name}
     return _as_wanted(text, wanted, file, lambda plain: _removed(plain, name, file))
 
 
 def with_switch(text: str, server: ServerConfig, file: str) -> str:
     """Return the text in which a server is enabled or disabled as `server` says; raises Failure or DocumentError."""
-    wanted = {**read_servers(text, file), server.name: server}
+    there = read_servers(text, file)
+    if server.name not in there:
+        raise not_there(server.name)
+    wanted = {**there, server.name: server}
     return _as_wanted(text, wanted, file, lambda plain: _switched(plain, server, file))
 
 

@@ -42,6 +42,11 @@ class YamlText:
         except MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
             said = visible(" ".join(str(problem.problem or problem.context or "it cannot be read").split()))
+            begun = problem.context_mark
+            if mark is not None and begun is not None and begun.line != mark.line:
+                said += f", in what begins at line {begun.line + 1}"
+            if "'\\t'" in said:
+                said += "; indent with spaces, not with tabs"
             raise self._error(None if mark is None else mark.line + 1, f"It is not valid YAML: {said}.") from None
         except (YAMLError, ValueError, RecursionError) as problem:
             raise self._error(None, f"It is not valid YAML ({type(problem).__name__}).") from None
@@ -50,17 +55,25 @@ class YamlText:
         """Return the error that names the line of a node."""
         return self._error(node.start_mark.line + 1, problem, remedy)
 
-    def mapping(self, node: Node, what: str, known: Collection[str]) -> Mapping[str, Member]:
-        """Return a mapping's members; raises DocumentError for a key that is not known, or is there twice."""
+    def mapping(
+        self, node: Node, what: str, known: Collection[str], others: Mapping[str, str] | None = None
+    ) -> Mapping[str, Member]:
+        """Return a mapping's members; raises DocumentError for a key that is not known, or is there twice.
+
+        `others` are keys that other programs have for such a thing, and what to write in their place.
+        """
         if not isinstance(node, MappingNode):
             raise self.wrong(node, f"{what} is not a mapping.", "Write it as lines of `key: value`.")
         members: dict[str, Member] = {}
         for key, value in node.value:
             name = key.value if isinstance(key, ScalarNode) else ""
             if name not in known:
-                raise self.wrong(key, f"{what} has no key {shown(name)}.", _nearest(name, known))
+                raise self.wrong(
+                    key, f"{what} has no key {shown(name)}.", (others or {}).get(name) or _nearest(name, known)
+                )
             if name in members:
-                raise self.wrong(key, f"The key {name} is there twice in {what}.", "Take one of them out.")
+                where = what[0].lower() + what[1:]
+                raise self.wrong(key, f"The key {name} is there twice in {where}.", "Take one of them out.")
             members[name] = Member(key, value)
         return members
 
@@ -76,12 +89,10 @@ class YamlText:
             found[name] = (key, self.text(value, f"{what}: {shown(name)}"))
         return found
 
-    def items(self, node: Node, what: str) -> list[Node]:
+    def items(self, node: Node, what: str, remedy: str) -> list[Node]:
         """Return the items of a list."""
         if not isinstance(node, SequenceNode):
-            raise self.wrong(
-                node, f"{what} is not a list.", 'Write it as ["one", "two"], or as lines that begin with -.'
-            )
+            raise self.wrong(node, f"{what} is not a list.", remedy)
         return list(node.value)
 
     def text(self, node: Node, what: str) -> str:

@@ -33,6 +33,21 @@ _REMOTE = (*_BOTH, "url", "headers", "client_id")
 KEYS = tuple(dict.fromkeys((*_LOCAL, *_REMOTE)))
 _WHERE = {"local": _LOCAL, "remote": _REMOTE}
 _DAY = 86400.0
+_AN_AGENTS_FILE = "This is how files of agents begin: save it under another name, and run `aileron server import FILE`."
+_OTHER_TOP_KEYS = {"mcpServers": _AN_AGENTS_FILE, "mcp_servers": _AN_AGENTS_FILE, "mcp": _AN_AGENTS_FILE}
+_OTHER_KEYS = {
+    "args": 'Write the arguments into command: ["npx", "-y", "PACKAGE"].',
+    "cwd": "Did you mean folder?",
+    "disabled": "Did you mean enabled? It says the contrary.",
+    "environment": "Did you mean env?",
+    "timeout": "Did you mean call_seconds, or start_seconds?",
+    "transport": "Did you mean mode? It is local or remote.",
+    "type": "Did you mean mode? It is local or remote.",
+    "<<": "Nothing is taken over from another server: write its keys out.",
+}
+"""Keys that agents have in their files, and what stands for them here."""
+_LIST_OF_SERVERS = "Write each server as lines that begin with `- name: NAME`."
+_LIST_OF_WORDS = 'Write it as ["npx", "-y", "PACKAGE"], or as lines that begin with -.'
 
 RULE_OF_NAMES = f"Write at most {LONGEST_NAME} lower-case letters, digits and dashes; the first is a letter."
 
@@ -42,12 +57,12 @@ def read_servers(text: str, file: str) -> Mapping[str, ServerConfig]:
     source = YamlText(normalise_document(text, file), file)
     if source.root is None:
         return {}
-    top = source.mapping(source.root, "The file", TOP_KEYS)
+    top = source.mapping(source.root, "The file", TOP_KEYS, _OTHER_TOP_KEYS)
     _check_version(source, top)
     listed = top.get(SERVERS_KEY)
     if listed is None or is_nothing(listed.value):
         return {}
-    nodes = source.items(listed.value, SERVERS_KEY)
+    nodes = source.items(listed.value, SERVERS_KEY, _LIST_OF_SERVERS)
     if len(nodes) > MOST_SERVERS:
         raise source.wrong(nodes[MOST_SERVERS], f"There are more than {MOST_SERVERS} servers.", "Take some out.")
     servers: dict[str, ServerConfig] = {}
@@ -74,7 +89,7 @@ def is_nothing(node: Node) -> bool:
 def _check_version(source: YamlText, top: Mapping[str, Member]) -> None:
     member = top.get(VERSION_KEY)
     if member is None:
-        raise source.wrong(source.root, "The file does not say its version.", f'Begin it with: version: "{VERSION}"')
+        raise source.wrong(source.root, "The file does not say its version.", f'Begin it with `version: "{VERSION}"`.')
     version = source.text(member.value, VERSION_KEY)
     if version != VERSION:
         raise source.wrong(
@@ -88,7 +103,7 @@ class _Entry:
     def __init__(self, source: YamlText, node: Node) -> None:
         self._source = source
         self._node = node
-        self._members = source.mapping(node, "A server", KEYS)
+        self._members = source.mapping(node, "A server", KEYS, _OTHER_KEYS)
 
     def server(self) -> ServerConfig:
         name = self._name()
@@ -114,7 +129,7 @@ class _Entry:
     def _name(self) -> str:
         member = self._members.get("name")
         if member is None:
-            raise self._source.wrong(self._node, "A server has no name.", "Begin it with: - name: NAME")
+            raise self._source.wrong(self._node, "A server has no name.", "Begin it with `- name: NAME`.")
         name = self._source.text(member.value, "name")
         if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
             raise self._source.wrong(member.value, f"{shown(name)} is no name for a server.", RULE_OF_NAMES)
@@ -128,7 +143,7 @@ class _Entry:
         member = self._members.get("command")
         if member is None:
             raise self._source.wrong(self._node, f"{name} has no command.", 'Write, say: command: ["npx", "PACKAGE"]')
-        items = self._source.items(member.value, "command")
+        items = self._source.items(member.value, "command", _LIST_OF_WORDS)
         words = [self._source.text(item, "A part of the command") for item in items]
         if not words or not words[0]:
             raise self._source.wrong(member.value, "The command is empty.", "Write the program, then its arguments.")

@@ -21,6 +21,7 @@ macOS has no subreaper: there, the process group of the server is ended, and wha
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -321,11 +322,25 @@ def _become(
 def _execute(command: Sequence[str], env: dict[str, str]) -> NoReturn:
     try:
         os.execvpe(command[0], list(command), env)  # noqa: S606 - a shell is not wanted
-    except FileNotFoundError as problem:
-        if "/" in command[0]:
-            raise
-        why = "it is in no folder of the PATH that the daemon was started with. Write the whole path of the program"
-        raise FileNotFoundError(problem.errno, why) from problem
+    except OSError as problem:
+        raise OSError(problem.errno, _why_not(command[0], problem, env)) from problem
+
+
+def _why_not(program: str, problem: OSError, env: dict[str, str]) -> str:
+    """Say why a program cannot be executed, where the words of the system leave a person alone."""
+    if problem.errno == errno.ENOEXEC:
+        return "it is no program for this machine. A script begins with a line such as #!/usr/bin/env python3"
+    if problem.errno != errno.ENOENT:
+        return str(problem.strerror)
+    named = "/" in program
+    folders = [""] if named else env.get("PATH", os.defpath).split(os.pathsep)
+    if any(os.access(os.path.join(folder, program), os.X_OK) for folder in folders):  # noqa: PTH118 - no pathlib here
+        return "it is there, but not the program that its first line names, behind #!. Install it anew"
+    if not named:
+        return "it is in no folder of the PATH that the daemon was started with. Write the whole path of the program"
+    if program.startswith("/"):
+        return str(problem.strerror)
+    return f"it is not in the folder where the server works, {Path.cwd()}. Write its whole path, or set the folder"
 
 
 def _tell(control: socket.socket, said: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ class Kept:
 
     async def stop(self) -> None:
         """End the server and every process that it started: by closing its input, then SIGTERM, then SIGKILL."""
-        self.pipes.close_input()
+        self.pipes.input.close()
         try:
             with contextlib.suppress(OSError, RuntimeError):
                 self._control.write_eof()

@@ -97,6 +97,10 @@ class Opener:
         """Servers, by their identity, that speak the older era only: they are not asked for it again."""
         self.on_notice: OnNotice = _nobody_hears
 
+    def check_secrets(self, server: ServerConfig) -> None:
+        """Raise the Failure of a server that could not be started now, because a secret of it cannot be had."""
+        self._secrets.put_in(server)
+
     async def open(self, server: ServerConfig, session: str) -> Opened:
         """Start a server and return it when it said who it is. Raises UpstreamError or the Failure of its secrets.
 
@@ -128,7 +132,7 @@ class Opener:
         try:
             kept = await self._keeping.start(filled.command, environment, self._surroundings.folder_of(filled), log)
         except StartError as problem:
-            raise UpstreamError(Trouble.NOT_STARTED, str(problem)) from problem
+            raise UpstreamError(Trouble.NO_PROCESS, str(problem)) from problem
         try:
             transport = StdioTransport(kept.pipes, stop=kept.stop)
             return _Local(kept, await self._connected(transport, server, session))

@@ -60,16 +60,23 @@ class Pool:
         """
         return _Loan(self, server, session)
 
-    async def take(self, server: ServerConfig, session: str) -> tuple[Life, Running]:
-        """Lend a server without an end: `give_back` of its life must follow. Raises what `lent` raises."""
-        while True:
-            life = self._life(self._as_configured(server), session)
-            if not life.is_up and life.session:
-                self._make_room(life)
-            try:
-                return life, await life.take()
-            except RetiredError:
-                continue  # it was changed, or stopped, while it was being started
+    def life_of(self, server: ServerConfig, session: str) -> Life:
+        """Return the life that is lent from now, with room for it to begin; raises a Failure if there is none."""
+        config = self._as_configured(server)
+        key = (config.name, session if config.scope is Scope.SESSION else "")
+        if key[1] in self._ended_sessions:
+            raise refusals.session_over(config.name)
+        life = self._lives.get(key)
+        if life is not None and life.config is not config and life.config != config:
+            self._retire(key)
+            life = None
+        if life is None:
+            life = self._lives[key] = Life(
+                config, key[1], open_server=self._open_server, clock=self._clock, tasks=self._tasks
+            )
+        if life.session and not life.is_up:
+            self._make_room(life)
+        return life
 
     def state(self, server: ServerConfig) -> ServerState:
         """Return in what state a server is."""
@@ -145,20 +152,6 @@ class Pool:
             raise refusals.changed(server.name)
         return current
 
-    def _life(self, config: ServerConfig, session: str) -> Life:
-        key = (config.name, session if config.scope is Scope.SESSION else "")
-        if key[1] in self._ended_sessions:
-            raise refusals.session_over(config.name)
-        life = self._lives.get(key)
-        if life is not None and life.config is not config and life.config != config:
-            self._retire(key)
-            life = None
-        if life is None:
-            life = self._lives[key] = Life(
-                config, key[1], open_server=self._open_server, clock=self._clock, tasks=self._tasks
-            )
-        return life
-
     def _make_room(self, wanted: Life) -> None:
         """Stop what is not needed, so that a session can have one more server; raises the Failure if nothing can be."""
         for key, life in list(self._lives.items()):
@@ -188,8 +181,9 @@ class Pool:
 class _Loan:
     """One server, lent while it is entered."""
 
-    __slots__ = ("_pool", "_server", "_session", "_taken")
-    _taken: tuple[Life, Running]
+    __slots__ = ("_life", "_pool", "_running", "_server", "_session")
+    _life: Life
+    _running: Running
 
     def __init__(self, pool: Pool, server: ServerConfig, session: str) -> None:
         self._pool = pool
@@ -197,14 +191,18 @@ class _Loan:
         self._session = session
 
     async def __aenter__(self) -> ToolExecutor:
-        self._taken = await self._pool.take(self._server, self._session)
-        return self._taken[1].opened.executor
+        while True:
+            life = self._life = self._pool.life_of(self._server, self._session)
+            try:
+                running = self._running = await life.take()
+            except RetiredError:
+                continue  # it was changed, or stopped, while it was being started
+            return running.opened.executor
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        life, running = self._taken
-        life.give_back(running)
+        self._life.give_back(self._running)
 
 
 def _stopped_longest_idle(lives: list[Life]) -> bool:

@@ -78,4 +78,4 @@ class Completion:
         """Write down that a login failed."""
         event = event_of(EventType.SERVER_LOGIN_FAILED, server, "", (), by, session)
         reason = {Attr.ERROR_TYPE: problem.code or "refused"}
-        await self._parts.audit.append(replace(event, payload={**event.payload, **reason}))
+        await self._parts.audit.append(event._replace(payload={**event.payload, **reason}))

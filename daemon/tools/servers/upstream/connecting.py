@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -135,24 +135,19 @@ class Connection:
             self._tools_hold = listed.holds_seconds
         return listed.entries
 
-    async def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Message:
+    def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Coroutine[Any, Any, Message]:
         """Call a tool; raises UpstreamError."""
-        return await self.ask("tools/call", {"name": name, "arguments": arguments}, asking)
+        return self.ask("tools/call", {"name": name, "arguments": arguments}, asking)
 
     async def ask(self, method: str, params: Message, asking: Asking) -> Message:
         """Make any other request; raises UpstreamError."""
-        if asking.meta:
-            params = {**params, "_meta": {**params.get("_meta", {}), **asking.meta}}
-        return in_modern_form(await self._once(method, params, asking))
+        if asking.lines is not None and "logging" in self._hello.capabilities:
+            await self._have_logged(asking.lines.level)
+        return in_modern_form(await self._peer.ask(method, params, asking))
 
     async def close(self) -> None:
         """End the connection."""
         await self._peer.close()
-
-    async def _once(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
-        if asking.lines is not None and "logging" in self._hello.capabilities:
-            await self._have_logged(asking.lines.level)
-        return await self._peer.ask(method, params, asking)
 
     async def _have_logged(self, wanted: str) -> None:
         """Have the server write lines from this level on, if it does not yet.
@@ -219,17 +214,15 @@ class ModernConnection(Connection):
         if method in {"resources/subscribe", "resources/unsubscribe"} and isinstance(uri, str):
             (self._listening.subscribe if method == "resources/subscribe" else self._listening.unsubscribe)(uri)
             return {"resultType": "complete"}
-        return await super().ask(method, params, asking)
+        if asking.answers is not None:
+            asking = asking._replace(answers=AnswersWhileOpen(asking.answers, self._peer.gone, self._name))
+        once = partial(self._round, method)
+        return in_modern_form(await through_rounds(once, params, asking, most=self._limits.questions))
 
     async def close(self) -> None:
         """End the connection and the subscription."""
         await self._listening.close()
         await super().close()
-
-    async def _once(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
-        if asking.answers is not None:
-            asking = asking.answered_by(AnswersWhileOpen(asking.answers, self._peer.gone, self._name))
-        return await through_rounds(partial(self._round, method), params, asking, most=self._limits.questions)
 
     async def _round(self, method: str, params: Mapping[str, Any], asking: Asking) -> dict[str, Any]:
         version = self._hello.version

@@ -27,13 +27,15 @@ class Lines:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = bytearray()
-        self._head: bytes | None = None
+        self.is_dropping = False
+        """Whether the line that is coming is thrown away."""
+        self._head = b""
         self._tail = b""
         self._dropped = 0
 
     def feed(self, data: bytes, *, blank: bool = False) -> Iterator[bytes | Dropped]:
         """Take bytes; give out the lines that are complete with them, and empty ones only if they are wanted."""
-        if self._head is None and not self._held:
+        if not self.is_dropping and not self._held:
             # The usual case: what came are whole lines.
             *whole, rest = data.split(b"\n")
         else:
@@ -51,16 +53,12 @@ class Lines:
         if rest:
             self._take(rest)
 
-    @property
-    def is_dropping(self) -> bool:
-        """Say whether the line that is coming is thrown away."""
-        return self._head is not None
-
     def _take(self, data: bytes) -> None:
-        if self._head is None:
+        if not self.is_dropping:
             self._held += data
             if len(self._held) <= self._limit:
                 return
+            self.is_dropping = True
             data = bytes(self._held)
             self._head = data[:_KEPT_BYTES]
             self._held = bytearray()
@@ -68,9 +66,10 @@ class Lines:
         self._tail = (self._tail + data[-_KEPT_BYTES:])[-_KEPT_BYTES:]
 
     def _finish(self) -> bytes | Dropped:
-        if self._head is None:
+        if not self.is_dropping:
             line, self._held = bytes(self._held), bytearray()
             return line
         dropped = Dropped(self._dropped, self._head, self._tail)
-        self._head, self._tail, self._dropped = None, b"", 0
+        self.is_dropping = False
+        self._head, self._tail, self._dropped = b"", b"", 0
         return dropped

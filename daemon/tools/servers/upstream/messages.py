@@ -24,8 +24,9 @@ _write = json_writer(ascii_only=True)
 _LARGE = 1 << 20
 _MOST_VALUES = 250_000
 _MOST_IN_BATCH = 1000
-_LARGE_NUMBER = re.compile(rb"[0-9](?:[eE]\+?[0-9]{3}|[0-9]{308})")
-"""What may be read as infinity, which no JSON can say again. It may stand in a text, too."""
+_LARGE_NUMBER = re.compile(rb"[0-9](?:[eE]\+?[0-9]{3}|[0-9]{199})")
+"""What may be read as infinity, which no JSON can say again: it has an exponent of three digits, or 200 digits
+and more before a shorter one. It may stand in a text, too."""
 
 # Servers write the id in front of the result or behind it. Only these two places are looked at, because the text of a
 # result may hold an id, too.

@@ -91,7 +91,8 @@ class Peer:
             raise
         finally:
             del self._slots[number]
-            self._questions.over(slot)
+            if slot.questions:
+                self._questions.over(slot)
 
     async def tell(self, method: str, headers: Mapping[str, str] | None = None) -> None:
         """Send a notification; raises UpstreamError."""
@@ -143,7 +144,7 @@ class Peer:
             return False
         error, result = message.get("error"), message.get("result")
         if isinstance(result, dict) and error is None:
-            slot.succeed(result)
+            slot.answer.set_result(result)
         elif isinstance(error, dict):
             slot.fail(_refused(error))
         else:

@@ -25,76 +25,29 @@ class Pipes:
     """
 
     def __init__(self, *, at_end: Callable[[], None] = _nothing) -> None:
-        self._output = _Output(at_end)
-        self._input = _Input()
+        self.output = _Output(at_end)
+        self.input = _Input()
 
     async def read_from(self, descriptor: int) -> None:
         """Connect to the output of the process; the descriptor is closed with this, or if it fails."""
         loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: self._output, os.fdopen(descriptor, "rb", 0))
+        await loop.connect_read_pipe(lambda: self.output, os.fdopen(descriptor, "rb", 0))
 
     async def write_to(self, descriptor: int) -> None:
         """Connect to the input of the process."""
         loop = asyncio.get_running_loop()
-        await loop.connect_write_pipe(lambda: self._input, os.fdopen(descriptor, "wb", 0))
-
-    # Its output
-
-    def listen(self, came: Came, ended: Ended) -> None:
-        """Have everything handed over that comes, also what came before."""
-        self._output.listen(came, ended)
-
-    def pause(self) -> None:
-        """Read no more until `resume`: the process waits when the pipe is full."""
-        self._output.pause()
-
-    def resume(self) -> None:
-        """Read on."""
-        self._output.resume()
-
-    # Its input
-
-    @property
-    def is_open(self) -> bool:
-        """Say whether something can be written."""
-        return self._input.is_open
-
-    @property
-    def is_full(self) -> bool:
-        """Say whether the process leaves so much unread that no more should be written."""
-        return self._input.is_full
-
-    @property
-    def unread(self) -> int:
-        """Return how many bytes were written and are not in the pipe yet."""
-        return self._input.unread
-
-    def write(self, data: bytes) -> None:
-        """Write; what the pipe does not take is kept, so ask `is_full` before."""
-        self._input.write(data)
-
-    async def room(self) -> None:
-        """Wait until the process has read on; raises OSError when it reads nothing any more."""
-        await self._input.room()
-
-    # The end
-
-    def close_input(self) -> None:
-        """Close the input when all is written, which asks the process to end."""
-        self._input.close()
-
-    def drop_unread(self) -> None:
-        """Forget what the process did not read."""
-        self._input.drop_unread()
+        await loop.connect_write_pipe(lambda: self.input, os.fdopen(descriptor, "wb", 0))
 
     def close(self) -> None:
         """Close both, without waiting for what was not read."""
-        self._output.close()
-        self._input.close()
-        self._input.drop_unread()
+        self.output.close()
+        self.input.close()
+        self.input.drop_unread()
 
 
 class _Output(asyncio.Protocol):
+    """What the process writes."""
+
     def __init__(self, at_end: Callable[[], None]) -> None:
         self._at_end = at_end
         self._transport: asyncio.ReadTransport | None = None
@@ -119,6 +72,7 @@ class _Output(asyncio.Protocol):
             self._ended(*self._over)
 
     def listen(self, came: Came, ended: Ended) -> None:
+        """Have everything handed over that comes, also what came before."""
         self._came, self._ended = came, ended
         early, self._early = bytes(self._early), bytearray()
         self.resume()
@@ -128,10 +82,12 @@ class _Output(asyncio.Protocol):
             ended(*self._over)
 
     def pause(self) -> None:
+        """Read no more until `resume`: the process waits when the pipe is full."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume(self) -> None:
+        """Read on."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -146,8 +102,11 @@ class _Output(asyncio.Protocol):
 
 
 class _Input(asyncio.BaseProtocol):
+    """What the process reads."""
+
     def __init__(self) -> None:
         self.is_full = False
+        """Whether the process leaves so much unread that no more should be written."""
         self._transport: asyncio.WriteTransport | None = None
         self._lost: OSError | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -168,17 +127,21 @@ class _Input(asyncio.BaseProtocol):
 
     @property
     def is_open(self) -> bool:
+        """Say whether something can be written."""
         return self._transport is not None and not self._transport.is_closing()
 
     @property
     def unread(self) -> int:
+        """Return how many bytes were written and are not in the pipe yet."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def write(self, data: bytes) -> None:
+        """Write; what the pipe does not take is kept, so look at `is_full` before."""
         if self._transport is not None:
             self._transport.write(data)
 
     async def room(self) -> None:
+        """Wait until the process has read on; raises OSError when it reads nothing any more."""
         while self.is_full and self._lost is None:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
@@ -187,10 +150,12 @@ class _Input(asyncio.BaseProtocol):
             raise BrokenPipeError("the process reads nothing any more") from self._lost
 
     def close(self) -> None:
+        """Close it when all is written, which asks the process to end."""
         if self._transport is not None:
             self._transport.close()
 
     def drop_unread(self) -> None:
+        """Forget what the process did not read."""
         if self._transport is not None and self._transport.get_write_buffer_size():
             self._transport.abort()
 

@@ -90,7 +90,7 @@ class Questions:
         for slot in slots:
             slot.asked_back += 1
             slot.questions[number] = task
-            slot.hold_clock()
+            slot.time.hold()
 
         def closed(_: "asyncio.Task[None]") -> None:
             # Not in the task itself, which does not run at all if it is cancelled at once.

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from daemon.tools.servers.upstream.eras import INPUT_REQUIRED
@@ -25,7 +24,7 @@ async def through_rounds(once: Once, params: Mapping[str, Any], asking: Asking, 
     left, given, pause, asked = asking.seconds, params, _FIRST_PAUSE, 0
     for _ in range(most + 1):
         began = loop.time()
-        result = await once(given, replace(asking, seconds=left) if left != asking.seconds else asking)
+        result = await once(given, asking._replace(seconds=left) if left != asking.seconds else asking)
         if result.get("resultType") != INPUT_REQUIRED:
             return result
         left = max(0.0, left - (loop.time() - began))

@@ -1,9 +1,9 @@
 """The inner seam: what the rest of the room sees of a server that runs, whatever transport and era it has."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from daemon.core.failures import Failure
 
@@ -37,6 +37,8 @@ class Trouble(StrEnum):
     """Why a server did not answer as it should."""
 
     NOT_STARTED = "not_started"
+    NO_PROCESS = "no_process"
+    """Its program could not even be executed, so it wrote nothing to its log."""
     NOT_REACHED = "not_reached"
     """The request certainly did not leave."""
     LOST = "lost"
@@ -93,8 +95,7 @@ class UpstreamError(Exception):
         return self.trouble in {Trouble.LOST, Trouble.TIMED_OUT, Trouble.MALFORMED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class Asking(NamedTuple):
     """How one request is made: how long it may take, and who hears of its progress and answers what it asks back."""
 
     seconds: float
@@ -102,12 +103,6 @@ class Asking:
     answers: "Answers | None" = None
     lines: "LogLines | None" = None
     """Who hears the lines that the server writes for the log while it works on the request."""
-    meta: Message = field(default_factory=dict)
-    """What goes into `_meta` beside what the protocol demands."""
-
-    def answered_by(self, answers: "Answers") -> "Asking":
-        """Return the same, with somebody else who answers."""
-        return Asking(seconds=self.seconds, progress=self.progress, answers=answers, lines=self.lines, meta=self.meta)
 
 
 class Answers(Protocol):
@@ -190,7 +185,7 @@ class ToolExecutor(Protocol):
         """Return all entries of a list from every page; `method` is a list's, such as `resources/list`."""
         ...
 
-    async def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Message:
+    def call_tool(self, name: str, arguments: Mapping[str, Any], asking: Asking) -> Coroutine[Any, Any, Message]:
         """Call a tool; return its result as the server gave it, in the form of the modern era."""
         ...
 

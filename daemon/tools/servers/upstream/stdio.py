@@ -32,7 +32,7 @@ class StdioTransport:
     @property
     def is_open(self) -> bool:
         """Say whether a message can still be sent."""
-        return self._ended is None and self._pipes.is_open
+        return self._ended is None and self._pipes.input.is_open
 
     def open(self, receiver: Receiver, limits: Limits) -> None:
         """Begin to read."""
@@ -45,26 +45,27 @@ class StdioTransport:
 
     async def carry(self, outgoing: Outgoing) -> None:
         """Write a message; waits first while the server does not read. Raises UpstreamError."""
+        into = self._pipes.input
         try:
             line = encode(outgoing.message) + b"\n"
         except (ValueError, TypeError, RecursionError) as error:
             raise UpstreamError(Trouble.NOT_REACHED, f"This cannot be written as JSON: {error}.") from error
-        if not self._pipes.is_full and not self._turn.locked():
-            self._write(outgoing, line)
-            return
-        # One after the other: else all that wait would be let go together, and pile up in memory.
-        async with self._turn:
-            try:
-                await self._pipes.room()
-            except OSError as error:
-                raise self._gone() from error
+        if into.is_full or self._turn.locked():
+            # One after the other: else all that wait would be let go together, and pile up in memory.
+            async with self._turn:
+                try:
+                    await into.room()
+                except OSError as error:
+                    raise self._gone() from error
+                self._write(outgoing, line)
+        else:
             self._write(outgoing, line)
 
     def send_soon(self, outgoing: Outgoing) -> None:
         """Write a message, unless the server does not read."""
-        if self.is_open and self._pipes.unread < _UNREAD_BYTES:
+        if self.is_open and self._pipes.input.unread < _UNREAD_BYTES:
             with contextlib.suppress(ValueError, TypeError, RecursionError):
-                self._pipes.write(encode(outgoing.message) + b"\n")
+                self._pipes.input.write(encode(outgoing.message) + b"\n")
 
     def agreed(self, hello: Hello) -> None:
         """Do nothing: lines are the same in both eras."""
@@ -72,12 +73,12 @@ class StdioTransport:
     async def close(self) -> None:
         """Close the server's input, which asks it to end; then stop it."""
         self._ended = self._ended or "The connection was closed."
-        self._pipes.close_input()
+        self._pipes.input.close()
         try:
             if self._stop is not None:
                 await self._stop()
         finally:
-            self._pipes.drop_unread()
+            self._pipes.input.drop_unread()
             if self._reading is not None:
                 self._reading.end(self._ended)
 
@@ -85,7 +86,7 @@ class StdioTransport:
         if not self.is_open:
             raise self._gone()
         outgoing.left = True
-        self._pipes.write(line)
+        self._pipes.input.write(line)
 
     def _gone(self) -> UpstreamError:
         return UpstreamError(Trouble.NOT_REACHED, self._ended or "The server's process has ended.")
@@ -99,14 +100,14 @@ class _Reading:
     """
 
     def __init__(self, pipes: Pipes, receiver: Receiver, limits: Limits, ended: Callable[[str], None]) -> None:
-        self._pipes = pipes
+        self._output = pipes.output
         self._receiver = receiver
         self._lines = Lines(limits.message_bytes)
         self._pace = Pace(limits.unasked_each_second)
         self._coming: Iterator[bytes | Dropped] = iter(())
         self._resting: asyncio.TimerHandle | None = None
         self._ended: Callable[[str], None] | None = ended
-        pipes.listen(self._came, self._output_ended)
+        pipes.output.listen(self._came, self._output_ended)
 
     def end(self, why: str) -> None:
         """Hand over nothing more, and say once that it is over."""
@@ -126,28 +127,32 @@ class _Reading:
     def _came(self, data: bytes) -> None:
         if self._ended is None:
             return
-        if self._lines.is_dropping:
+        lines = self._lines
+        if lines.is_dropping:
             self._pace.dropped(len(data))
-        self._coming = self._lines.feed(data, blank=True)
+        self._coming = lines.feed(data, blank=True)
         self._hand_on()
 
     def _hand_on(self) -> None:
         """Hand on the lines that are here, or as many of them as the pace allows."""
         try:
             for line in self._coming:
-                self._pace.unasked(_hand_over(line, self._receiver))
-                if self._pace.is_over and self._rests():
-                    return
+                unasked = _hand_over(line, self._receiver)
+                if unasked:
+                    self._pace.unasked(unasked)
+                    if self._pace.is_over and self._rests():
+                        return
         except Exception:
             self.end("What the server wrote could not be taken in.")  # a defect of ours: else its calls would hang
             raise
-        self._rests()
+        if self._pace.count:
+            self._rests()
 
     def _rests(self) -> bool:
         """Rest until the second is over, if too much came in it; say whether that is so."""
         rest = self._pace.rest_seconds()
         if rest > 0:
-            self._pipes.pause()
+            self._output.pause()
             self._resting = asyncio.get_running_loop().call_later(rest, self._go_on)
         return rest > 0
 
@@ -155,7 +160,7 @@ class _Reading:
         self._resting = None
         self._hand_on()
         if self._resting is None:
-            self._pipes.resume()
+            self._output.resume()
 
 
 def _hand_over(line: bytes | Dropped, receiver: Receiver) -> int:
@@ -169,4 +174,8 @@ def _hand_over(line: bytes | Dropped, receiver: Receiver) -> int:
     if isinstance(messages, Unreadable):
         receiver.unreadable(messages.what, messages.answers)
         return 1
-    return sum(not receiver.received(message) for message in messages)
+    unasked = 0
+    for message in messages:
+        if not receiver.received(message):
+            unasked += 1
+    return unasked
