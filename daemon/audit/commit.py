@@ -193,7 +193,7 @@ class GroupCommit:
                     writing.run_rows(_INSERT, chain.rows)
                 except IntegrityError as problem:
                     raise _doubled(connection, group, chain.rows, problem) from None
-                self._filing.add(writing.driver, end=head.seq)
+            self._filing.add(writing.driver, end=head.seq)
             if chain.due or asked:
                 guard.check(connection, until=head, again=asked)
                 self._sign(connection, chain)
