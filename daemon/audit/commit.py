@@ -15,6 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 from daemon.audit.checkpoint import CheckpointKind, Head
 from daemon.audit.damage import Problem
 from daemon.audit.entries import Appended, Effect, Entry, Prepared
+from daemon.audit.filing import Filing
 from daemon.audit.growing_chain import GrowingChain
 from daemon.audit.guard import Guard
 from daemon.audit.refusals import cannot_resume, damaged, unavailable
@@ -70,6 +71,7 @@ class GroupCommit:
         self._connection: WritingConnection | None = None
         self.guard = Guard(signer=signer, boot=boot, every=checkpoint_every, faults=faults)
         """What watches over the log."""
+        self._filing = Filing()
         self.reason: str | None = None
         try:
             self.guard.examine(engine.execution_options(aileron_writes=True))
@@ -117,6 +119,7 @@ class GroupCommit:
                 return [refused.get(place) or failure for place in range(len(group))]
             else:
                 self.reason = None
+                self._filing.kept()
                 try:
                     self.guard.note_committed(head)
                 except OSError as problem:
@@ -148,6 +151,7 @@ class GroupCommit:
                 head = chain.head()
                 writing.run_rows(_INSERT, chain.rows)
                 self._sign(connection, chain)
+                self._filing.empty(writing.driver)  # what was wrong with the log may be wrong with it, too
             # Only now: as long as the event is not in the log, the next start must find the damage again.
             self.guard.resume(head)
         except (SQLAlchemyError, OSError) as problem:
@@ -189,6 +193,7 @@ class GroupCommit:
                     writing.run_rows(_INSERT, chain.rows)
                 except IntegrityError as problem:
                     raise _doubled(connection, group, chain.rows, problem) from None
+            self._filing.add(writing.driver, end=head.seq)
             if chain.due or asked:
                 guard.check(connection, until=head, again=asked)
                 self._sign(connection, chain)
@@ -202,6 +207,7 @@ class GroupCommit:
         try:
             with writing as connection:
                 self.guard.find_again(connection)
+                self._filing.find(writing.driver, end=self.guard.head.seq)
         except BaseException:
             writing.close()
             raise

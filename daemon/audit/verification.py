@@ -24,6 +24,7 @@ from daemon.audit.damage import Problem, explain
 from daemon.audit.events import GENESIS
 from daemon.audit.expected import Expected
 from daemon.audit.export import ExportedHead
+from daemon.audit.filing import wrongly_filed
 from daemon.audit.notes import Notes, read_notes
 from daemon.audit.seal import Place
 from daemon.audit.signing import key_id_of, signature_holds
@@ -107,6 +108,7 @@ def verify(
             _take_notes(read_notes(connection, checks.valid), report)
             if pages:
                 _check_pages(connection, report)
+                _check_filing(connection, report)
     except (sqlite3.Error, SQLAlchemyError, OSError) as problem:
         place = f"{log} " if isinstance(log, Path) else "The database "
         report.add("unreadable", f"{place}cannot be read as an audit log: {problem}.")
@@ -238,3 +240,10 @@ def _check_pages(connection: sqlite3.Connection, report: VerifyReport) -> None:
         findings = [str(problem)]
     if findings != ["ok"]:
         report.add("unreadable", f"The database file is damaged: {' '.join(str(findings[0]).split())}.")
+
+
+def _check_filing(connection: sqlite3.Connection, report: VerifyReport) -> None:
+    """Look whether filters find every event by what it says; where the events are damaged, that comes of it."""
+    seq = None if report.news else wrongly_filed(connection)
+    if seq is not None:
+        report.add("misfiled", f"Filters find event {seq} by something else than it says, or not at all.", seq=seq)

@@ -29,12 +29,13 @@ class WritingConnection:
         self._connection = engine.execution_options(**{BEGUN_BY_HAND: True}).connect()
         # To SQLAlchemy the whole life of the connection is one transaction, so that it begins none by itself.
         self._connection.begin()
-        self._driver: Any = self._connection.connection.dbapi_connection
+        self.driver: Any = self._connection.connection.dbapi_connection
+        """The driver's own connection."""
 
     def __enter__(self) -> Connection:
         """Begin a transaction, and return what statements are executed on."""
         try:
-            self._driver.execute(_BEGIN)
+            self.driver.execute(_BEGIN)
         except sqlite3.Error as problem:
             raise library_error(problem, _BEGIN) from problem
         return self._connection
@@ -42,7 +43,7 @@ class WritingConnection:
     def run_rows(self, statement: HotStatement, rows: Sequence[Sequence[Any]]) -> None:
         """Execute a statement once for each of several rows of values, within a block."""
         try:
-            self._driver.executemany(statement.text, rows)
+            self.driver.executemany(statement.text, rows)
         except sqlite3.Error as problem:
             raise library_error(problem, statement.text) from problem
 
@@ -54,7 +55,7 @@ class WritingConnection:
             self._undo()
             return
         try:
-            self._driver.execute(_COMMIT)
+            self.driver.execute(_COMMIT)
         except BaseException as failed:
             self._undo()
             if isinstance(failed, sqlite3.Error):
@@ -71,4 +72,4 @@ class WritingConnection:
     def _undo(self) -> None:
         # After some errors the database has undone it already. What was raised first is what is to be known.
         with contextlib.suppress(sqlite3.Error):
-            self._driver.rollback()
+            self.driver.rollback()

@@ -22,7 +22,7 @@ from daemon.db.engine import open_engine
 from daemon.db.migration import DatabaseError, DatabaseTooNewError, known_revisions, migrate
 from daemon.db.tables import metadata
 
-NEWEST, NEXT = "0007", "9999"
+NEWEST, NEXT = "0008", "9999"
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from former import make_former
+
 from daemon.db.migration import migrate
 
 TABLES = ("server_looks", "server_tools", "server_tool_names")
@@ -11,11 +13,8 @@ TABLES = ("server_looks", "server_tools", "server_tool_names")
 
 def test_a_database_of_the_version_before_is_carried_over(tmp_path: Path) -> None:
     path, backups = tmp_path / "aileron.db", tmp_path / "backups"
-    migrate(path, backups=backups, now_ms=1)
+    make_former(path, "0005")
     with closing(sqlite3.connect(path)) as before:
-        for table in TABLES:
-            before.execute(f"DROP TABLE {table}")
-        before.execute("UPDATE alembic_version SET version_num = '0005'")
         before.execute(
             "INSERT INTO sessions (id, kind, label, created_ms, expires_ms, capabilities) VALUES ('s','api','x',1,2,'')"
         )
