@@ -138,7 +138,7 @@ def test_no_call_is_lost_no_place_leaks_and_every_bound_holds(
         await eventually(lambda: here.scheduler.live == 0)
         assert here.scheduler.computing == 0
         assert here.scheduler._threads.used == 0
-        assert len(here.scheduler._queue) == 0
+        assert here.scheduler._queue.size == 0
 
     with stage(active=active, threads=threads) as here:
         asyncio.run(play(here))
