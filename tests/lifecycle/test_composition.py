@@ -90,7 +90,7 @@ def unsigned(home: Home) -> int:
 async def test_a_stop_ends_every_thread_and_signs_all_that_was_written_on_the_way(home: Home) -> None:
     before = threads()
     daemon = await started(home, Randomness())
-    assert threads() > before
+    assert threads() - before  # one of those before may end meanwhile
     await daemon.close()
     assert await ended(before) == set()
     assert unsigned(home) == 0
