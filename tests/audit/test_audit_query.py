@@ -106,7 +106,7 @@ FILTERS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=FILTERS)
 def test_a_query_returns_what_fits_the_filter_and_nothing_else(connection: Connection, wanted: EventFilter) -> None:
     ordered = sorted(EVENTS, key=lambda e: e.seq, reverse=wanted.newest_first)
